@@ -1,0 +1,7 @@
+/** Programs: the format, reading it, running it, comparing with a recording. */
+export * from './corpus.ts';
+export * from './error.ts';
+export * from './ops.ts';
+export * from './run.ts';
+export * from './runs.ts';
+export * from './schema.ts';

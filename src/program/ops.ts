@@ -1,0 +1,101 @@
+/**
+ * The table of operations: which fields an operation has, and what each may hold.
+ * The types, the validation and `softleaf run --help` all come from it.
+ */
+
+/** Pages that a buffer's address range holds: 4 GiB of 4 KiB pages. */
+export const BUFFER_PAGES = 2 ** 20;
+/** Pages that one operation may touch; the recorder's driver has room for as many. */
+export const MAX_OP_PAGES = 4096;
+
+interface IntegerField {
+  readonly kind: 'integer';
+  readonly min: number;
+  readonly max: number;
+}
+interface ChoiceField {
+  readonly kind: 'choice';
+  readonly values: readonly string[];
+}
+export type FieldSpec = IntegerField | ChoiceField;
+
+const integer = (min: number, max: number) => ({ kind: 'integer', min, max }) as const;
+const choice = <const V extends readonly string[]>(values: V) =>
+  ({ kind: 'choice', values }) as const;
+
+const buf = integer(0, 59);
+const page = integer(0, BUFFER_PAGES - 1);
+const pages = integer(1, MAX_OP_PAGES);
+const dev = integer(0, 1);
+const id = integer(0, 7);
+const tag = integer(0, 2 ** 31);
+const flag = integer(0, 1);
+const prot = choice(['none', 'r', 'rw']);
+const kind = choice(['anon', 'anon-shared', 'file-private', 'file-shared']);
+const advice = choice([
+  'dontneed',
+  'free',
+  'cold',
+  'pageout',
+  'hugepage',
+  'nohugepage',
+  'populate_read',
+  'populate_write',
+  'collapse',
+  'dontfork',
+  'willneed',
+]);
+
+const range = { buf, page, pages } as const;
+const deviceRange = { dev, ...range } as const;
+
+/** The process that performs an operation; 0 where an operation does not say. */
+export const PROC = integer(0, 15);
+
+/** Every operation with its own fields; all of them are required. `proc` and `comment` go with any. */
+export const OPS = {
+  mmap: { buf, page, pages: integer(1, BUFFER_PAGES), prot, kind },
+  munmap: range,
+  mprotect: { ...range, prot },
+  madvise: { ...range, advice },
+  mremap: { ...range, toBuf: buf, toPage: page },
+  cpu_write: { ...range, tag },
+  cpu_read: range,
+  dev_read: deviceRange,
+  dev_write: { ...deviceRange, tag },
+  migrate_to_dev: deviceRange,
+  migrate_to_sys: deviceRange,
+  fault_migrate_to_dev: { ...deviceRange, write: flag },
+  exclusive: deviceRange,
+  check_exclusive: deviceRange,
+  fail_alloc: { dev },
+  snapshot: deviceRange,
+  pagemap: range,
+  scan: range,
+  clear_soft_dirty: {},
+  pin: { id, buf, page },
+  unpin: { id },
+  fork: { child: integer(1, 15) },
+} as const satisfies Record<string, Record<string, FieldSpec>>;
+
+export type OpName = keyof typeof OPS;
+
+type FieldValue<S> = S extends { values: readonly (infer V)[] } ? V : number;
+type OpOf<K extends OpName> = {
+  op: K;
+  /** The process that performs it. */
+  proc: number;
+  comment?: string | string[];
+} & { -readonly [F in keyof (typeof OPS)[K]]: FieldValue<(typeof OPS)[K][F]> };
+
+/** One operation, told apart by `op`. */
+export type Op = { [K in OpName]: OpOf<K> }[OpName];
+/** The operation called `K`. */
+export type OpNamed<K extends OpName> = Extract<Op, { op: K }>;
+
+/** What a field may hold, in words. */
+export function describeField(spec: FieldSpec): string {
+  return spec.kind === 'integer'
+    ? `an integer from ${spec.min} to ${spec.max}`
+    : `one of ${spec.values.join(' ')}`;
+}
