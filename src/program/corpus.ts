@@ -10,8 +10,16 @@ export interface BadLine {
   message: string;
 }
 
+/** A program and where it was read from. */
+export interface LocatedProgram {
+  file: string;
+  /** As in BadLine. */
+  line: number;
+  program: Program;
+}
+
 export interface ProgramFile {
-  programs: Program[];
+  programs: LocatedProgram[];
   badLines: BadLine[];
 }
 
@@ -23,7 +31,7 @@ export function parseProgramFile(text: string, file: string): ProgramFile {
   const out: ProgramFile = { programs: [], badLines: [] };
   const take = (line: number, parse: () => unknown) => {
     try {
-      out.programs.push(parseProgram(parse(), `${file}:${line}`));
+      out.programs.push({ file, line, program: parseProgram(parse(), `${file}:${line}`) });
     } catch (error) {
       if (!(error instanceof ProgramError || error instanceof SyntaxError)) throw error;
       const message = error instanceof SyntaxError ? `no JSON: ${error.message}` : error.message;

@@ -266,7 +266,7 @@ const CONCURRENT_FIELDS = ['setup', 'tasks', 'after'] as const;
 const HEAD_FIELDS = ['name', 'comment', 'machine'] as const;
 
 /** Whether `value` has the shape of a concurrent program, valid or not. */
-function looksConcurrent(value: unknown): value is Fields {
+function looksConcurrent(value: unknown): boolean {
   return isObject(value) && CONCURRENT_FIELDS.some((field) => Object.hasOwn(value, field));
 }
 
