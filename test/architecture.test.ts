@@ -1,0 +1,129 @@
+import { spawnSync } from 'node:child_process';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const ROOMS = ['machine', 'mm', 'hmm', 'drivers', 'program', 'checker', 'cli'];
+/** Rooms that run in a browser: no dependency, nothing of Node's. */
+const MODEL = ROOMS.slice(0, ROOMS.indexOf('hmm') + 1);
+
+/** Lints `files` under the project's rules in a folder of their own; returns the paths refused. */
+function refused(dir: string, files: Record<string, string>): string[] {
+  copyFileSync(join(root, 'biome.json'), join(dir, 'biome.json'));
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(dir, path)), { recursive: true });
+    writeFileSync(join(dir, path), text);
+  }
+  const biome = join(root, 'node_modules/.bin/biome');
+  const args = ['lint', '--colors=off', '--max-diagnostics=none', ...Object.keys(files)];
+  const run = spawnSync(biome, args, { cwd: dir, encoding: 'utf8' });
+  if (run.error) throw run.error;
+  const output = run.stdout + run.stderr;
+  expect(output).toContain(`Checked ${Object.keys(files).length} files`);
+  const places = output.matchAll(/^(\S+):\d+:\d+ lint\/\w+\/(noRestricted|noNodejs)/gm);
+  const paths = new Set([...places].map(([, path]) => path));
+  expect(run.status === 0).toBe(paths.size === 0);
+  return Object.keys(files).filter((path) => paths.has(path));
+}
+
+describe('the layering lint rule', () => {
+  let dir: string;
+  beforeAll(() => {
+    dir = mkdtempSync(join(tmpdir(), 'softleaf-lint-'));
+  });
+  afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+  it('lets a room import from itself and the rooms before it', () => {
+    const imports = (...paths: string[]) =>
+      `${paths.map((path, i) => `import { a${i} } from '${path}';`).join('\n')}\n` +
+      `export const all = [${paths.map((_, i) => `a${i}`).join(', ')}];\n`;
+    const allowed = {
+      'src/machine/fine.ts': imports('./page.ts', './deep/x.ts', '../machine/page.ts'),
+      'src/mm/fine.ts': imports('../machine/index.ts', './hmm.ts'),
+      'src/hmm/as-posted/fine.ts': imports('../../mm/index.ts', '../walk.ts'),
+      'src/program/fine.ts': imports('../drivers/dmirror.ts', '../hmm/index.ts'),
+      'src/cli/fine.ts': imports('commander', 'node:fs', '../program/index.ts'),
+    };
+    expect(refused(dir, allowed)).toEqual([]);
+  });
+
+  it('fails on every import of a later room', () => {
+    const wrong: Record<string, string> = {};
+    for (const [i, room] of ROOMS.entries())
+      for (const later of [...ROOMS.slice(i + 1), '../lab'])
+        wrong[`src/${room}/${later.replaceAll('/', '')}.ts`] =
+          `export * from '../${later}/x.ts';\n`;
+    expect(refused(dir, wrong)).toEqual(Object.keys(wrong));
+  });
+
+  it("fails on a dependency, a module or a global of Node's in the model", () => {
+    const wrong: Record<string, string> = {};
+    for (const room of MODEL) {
+      wrong[`src/${room}/node.ts`] = "export * from 'node:fs';\n";
+      wrong[`src/${room}/bare.ts`] = "export * from 'commander';\n";
+      wrong[`src/${room}/scoped.ts`] = "export * from '@scope/name';\n";
+      wrong[`src/${room}/global.ts`] = 'export const argv = process.argv;\n';
+    }
+    expect(refused(dir, wrong)).toEqual(Object.keys(wrong));
+  });
+});
+
+describe('the sources', () => {
+  const IMPORT = /\bfrom\s+'([^']+)'|\bimport\(\s*'([^']+)'|^import\s+'([^']+)'/gm;
+  const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+    .filter((path) => path.endsWith('.ts'))
+    .map((path) => `src/${path}`);
+  const importsOf = (path: string) =>
+    [...readFileSync(join(root, path), 'utf8').matchAll(IMPORT)].map((m) => m[1] ?? m[2] ?? m[3]);
+  const roomOf = (path: string) => ROOMS.indexOf(path.split('/')[1]);
+
+  it('import only from the rooms before them', () => {
+    const wrong = sources.flatMap((path) =>
+      importsOf(path)
+        .filter((to) => to.startsWith('.') && roomOf(path) >= 0)
+        .filter((to) => {
+          const room = roomOf(relative(root, resolve(root, dirname(path), to)));
+          return room < 0 || room > roomOf(path);
+        })
+        .map((to) => `${path} imports ${to}`),
+    );
+    expect(sources.length).toBeGreaterThan(5);
+    expect(wrong).toEqual([]);
+  });
+
+  it('of the model import nothing but each other', () => {
+    const model = sources.filter((path) => MODEL.includes(path.split('/')[1]));
+    const wrong = model.flatMap((path) =>
+      importsOf(path)
+        .filter((to) => !to.startsWith('.'))
+        .map((to) => `${path} imports ${to}`),
+    );
+    expect(model.length).toBeGreaterThan(0);
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('the package', () => {
+  it('is locked without download addresses', () => {
+    expect(readFileSync(join(root, 'package-lock.json'), 'utf8')).not.toContain('"resolved"');
+  });
+
+  it('pins its dependencies', () => {
+    const { dependencies, devDependencies } = JSON.parse(
+      readFileSync(join(root, 'package.json'), 'utf8'),
+    );
+    for (const version of Object.values({ ...dependencies, ...devDependencies }))
+      expect(version).toMatch(/^\d+\.\d+\.\d+$/);
+  });
+});
