@@ -125,7 +125,7 @@ describe('ten thousand mutated programs', () => {
         return;
       }
       parsed++;
-      if ('isStub' in runner) return;
+      if (Object.hasOwn(runner, 'isStub')) return;
       try {
         const { results } = runner.runProgram(program);
         expect(results).toHaveLength(program.ops.length);

@@ -1,0 +1,63 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const pack = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+const binary = join(root, pack.bin.softleaf);
+const softleaf = (...args: string[]) =>
+  spawnSync(process.execPath, [binary, ...args], { cwd: root, encoding: 'utf8' });
+
+beforeAll(() => {
+  const build = spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, encoding: 'utf8' });
+  // tsc exits with 1 where it wrote nothing; type errors are another step's business.
+  expect(build.status, build.stdout + build.stderr).not.toBe(1);
+});
+
+describe('the built executable', () => {
+  it('prints its version and its help', () => {
+    expect(softleaf('--version').stdout).toBe(`${pack.version}\n`);
+    expect(softleaf('conform', '--help')).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it('starts in under 300 ms', () => {
+    const times = Array.from({ length: 5 }, () => {
+      const start = performance.now();
+      softleaf('--help');
+      return performance.now() - start;
+    });
+    // The best of five: the others pay for what else the machine is doing.
+    expect(Math.min(...times)).toBeLessThan(300);
+  });
+
+  it('hands its exit code to the shell', () => {
+    const { status, stdout, stderr } = softleaf('conform', 'no-such-file.jsonl');
+    expect(status).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toMatch(/^softleaf: cannot read no-such-file.jsonl: .*\n$/);
+  });
+
+  it('ends quietly when its reader goes away', async () => {
+    const args = [binary, 'conform', 'corpus/base.jsonl', '--verbose'];
+    const child = spawn(process.execPath, args, { cwd: root });
+    child.stdout.destroy();
+    let stderr = '';
+    child.stderr.on('data', (part) => {
+      stderr += part;
+    });
+    await new Promise((done) => child.on('close', done));
+    expect(stderr).toBe('');
+  });
+});
+
+describe('the package', () => {
+  it('has what its exports name', async () => {
+    const program = await import(join(root, pack.exports['./program'].default));
+    expect(program.parseProgram({ name: 'p', ops: [] })).toEqual({ name: 'p', ops: [] });
+    expect(Object.keys(await import(join(root, pack.exports['.'].default)))).toContain(
+      'runProgram',
+    );
+  });
+});
