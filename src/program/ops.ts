@@ -1,6 +1,6 @@
 /**
  * The table of operations: which fields an operation has, and what each may hold.
- * The types, the validation and `softleaf run --help` all come from it.
+ * The types, the validation and docs/operations.md all come from it.
  */
 
 /** Pages that a buffer's address range holds: 4 GiB of 4 KiB pages. */
@@ -98,4 +98,15 @@ export function describeField(spec: FieldSpec): string {
   return spec.kind === 'integer'
     ? `an integer from ${spec.min} to ${spec.max}`
     : `one of ${spec.values.join(' ')}`;
+}
+
+/** The table as Markdown. */
+export function operationsTable(): string {
+  const cell = (field: string, spec: FieldSpec) =>
+    `\`${field}\` ${spec.kind === 'integer' ? `${spec.min} to ${spec.max}` : spec.values.join(', ')}`;
+  const rows = Object.entries(OPS).map(([name, specs]) => {
+    const fields = Object.entries(specs).map(([field, spec]) => cell(field, spec));
+    return `| \`${name}\` | ${fields.join('; ')} |`;
+  });
+  return ['| op | fields |', '|---|---|', ...rows].join('\n');
 }

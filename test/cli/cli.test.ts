@@ -12,6 +12,7 @@ import type { Terminal } from '../../src/cli/terminal.ts';
 import { painter } from '../../src/cli/terminal.ts';
 import { ProgramError } from '../../src/program/error.ts';
 import type { RunOutcome } from '../../src/program/run.ts';
+import * as runner from '../../src/program/run.ts';
 import type { Program, Result } from '../../src/program/schema.ts';
 
 const base = fileURLToPath(new URL('../../corpus/base.jsonl', import.meta.url));
@@ -105,6 +106,25 @@ describe('softleaf run', () => {
     expect(code).toBe(0);
     expect(JSON.parse(out)).toEqual({ name: 'p', results, counters: { walks: 2, flushes: 0 } });
   });
+
+  it.skipIf(Object.hasOwn(runner, 'isStub'))(
+    'prints operations, picture and counters',
+    async () => {
+      const mmap = { op: 'mmap', buf: 2, page: 0, pages: 70, prot: 'rw', kind: 'anon' };
+      const write = { op: 'cpu_write', buf: 2, page: 0, pages: 3, tag: 1 };
+      const path = file(
+        'text.json',
+        JSON.stringify({ name: 't', comment: 'look', ops: [mmap, write] }),
+      );
+      const { code, out, err } = await softleaf('run', path);
+      expect({ code, err }).toEqual({ code: 0, err: '' });
+      expect(out).toMatch(
+        /^t\nlook\n\n +0 {2}mmap buf 2 .* ok\n +1 {2}cpu_write .* ok {2}done 3\n/,
+      );
+      expect(out).toMatch(/proc 0 buf 2 +0 {2}\S{64}\n +64 {2}\S{6}\n/);
+      expect(out).toMatch(/\ncounters\n( {2}\w+ +\d+\n)+/);
+    },
+  );
 
   it('exits 1 on a finding and on a difference', () => {
     const found = run(outcome(results, [finding]));

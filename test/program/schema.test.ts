@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ProgramError } from '../../src/program/error.ts';
-import { OPS } from '../../src/program/ops.ts';
+import { OPS, operationsTable } from '../../src/program/ops.ts';
 import {
   parseAnyProgram,
   parseConcurrentProgram,
@@ -153,4 +153,17 @@ describe('parseConcurrentProgram', () => {
 it('showOp gives the operation and its fields', () => {
   const [op] = parseProgram(withOps(MMAP)).ops;
   expect(showOp(op)).toBe('mmap buf 0 page 0 pages 8 prot rw kind anon proc 0');
+});
+
+it('docs/operations.md is the table of operations', async () => {
+  const text = [
+    '# Operations and their fields',
+    '',
+    'Written by `npm test -- -u` from `src/program/ops.ts`. Every field is required; `proc` (0 to 15,',
+    'default 0) and `comment` go with any operation. [programs.md](programs.md) says what they do.',
+    '',
+    operationsTable(),
+    '',
+  ].join('\n');
+  await expect(text).toMatchFileSnapshot('../../docs/operations.md');
 });
