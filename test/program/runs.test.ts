@@ -72,6 +72,21 @@ describe('compareResults', () => {
     ['ret', [{ ret: 'EINVAL' }, recorded[1]], 0, 'ret'],
     ['a number', [recorded[0], { ...recorded[1], cpages: 3 }], 1, 'cpages'],
     ['a run', [recorded[0], { ...recorded[1], tags: [[1, 2, 0]] as never }], 1, 'tags'],
+    [
+      'one run too many',
+      [
+        recorded[0],
+        {
+          ...recorded[1],
+          tags: [
+            [1, 2, 1],
+            [9, 1, 0],
+          ] as never,
+        },
+      ],
+      1,
+      'tags',
+    ],
     ['a missing field', [recorded[0], { ret: 'ok', cpages: 2 }], 1, 'tags'],
     ['a missing result', [recorded[0]], 1, 'ret'],
     ['one result too many', [...recorded, { ret: 'ok' }], 2, 'ret'],
