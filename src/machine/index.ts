@@ -1,0 +1,16 @@
+export { Counters } from './counters.ts';
+export { ArrayDeviceMemory, type DeviceMemory } from './device-memory.ts';
+export * from './errno.ts';
+export { runStepping, runToEnd } from './execute.ts';
+export { type Finding, KernelBug, modelledStack } from './finding.ts';
+export { Frames } from './frames.ts';
+export { Geometry, type GeometryOptions } from './geometry.ts';
+export { Lock, type LockClass } from './lock.ts';
+export { Machine, type MachineOptions, POISON } from './machine.ts';
+export * from './page.ts';
+export * from './pte.ts';
+export { restore, type Snapshot, snapshot } from './snapshot.ts';
+export { type Kernel$, Space, Step, StepKind } from './step.ts';
+export { TablePool } from './table.ts';
+export { Task } from './task.ts';
+export { Tlb } from './tlb.ts';

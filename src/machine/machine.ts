@@ -1,0 +1,313 @@
+import { Counters } from './counters.ts';
+import { type Finding, KernelBug, modelledStack } from './finding.ts';
+import { Frames } from './frames.ts';
+import { Geometry, type GeometryOptions } from './geometry.ts';
+import { Lock, type LockClass } from './lock.ts';
+import { PageMap, PG_LOCKED } from './page.ts';
+import { PTE_PRESENT, PTE_WRITE } from './pte.ts';
+import { Space, type Step, StepKind } from './step.ts';
+import { TablePool } from './table.ts';
+import { Task } from './task.ts';
+import { Tlb } from './tlb.ts';
+
+export interface MachineOptions extends GeometryOptions {
+  /** CPUs, from 1 to 8. Default 1. */
+  cpus?: number;
+  /** Pages of RAM at most. Default: as many as entries can name. */
+  ramPages?: number;
+  /** TLB entries a CPU, a power of two. Default 256. */
+  tlbEntries?: number;
+  /** Fill freed frames with a pattern, so that a use after free reads what nobody wrote. */
+  poison?: boolean;
+}
+
+/** What freed frames are filled with when `poison` is set. */
+export const POISON = 0xdb;
+
+/**
+ * The hardware, and what every modelled function needs: locks, steps, findings. The state of the
+ * modelled kernel is a subclass (mm/kernel.ts).
+ */
+export class Machine {
+  readonly geometry: Geometry;
+  readonly frames: Frames;
+  readonly pages: PageMap;
+  readonly tables: TablePool;
+  readonly tlbs: Tlb[] = [];
+  readonly counters = new Counters();
+  readonly findings: Finding[] = [];
+  readonly poison: boolean;
+  readonly ramLimit: number;
+  /** Whether tasks are suspended at each step. Off: a run in a straight line. */
+  stepping = false;
+  /** The task that runs now; an executor sets it before it resumes a task. */
+  current: Task;
+  /** Allocations that the executor wants to fail: the next so many `mayFail` calls return true. */
+  failAllocations = 0;
+  private lockCount = 0;
+
+  constructor(options: MachineOptions = {}) {
+    this.geometry = new Geometry(options);
+    this.frames = new Frames(this.geometry.pageBytes);
+    this.pages = new PageMap(this.geometry);
+    this.tables = new TablePool(this.geometry);
+    const cpus = options.cpus ?? 1;
+    for (let cpu = 0; cpu < cpus; cpu++) this.tlbs.push(new Tlb(options.tlbEntries));
+    this.poison = options.poison ?? false;
+    this.ramLimit = options.ramPages ?? 2 ** 21;
+    this.current = new Task(1, 'main', 0);
+  }
+
+  // ---- locks ----
+
+  newLock(name: string, lockClass: LockClass): Lock {
+    return new Lock(1_000_000 + this.lockCount++, name, lockClass);
+  }
+
+  /** The step before `lock`: enabled while the lock is free. */
+  acquire(lock: Lock, shared = false): Step {
+    const step = this.current.pending.set(StepKind.Acquire, Space.Lock, lock.id, true);
+    step.enabled = () => lock.available(shared);
+    return step;
+  }
+
+  /** The step before `tryLock`. */
+  tryAcquire(lock: Lock): Step {
+    return this.current.pending.set(StepKind.TryAcquire, Space.Lock, lock.id, true);
+  }
+
+  /** The step before `unlock`. */
+  release(lock: Lock): Step {
+    return this.current.pending.set(StepKind.Release, Space.Lock, lock.id, true);
+  }
+
+  /** Takes a lock that the executor knows to be free. */
+  lock(lock: Lock): void {
+    if (lock.owner !== null || lock.readers.length > 0) this.deadlock(lock.name);
+    const task = this.current;
+    if (lock.lockClass === 'spin') task.spinDepth++;
+    else if (task.spinDepth > 0) this.sleepsUnderSpinlock(lock.name);
+    lock.owner = task;
+    task.held.push(lock);
+  }
+
+  lockShared(lock: Lock): void {
+    if (lock.owner !== null) this.deadlock(lock.name);
+    const task = this.current;
+    if (task.spinDepth > 0) this.sleepsUnderSpinlock(lock.name);
+    lock.readers.push(task);
+    task.held.push(lock);
+  }
+
+  tryLock(lock: Lock): boolean {
+    if (lock.owner !== null || lock.readers.length > 0) return false;
+    if (lock.lockClass === 'spin') this.current.spinDepth++;
+    lock.owner = this.current;
+    this.current.held.push(lock);
+    return true;
+  }
+
+  unlock(lock: Lock): void {
+    const task = this.current;
+    if (lock.owner !== task) {
+      this.report('lock', `unlock of ${lock.name}, which the task does not hold`);
+      return;
+    }
+    lock.owner = null;
+    if (lock.lockClass === 'spin') task.spinDepth--;
+    this.forget(task, lock);
+  }
+
+  unlockShared(lock: Lock): void {
+    const task = this.current;
+    const at = lock.readers.indexOf(task);
+    if (at < 0) {
+      this.report('lock', `read unlock of ${lock.name}, which the task does not hold`);
+      return;
+    }
+    lock.readers.splice(at, 1);
+    this.forget(task, lock);
+  }
+
+  private forget(task: Task, lock: Lock): void {
+    const held = task.held;
+    if (held[held.length - 1] === lock) held.pop();
+    else held.splice(held.lastIndexOf(lock), 1);
+  }
+
+  /** A failed lockdep_assert_held(). */
+  assertHeld(lock: Lock): void {
+    if (!lock.heldBy(this.current)) this.report('lock', `${lock.name} is not held`);
+  }
+
+  mightSleep(what: string): void {
+    if (this.current.spinDepth > 0) this.sleepsUnderSpinlock(what);
+  }
+
+  private sleepsUnderSpinlock(what: string): void {
+    this.report('lock', `sleeps for ${what} under a spinlock`);
+  }
+
+  private deadlock(what: string): never {
+    this.throwBug('deadlock', `waits for ever for ${what}`);
+  }
+
+  // ---- steps ----
+
+  step(kind: StepKind, space: Space, id: number, write: boolean): Step {
+    return this.current.pending.set(kind, space, id, write);
+  }
+
+  /** The step before a page-table entry is written. */
+  writeEntry(ptep: number): Step {
+    return this.current.pending.set(StepKind.WriteEntry, Space.Entry, ptep, true);
+  }
+
+  readEntry(ptep: number): Step {
+    return this.current.pending.set(StepKind.ReadEntry, Space.Entry, ptep, false);
+  }
+
+  /** The step before a folio's count or flags are changed. */
+  writeFolio(pfn: number): Step {
+    return this.current.pending.set(StepKind.Folio, Space.Folio, pfn, true);
+  }
+
+  readFolio(pfn: number): Step {
+    return this.current.pending.set(StepKind.Folio, Space.Folio, pfn, false);
+  }
+
+  copyStep(pfn: number): Step {
+    return this.current.pending.set(StepKind.Copy, Space.Frame, pfn, true);
+  }
+
+  allocateStep(): Step {
+    return this.current.pending.set(StepKind.Allocate, Space.Allocator, 0, true);
+  }
+
+  /** Waits until `ready`; `what` names it when it never comes. */
+  waitFor(space: Space, id: number, ready: () => boolean): Step {
+    const step = this.current.pending.set(StepKind.Wait, space, id, false);
+    step.enabled = ready;
+    return step;
+  }
+
+  /** After a wait: in a straight line nobody else can make the condition true. */
+  waited(ready: boolean, what: string): void {
+    if (!ready) this.deadlock(what);
+  }
+
+  /** A device's operation that takes time: the step is over when it settles. */
+  deviceWait(pending: PromiseLike<void>): Step {
+    const step = this.current.pending.set(StepKind.Wait, Space.DeviceFrame, 0, false);
+    step.pending = pending;
+    return step;
+  }
+
+  /** Whether an allocation that may fail does so now. */
+  mayFail(): boolean {
+    if (this.failAllocations === 0) return false;
+    this.failAllocations--;
+    return true;
+  }
+
+  // ---- findings ----
+
+  private finding(invariant: string, title: string): Finding {
+    const stack = modelledStack();
+    return { title, invariant, function: stack[0] ?? '', stack };
+  }
+
+  /** Records a finding; the modelled kernel goes on. */
+  report(invariant: string, title: string): void {
+    this.findings.push(this.finding(invariant, title));
+  }
+
+  /** WARN_ON(): records a finding when `condition` holds. */
+  warn(condition: boolean, title: string): boolean {
+    if (condition) this.report('warn', title);
+    return condition;
+  }
+
+  /** BUG_ON(): the modelled kernel stops when `condition` holds. */
+  bug(condition: boolean, title: string): void {
+    if (condition) this.throwBug('bug', title);
+  }
+
+  throwBug(invariant: string, title: string): never {
+    const finding = this.finding(invariant, title);
+    this.findings.push(finding);
+    throw new KernelBug(finding);
+  }
+
+  // ---- folio locks ----
+
+  /** folio_trylock(), without its step. */
+  folioTryLock(folio: number): boolean {
+    const flags = this.pages.flags;
+    if (flags[folio] & PG_LOCKED) return false;
+    flags[folio] = flags[folio] | PG_LOCKED;
+    this.pages.lockOwner[folio] = this.current.id;
+    this.current.folioLocks++;
+    this.counters.folioLocks++;
+    return true;
+  }
+
+  /** The step before `folioLock`: enabled while the folio is unlocked. */
+  acquireFolio(folio: number): Step {
+    const step = this.current.pending.set(StepKind.Acquire, Space.Folio, folio, true);
+    step.enabled = () => (this.pages.flags[folio] & PG_LOCKED) === 0;
+    return step;
+  }
+
+  folioLock(folio: number): void {
+    if (this.current.spinDepth > 0) this.sleepsUnderSpinlock(`the lock of folio ${folio}`);
+    if (!this.folioTryLock(folio)) this.deadlock(`the lock of folio ${folio}`);
+  }
+
+  folioUnlock(folio: number): void {
+    const flags = this.pages.flags;
+    if ((flags[folio] & PG_LOCKED) === 0) {
+      this.report('lock', `unlock of folio ${folio}, which is not locked`);
+      return;
+    }
+    if (this.pages.lockOwner[folio] !== this.current.id) {
+      this.report('lock', `unlock of folio ${folio}, which another task locked`);
+    }
+    flags[folio] = flags[folio] & ~PG_LOCKED;
+    this.pages.lockOwner[folio] = 0;
+    this.current.folioLocks--;
+  }
+
+  folioLocked(folio: number): boolean {
+    return (this.pages.flags[folio] & PG_LOCKED) !== 0;
+  }
+
+  // ---- TLBs ----
+
+  /** Flushes a page from every CPU's TLB (flush_tlb_page()). */
+  flushTlbPage(space: number, vpn: number): void {
+    this.counters.tlbFlushes++;
+    for (const tlb of this.tlbs) tlb.flushPage(space, vpn);
+  }
+
+  /** Flushes `start` to `end` (pages, exclusive) from every CPU's TLB. */
+  flushTlbRange(space: number, start: number, end: number): void {
+    this.counters.tlbFlushes++;
+    for (const tlb of this.tlbs) tlb.flushRange(space, start, end);
+  }
+
+  flushTlbSpace(space: number): void {
+    this.counters.tlbFlushes++;
+    for (const tlb of this.tlbs) tlb.flushSpace(space);
+  }
+
+  /** The step before a flush. */
+  flushStep(vpn: number): Step {
+    return this.current.pending.set(StepKind.TlbFlush, Space.Tlb, vpn, true);
+  }
+
+  /** Whether a cached or table entry lets the hardware read, or write. */
+  static permits(pte: number, write: boolean): boolean {
+    return (pte & PTE_PRESENT) !== 0 && (!write || (pte & PTE_WRITE) !== 0);
+  }
+}

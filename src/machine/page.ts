@@ -1,0 +1,206 @@
+import type { Geometry } from './geometry.ts';
+import { PTE_MAX_PFN } from './pte.ts';
+
+/** Bits of `PageMap.flags`: the kernel's page flags, as far as the model needs them. */
+export const PG_LOCKED = 1 << 0;
+export const PG_LRU = 1 << 1;
+export const PG_ACTIVE = 1 << 2;
+export const PG_REFERENCED = 1 << 3;
+export const PG_DIRTY = 1 << 4;
+export const PG_UPTODATE = 1 << 5;
+export const PG_SWAPBACKED = 1 << 6;
+export const PG_WORKINGSET = 1 << 7;
+/** Of one page, not of the folio: this page is mapped by one process only, and stays so. */
+export const PG_ANON_EXCLUSIVE = 1 << 8;
+/** First page of a large folio. */
+export const PG_HEAD = 1 << 9;
+/** On the queue of partially mapped folios to be split. */
+export const PG_DEFERRED_SPLIT = 1 << 10;
+/** The folio was partially unmapped since it was mapped whole. */
+export const PG_PARTIALLY_MAPPED = 1 << 11;
+/** Never freed: the zero page, the huge zero page. */
+export const PG_RESERVED = 1 << 12;
+
+/** What a page is: `PageMap.zone`. Values from ZONE_DEVICE up name a device's memory. */
+export const ZONE_NONE = 0;
+export const ZONE_RAM = 1;
+export const ZONE_DEVICE = 2;
+
+/** A sub-page is free, or its folio is being built. */
+const FREE = -1;
+
+function grow32(old: Int32Array, size: number): Int32Array<ArrayBuffer> {
+  const next = new Int32Array(size);
+  next.set(old);
+  return next;
+}
+
+/**
+ * The page metadata (struct page, struct folio), a structure of arrays indexed by frame number.
+ * RAM and device pages share one number space, as they share the kernel's memory map.
+ *
+ * Models: include/linux/mm_types.h struct page, struct folio
+ */
+export class PageMap {
+  size = 0;
+  flags = new Int32Array(0);
+  refcount = new Int32Array(0);
+  /** Page-table entries (PTE level) that map this page. */
+  mapcount = new Int32Array(0);
+  /** Of the first page: all mappings of a large folio, PTE and PMD level. */
+  largeMapcount = new Int32Array(0);
+  /** Of the first page: PMD-level mappings of a large folio. */
+  entireMapcount = new Int32Array(0);
+  /** 0: none. Else an address space's or anon_vma's number, doubled, plus 1 for an anon_vma. */
+  mapping = new Int32Array(0);
+  /** Offset of the folio's first page in its mapping, in pages. */
+  index = new Float64Array(0);
+  /** First page of the folio that the page belongs to. */
+  head = new Int32Array(0);
+  /** Of the first page: log2 of the folio's pages. */
+  order = new Uint8Array(0);
+  zone = new Uint8Array(0);
+  /** What the owner of a page keeps with it (zone_device_data, page->private). */
+  private = new Int32Array(0);
+  /** Task that holds the folio's lock, 0 for nobody. */
+  lockOwner = new Int32Array(0);
+  /** Of the first page of a large folio: the two processes that map it, and how often. */
+  mmId = [new Int32Array(0), new Int32Array(0)];
+  mmIdCount = [new Int32Array(0), new Int32Array(0)];
+
+  private readonly freeBase: number[] = [];
+  private readonly freeHuge: number[] = [];
+  private ramNext = 0;
+  private ramEnd = 0;
+
+  constructor(private readonly geometry: Geometry) {}
+
+  /** Bytes of metadata a page. */
+  get bytesPerPage(): number {
+    return 8 * 4 + 8 + 1 + 1 + 4 * 4;
+  }
+
+  private resize(size: number): void {
+    this.flags = grow32(this.flags, size);
+    this.refcount = grow32(this.refcount, size);
+    this.mapcount = grow32(this.mapcount, size);
+    this.largeMapcount = grow32(this.largeMapcount, size);
+    this.entireMapcount = grow32(this.entireMapcount, size);
+    this.mapping = grow32(this.mapping, size);
+    this.head = grow32(this.head, size);
+    this.private = grow32(this.private, size);
+    this.lockOwner = grow32(this.lockOwner, size);
+    this.mmId = this.mmId.map((a) => grow32(a, size));
+    this.mmIdCount = this.mmIdCount.map((a) => grow32(a, size));
+    const index = new Float64Array(size);
+    index.set(this.index);
+    this.index = index;
+    const order = new Uint8Array(size);
+    order.set(this.order);
+    this.order = order;
+    const zone = new Uint8Array(size);
+    zone.set(this.zone);
+    this.zone = zone;
+  }
+
+  /**
+   * Adds `count` pages of a zone to the memory map, aligned to a huge page.
+   * @returns the first frame number
+   * @throws RangeError when an entry could not hold their numbers
+   */
+  addZone(zone: number, count: number): number {
+    const start = this.size;
+    const end = start + count;
+    if (end > PTE_MAX_PFN) {
+      throw new RangeError(`out of frame numbers: ${end} of ${PTE_MAX_PFN}`);
+    }
+    if (end > this.flags.length) {
+      let capacity = Math.max(1024, this.flags.length);
+      while (capacity < end) capacity *= 2;
+      this.resize(Math.min(capacity, PTE_MAX_PFN));
+    }
+    this.size = end;
+    this.zone.fill(zone, start, end);
+    for (let pfn = start; pfn < end; pfn++) this.head[pfn] = FREE;
+    return start;
+  }
+
+  /** Takes a free run of `1 << order` pages of RAM; -1 when RAM is limited and used up. */
+  takeRam(order: number, limit: number): number {
+    if (order === 0) {
+      const free = this.freeBase.pop();
+      if (free !== undefined) return free;
+    } else {
+      const free = this.freeHuge.pop();
+      if (free !== undefined) return free;
+    }
+    const count = 1 << order;
+    if (order > 0) {
+      const aligned = (this.ramNext + count - 1) & ~(count - 1);
+      while (this.ramNext < aligned && this.ramNext < this.ramEnd) {
+        this.freeBase.push(this.ramNext++);
+      }
+    }
+    if (this.ramNext + count > this.ramEnd) {
+      if (this.ramEnd + count > limit + this.geometry.ptrsPerPte) return -1;
+      const chunk = Math.max(count, this.ramEnd < 4096 ? 256 : 4096, this.geometry.ptrsPerPte);
+      if (order === 0) {
+        // keep what is left of the old block
+        while (this.ramNext < this.ramEnd) this.freeBase.push(this.ramNext++);
+      }
+      const align = this.geometry.ptrsPerPte;
+      const rest = this.size % align;
+      if (rest !== 0) this.addZone(ZONE_NONE, align - rest);
+      const rounded = Math.ceil(chunk / align) * align;
+      this.ramNext = this.addZone(ZONE_RAM, rounded);
+      this.ramEnd = this.ramNext + rounded;
+    }
+    const pfn = this.ramNext;
+    this.ramNext += count;
+    return pfn;
+  }
+
+  /** Gives a run of RAM back. */
+  giveRam(pfn: number, order: number): void {
+    if (order === 0) this.freeBase.push(pfn);
+    else this.freeHuge.push(pfn);
+  }
+
+  /** Makes `1 << order` pages one folio with one reference, everything else at its initial value. */
+  initFolio(pfn: number, order: number): void {
+    const end = pfn + (1 << order);
+    for (let page = pfn; page < end; page++) {
+      this.flags[page] = 0;
+      this.refcount[page] = 0;
+      this.mapcount[page] = 0;
+      this.mapping[page] = 0;
+      this.head[page] = pfn;
+      this.private[page] = 0;
+      this.order[page] = 0;
+    }
+    this.refcount[pfn] = 1;
+    this.lockOwner[pfn] = 0;
+    this.order[pfn] = order;
+    if (order > 0) {
+      this.flags[pfn] = PG_HEAD;
+      this.largeMapcount[pfn] = 0;
+      this.entireMapcount[pfn] = 0;
+      for (const array of this.mmId) array[pfn] = 0;
+      for (const array of this.mmIdCount) array[pfn] = 0;
+    }
+  }
+
+  /** Marks the pages of a folio free. */
+  markFree(pfn: number, order: number): void {
+    const end = pfn + (1 << order);
+    for (let page = pfn; page < end; page++) {
+      this.head[page] = FREE;
+      this.flags[page] = 0;
+      this.mapping[page] = 0;
+    }
+  }
+
+  isFree(pfn: number): boolean {
+    return this.head[pfn] === FREE;
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * Steps. A modelled kernel function is a generator that yields a step *before* each operation that
+ * another CPU could see or be blocked by. The yield is guarded by `machine.stepping`, so a run in a
+ * straight line skips it:
+ *
+ *     if (k.stepping) yield k.acquire(ptl);
+ *     k.lock(ptl);
+ *
+ * Each task owns one Step object, which is filled anew for each step: a task has at most one step
+ * pending.
+ */
+export const StepKind = {
+  /** Take a lock, waiting for it. */
+  Acquire: 0,
+  /** Try to take a lock. */
+  TryAcquire: 1,
+  Release: 2,
+  /** Read a page-table entry without the lock that excludes others. */
+  ReadEntry: 3,
+  WriteEntry: 4,
+  /** Read or change a folio's reference count, map count or flags. */
+  Folio: 5,
+  TlbFill: 6,
+  TlbFlush: 7,
+  /** A CPU reads or writes memory. */
+  CpuAccess: 8,
+  /** A device reads or writes memory through its own page table. */
+  DeviceAccess: 9,
+  /** Copy or clear a page. */
+  Copy: 10,
+  /** Allocate something that may not be there. */
+  Allocate: 11,
+  /** Wait for a condition. */
+  Wait: 12,
+  /** Read or change state that a lock of its own guards (a notifier's sequence, a flag). */
+  Shared: 13,
+} as const;
+export type StepKind = (typeof StepKind)[keyof typeof StepKind];
+
+/** What kind of object a step touches; with the object's number it names the object. */
+export const Space = {
+  None: 0,
+  Lock: 1,
+  /** A page-table entry: the entry's index in the table pool. */
+  Entry: 2,
+  /** A folio: its first page's frame number. */
+  Folio: 3,
+  /** A virtual page of an address space in the TLBs. */
+  Tlb: 4,
+  /** The bytes of a frame. */
+  Frame: 5,
+  /** The bytes of a page of device memory. */
+  DeviceFrame: 6,
+  Allocator: 7,
+  /** A notifier's sequence number. */
+  Sequence: 8,
+  /** An entry of a device's page table. */
+  DeviceEntry: 9,
+} as const;
+export type Space = (typeof Space)[keyof typeof Space];
+
+export class Step {
+  kind: StepKind = StepKind.Shared;
+  space: Space = Space.None;
+  id = 0;
+  write = false;
+  /** Whether the step can be taken now; null: always. */
+  enabled: (() => boolean) | null = null;
+  /** A device's operation that takes time: the step is over when it settles. */
+  pending: PromiseLike<void> | null = null;
+
+  set(kind: StepKind, space: Space, id: number, write: boolean): this {
+    this.kind = kind;
+    this.space = space;
+    this.id = id;
+    this.write = write;
+    this.enabled = null;
+    this.pending = null;
+    return this;
+  }
+}
+
+/** A modelled kernel function that returns `T`. */
+export type Kernel$<T> = Generator<Step, T, void>;

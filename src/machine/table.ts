@@ -1,0 +1,64 @@
+import type { Geometry } from './geometry.ts';
+import { Lock } from './lock.ts';
+
+/**
+ * The pool of page tables: one flat array, a table after the other, so that an entry's address
+ * (`ptep`, `pmdp`) is a plain index into it. Each table has its own lock (split page-table locks).
+ */
+export class TablePool {
+  entries: Int32Array;
+  /** log2 of the entries from one table to the next. */
+  readonly strideShift: number;
+  /** The table-page lock of each table. */
+  readonly locks: Lock[] = [];
+  /** Of a PMD table: tables deposited for each huge entry, by entry index. */
+  readonly deposits = new Map<number, number[]>();
+  private readonly free: number[] = [];
+  private next = 1;
+
+  constructor(private readonly geometry: Geometry) {
+    this.strideShift = Math.max(geometry.tableBits, geometry.pmdOrder);
+    this.entries = new Int32Array(16 << this.strideShift);
+  }
+
+  /** Tables in use, whatever their level. */
+  get used(): number {
+    return this.next - 1 - this.free.length;
+  }
+
+  /** @returns the number of an empty table, from 1 */
+  alloc(): number {
+    const reused = this.free.pop();
+    const table = reused ?? this.next++;
+    const end = (table + 1) << this.strideShift;
+    if (end > this.entries.length) {
+      const bigger = new Int32Array(this.entries.length * 2);
+      bigger.set(this.entries);
+      this.entries = bigger;
+    }
+    if (reused !== undefined) this.entries.fill(0, table << this.strideShift, end);
+    if (!this.locks[table]) this.locks[table] = new Lock(table, `page table ${table}`, 'spin');
+    return table;
+  }
+
+  release(table: number): void {
+    this.free.push(table);
+  }
+
+  /** The lock of the table that holds the entry `ptep`. */
+  lockOf(ptep: number): Lock {
+    return this.locks[ptep >>> this.strideShift] as Lock;
+  }
+
+  tableOf(ptep: number): number {
+    return ptep >>> this.strideShift;
+  }
+
+  /** Whether the lowest table has no entry. */
+  isEmpty(table: number): boolean {
+    const start = table << this.strideShift;
+    const end = start + this.geometry.ptrsPerPte;
+    for (let i = start; i < end; i++) if (this.entries[i] !== 0) return false;
+    return true;
+  }
+}

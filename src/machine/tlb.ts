@@ -1,0 +1,66 @@
+/**
+ * A CPU's translation lookaside buffer: direct mapped, tagged with the address space. It keeps a
+ * translation until it is flushed or another page takes its place, however the page table changes.
+ * A huge mapping is cached a base page at a time.
+ */
+export class Tlb {
+  private readonly tags: Float64Array;
+  private readonly values: Int32Array;
+  private readonly mask: number;
+
+  /** @param entries a power of two */
+  constructor(readonly entries = 256) {
+    this.tags = new Float64Array(entries);
+    this.values = new Int32Array(entries);
+    this.mask = entries - 1;
+  }
+
+  private tag(space: number, vpn: number): number {
+    return space * 2 ** 37 + vpn;
+  }
+
+  /** The cached entry, or 0. */
+  lookup(space: number, vpn: number): number {
+    const slot = (vpn ^ space) & this.mask;
+    return this.tags[slot] === this.tag(space, vpn) ? this.values[slot] : 0;
+  }
+
+  fill(space: number, vpn: number, pte: number): void {
+    const slot = (vpn ^ space) & this.mask;
+    this.tags[slot] = this.tag(space, vpn);
+    this.values[slot] = pte;
+  }
+
+  flushPage(space: number, vpn: number): void {
+    const slot = (vpn ^ space) & this.mask;
+    if (this.tags[slot] === this.tag(space, vpn)) this.tags[slot] = 0;
+  }
+
+  /** Drops the translations of `start` to `end` (pages, exclusive). */
+  flushRange(space: number, start: number, end: number): void {
+    if (end - start <= 32) {
+      for (let vpn = start; vpn < end; vpn++) this.flushPage(space, vpn);
+      return;
+    }
+    const low = this.tag(space, start);
+    const high = this.tag(space, end);
+    for (let i = 0; i < this.entries; i++) {
+      const tag = this.tags[i];
+      if (tag >= low && tag < high) this.tags[i] = 0;
+    }
+  }
+
+  flushSpace(space: number): void {
+    this.flushRange(space, 0, 2 ** 37);
+  }
+
+  /** Every cached translation. */
+  *cached(): Generator<{ space: number; vpn: number; pte: number }> {
+    for (let i = 0; i < this.entries; i++) {
+      const tag = this.tags[i];
+      if (tag === 0) continue;
+      const space = Math.floor(tag / 2 ** 37);
+      yield { space, vpn: tag - space * 2 ** 37, pte: this.values[i] };
+    }
+  }
+}

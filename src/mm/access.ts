@@ -1,0 +1,103 @@
+/**
+ * Memory accesses by a CPU: the hardware walker, and the fault handler's entry.
+ *
+ * Models: arch/x86/mm/fault.c
+ */
+import { Machine } from '../machine/machine.ts';
+import { PTE_ACCESSED, PTE_DIRTY, PTE_HUGE, ptePfn } from '../machine/pte.ts';
+import { type Kernel$, Space, StepKind } from '../machine/step.ts';
+import type { Tlb } from '../machine/tlb.ts';
+import {
+  FAULT_FLAG_WRITE,
+  handleMmFault,
+  VM_FAULT_ERROR,
+  VM_FAULT_OOM,
+  VM_FAULT_SIGBUS,
+} from './fault.ts';
+import type { Kernel } from './kernel.ts';
+import type { Mm } from './mm.ts';
+import { hugeStart, pmdIsTable, pmdpOf, pteOffsetMap, ptepGet, setPte } from './pgtable.ts';
+import { VM_WRITE, vmaIsAccessible } from './vma.ts';
+
+/** An access was refused. */
+export const SIGSEGV = -1;
+export const SIGBUS = -2;
+
+/**
+ * The hardware's walk: sets accessed and dirty bits and fills the TLB.
+ * @returns the translation as the TLB keeps it, or 0 for a fault
+ */
+function* hardwareWalk(k: Kernel, tlb: Tlb, mm: Mm, vpn: number, write: boolean): Kernel$<number> {
+  const pmdp = pmdpOf(k, mm, vpn);
+  if (pmdp < 0) return 0;
+  const pmd = ptepGet(k, pmdp);
+  let ptep = pmdp;
+  if (pmdIsTable(pmd)) ptep = pteOffsetMap(k, pmdp, vpn);
+  else if (!(pmd & PTE_HUGE)) return 0;
+  if (k.stepping) yield k.step(StepKind.TlbFill, Space.Entry, ptep, true);
+  let pte = ptepGet(k, ptep);
+  if (!Machine.permits(pte, write)) return 0;
+  pte |= PTE_ACCESSED | (write ? PTE_DIRTY : 0);
+  setPte(k, ptep, pte);
+  k.counters.tlbFills++;
+  let cached = pte;
+  if (ptep === pmdp) {
+    const offset = vpn - hugeStart(k, vpn);
+    cached = ((ptePfn(pte) + offset) << 11) | (pte & 0x7ff);
+  }
+  tlb.fill(mm.id, vpn, cached);
+  return cached;
+}
+
+/**
+ * Translates an address for the current CPU, faulting as often as it takes.
+ *
+ * Mirrors: arch/x86/mm/fault.c do_user_addr_fault()
+ * simplified: user accesses; mmap_lock instead of per-area locks
+ * @returns the frame number, or SIGSEGV or SIGBUS
+ */
+export function* translate(k: Kernel, mm: Mm, vpn: number, write: boolean): Kernel$<number> {
+  const tlb = k.tlbs[k.current.cpu];
+  for (;;) {
+    if (k.stepping) yield k.step(StepKind.CpuAccess, Space.Tlb, vpn, write);
+    let pte = tlb.lookup(mm.id, vpn);
+    if (pte !== 0 && Machine.permits(pte, write) && (!write || pte & PTE_DIRTY)) {
+      return ptePfn(pte);
+    }
+    pte = yield* hardwareWalk(k, tlb, mm, vpn, write);
+    if (pte !== 0) return ptePfn(pte);
+    // a fault drops what the TLB holds of the address
+    tlb.flushPage(mm.id, vpn);
+    k.counters.cpuFaults++;
+    if (k.stepping) yield k.acquire(mm.mmapLock, true);
+    k.lockShared(mm.mmapLock);
+    const vma = mm.lookupVma(vpn);
+    let ret = 0;
+    let refused = 0;
+    if (!vma || (write ? !(vma.flags & VM_WRITE) : !vmaIsAccessible(vma))) refused = SIGSEGV;
+    else ret = yield* handleMmFault(k, vma, vpn, write ? FAULT_FLAG_WRITE : 0);
+    if (k.stepping) yield k.release(mm.mmapLock);
+    k.unlockShared(mm.mmapLock);
+    if (refused) return refused;
+    // out of memory: the kernel tries the access again
+    if (ret & VM_FAULT_ERROR & ~VM_FAULT_OOM) return ret & VM_FAULT_SIGBUS ? SIGBUS : SIGSEGV;
+  }
+}
+
+/**
+ * Stores the first word of a page.
+ * @param word exact up to 2^53
+ * @returns 0, SIGSEGV or SIGBUS
+ */
+export function* cpuWriteWord(k: Kernel, mm: Mm, vpn: number, word: number): Kernel$<number> {
+  const pfn = yield* translate(k, mm, vpn, true);
+  if (pfn < 0) return pfn;
+  k.frames.writeWord(pfn, word);
+  return 0;
+}
+
+/** Loads the first word of a page; -1 and -2 are SIGSEGV and SIGBUS. */
+export function* cpuReadWord(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
+  const pfn = yield* translate(k, mm, vpn, false);
+  return pfn < 0 ? pfn : k.frames.readWord(pfn);
+}

@@ -1,0 +1,174 @@
+/**
+ * anon_vmas: which areas may map the anonymous pages that were first touched in one of them.
+ *
+ * Models: mm/rmap.c (the anon_vma half)
+ */
+import type { Lock } from '../machine/lock.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import type { Kernel } from './kernel.ts';
+import type { Vma } from './vma.ts';
+import { findMergeableAnonVma } from './vma-merge.ts';
+
+/** One area in one anon_vma's tree (struct anon_vma_chain). */
+export class AnonVmaChain {
+  constructor(
+    readonly vma: Vma,
+    readonly anonVma: AnonVma,
+  ) {}
+}
+
+/** struct anon_vma */
+export class AnonVma {
+  /** In `Kernel.mappings`. */
+  number = 0;
+  root: AnonVma;
+  parent: AnonVma;
+  refcount = 1;
+  numChildren = 0;
+  numActiveVmas = 0;
+  readonly chains: AnonVmaChain[] = [];
+
+  constructor(
+    /** Used for a root: every anon_vma of a tree shares its root's rwsem. */
+    readonly ownLock: Lock,
+  ) {
+    this.root = this;
+    this.parent = this;
+  }
+
+  get lock(): Lock {
+    return this.root.ownLock;
+  }
+}
+
+function anonVmaAlloc(k: Kernel): AnonVma {
+  const anonVma = new AnonVma(k.newLock('anon_vma', 'rwsem'));
+  anonVma.number = k.addMapping(anonVma);
+  return anonVma;
+}
+
+function putAnonVma(k: Kernel, anonVma: AnonVma): void {
+  if (--anonVma.refcount > 0) return;
+  k.bug(anonVma.refcount < 0, 'an anon_vma is freed twice');
+  k.mappings[anonVma.number] = undefined;
+  if (anonVma.root !== anonVma) putAnonVma(k, anonVma.root);
+}
+
+function assign(vma: Vma, anonVma: AnonVma): AnonVmaChain {
+  const chain = new AnonVmaChain(vma, anonVma);
+  vma.anonVmaChain.unshift(chain);
+  return chain;
+}
+
+/**
+ * Gives an area an anon_vma before its first anonymous page: a neighbour's where they could merge.
+ *
+ * Mirrors: mm/rmap.c __anon_vma_prepare()
+ * simplified: allocations do not fail
+ * @returns 0
+ */
+export function* anonVmaPrepare(k: Kernel, vma: Vma): Kernel$<number> {
+  if (vma.anonVma) return 0;
+  let anonVma = findMergeableAnonVma(vma);
+  let allocated: AnonVma | null = null;
+  if (!anonVma) {
+    anonVma = anonVmaAlloc(k);
+    anonVma.numChildren++;
+    allocated = anonVma;
+  }
+  if (k.stepping) yield k.acquire(anonVma.lock);
+  k.lock(anonVma.lock);
+  if (k.stepping) yield k.acquire(vma.mm.pageTableLock);
+  k.lock(vma.mm.pageTableLock);
+  if (!vma.anonVma) {
+    vma.anonVma = anonVma;
+    anonVma.chains.push(assign(vma, anonVma));
+    anonVma.numActiveVmas++;
+    allocated = null;
+  }
+  if (k.stepping) yield k.release(vma.mm.pageTableLock);
+  k.unlock(vma.mm.pageTableLock);
+  if (k.stepping) yield k.release(anonVma.lock);
+  k.unlock(anonVma.lock);
+  if (allocated) putAnonVma(k, allocated);
+  return 0;
+}
+
+/** What an anon_vma is cloned for (enum vma_operation). */
+export type CloneFor = 'split' | 'merge-unfaulted' | 'remap' | 'fork';
+
+/**
+ * Puts `dst` into every anon_vma that `src` is in.
+ *
+ * Mirrors: mm/rmap.c anon_vma_clone(), maybe_reuse_anon_vma()
+ * simplified: allocations do not fail; the caller holds mmap_lock, the rwsem is not taken
+ */
+export function anonVmaClone(dst: Vma, src: Vma, operation: CloneFor): void {
+  if (!src.anonVma) return;
+  for (const chain of src.anonVmaChain) assign(dst, chain.anonVma);
+  for (const chain of [...dst.anonVmaChain].reverse()) {
+    const anonVma = chain.anonVma;
+    anonVma.chains.push(chain);
+    const reusable = anonVma.numActiveVmas === 0 && anonVma.numChildren <= 1;
+    if (operation === 'fork' && !dst.anonVma && reusable) {
+      dst.anonVma = anonVma;
+      anonVma.numActiveVmas++;
+    }
+  }
+  if (operation !== 'fork') (dst.anonVma as AnonVma).numActiveVmas++;
+}
+
+/**
+ * Gives the child's area its own anon_vma, below the parent's.
+ *
+ * Mirrors: mm/rmap.c anon_vma_fork()
+ * simplified: allocations do not fail
+ */
+export function* anonVmaFork(k: Kernel, vma: Vma, parent: Vma): Kernel$<void> {
+  if (!parent.anonVma) return;
+  vma.anonVma = null;
+  const lock = parent.anonVma.lock;
+  if (k.stepping) yield k.acquire(lock);
+  k.lock(lock);
+  anonVmaClone(vma, parent, 'fork');
+  if (!vma.anonVma) {
+    const anonVma = anonVmaAlloc(k);
+    anonVma.numActiveVmas = 1;
+    anonVma.root = parent.anonVma.root;
+    anonVma.parent = parent.anonVma;
+    anonVma.root.refcount++;
+    vma.anonVma = anonVma;
+    anonVma.chains.push(assign(vma, anonVma));
+    anonVma.parent.numChildren++;
+  }
+  if (k.stepping) yield k.release(lock);
+  k.unlock(lock);
+}
+
+/**
+ * Takes an area out of all of its anon_vmas.
+ *
+ * Mirrors: mm/rmap.c unlink_anon_vmas()
+ * simplified: the caller holds mmap_lock, the rwsem is not taken
+ */
+export function unlinkAnonVmas(k: Kernel, vma: Vma): void {
+  if (!vma.anonVma) return;
+  const emptied: AnonVma[] = [];
+  for (const chain of vma.anonVmaChain) {
+    const anonVma = chain.anonVma;
+    anonVma.chains.splice(anonVma.chains.indexOf(chain), 1);
+    if (anonVma.chains.length === 0) {
+      anonVma.parent.numChildren--;
+      emptied.push(anonVma);
+    }
+  }
+  vma.anonVma.numActiveVmas--;
+  vma.anonVma = null;
+  vma.anonVmaChain.length = 0;
+  for (const anonVma of emptied) putAnonVma(k, anonVma);
+}
+
+/** Whether an area belongs to a forked process: its pages may be in several anon_vmas. */
+export function vmaIsForkChild(vma: Vma | null): boolean {
+  return vma?.anonVma !== undefined && vma?.anonVma !== null && vma.anonVmaChain.length > 1;
+}

@@ -1,0 +1,691 @@
+/**
+ * Page faults.
+ *
+ * Models: mm/memory.c
+ */
+import { EFAULT, ENOMEM } from '../machine/errno.ts';
+import type { Lock } from '../machine/lock.ts';
+import { PG_ANON_EXCLUSIVE, PG_DIRTY, PG_LRU, PG_UPTODATE } from '../machine/page.ts';
+import {
+  mkPte,
+  PTE_ACCESSED,
+  PTE_SOFT_DIRTY,
+  PTE_SPECIAL,
+  PTE_UFFD,
+  PTE_WRITE,
+  pteMkdirty,
+  ptePfn,
+  ptePresent,
+  pteWrite,
+} from '../machine/pte.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import { anonVmaPrepare } from './anon-vma.ts';
+import {
+  clearPage,
+  copyPage,
+  folioAddLru,
+  folioAlloc,
+  folioFree,
+  folioGet,
+  folioHandOver,
+  folioIsLarge,
+  folioPut,
+  folioPutTestzero,
+  folioSet,
+  folioTest,
+  folioTestAnon,
+  folioTryGet,
+  freeRamFolio,
+  lruAddDrain,
+  pageAnonExclusive,
+  pageFolio,
+} from './folio.ts';
+import { handleHugePmdFault, wpCanReuseLargeAnonFolio } from './huge-memory.ts';
+import type { Kernel } from './kernel.ts';
+import {
+  isDeviceExclusive,
+  isDevicePrivate,
+  isMigration,
+  SWP_SOFT_DIRTY,
+  SWP_UFFD,
+  softleafFromPte,
+  softleafToPfn,
+} from './leafops.ts';
+import { Holder } from './ledger.ts';
+import { pagePgmap } from './memremap.ts';
+import { migrationEntryWait, softleafEntryWaitOnLocked } from './migrate.ts';
+import {
+  MmuNotify,
+  mmHasNotifiers,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+  notifierRange,
+} from './mmu-notifier.ts';
+import {
+  pmdAlloc,
+  pteAlloc,
+  pteOffsetMap,
+  ptepGet,
+  ptepGetAndClear,
+  ptlOf,
+  setPte,
+} from './pgtable.ts';
+import {
+  folioAddFileRmapPte,
+  folioAddNewAnonRmap,
+  folioMoveAnonRmap,
+  folioRemoveRmapPte,
+} from './rmap.ts';
+import { type AddressSpace, cachedFolio, shmemFault } from './shmem.ts';
+import {
+  linearPageIndex,
+  VM_SHARED,
+  VM_WRITE,
+  type Vma,
+  vmaIsAnonymous,
+  vmaIsCowMapping,
+  vmaSoftDirtyEnabled,
+} from './vma.ts';
+
+export const FAULT_FLAG_WRITE = 1 << 0;
+/** On behalf of somebody who is not the process. */
+export const FAULT_FLAG_REMOTE = 1 << 1;
+
+export const VM_FAULT_OOM = 1 << 0;
+export const VM_FAULT_SIGBUS = 1 << 1;
+export const VM_FAULT_SIGSEGV = 1 << 6;
+export const VM_FAULT_NOPAGE = 1 << 8;
+export const VM_FAULT_FALLBACK = 1 << 11;
+export const VM_FAULT_ERROR = VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV;
+
+/** Pages that a read fault of a file maps at once (fault_around_bytes). */
+const FAULT_AROUND = 16;
+
+/** struct vm_fault: a fault being handled. Entries are indices into the table pool, -1 for none. */
+export interface VmFault {
+  readonly vma: Vma;
+  readonly vpn: number;
+  readonly flags: number;
+  pmd: number;
+  /** The PMD entry as it was read without its lock. */
+  origPmd: number;
+  pte: number;
+  /** The entry as it was read without its lock. */
+  origPte: number;
+  ptl: Lock | null;
+  /** The page that the fault is about, -1 for none. */
+  page: number;
+}
+
+/** Mirrors: include/linux/mm.h vm_fault_to_errno(); faithful */
+export function vmFaultToErrno(fault: number): number {
+  if (fault & VM_FAULT_OOM) return -ENOMEM;
+  if (fault & (VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV)) return -EFAULT;
+  return 0;
+}
+
+/** The page behind an entry, or -1 for the zero page (vm_normal_page()). */
+export function vmNormalPage(pte: number): number {
+  return pte & PTE_SPECIAL ? -1 : ptePfn(pte);
+}
+
+/** Writable if the area is (maybe_mkwrite()). */
+export function maybeMkwrite(pte: number, vma: Vma): number {
+  return vma.flags & VM_WRITE ? pte | PTE_WRITE : pte;
+}
+
+/** Takes the lock of the table below `vmf.pmd` (pte_offset_map_lock()); false: it is gone. */
+function* mapLock(k: Kernel, vmf: VmFault): Kernel$<boolean> {
+  for (;;) {
+    const ptep = pteOffsetMap(k, vmf.pmd, vmf.vpn);
+    vmf.pte = ptep;
+    if (ptep < 0) {
+      vmf.ptl = null;
+      return false;
+    }
+    const ptl = ptlOf(k, ptep);
+    if (k.stepping) yield k.acquire(ptl);
+    k.lock(ptl);
+    vmf.ptl = ptl;
+    if (pteOffsetMap(k, vmf.pmd, vmf.vpn) === ptep) return true;
+    if (k.stepping) yield k.release(ptl);
+    k.unlock(ptl);
+  }
+}
+
+function* unmapUnlock(k: Kernel, vmf: VmFault): Kernel$<void> {
+  const ptl = vmf.ptl as Lock;
+  if (k.stepping) yield k.release(ptl);
+  k.unlock(ptl);
+  vmf.ptl = null;
+}
+
+/** A page for a private mapping, zeroed or not; -1: no memory (folio_prealloc()). */
+function* folioPrealloc(k: Kernel, zero: boolean): Kernel$<number> {
+  if (k.stepping) yield k.allocateStep();
+  const folio = folioAlloc(k, 0);
+  if (folio < 0) return -1;
+  if (zero) clearPage(k, folio);
+  folioSet(k, folio, PG_UPTODATE);
+  return folio;
+}
+
+/**
+ * Mirrors: mm/memory.c do_anonymous_page()
+ * simplified: base pages, no userfaultfd
+ */
+function* doAnonymousPage(k: Kernel, vmf: VmFault): Kernel$<number> {
+  const { vma } = vmf;
+  const { mm } = vma;
+  if (k.stepping) yield k.writeEntry(vmf.pmd);
+  pteAlloc(k, mm, vmf.pmd);
+  if (!(vmf.flags & FAULT_FLAG_WRITE)) {
+    if (!(yield* mapLock(k, vmf))) return 0;
+    if (ptepGet(k, vmf.pte) === vmf.origPte) {
+      if (k.stepping) yield k.writeEntry(vmf.pte);
+      setPte(k, vmf.pte, mkPte(k.zeroPfn, vma.pageProt) | PTE_SPECIAL);
+    }
+    yield* unmapUnlock(k, vmf);
+    return 0;
+  }
+  yield* anonVmaPrepare(k, vma);
+  const folio = yield* folioPrealloc(k, true);
+  if (folio < 0) return VM_FAULT_OOM;
+  const mapped = yield* mapLock(k, vmf);
+  if (!mapped || ptepGet(k, vmf.pte) !== vmf.origPte) {
+    if (folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
+    if (mapped) yield* unmapUnlock(k, vmf);
+    return 0;
+  }
+  mm.anonPages++;
+  folioHandOver(k, folio, Holder.Alloc, Holder.Mapping);
+  folioAddNewAnonRmap(k, folio, vma, vmf.vpn);
+  folioAddLru(k, folio);
+  let entry = mkPte(folio, vma.pageProt);
+  if (vma.flags & VM_WRITE) entry = pteMkdirty(entry) | PTE_WRITE;
+  if (k.stepping) yield k.writeEntry(vmf.pte);
+  setPte(k, vmf.pte, entry);
+  yield* unmapUnlock(k, vmf);
+  return 0;
+}
+
+// ---- files ----
+
+/**
+ * Sets one entry of a file mapping.
+ *
+ * Mirrors: mm/memory.c set_pte_range()
+ * simplified: base pages
+ */
+function setFilePte(k: Kernel, vmf: VmFault, ptep: number, page: number, vpn: number): void {
+  const { vma } = vmf;
+  const write = (vmf.flags & FAULT_FLAG_WRITE) !== 0;
+  let entry = mkPte(page, vma.pageProt);
+  if (write) entry = maybeMkwrite(pteMkdirty(entry), vma);
+  else if (pteWrite(entry) && folioTest(k, page, PG_DIRTY)) entry = pteMkdirty(entry);
+  if (write && !(vma.flags & VM_SHARED)) {
+    folioAddNewAnonRmap(k, page, vma, vpn);
+    folioAddLru(k, page);
+    vma.mm.anonPages++;
+  } else {
+    folioAddFileRmapPte(k, page);
+    vma.mm.filePages++;
+  }
+  setPte(k, ptep, entry);
+}
+
+/**
+ * Maps a file's page, or the private copy of it. Consumes a reference of the page on success.
+ *
+ * Mirrors: mm/memory.c finish_fault()
+ * simplified: base pages
+ */
+function* finishFault(k: Kernel, vmf: VmFault, page: number): Kernel$<number> {
+  if (k.stepping) yield k.writeEntry(vmf.pmd);
+  pteAlloc(k, vmf.vma.mm, vmf.pmd);
+  if (!(yield* mapLock(k, vmf))) return VM_FAULT_NOPAGE;
+  let ret = VM_FAULT_NOPAGE;
+  if (ptepGet(k, vmf.pte) === vmf.origPte) {
+    if (k.stepping) yield k.writeEntry(vmf.pte);
+    setFilePte(k, vmf, vmf.pte, page, vmf.vpn);
+    ret = 0;
+  }
+  yield* unmapUnlock(k, vmf);
+  return ret;
+}
+
+/** The file's page, locked and referenced in `vmf.page` (__do_fault()). */
+function* doFileFault(k: Kernel, vmf: VmFault): Kernel$<number> {
+  const file = vmf.vma.file as AddressSpace;
+  const folio = yield* shmemFault(k, file, linearPageIndex(vmf.vma, vmf.vpn));
+  if (folio === -1) return VM_FAULT_OOM;
+  if (folio < 0) return VM_FAULT_SIGBUS;
+  vmf.page = folio;
+  return 0;
+}
+
+/**
+ * Maps the pages around the fault that the page cache has.
+ *
+ * Mirrors: mm/memory.c do_fault_around(), mm/filemap.c filemap_map_pages()
+ * faithful
+ * @returns VM_FAULT_NOPAGE when the faulting page is among them
+ */
+function* doFaultAround(k: Kernel, vmf: VmFault): Kernel$<number> {
+  const { vma } = vmf;
+  const { ptrsPerPte } = k.geometry;
+  const around = Math.min(FAULT_AROUND, ptrsPerPte);
+  const pteOff = vmf.vpn & (ptrsPerPte - 1);
+  const vmaOff = vmf.vpn - vma.start;
+  const from = Math.max(pteOff - (pteOff % around), pteOff - Math.min(pteOff, vmaOff));
+  const to = Math.min(from + around, ptrsPerPte, pteOff + vma.pages - vmaOff) - 1;
+  const file = vma.file as AddressSpace;
+  if (k.stepping) yield k.writeEntry(vmf.pmd);
+  pteAlloc(k, vma.mm, vmf.pmd);
+  if (!(yield* mapLock(k, vmf))) return 0;
+  let ret = 0;
+  for (let off = from; off <= to; off++) {
+    const vpn = vmf.vpn + (off - pteOff);
+    const folio = cachedFolio(k, file, linearPageIndex(vma, vpn));
+    const ptep = vmf.pte + (off - pteOff);
+    if (folio < 0 || ptepGet(k, ptep) !== 0) continue;
+    if (k.stepping) yield k.writeFolio(folio);
+    folioGet(k, folio, Holder.Mapping);
+    if (k.stepping) yield k.writeEntry(ptep);
+    setFilePte(k, vmf, ptep, folio, vpn);
+    if (vpn === vmf.vpn) ret = VM_FAULT_NOPAGE;
+  }
+  yield* unmapUnlock(k, vmf);
+  return ret;
+}
+
+/** Mirrors: mm/memory.c do_read_fault(); faithful */
+function* doReadFault(k: Kernel, vmf: VmFault): Kernel$<number> {
+  let ret = yield* doFaultAround(k, vmf);
+  if (ret) return ret;
+  ret = yield* doFileFault(k, vmf);
+  if (ret) return ret;
+  const folio = vmf.page;
+  ret = yield* finishFault(k, vmf, folio);
+  if (k.stepping) yield k.writeFolio(folio);
+  k.folioUnlock(folio);
+  if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) yield* folioPut(k, folio, Holder.Fault);
+  else folioHandOver(k, folio, Holder.Fault, Holder.Mapping);
+  return ret;
+}
+
+/** Mirrors: mm/memory.c do_cow_fault(); faithful */
+function* doCowFault(k: Kernel, vmf: VmFault): Kernel$<number> {
+  yield* anonVmaPrepare(k, vmf.vma);
+  const copy = yield* folioPrealloc(k, false);
+  if (copy < 0) return VM_FAULT_OOM;
+  let ret = yield* doFileFault(k, vmf);
+  if (!ret) {
+    if (k.stepping) yield k.copyStep(copy);
+    copyPage(k, copy, vmf.page);
+    folioHandOver(k, copy, Holder.Alloc, Holder.Mapping);
+    ret = yield* finishFault(k, vmf, copy);
+    if (ret) folioHandOver(k, copy, Holder.Mapping, Holder.Alloc);
+    if (k.stepping) yield k.writeFolio(vmf.page);
+    k.folioUnlock(vmf.page);
+    yield* folioPut(k, vmf.page, Holder.Fault);
+  }
+  if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) {
+    if (folioPutTestzero(k, copy, Holder.Alloc)) freeRamFolio(k, copy);
+  }
+  return ret;
+}
+
+/** Mirrors: mm/memory.c do_shared_fault(), fault_dirty_shared_page(); faithful */
+function* doSharedFault(k: Kernel, vmf: VmFault): Kernel$<number> {
+  let ret = yield* doFileFault(k, vmf);
+  if (ret) return ret;
+  const folio = vmf.page;
+  ret = yield* finishFault(k, vmf, folio);
+  if (!ret) {
+    folioHandOver(k, folio, Holder.Fault, Holder.Mapping);
+    folioSet(k, folio, PG_DIRTY);
+  }
+  if (k.stepping) yield k.writeFolio(folio);
+  k.folioUnlock(folio);
+  if (ret) yield* folioPut(k, folio, Holder.Fault);
+  return ret;
+}
+
+/** Mirrors: mm/memory.c do_fault(); faithful */
+function doFault(k: Kernel, vmf: VmFault): Kernel$<number> {
+  if (!(vmf.flags & FAULT_FLAG_WRITE)) return doReadFault(k, vmf);
+  if (!(vmf.vma.flags & VM_SHARED)) return doCowFault(k, vmf);
+  return doSharedFault(k, vmf);
+}
+
+// ---- entries that are not present ----
+
+/**
+ * The entry that gives a page back from a device's exclusive use. The folio and the table are
+ * locked.
+ *
+ * Mirrors: mm/memory.c restore_exclusive_pte()
+ * faithful
+ */
+export function restoreExclusivePte(
+  k: Kernel,
+  vma: Vma,
+  folio: number,
+  page: number,
+  origPte: number,
+): number {
+  k.warn(!k.folioLocked(folio), 'an exclusive entry is restored without the folio lock');
+  let pte = mkPte(page, vma.pageProt) & ~PTE_ACCESSED;
+  if (origPte & SWP_SOFT_DIRTY) pte |= PTE_SOFT_DIRTY;
+  if (origPte & SWP_UFFD) pte |= PTE_UFFD;
+  if (vma.flags & VM_WRITE && canChangePteWritable(k, vma, pte)) {
+    if (folioTest(k, folio, PG_DIRTY)) pte = pteMkdirty(pte);
+    pte |= PTE_WRITE;
+  }
+  return pte;
+}
+
+/**
+ * Whether an entry may become writable without a fault.
+ *
+ * Mirrors: mm/mprotect.c can_change_pte_writable()
+ * simplified: no userfaultfd
+ */
+export function canChangePteWritable(k: Kernel, vma: Vma, pte: number): boolean {
+  if (!(pte & 1)) return false;
+  if (vmaSoftDirtyEnabled(vma) && !(pte & PTE_SOFT_DIRTY)) return false;
+  if (vma.flags & VM_SHARED) return (pte & 0x20) !== 0;
+  const page = vmNormalPage(pte);
+  return page >= 0 && folioTestAnon(k, pageFolio(k, page)) && pageAnonExclusive(k, page);
+}
+
+/**
+ * Mirrors: mm/memory.c remove_device_exclusive_entry()
+ * faithful
+ */
+function* removeDeviceExclusiveEntry(k: Kernel, vmf: VmFault): Kernel$<number> {
+  const { vma } = vmf;
+  const folio = pageFolio(k, vmf.page);
+  if (k.stepping) yield k.writeFolio(folio);
+  if (!folioTryGet(k, folio, Holder.Fault)) return 0;
+  if (k.stepping) yield k.acquireFolio(folio);
+  k.folioLock(folio);
+  const range = notifierRange(MmuNotify.Clear, vma.mm, vmf.vpn, vmf.vpn + 1);
+  yield* mmuNotifierInvalidateRangeStart(k, range);
+  if (yield* mapLock(k, vmf)) {
+    if (ptepGet(k, vmf.pte) === vmf.origPte) {
+      if (k.stepping) yield k.writeEntry(vmf.pte);
+      setPte(k, vmf.pte, restoreExclusivePte(k, vma, folio, vmf.page, vmf.origPte));
+    }
+    yield* unmapUnlock(k, vmf);
+  }
+  if (k.stepping) yield k.writeFolio(folio);
+  k.folioUnlock(folio);
+  yield* folioPut(k, folio, Holder.Fault);
+  yield* mmuNotifierInvalidateRangeEnd(k, range);
+  return 0;
+}
+
+/**
+ * A fault on an entry that is not present.
+ *
+ * Mirrors: mm/memory.c do_swap_page()
+ * simplified: no swap
+ */
+function* doSwapPage(k: Kernel, vmf: VmFault): Kernel$<number> {
+  const entry = softleafFromPte(vmf.origPte);
+  if (isMigration(entry)) {
+    yield* migrationEntryWait(k, vmf.pmd, vmf.vpn);
+    return 0;
+  }
+  if (isDeviceExclusive(entry)) {
+    vmf.page = softleafToPfn(entry);
+    return yield* removeDeviceExclusiveEntry(k, vmf);
+  }
+  if (!isDevicePrivate(entry)) {
+    k.report('bad entry', 'a page-table entry of an unknown kind');
+    return VM_FAULT_SIGBUS;
+  }
+  vmf.page = softleafToPfn(entry);
+  if (!(yield* mapLock(k, vmf))) return 0;
+  if (ptepGet(k, vmf.pte) !== vmf.origPte) {
+    yield* unmapUnlock(k, vmf);
+    return 0;
+  }
+  const folio = pageFolio(k, vmf.page);
+  if (k.stepping) yield k.writeFolio(folio);
+  if (!k.folioTryLock(folio)) {
+    const ptl = vmf.ptl as Lock;
+    vmf.ptl = null;
+    yield* softleafEntryWaitOnLocked(k, entry, ptl);
+    return 0;
+  }
+  folioGet(k, folio, Holder.Fault);
+  yield* unmapUnlock(k, vmf);
+  const ret = yield* pagePgmap(k, vmf.page).ops.migrateToRam(k, vmf);
+  // the folio may have been split meanwhile: the page is what we locked and hold
+  const now = pageFolio(k, vmf.page);
+  if (k.stepping) yield k.writeFolio(now);
+  k.folioUnlock(now);
+  yield* folioPut(k, now, Holder.Fault);
+  return ret;
+}
+
+// ---- write protection ----
+
+/**
+ * Lets the faulting process write to the page that it has.
+ *
+ * Mirrors: mm/memory.c wp_page_reuse()
+ * faithful
+ */
+function* wpPageReuse(k: Kernel, vmf: VmFault): Kernel$<void> {
+  const entry = maybeMkwrite(pteMkdirty(vmf.origPte | PTE_ACCESSED), vmf.vma);
+  if (k.stepping) yield k.writeEntry(vmf.pte);
+  // the hardware may have set bits since: they are all set here
+  setPte(k, vmf.pte, entry);
+  yield* unmapUnlock(k, vmf);
+}
+
+/** Mirrors: mm/memory.c wp_page_shared(); simplified: files in memory do not want to know */
+function* wpPageShared(k: Kernel, vmf: VmFault, folio: number): Kernel$<number> {
+  if (k.stepping) yield k.writeFolio(folio);
+  folioGet(k, folio, Holder.Fault);
+  yield* wpPageReuse(k, vmf);
+  if (k.stepping) yield k.acquireFolio(folio);
+  k.folioLock(folio);
+  folioSet(k, folio, PG_DIRTY);
+  if (k.stepping) yield k.writeFolio(folio);
+  k.folioUnlock(folio);
+  yield* folioPut(k, folio, Holder.Fault);
+  return 0;
+}
+
+/**
+ * Whether an anonymous folio that is not exclusive belongs to the faulting process alone by now.
+ *
+ * Mirrors: mm/memory.c wp_can_reuse_anon_folio()
+ * simplified: no KSM, no swap cache
+ */
+function* wpCanReuseAnonFolio(k: Kernel, folio: number, vma: Vma): Kernel$<boolean> {
+  if (folioIsLarge(k, folio)) return wpCanReuseLargeAnonFolio(k, folio, vma);
+  if (k.stepping) yield k.readFolio(folio);
+  const maybeInBatch = !folioTest(k, folio, PG_LRU);
+  if (k.pages.refcount[folio] > 1 + (maybeInBatch ? 1 : 0)) return false;
+  if (maybeInBatch) lruAddDrain(k);
+  if (k.pages.refcount[folio] > 1) return false;
+  if (k.stepping) yield k.writeFolio(folio);
+  if (!k.folioTryLock(folio)) return false;
+  if (k.stepping) yield k.readFolio(folio);
+  const alone = k.pages.refcount[folio] === 1;
+  if (alone) folioMoveAnonRmap(k, folio, vma);
+  if (k.stepping) yield k.writeFolio(folio);
+  k.folioUnlock(folio);
+  return alone;
+}
+
+/**
+ * Gives the faulting process its own copy.
+ *
+ * Mirrors: mm/memory.c wp_page_copy()
+ * faithful
+ */
+function* wpPageCopy(k: Kernel, vmf: VmFault): Kernel$<number> {
+  const { vma } = vmf;
+  const { mm } = vma;
+  const old = vmf.page < 0 ? -1 : pageFolio(k, vmf.page);
+  yield* anonVmaPrepare(k, vma);
+  const fresh = yield* folioPrealloc(k, vmf.page < 0);
+  if (fresh < 0) {
+    if (old >= 0) yield* folioPut(k, old, Holder.Fault);
+    return VM_FAULT_OOM;
+  }
+  if (vmf.page >= 0) {
+    if (k.stepping) yield k.copyStep(vmf.page);
+    copyPage(k, fresh, vmf.page);
+  }
+  const range = notifierRange(MmuNotify.Clear, mm, vmf.vpn, vmf.vpn + 1);
+  const notify = mmHasNotifiers(mm);
+  if (notify) yield* mmuNotifierInvalidateRangeStart(k, range);
+  const mapped = yield* mapLock(k, vmf);
+  let copied = false;
+  if (mapped && ptepGet(k, vmf.pte) === vmf.origPte) {
+    if (old < 0) mm.anonPages++;
+    else if (!folioTestAnon(k, old)) {
+      mm.filePages--;
+      mm.anonPages++;
+    }
+    let entry = mkPte(fresh, vma.pageProt);
+    entry = maybeMkwrite(pteMkdirty(entry), vma);
+    if (k.stepping) yield k.writeEntry(vmf.pte);
+    ptepGetAndClear(k, vmf.pte);
+    if (k.stepping) yield k.flushStep(vmf.vpn);
+    k.flushTlbPage(mm.id, vmf.vpn);
+    folioHandOver(k, fresh, Holder.Alloc, Holder.Mapping);
+    folioAddNewAnonRmap(k, fresh, vma, vmf.vpn);
+    folioAddLru(k, fresh);
+    if (k.stepping) yield k.writeEntry(vmf.pte);
+    setPte(k, vmf.pte, entry);
+    if (old >= 0) {
+      if (k.stepping) yield k.writeFolio(old);
+      folioRemoveRmapPte(k, old, vmf.page, vma);
+    }
+    copied = true;
+  }
+  if (mapped) yield* unmapUnlock(k, vmf);
+  if (notify) yield* mmuNotifierInvalidateRangeEnd(k, range);
+  if (!copied) {
+    if (folioPutTestzero(k, fresh, Holder.Alloc)) freeRamFolio(k, fresh);
+  } else if (old >= 0) yield* folioPut(k, old, Holder.Mapping);
+  if (old >= 0) yield* folioPut(k, old, Holder.Fault);
+  return 0;
+}
+
+/**
+ * A write to a page that is mapped read-only. The table is locked; unlocks it.
+ *
+ * Mirrors: mm/memory.c do_wp_page()
+ * simplified: no userfaultfd, no unsharing
+ */
+function* doWpPage(k: Kernel, vmf: VmFault): Kernel$<number> {
+  const { vma } = vmf;
+  vmf.page = vmNormalPage(vmf.origPte);
+  const folio = vmf.page < 0 ? -1 : pageFolio(k, vmf.page);
+  if (vma.flags & VM_SHARED) {
+    if (folio < 0) {
+      yield* wpPageReuse(k, vmf);
+      return 0;
+    }
+    return yield* wpPageShared(k, vmf, folio);
+  }
+  if (folio >= 0 && folioTestAnon(k, folio)) {
+    if (pageAnonExclusive(k, vmf.page) || (yield* wpCanReuseAnonFolio(k, folio, vma))) {
+      folioSet(k, vmf.page, PG_ANON_EXCLUSIVE);
+      yield* wpPageReuse(k, vmf);
+      return 0;
+    }
+  }
+  if (folio >= 0) {
+    if (k.stepping) yield k.writeFolio(folio);
+    folioGet(k, folio, Holder.Fault);
+  }
+  yield* unmapUnlock(k, vmf);
+  return yield* wpPageCopy(k, vmf);
+}
+
+/**
+ * Mirrors: mm/memory.c handle_pte_fault()
+ * simplified: no NUMA balancing
+ */
+function* handlePteFault(k: Kernel, vmf: VmFault): Kernel$<number> {
+  vmf.pte = -1;
+  vmf.origPte = 0;
+  if (k.stepping) yield k.readEntry(vmf.pmd);
+  if (ptepGet(k, vmf.pmd) !== 0) {
+    vmf.pte = pteOffsetMap(k, vmf.pmd, vmf.vpn);
+    if (vmf.pte < 0) return 0;
+    if (k.stepping) yield k.readEntry(vmf.pte);
+    vmf.origPte = ptepGet(k, vmf.pte);
+  }
+  if (vmf.origPte === 0) {
+    return vmaIsAnonymous(vmf.vma) ? yield* doAnonymousPage(k, vmf) : yield* doFault(k, vmf);
+  }
+  if (!ptePresent(vmf.origPte)) return yield* doSwapPage(k, vmf);
+  if (!(yield* mapLock(k, vmf))) return 0;
+  if (ptepGet(k, vmf.pte) !== vmf.origPte) {
+    yield* unmapUnlock(k, vmf);
+    return 0;
+  }
+  let entry = vmf.origPte;
+  if (vmf.flags & FAULT_FLAG_WRITE) {
+    if (!pteWrite(entry)) return yield* doWpPage(k, vmf);
+    entry = pteMkdirty(entry);
+  }
+  entry |= PTE_ACCESSED;
+  if (entry !== vmf.origPte) {
+    if (k.stepping) yield k.writeEntry(vmf.pte);
+    setPte(k, vmf.pte, ptepGet(k, vmf.pte) | entry);
+  } else if (vmf.flags & FAULT_FLAG_WRITE) {
+    // somebody else resolved it: a stale entry of this CPU's TLB may be the reason
+    if (k.stepping) yield k.flushStep(vmf.vpn);
+    k.flushTlbPage(vmf.vma.mm.id, vmf.vpn);
+  }
+  yield* unmapUnlock(k, vmf);
+  return 0;
+}
+
+/**
+ * Handles a page fault; mmap_lock is held for reading.
+ *
+ * Mirrors: mm/memory.c handle_mm_fault(), __handle_mm_fault()
+ * simplified: never drops mmap_lock (VM_FAULT_RETRY)
+ * @param flags FAULT_FLAG_*
+ * @returns VM_FAULT_*, 0 when the access can be tried again
+ */
+export function* handleMmFault(k: Kernel, vma: Vma, vpn: number, flags: number): Kernel$<number> {
+  k.counters.faults++;
+  if (flags & FAULT_FLAG_WRITE && !(vma.flags & VM_WRITE)) {
+    if (k.warn(!vmaIsCowMapping(vma), 'a write fault in a shared area without write permission')) {
+      return VM_FAULT_SIGSEGV;
+    }
+  }
+  const vmf: VmFault = {
+    vma,
+    vpn,
+    flags,
+    pmd: pmdAlloc(k, vma.mm, vpn),
+    origPmd: 0,
+    pte: -1,
+    origPte: 0,
+    ptl: null,
+    page: -1,
+  };
+  if (k.stepping) yield k.readEntry(vmf.pmd);
+  const huge = yield* handleHugePmdFault(k, vmf);
+  if (!(huge & VM_FAULT_FALLBACK)) return huge;
+  return yield* handlePteFault(k, vmf);
+}
+
+/** For a caller that drops the last reference of what it found. */
+export { folioFree };

@@ -1,0 +1,275 @@
+/**
+ * Folios: allocation, references, the LRU batches.
+ *
+ * Models: mm/page_alloc.c, mm/folio.c, include/linux/mm.h
+ */
+
+import { POISON } from '../machine/machine.ts';
+import {
+  PG_ACTIVE,
+  PG_ANON_EXCLUSIVE,
+  PG_DEFERRED_SPLIT,
+  PG_LOCKED,
+  PG_LRU,
+  PG_PARTIALLY_MAPPED,
+  PG_REFERENCED,
+  PG_RESERVED,
+  PG_WORKINGSET,
+  ZONE_DEVICE,
+} from '../machine/page.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import { Space } from '../machine/step.ts';
+import type { Kernel, LruBatches } from './kernel.ts';
+import { Holder } from './ledger.ts';
+import { freeZoneDeviceFolio } from './memremap.ts';
+
+/** Folios a batch holds before it is drained (PAGEVEC_SIZE). */
+const BATCH = 31;
+
+export function pageFolio(k: Kernel, pfn: number): number {
+  return k.pages.head[pfn];
+}
+export function folioOrder(k: Kernel, folio: number): number {
+  return k.pages.order[folio];
+}
+export function folioPages(k: Kernel, folio: number): number {
+  return 1 << k.pages.order[folio];
+}
+export function folioIsLarge(k: Kernel, folio: number): boolean {
+  return k.pages.order[folio] !== 0;
+}
+export function folioTest(k: Kernel, folio: number, flag: number): boolean {
+  return (k.pages.flags[folio] & flag) !== 0;
+}
+export function folioSet(k: Kernel, folio: number, flag: number): void {
+  k.pages.flags[folio] = k.pages.flags[folio] | flag;
+}
+export function folioClear(k: Kernel, folio: number, flag: number): void {
+  k.pages.flags[folio] = k.pages.flags[folio] & ~flag;
+}
+export function folioTestAnon(k: Kernel, folio: number): boolean {
+  return (k.pages.mapping[folio] & 1) !== 0;
+}
+export function pageAnonExclusive(k: Kernel, pfn: number): boolean {
+  return (k.pages.flags[pfn] & PG_ANON_EXCLUSIVE) !== 0;
+}
+export function folioIsZoneDevice(k: Kernel, folio: number): boolean {
+  return k.pages.zone[folio] >= ZONE_DEVICE;
+}
+/** Every device's memory is device-private so far. */
+export function folioIsDevicePrivate(k: Kernel, folio: number): boolean {
+  return k.pages.zone[folio] >= ZONE_DEVICE;
+}
+
+/** How often the folio is mapped, by entries of any level. */
+export function folioMapcount(k: Kernel, folio: number): number {
+  return (
+    k.pages.order[folio] === 0 ? k.pages.mapcount[folio] : k.pages.largeMapcount[folio]
+  ) as number;
+}
+
+/**
+ * Allocates RAM.
+ *
+ * Mirrors: mm/page_alloc.c folio_alloc()
+ * simplified: no zones, no reclaim, no memory policies
+ * @param order log2 of the pages
+ * @returns the first frame number with one reference, or -1
+ */
+export function folioAlloc(k: Kernel, order: number): number {
+  if (k.mayFail()) return -1;
+  const pfn = k.pages.takeRam(order, k.ramLimit);
+  if (pfn < 0) return -1;
+  k.pages.initFolio(pfn, order);
+  k.frames.ensure(pfn + (1 << order));
+  k.counters.pagesAllocated += 1 << order;
+  k.ledger?.get(pfn, Holder.Alloc);
+  return pfn;
+}
+
+/** Clears a page of RAM (clear_highpage()). */
+export function clearPage(k: Kernel, pfn: number): void {
+  k.frames.clear(pfn);
+  k.counters.bytesCleared += k.geometry.pageBytes;
+}
+
+/** Copies a page of RAM (copy_highpage()). */
+export function copyPage(k: Kernel, to: number, from: number): void {
+  k.frames.copy(to, from);
+  k.counters.bytesCopied += k.geometry.pageBytes;
+}
+
+/** Takes a reference (folio_get(), folio_ref_add()). The step before it is the caller's. */
+export function folioGet(k: Kernel, folio: number, holder: Holder, count = 1): void {
+  const refs = k.pages.refcount;
+  if (refs[folio] <= 0) k.report('use after free', 'folio_get() of a free folio');
+  refs[folio] = refs[folio] + count;
+  if (k.ledger !== null) k.ledger.get(folio, holder, count);
+}
+
+/** Takes a reference unless the folio is free (folio_try_get()). */
+export function folioTryGet(k: Kernel, folio: number, holder: Holder): boolean {
+  if (k.pages.refcount[folio] <= 0) return false;
+  folioGet(k, folio, holder);
+  return true;
+}
+
+/** Drops references; true when they were the last, and the caller must `folioFree`. */
+export function folioPutTestzero(k: Kernel, folio: number, holder: Holder, count = 1): boolean {
+  const refs = k.pages.refcount;
+  const left = refs[folio] - count;
+  if (left < 0) {
+    k.report('reference', 'folio_put() of a folio without references');
+    return false;
+  }
+  refs[folio] = left;
+  if (k.ledger !== null) k.ledger.put(folio, holder, count);
+  return left === 0;
+}
+
+/** One holder of a reference hands it to another. */
+export function folioHandOver(k: Kernel, folio: number, from: Holder, to: Holder): void {
+  if (k.ledger !== null) k.ledger.move(folio, from, to);
+}
+
+/** Frees RAM whose last reference is gone (__folio_put(), free_frozen_pages()). */
+export function freeRamFolio(k: Kernel, folio: number): void {
+  const pages = k.pages;
+  const order = pages.order[folio];
+  const flags = pages.flags[folio];
+  if (flags & PG_RESERVED) k.report('bad page', 'a reserved page is freed');
+  if (flags & PG_LOCKED) k.report('bad page', 'a locked folio is freed');
+  if (folioMapcount(k, folio) !== 0) k.report('bad page', 'a mapped folio is freed');
+  k.ledger?.freed(folio);
+  if (k.poison) {
+    for (let pfn = folio; pfn < folio + (1 << order); pfn++) k.frames.fill(pfn, POISON);
+  }
+  pages.markFree(folio, order);
+  pages.giveRam(folio, order);
+}
+
+/**
+ * Frees a folio whose last reference is gone.
+ *
+ * Mirrors: mm/folio.c __folio_put()
+ * faithful
+ */
+export function* folioFree(k: Kernel, folio: number): Kernel$<void> {
+  if (folioIsZoneDevice(k, folio)) yield* freeZoneDeviceFolio(k, folio);
+  else freeRamFolio(k, folio);
+}
+
+/** Drops a reference, and frees the folio with the last (folio_put()). */
+export function* folioPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
+  if (k.stepping) yield k.writeFolio(folio);
+  if (folioPutTestzero(k, folio, holder)) yield* folioFree(k, folio);
+}
+
+// ---- LRU ----
+
+function batches(k: Kernel): LruBatches {
+  return k.lru[k.current.cpu];
+}
+
+function putBatch(k: Kernel, folio: number): void {
+  if (folioPutTestzero(k, folio, Holder.LruBatch)) {
+    folioClear(k, folio, PG_LRU);
+    freeRamFolio(k, folio);
+  }
+}
+
+function drain(k: Kernel, list: number[], move: (k: Kernel, folio: number) => void): void {
+  const folios = list.splice(0);
+  for (const folio of folios) {
+    move(k, folio);
+    putBatch(k, folio);
+  }
+}
+
+function lruAdd(k: Kernel, folio: number): void {
+  folioSet(k, folio, PG_LRU);
+}
+function lruActivate(k: Kernel, folio: number): void {
+  if (!folioTest(k, folio, PG_LRU)) return;
+  folioSet(k, folio, PG_ACTIVE);
+}
+function lruDeactivate(k: Kernel, folio: number): void {
+  if (!folioTest(k, folio, PG_LRU)) return;
+  folioClear(k, folio, PG_ACTIVE | PG_REFERENCED);
+}
+
+/** Empties this CPU's batches (lru_add_drain()). */
+export function lruAddDrain(k: Kernel): void {
+  const own = batches(k);
+  drain(k, own.add, lruAdd);
+  drain(k, own.deactivate, lruDeactivate);
+  drain(k, own.activate, lruActivate);
+}
+
+/** Empties every CPU's batches (lru_add_drain_all()). */
+export function lruAddDrainAll(k: Kernel): void {
+  for (const own of k.lru) {
+    drain(k, own.add, lruAdd);
+    drain(k, own.deactivate, lruDeactivate);
+    drain(k, own.activate, lruActivate);
+  }
+}
+
+/** Large folios do not wait in a batch. */
+function addTo(k: Kernel, list: number[], folio: number, move: (k: Kernel, f: number) => void) {
+  folioGet(k, folio, Holder.LruBatch);
+  list.push(folio);
+  if (list.length >= BATCH || folioIsLarge(k, folio)) drain(k, list, move);
+}
+
+/** Puts a folio on the LRU lists, through this CPU's batch (folio_add_lru()). */
+export function folioAddLru(k: Kernel, folio: number): void {
+  addTo(k, batches(k).add, folio, lruAdd);
+}
+
+/** Takes a folio off the LRU lists (folio_isolate_lru()); takes a reference on success. */
+export function folioIsolateLru(k: Kernel, folio: number): boolean {
+  if (!folioTest(k, folio, PG_LRU)) return false;
+  folioClear(k, folio, PG_LRU);
+  folioGet(k, folio, Holder.Isolated);
+  return true;
+}
+
+/** Puts an isolated folio back (folio_putback_lru()); drops the isolation's reference. */
+export function folioPutbackLru(k: Kernel, folio: number): void {
+  folioAddLru(k, folio);
+  if (folioPutTestzero(k, folio, Holder.Isolated)) freeRamFolio(k, folio);
+}
+
+/**
+ * Notes an access: the second one activates.
+ *
+ * Mirrors: mm/folio.c folio_mark_accessed()
+ * simplified: without the multi-generation LRU and idle tracking
+ */
+export function folioMarkAccessed(k: Kernel, folio: number): void {
+  if (!folioTest(k, folio, PG_REFERENCED)) {
+    folioSet(k, folio, PG_REFERENCED);
+    return;
+  }
+  if (folioTest(k, folio, PG_ACTIVE)) return;
+  if (folioTest(k, folio, PG_LRU)) addTo(k, batches(k).activate, folio, lruActivate);
+  else if (batches(k).add.includes(folio)) folioSet(k, folio, PG_ACTIVE);
+  folioClear(k, folio, PG_REFERENCED);
+}
+
+/** Moves an active folio towards reclaim (folio_deactivate()). */
+export function folioDeactivate(k: Kernel, folio: number): void {
+  if (!folioTest(k, folio, PG_ACTIVE)) return;
+  if (!folioTest(k, folio, PG_LRU)) return;
+  addTo(k, batches(k).deactivate, folio, lruDeactivate);
+}
+
+/** Flags that a migration carries from the old folio to the new one (folio_migrate_flags()). */
+export const MIGRATED_FLAGS = PG_REFERENCED | PG_ACTIVE | PG_WORKINGSET;
+export const SPLIT_FLAGS = PG_DEFERRED_SPLIT | PG_PARTIALLY_MAPPED;
+
+/** The step before looking at a folio's count or flags without its lock. */
+export function folioRead(k: Kernel, folio: number) {
+  return k.step(5, Space.Folio, folio, false);
+}

@@ -1,0 +1,306 @@
+/**
+ * Copying an address space.
+ *
+ * Models: mm/mmap.c dup_mmap(), mm/memory.c (the fork half)
+ */
+import { EAGAIN, EBUSY, ENOMEM } from '../machine/errno.ts';
+import { PG_UPTODATE } from '../machine/page.ts';
+import {
+  mkPte,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_WRITE,
+  pteMkdirty,
+  ptePresent,
+  pteWrite,
+} from '../machine/pte.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import { anonVmaFork } from './anon-vma.ts';
+import { maybeMkwrite, restoreExclusivePte, vmNormalPage } from './fault.ts';
+import {
+  copyPage,
+  folioAddLru,
+  folioAlloc,
+  folioGet,
+  folioHandOver,
+  folioPutTestzero,
+  folioSet,
+  folioTestAnon,
+  freeRamFolio,
+  pageFolio,
+} from './folio.ts';
+import { copyHugePmd } from './huge-memory.ts';
+import type { Kernel } from './kernel.ts';
+import {
+  isDeviceExclusive,
+  isDevicePrivate,
+  isDevicePrivateWrite,
+  isMigration,
+  isMigrationRead,
+  makeReadableDevicePrivateEntry,
+  makeReadableMigrationEntry,
+  SWP_SOFT_DIRTY,
+  SWP_UFFD,
+  softleafToPfn,
+} from './leafops.ts';
+import { Holder } from './ledger.ts';
+import type { Mm } from './mm.ts';
+import {
+  MmuNotify,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+  notifierRange,
+} from './mmu-notifier.ts';
+import {
+  entryEnd,
+  pmdAlloc,
+  pmdIsHuge,
+  pmdIsTable,
+  pmdpOf,
+  pteAlloc,
+  pteOffsetMap,
+  ptepGet,
+  ptlOf,
+  pudpOf,
+  setPte,
+} from './pgtable.ts';
+import { folioAddFileRmapPte, folioAddNewAnonRmap, folioTryDupAnonRmapPte } from './rmap.ts';
+import { VM_DONTCOPY, VM_SHARED, Vma, vmaIsCowMapping, vmaLink } from './vma.ts';
+
+/** What copying one entry came to. */
+const COPIED = 0;
+/** The entry became a present one: copy that. */
+const RESTORED = 1;
+
+/**
+ * Mirrors: mm/memory.c copy_nonpresent_pte()
+ * simplified: no swap, no markers
+ * @returns COPIED, RESTORED, or -EBUSY when an exclusive entry's folio is locked
+ */
+function* copyNonpresentPte(
+  k: Kernel,
+  dstPte: number,
+  srcPte: number,
+  dst: Vma,
+  src: Vma,
+): Kernel$<number> {
+  const orig = ptepGet(k, srcPte);
+  let pte = orig;
+  if (isMigration(orig)) {
+    const folio = pageFolio(k, softleafToPfn(orig));
+    if (folioTestAnon(k, folio)) dst.mm.anonPages++;
+    else dst.mm.filePages++;
+    if (!isMigrationRead(orig) && vmaIsCowMapping(dst)) {
+      pte = makeReadableMigrationEntry(softleafToPfn(orig)) | (orig & (SWP_SOFT_DIRTY | SWP_UFFD));
+      if (k.stepping) yield k.writeEntry(srcPte);
+      setPte(k, srcPte, pte);
+    }
+  } else if (isDevicePrivate(orig)) {
+    const page = softleafToPfn(orig);
+    const folio = pageFolio(k, page);
+    if (k.stepping) yield k.writeFolio(folio);
+    folioGet(k, folio, Holder.Mapping);
+    dst.mm.anonPages++;
+    folioTryDupAnonRmapPte(k, folio, page, dst);
+    if (isDevicePrivateWrite(orig) && vmaIsCowMapping(dst)) {
+      // soft-dirtiness is not kept: a device driver's state cannot be checkpointed anyway
+      pte = makeReadableDevicePrivateEntry(page) | (orig & SWP_UFFD);
+      if (k.stepping) yield k.writeEntry(srcPte);
+      setPte(k, srcPte, pte);
+    }
+  } else if (isDeviceExclusive(orig)) {
+    const page = softleafToPfn(orig);
+    const folio = pageFolio(k, page);
+    k.bug(!vmaIsCowMapping(src), 'an exclusive entry in a shared area');
+    if (k.stepping) yield k.writeFolio(folio);
+    if (!k.folioTryLock(folio)) return -EBUSY;
+    if (k.stepping) yield k.writeEntry(srcPte);
+    setPte(k, srcPte, restoreExclusivePte(k, src, folio, page, orig));
+    if (k.stepping) yield k.writeFolio(folio);
+    k.folioUnlock(folio);
+    return RESTORED;
+  }
+  if (k.stepping) yield k.writeEntry(dstPte);
+  setPte(k, dstPte, pte & ~SWP_UFFD);
+  return COPIED;
+}
+
+/**
+ * Mirrors: mm/memory.c copy_present_ptes(), copy_present_page()
+ * simplified: no batching
+ * @param prealloc a page for the child, -1 for none
+ * @returns 0; 1 when `prealloc` was used; -EAGAIN when one is needed
+ */
+function* copyPresentPte(
+  k: Kernel,
+  dstPte: number,
+  srcPte: number,
+  vpn: number,
+  dst: Vma,
+  src: Vma,
+  prealloc: number,
+): Kernel$<number> {
+  let pte = ptepGet(k, srcPte);
+  const page = vmNormalPage(pte);
+  if (page >= 0) {
+    const folio = pageFolio(k, page);
+    if (k.stepping) yield k.writeFolio(folio);
+    folioGet(k, folio, Holder.Mapping);
+    if (folioTestAnon(k, folio)) {
+      if (folioTryDupAnonRmapPte(k, folio, page, dst)) {
+        folioPutTestzero(k, folio, Holder.Mapping);
+        if (prealloc < 0) return -EAGAIN;
+        if (k.stepping) yield k.copyStep(page);
+        copyPage(k, prealloc, page);
+        folioSet(k, prealloc, PG_UPTODATE);
+        folioHandOver(k, prealloc, Holder.Alloc, Holder.Mapping);
+        folioAddNewAnonRmap(k, prealloc, dst, vpn);
+        folioAddLru(k, prealloc);
+        dst.mm.anonPages++;
+        setPte(k, dstPte, maybeMkwrite(pteMkdirty(mkPte(prealloc, dst.pageProt)), dst));
+        return 1;
+      }
+      dst.mm.anonPages++;
+    } else {
+      folioAddFileRmapPte(k, page);
+      dst.mm.filePages++;
+    }
+  }
+  if (vmaIsCowMapping(src) && pteWrite(pte)) {
+    if (k.stepping) yield k.writeEntry(srcPte);
+    // the hardware may have set the dirty bit since it was read
+    pte = ptepGet(k, srcPte) & ~PTE_WRITE;
+    setPte(k, srcPte, pte);
+  }
+  if (src.flags & VM_SHARED) pte &= ~PTE_DIRTY;
+  pte &= ~PTE_ACCESSED;
+  if (k.stepping) yield k.writeEntry(dstPte);
+  setPte(k, dstPte, pte);
+  return 0;
+}
+
+/**
+ * Mirrors: mm/memory.c copy_pte_range()
+ * simplified: never lets go of the locks but to allocate
+ */
+function* copyPteRange(
+  k: Kernel,
+  dst: Vma,
+  src: Vma,
+  dstPmd: number,
+  srcPmd: number,
+  start: number,
+  end: number,
+): Kernel$<number> {
+  let vpn = start;
+  let prealloc = -1;
+  let ret = 0;
+  while (vpn < end) {
+    pteAlloc(k, dst.mm, dstPmd);
+    const dstFirst = pteOffsetMap(k, dstPmd, vpn);
+    const srcFirst = pteOffsetMap(k, srcPmd, vpn);
+    if (srcFirst < 0) break;
+    const dstPtl = ptlOf(k, dstFirst);
+    const srcPtl = ptlOf(k, srcFirst);
+    if (k.stepping) yield k.acquire(dstPtl);
+    k.lock(dstPtl);
+    if (k.stepping) yield k.acquire(srcPtl);
+    k.lock(srcPtl);
+    const from = vpn;
+    ret = 0;
+    for (; vpn < end; vpn++) {
+      const srcPte = srcFirst + (vpn - from);
+      const dstPte = dstFirst + (vpn - from);
+      const pte = ptepGet(k, srcPte);
+      if (pte === 0) continue;
+      if (!ptePresent(pte)) {
+        ret = yield* copyNonpresentPte(k, dstPte, srcPte, dst, src);
+        if (ret < 0) break;
+        if (ret === COPIED) continue;
+      }
+      ret = yield* copyPresentPte(k, dstPte, srcPte, vpn, dst, src, prealloc);
+      if (ret < 0) break;
+      if (ret === 1) prealloc = -1;
+      ret = 0;
+    }
+    if (k.stepping) yield k.release(srcPtl);
+    k.unlock(srcPtl);
+    if (k.stepping) yield k.release(dstPtl);
+    k.unlock(dstPtl);
+    if (ret === -EAGAIN) {
+      if (k.stepping) yield k.allocateStep();
+      prealloc = folioAlloc(k, 0);
+      if (prealloc < 0) return -ENOMEM;
+    } else if (ret === -EBUSY) break;
+  }
+  if (prealloc >= 0 && folioPutTestzero(k, prealloc, Holder.Alloc)) freeRamFolio(k, prealloc);
+  return ret < 0 ? ret : 0;
+}
+
+/**
+ * Copies the mappings of one area to the child's.
+ *
+ * Mirrors: mm/memory.c copy_page_range(), copy_pmd_range(), vma_needs_copy()
+ * faithful
+ * @returns 0 or -ENOMEM
+ */
+function* copyPageRange(k: Kernel, dst: Vma, src: Vma): Kernel$<number> {
+  if (!src.anonVma) return 0;
+  const { pgdPages, pudPages, ptrsPerPte } = k.geometry;
+  const isCow = vmaIsCowMapping(src);
+  const range = notifierRange(MmuNotify.ProtectionPage, src.mm, src.start, src.end);
+  if (isCow) yield* mmuNotifierInvalidateRangeStart(k, range);
+  let ret = 0;
+  for (let vpn = src.start; vpn < src.end && !ret; ) {
+    const pudp = pudpOf(k, src.mm, vpn);
+    if (pudp < 0 || ptepGet(k, pudp) === 0) {
+      vpn = entryEnd(vpn, pudp < 0 ? pgdPages : pudPages, src.end);
+      continue;
+    }
+    const next = entryEnd(vpn, ptrsPerPte, src.end);
+    const srcPmd = pmdpOf(k, src.mm, vpn);
+    const pmd = ptepGet(k, srcPmd);
+    if (pmd !== 0) {
+      const dstPmd = pmdAlloc(k, dst.mm, vpn);
+      let copied = false;
+      if (pmdIsHuge(pmd)) copied = yield* copyHugePmd(k, dst, src, dstPmd, srcPmd, vpn);
+      if (!copied && pmdIsTable(ptepGet(k, srcPmd))) {
+        if (yield* copyPteRange(k, dst, src, dstPmd, srcPmd, vpn, next)) ret = -ENOMEM;
+      }
+    }
+    vpn = next;
+  }
+  if (isCow) yield* mmuNotifierInvalidateRangeEnd(k, range);
+  return ret;
+}
+
+/**
+ * Copies an address space for a child.
+ *
+ * Mirrors: mm/mmap.c dup_mmap()
+ * simplified: allocations of areas do not fail
+ * @returns 0 or -ENOMEM
+ */
+export function* dupMmap(k: Kernel, mm: Mm, oldmm: Mm): Kernel$<number> {
+  if (k.stepping) yield k.acquire(oldmm.mmapLock);
+  k.lock(oldmm.mmapLock);
+  if (k.stepping) yield k.acquire(mm.mmapLock);
+  k.lock(mm.mmapLock);
+  let ret = 0;
+  for (const src of [...oldmm.vmas]) {
+    if (src.flags & VM_DONTCOPY) continue;
+    const dst = new Vma(mm, src.start, src.end, src.flags, src.pgoff, src.anonPgoff, src.file);
+    dst.pageProt = src.pageProt;
+    yield* anonVmaFork(k, dst, src);
+    vmaLink(dst);
+    ret = yield* copyPageRange(k, dst, src);
+    if (ret) break;
+  }
+  if (k.stepping) yield k.release(mm.mmapLock);
+  k.unlock(mm.mmapLock);
+  if (k.stepping) yield k.flushStep(0);
+  k.flushTlbSpace(oldmm.id);
+  if (k.stepping) yield k.release(oldmm.mmapLock);
+  k.unlock(oldmm.mmapLock);
+  return ret;
+}

@@ -1,0 +1,214 @@
+/**
+ * Taking references on a process's pages from outside its page tables.
+ *
+ * Models: mm/gup.c
+ */
+import { EFAULT, EINVAL, ENOMEM } from '../machine/errno.ts';
+import { PG_DIRTY, PG_REFERENCED } from '../machine/page.ts';
+import {
+  PTE_SPECIAL,
+  pteDirty,
+  ptePfn,
+  ptePresent,
+  pteProtnone,
+  pteWrite,
+} from '../machine/pte.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import { FAULT_FLAG_REMOTE, FAULT_FLAG_WRITE, handleMmFault, vmFaultToErrno } from './fault.ts';
+import {
+  folioGet,
+  folioMarkAccessed,
+  folioSet,
+  folioTest,
+  lruAddDrain,
+  pageFolio,
+} from './folio.ts';
+import { splitHugePmd } from './huge-memory.ts';
+import type { Kernel } from './kernel.ts';
+import { Holder } from './ledger.ts';
+import type { Mm } from './mm.ts';
+import { hugeStart, pmdpOf, pmdTransHuge, pteOffsetMap, ptepGet, ptlOf } from './pgtable.ts';
+import { VM_READ, VM_WRITE, type Vma } from './vma.ts';
+
+/** FOLL_*: what the caller wants of a page. */
+export interface GupFlags {
+  write?: boolean;
+  /** Take a reference (FOLL_GET). Default true. */
+  get?: boolean;
+  /** Split a huge mapping first (FOLL_SPLIT_PMD). */
+  splitPmd?: boolean;
+  /** Note the access (FOLL_TOUCH). */
+  touch?: boolean;
+}
+
+/** Mirrors: mm/gup.c check_vma_flags(); simplified: without FOLL_FORCE */
+function checkVmaFlags(vma: Vma, flags: GupFlags): number {
+  return vma.flags & (flags.write ? VM_WRITE : VM_READ) ? 0 : -EFAULT;
+}
+
+function take(k: Kernel, page: number, pte: number, flags: GupFlags): void {
+  const folio = pageFolio(k, page);
+  if (flags.get !== false) folioGet(k, folio, Holder.Pin);
+  if (flags.touch) {
+    if (flags.write && !pteDirty(pte) && !folioTest(k, folio, PG_DIRTY)) {
+      folioSet(k, folio, PG_DIRTY);
+    }
+    if (!k.isZero(page)) folioMarkAccessed(k, folio);
+  }
+}
+
+/**
+ * The page that is mapped at an address in the wanted way, referenced; or -1.
+ *
+ * Mirrors: mm/gup.c follow_page_mask(), follow_page_pte(), follow_huge_pmd()
+ * simplified: no FOLL_PIN, no special mappings but the zero page
+ */
+function* followPage(k: Kernel, vma: Vma, vpn: number, flags: GupFlags): Kernel$<number> {
+  const pmdp = pmdpOf(k, vma.mm, vpn);
+  if (pmdp < 0) return -1;
+  if (k.stepping) yield k.readEntry(pmdp);
+  if (pmdTransHuge(ptepGet(k, pmdp))) {
+    if (flags.splitPmd) yield* splitHugePmd(k, vma, pmdp, vpn);
+    else {
+      const ptl = ptlOf(k, pmdp);
+      if (k.stepping) yield k.acquire(ptl);
+      k.lock(ptl);
+      const pmd = ptepGet(k, pmdp);
+      let page = -1;
+      if (pmdTransHuge(pmd) && !pteProtnone(pmd) && (!flags.write || pteWrite(pmd))) {
+        page = ptePfn(pmd) + (vpn - hugeStart(k, vpn));
+        take(k, page, pmd, flags);
+      }
+      if (k.stepping) yield k.release(ptl);
+      k.unlock(ptl);
+      if (page >= 0 || pmdTransHuge(pmd)) return page;
+    }
+  }
+  const ptep = pteOffsetMap(k, pmdp, vpn);
+  if (ptep < 0) return -1;
+  const ptl = ptlOf(k, ptep);
+  if (k.stepping) yield k.acquire(ptl);
+  k.lock(ptl);
+  const pte = ptepGet(k, ptep);
+  let page = -1;
+  if (ptePresent(pte) && !pteProtnone(pte) && (!flags.write || pteWrite(pte))) {
+    page = ptePfn(pte);
+    if (k.stepping) yield k.writeFolio(pageFolio(k, page));
+    take(k, page, pte, flags);
+  }
+  if (k.stepping) yield k.release(ptl);
+  k.unlock(ptl);
+  return page;
+}
+
+/** Mirrors: mm/gup.c faultin_page(); simplified: never drops mmap_lock */
+function* faultinPage(k: Kernel, vma: Vma, vpn: number, flags: GupFlags): Kernel$<number> {
+  const faultFlags = FAULT_FLAG_REMOTE | (flags.write ? FAULT_FLAG_WRITE : 0);
+  return vmFaultToErrno(yield* handleMmFault(k, vma, vpn, faultFlags));
+}
+
+/**
+ * Faults a page in as wanted and takes a reference on it (holder Pin).
+ *
+ * Mirrors: mm/gup.c __get_user_pages() for one page
+ * faithful
+ * @returns the page's frame number, or a negative errno
+ */
+export function* getUserPage(k: Kernel, mm: Mm, vpn: number, flags: GupFlags): Kernel$<number> {
+  k.assertHeld(mm.mmapLock);
+  const vma = mm.lookupVma(vpn);
+  if (!vma) return -EFAULT;
+  const err = checkVmaFlags(vma, flags);
+  if (err) return err;
+  for (;;) {
+    const page = yield* followPage(k, vma, vpn, flags);
+    if (page >= 0) return page;
+    const ret = yield* faultinPage(k, vma, vpn, flags);
+    if (ret) return ret;
+  }
+}
+
+/**
+ * The page that the page table maps at an address, referenced, without any lock; or -1.
+ *
+ * Mirrors: mm/gup.c gup_fast_pte_range()
+ * simplified: base pages; huge ones take the slow way
+ */
+export function* gupFast(k: Kernel, mm: Mm, vpn: number, write: boolean): Kernel$<number> {
+  const pmdp = pmdpOf(k, mm, vpn);
+  if (pmdp < 0) return -1;
+  const ptep = pteOffsetMap(k, pmdp, vpn);
+  if (ptep < 0) return -1;
+  if (k.stepping) yield k.readEntry(ptep);
+  const pte = ptepGet(k, ptep);
+  if (!ptePresent(pte) || pteProtnone(pte) || pte & PTE_SPECIAL) return -1;
+  if (write && !pteWrite(pte)) return -1;
+  const folio = pageFolio(k, ptePfn(pte));
+  if (k.stepping) yield k.writeFolio(folio);
+  if (k.pages.refcount[folio] <= 0) return -1;
+  folioGet(k, folio, Holder.Pin);
+  if (k.stepping) yield k.readEntry(ptep);
+  if (ptepGet(k, ptep) !== pte) {
+    k.pages.refcount[folio] = k.pages.refcount[folio] - 1;
+    k.ledger?.put(folio, Holder.Pin);
+    return -1;
+  }
+  folioSet(k, folio, PG_REFERENCED);
+  return ptePfn(pte);
+}
+
+/**
+ * References one page for reading, as vmsplice() does.
+ *
+ * Mirrors: mm/gup.c gup_fast_fallback() for one page
+ * faithful
+ * @returns the page's frame number (holder Pin), or a negative errno
+ */
+export function* pinUserPage(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
+  const fast = yield* gupFast(k, mm, vpn, false);
+  if (fast >= 0) return fast;
+  if (k.stepping) yield k.acquire(mm.mmapLock, true);
+  k.lockShared(mm.mmapLock);
+  const page = yield* getUserPage(k, mm, vpn, { touch: true });
+  if (k.stepping) yield k.release(mm.mmapLock);
+  k.unlockShared(mm.mmapLock);
+  return page;
+}
+
+/**
+ * Faults a range in, for reading or writing.
+ *
+ * Mirrors: mm/madvise.c madvise_populate(), mm/gup.c faultin_page_range()
+ * faithful
+ * @returns 0 or a negative errno
+ */
+export function* populateRange(
+  k: Kernel,
+  mm: Mm,
+  start: number,
+  end: number,
+  write: boolean,
+): Kernel$<number> {
+  let vma: Vma | undefined;
+  let err = 0;
+  for (let vpn = start; vpn < end && !err; vpn++) {
+    if (!vma || vpn >= vma.end) {
+      vma = mm.lookupVma(vpn);
+      if (!vma) {
+        err = -ENOMEM;
+        break;
+      }
+      if (checkVmaFlags(vma, { write })) {
+        err = -EINVAL;
+        break;
+      }
+    }
+    const flags: GupFlags = { write, get: false, touch: true };
+    while ((yield* followPage(k, vma, vpn, flags)) < 0) {
+      err = yield* faultinPage(k, vma, vpn, flags);
+      if (err) break;
+    }
+  }
+  lruAddDrain(k);
+  return err;
+}

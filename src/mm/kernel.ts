@@ -1,0 +1,97 @@
+import type { Lock } from '../machine/lock.ts';
+import { Machine, type MachineOptions } from '../machine/machine.ts';
+import { PG_RESERVED, PG_UPTODATE, ZONE_RAM } from '../machine/page.ts';
+import type { AnonVma } from './anon-vma.ts';
+import type { Ledger } from './ledger.ts';
+import type { DevPagemap } from './memremap.ts';
+import { Mm } from './mm.ts';
+import { NotifierSubscriptions } from './mmu-notifier.ts';
+import type { AddressSpace } from './shmem.ts';
+
+/** How a migration is prepared: which walk `migrate_vma_setup()` makes. */
+export type Walk = 'collect' | 'unified' | 'as-posted';
+
+export interface KernelOptions extends MachineOptions {
+  /** Default `unified`. */
+  walk?: Walk;
+}
+
+/** A CPU's batches of folios on their way to or between the LRU lists; each holds a reference. */
+export interface LruBatches {
+  add: number[];
+  activate: number[];
+  deactivate: number[];
+}
+
+/**
+ * The state of the modelled kernel: a machine with address spaces, reverse maps, files and device
+ * memory.
+ */
+export class Kernel extends Machine {
+  readonly walk: Walk;
+  readonly mms: Mm[] = [];
+  /** Address spaces and anon_vmas by number; index 0 is nobody. */
+  readonly mappings: (AddressSpace | AnonVma | undefined)[] = [undefined];
+  /** Device memory by zone number. */
+  readonly pagemaps: (DevPagemap | undefined)[] = [];
+  readonly lru: LruBatches[] = [];
+  /** Who holds which reference; null when nobody asks. */
+  ledger: Ledger | null = null;
+  /** The page that every untouched page reads as. */
+  readonly zeroPfn: number;
+  /** The huge page that every untouched huge page reads as; -1 until it is needed. */
+  hugeZeroPfn = -1;
+  private mmCount = 0;
+
+  constructor(options: KernelOptions = {}) {
+    super(options);
+    this.walk = options.walk ?? 'unified';
+    for (let cpu = 0; cpu < this.tlbs.length; cpu++) {
+      this.lru.push({ add: [], activate: [], deactivate: [] });
+    }
+    const zero = this.pages.takeRam(0, this.ramLimit);
+    this.pages.initFolio(zero, 0);
+    this.pages.flags[zero] = PG_RESERVED | PG_UPTODATE;
+    this.frames.ensure(zero + 1);
+    this.zeroPfn = zero;
+  }
+
+  /** A new, empty address space (mm_alloc()). */
+  newMm(): Mm {
+    const id = ++this.mmCount;
+    const mm = new Mm(
+      id,
+      this.newLock(`mmap_lock of address space ${id}`, 'rwsem'),
+      this.newLock(`page_table_lock of address space ${id}`, 'spin'),
+    );
+    mm.pgd = this.tables.alloc();
+    mm.subscriptions = new NotifierSubscriptions(
+      this.newLock(`notifier subscriptions of address space ${id}`, 'spin'),
+    );
+    this.mms.push(mm);
+    return mm;
+  }
+
+  isRam(pfn: number): boolean {
+    return this.pages.zone[pfn] === ZONE_RAM;
+  }
+
+  isZero(pfn: number): boolean {
+    return pfn === this.zeroPfn;
+  }
+
+  isHugeZero(pfn: number): boolean {
+    return pfn === this.hugeZeroPfn;
+  }
+
+  /** Registers a mapping and gives its number. */
+  addMapping(mapping: AddressSpace | AnonVma): number {
+    this.mappings.push(mapping);
+    return this.mappings.length - 1;
+  }
+
+  /** Takes the lock in a straight line; a step must have preceded it. */
+  lockAll(locks: readonly Lock[]): void {
+    for (const lock of locks) this.lock(lock);
+  }
+}

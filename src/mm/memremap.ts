@@ -1,0 +1,107 @@
+/**
+ * Device memory as pages of the memory map.
+ *
+ * Models: mm/memremap.c
+ */
+import type { DeviceMemory } from '../machine/device-memory.ts';
+import { PG_ANON_EXCLUSIVE, ZONE_DEVICE } from '../machine/page.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import type { VmFault } from './fault.ts';
+import { folioOrder, folioPages, folioTestAnon } from './folio.ts';
+import type { Kernel } from './kernel.ts';
+import { Holder } from './ledger.ts';
+
+/** What a driver does for its pages (struct dev_pagemap_ops). */
+export interface DevPagemapOps {
+  /** The last reference of a folio is gone. */
+  folioFree(k: Kernel, folio: number): Kernel$<void>;
+  /** A CPU touched a device-private page; `vmf.page` is locked and referenced. @returns VM_FAULT_* */
+  migrateToRam(k: Kernel, vmf: VmFault): Kernel$<number>;
+  /** A large folio was split: `tail` is one of its new folios, or null when all were told. */
+  folioSplit(k: Kernel, head: number, tail: number | null): void;
+}
+
+/** A range of device pages (struct dev_pagemap). */
+export class DevPagemap {
+  /** First frame number, and pages. */
+  start = 0;
+  count = 0;
+  zone = 0;
+  /** References that the driver's pages hold. */
+  refs = 0;
+
+  constructor(
+    /** Who the pages belong to: only this owner may migrate and map them. */
+    readonly owner: object,
+    readonly ops: DevPagemapOps,
+    readonly memory: DeviceMemory,
+    /** The device's own page that the first page stands for. */
+    readonly memoryStart: number,
+  ) {}
+
+  /** The device's own page that a frame number stands for. */
+  devicePage(pfn: number): number {
+    return this.memoryStart + (pfn - this.start);
+  }
+}
+
+/**
+ * Adds `count` pages of device memory to the memory map.
+ *
+ * Mirrors: mm/memremap.c memremap_pages()
+ * simplified: device-private memory only
+ */
+export function memremapPages(k: Kernel, pagemap: DevPagemap, count: number): void {
+  const align = k.geometry.ptrsPerPte;
+  const rest = k.pages.size % align;
+  if (rest !== 0) k.pages.addZone(0, align - rest);
+  pagemap.zone = Math.max(ZONE_DEVICE, k.pagemaps.length);
+  if (pagemap.zone > 255) throw new RangeError('too many ranges of device memory');
+  pagemap.start = k.pages.addZone(pagemap.zone, count);
+  pagemap.count = count;
+  k.pagemaps[pagemap.zone] = pagemap;
+  pagemap.memory.ensure(pagemap.memoryStart + count);
+}
+
+/** The range that a device page belongs to (page_pgmap()). */
+export function pagePgmap(k: Kernel, pfn: number): DevPagemap {
+  return k.pagemaps[k.pages.zone[pfn]] as DevPagemap;
+}
+
+/**
+ * Hands out a device page: locked, with one reference.
+ *
+ * Mirrors: mm/memremap.c zone_device_page_init()
+ * faithful
+ */
+export function zoneDevicePageInit(k: Kernel, pfn: number, order: number): void {
+  k.warn(!k.pages.isFree(pfn), 'a device page is handed out that is in use');
+  k.pages.initFolio(pfn, order);
+  k.ledger?.get(pfn, Holder.Alloc);
+  pagePgmap(k, pfn).refs += 1 << order;
+  k.counters.pagesAllocated += 1 << order;
+  k.folioTryLock(pfn);
+}
+
+/**
+ * Gives a device folio back to its driver when its last reference is gone.
+ *
+ * Mirrors: mm/memremap.c free_zone_device_folio()
+ * faithful
+ */
+export function* freeZoneDeviceFolio(k: Kernel, folio: number): Kernel$<void> {
+  const pgmap = pagePgmap(k, folio);
+  const nr = folioPages(k, folio);
+  if (k.warn(!pgmap, 'a device folio without pgmap is freed')) return;
+  if (folioTestAnon(k, folio)) {
+    for (let i = 0; i < nr; i++) {
+      k.pages.flags[folio + i] = k.pages.flags[folio + i] & ~PG_ANON_EXCLUSIVE;
+    }
+  }
+  k.pages.mapping[folio] = 0;
+  k.ledger?.freed(folio);
+  if (k.folioLocked(folio)) k.report('bad page', 'a locked device folio is freed');
+  k.pages.markFree(folio, folioOrder(k, folio));
+  yield* pgmap.ops.folioFree(k, folio);
+  pgmap.refs -= nr;
+}

@@ -1,0 +1,54 @@
+import type { Lock } from '../machine/lock.ts';
+import type { NotifierSubscriptions } from './mmu-notifier.ts';
+import type { Vma } from './vma.ts';
+
+/**
+ * A process's address space.
+ *
+ * Models: include/linux/mm_types.h struct mm_struct
+ */
+export class Mm {
+  /** Memory areas in the order of their addresses; they never overlap. */
+  readonly vmas: Vma[] = [];
+  /** Lowest-numbered-table-first chain starts here: the highest table (PGD). */
+  pgd = 0;
+  subscriptions: NotifierSubscriptions | null = null;
+  /** Pages mapped, by kind (MM_ANONPAGES; MM_FILEPAGES and MM_SHMEMPAGES together). */
+  anonPages = 0;
+  filePages = 0;
+  /** Lowest-level tables (mm_nr_ptes). */
+  pteTables = 0;
+
+  constructor(
+    /** From 1; the TLBs' tag. */
+    readonly id: number,
+    /** mmap_lock. */
+    readonly mmapLock: Lock,
+    /** page_table_lock: upper tables, and publishing an anon_vma. */
+    readonly pageTableLock: Lock,
+  ) {}
+
+  /** The first area that ends above `vpn` (find_vma()). */
+  findVma(vpn: number): Vma | undefined {
+    const at = this.indexAfter(vpn);
+    return this.vmas[at];
+  }
+
+  /** The area that holds `vpn` (vma_lookup()). */
+  lookupVma(vpn: number): Vma | undefined {
+    const vma = this.findVma(vpn);
+    return vma && vma.start <= vpn ? vma : undefined;
+  }
+
+  /** Index of the first area that ends above `vpn`. */
+  indexAfter(vpn: number): number {
+    let low = 0;
+    let high = this.vmas.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.vmas[middle].end <= vpn) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * Mapping and unmapping.
+ *
+ * Models: mm/mmap.c, mm/vma.c
+ */
+import { EEXIST } from '../machine/errno.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import { unlinkAnonVmas } from './anon-vma.ts';
+import { vmaAdjustTransHuge } from './huge-memory.ts';
+import type { Kernel } from './kernel.ts';
+import type { Mm } from './mm.ts';
+import {
+  MmuNotify,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+  notifierRange,
+} from './mmu-notifier.ts';
+import { freePgtables } from './pgtable.ts';
+import { type AddressSpace, evictFile } from './shmem.ts';
+import {
+  VM_ACCOUNT,
+  VM_SHARED,
+  VM_SOFTDIRTY,
+  VM_WRITE,
+  Vma,
+  vmaLink,
+  vmaSetPageProt,
+  vmaUnlink,
+} from './vma.ts';
+import { splitVma, vmaMergeNewRange } from './vma-merge.ts';
+import { MmuGather, tlbFinishMmu, tlbFlushOnly, zapVmaRange } from './zap.ts';
+
+/** Whether an area counts against the commit limit (accountable_mapping()). */
+export function accountable(flags: number): boolean {
+  return (flags & (VM_SHARED | VM_WRITE)) === VM_WRITE;
+}
+
+/**
+ * Maps `start` to `end` (pages) unless something is there (MAP_FIXED_NOREPLACE).
+ *
+ * Mirrors: mm/mmap.c do_mmap(), mm/vma.c __mmap_region()
+ * simplified: no limits, files from their start
+ * @param flags VM_READ, VM_WRITE, VM_SHARED
+ * @returns 0, or -EEXIST
+ */
+export function* mmapRegion(
+  k: Kernel,
+  mm: Mm,
+  start: number,
+  end: number,
+  flags: number,
+  file: AddressSpace | null,
+): Kernel$<number> {
+  if (k.stepping) yield k.acquire(mm.mmapLock);
+  k.lock(mm.mmapLock);
+  const there = mm.findVma(start);
+  let ret = 0;
+  if (there && there.start < end) ret = -EEXIST;
+  else {
+    const vmFlags = flags | (accountable(flags) ? VM_ACCOUNT : 0);
+    const pgoff = file ? 0 : start;
+    const merged = vmaMergeNewRange(k, mm.vmas, {
+      start,
+      end,
+      flags: vmFlags,
+      pgoff,
+      anonPgoff: start,
+      file,
+      anonVma: null,
+      copiedFrom: null,
+    });
+    const vma = merged ?? new Vma(mm, start, end, vmFlags, pgoff, start, file);
+    if (!merged) vmaLink(vma);
+    vma.flags |= VM_SOFTDIRTY;
+    vmaSetPageProt(vma);
+  }
+  if (k.stepping) yield k.release(mm.mmapLock);
+  k.unlock(mm.mmapLock);
+  return ret;
+}
+
+/** Splits an area, and a huge mapping across the split before it. */
+export function* splitVmaAt(k: Kernel, vma: Vma, at: number): Kernel$<Vma> {
+  yield* vmaAdjustTransHuge(k, vma, at);
+  return splitVma(vma, at);
+}
+
+/**
+ * Unmaps `start` to `end`; mmap_lock is held for writing.
+ *
+ * Mirrors: mm/vma.c do_vmi_align_munmap(), vms_gather_munmap_vmas(), vms_complete_munmap_vmas()
+ * simplified: mmap_lock is not downgraded
+ */
+export function* doMunmap(k: Kernel, mm: Mm, start: number, end: number): Kernel$<void> {
+  k.assertHeld(mm.mmapLock);
+  let at = mm.indexAfter(start);
+  const first = mm.vmas[at];
+  if (!first || first.start >= end) return;
+  if (first.start < start) {
+    yield* splitVmaAt(k, first, start);
+    at++;
+  }
+  const gone: Vma[] = [];
+  for (let i = at; i < mm.vmas.length; i++) {
+    const vma = mm.vmas[i];
+    if (vma.start >= end) break;
+    if (vma.end > end) yield* splitVmaAt(k, vma, end);
+    gone.push(vma);
+  }
+  const floor = at > 0 ? mm.vmas[at - 1].end : 0;
+  const after = mm.vmas[at + gone.length];
+  const ceiling = after ? after.start : Infinity;
+  mm.vmas.splice(at, gone.length);
+  const tlb = new MmuGather(mm);
+  const range = notifierRange(MmuNotify.Unmap, mm, start, end);
+  yield* mmuNotifierInvalidateRangeStart(k, range);
+  for (const vma of gone) yield* zapVmaRange(k, tlb, vma, vma.start, vma.end, false);
+  yield* mmuNotifierInvalidateRangeEnd(k, range);
+  yield* tlbFlushOnly(k, tlb);
+  for (const vma of gone) freePgtables(k, mm, vma.start, vma.end, floor, ceiling);
+  yield* tlbFinishMmu(k, tlb);
+  for (const vma of gone) {
+    vmaUnlink(vma);
+    unlinkAnonVmas(k, vma);
+    if (vma.file && vma.file.vmas.length === 0) evictFile(k, vma.file);
+  }
+}
+
+/**
+ * munmap(2)
+ *
+ * Mirrors: mm/mmap.c __vm_munmap()
+ * faithful
+ * @returns 0: unmapping what is not mapped is no error
+ */
+export function* munmap(k: Kernel, mm: Mm, start: number, end: number): Kernel$<number> {
+  if (k.stepping) yield k.acquire(mm.mmapLock);
+  k.lock(mm.mmapLock);
+  yield* doMunmap(k, mm, start, end);
+  if (k.stepping) yield k.release(mm.mmapLock);
+  k.unlock(mm.mmapLock);
+  return 0;
+}

@@ -1,0 +1,245 @@
+/**
+ * Changing protections.
+ *
+ * Models: mm/mprotect.c
+ */
+import { ENOMEM } from '../machine/errno.ts';
+import { PTE_PRESENT, PTE_WRITE, pteModify, ptePresent, pteWrite } from '../machine/pte.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import { canChangePteWritable } from './fault.ts';
+import { folioTestAnon, pageFolio } from './folio.ts';
+import { changeHugePmd, splitHugePmd, vmaAdjustTransHuge } from './huge-memory.ts';
+import type { Kernel } from './kernel.ts';
+import {
+  isDevicePrivateWrite,
+  isMigrationWrite,
+  makeReadableDevicePrivateEntry,
+  makeReadableExclusiveMigrationEntry,
+  makeReadableMigrationEntry,
+  SWP_SOFT_DIRTY,
+  SWP_UFFD,
+  softleafToPfn,
+} from './leafops.ts';
+import type { Mm } from './mm.ts';
+import { accountable } from './mmap.ts';
+import {
+  MmuNotify,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+  notifierRange,
+} from './mmu-notifier.ts';
+import {
+  entryEnd,
+  pmdIsHuge,
+  pmdIsTable,
+  pmdpOf,
+  pteOffsetMap,
+  ptepGet,
+  ptepGetAndClear,
+  ptlOf,
+  pudpOf,
+  setPte,
+} from './pgtable.ts';
+import {
+  VM_ACCESS_FLAGS,
+  VM_ACCOUNT,
+  VM_SHARED,
+  VM_STICKY,
+  VM_WRITE,
+  type Vma,
+  vmaIsAnonymous,
+  vmaSetPageProt,
+} from './vma.ts';
+import { vmaModifyFlags } from './vma-merge.ts';
+import { MmuGather, tlbFinishMmu } from './zap.ts';
+
+/**
+ * The entry that a non-present one becomes when its area's protection changes.
+ *
+ * Mirrors: mm/mprotect.c change_softleaf_pte()
+ * simplified: no userfaultfd, no markers
+ */
+export function changedSoftleaf(k: Kernel, pte: number): number {
+  if (isMigrationWrite(pte)) {
+    const page = softleafToPfn(pte);
+    const entry = folioTestAnon(k, pageFolio(k, page))
+      ? makeReadableExclusiveMigrationEntry(page)
+      : makeReadableMigrationEntry(page);
+    return entry | (pte & (SWP_SOFT_DIRTY | SWP_UFFD));
+  }
+  if (isDevicePrivateWrite(pte)) {
+    return makeReadableDevicePrivateEntry(softleafToPfn(pte)) | (pte & SWP_UFFD);
+  }
+  return pte;
+}
+
+/**
+ * Mirrors: mm/mprotect.c change_pte_range(), change_present_ptes()
+ * simplified: no batching, no NUMA hints, no userfaultfd
+ */
+function* changePteRange(
+  k: Kernel,
+  tlb: MmuGather,
+  vma: Vma,
+  pmdp: number,
+  start: number,
+  end: number,
+  tryWritable: boolean,
+): Kernel$<void> {
+  const first = pteOffsetMap(k, pmdp, start);
+  if (first < 0) return;
+  const ptl = ptlOf(k, first);
+  if (k.stepping) yield k.acquire(ptl);
+  k.lock(ptl);
+  for (let vpn = start, ptep = first; vpn < end; vpn++, ptep++) {
+    let pte = ptepGet(k, ptep);
+    if (pte === 0) continue;
+    if (ptePresent(pte)) {
+      if (k.stepping) yield k.writeEntry(ptep);
+      // cleared while it changes, so that no bit that the hardware sets is lost
+      const old = ptepGetAndClear(k, ptep);
+      pte = pteModify(old, vma.pageProt);
+      if (tryWritable && !pteWrite(pte) && canChangePteWritable(k, vma, pte)) pte |= PTE_WRITE;
+      if (k.stepping) yield k.writeEntry(ptep);
+      setPte(k, ptep, pte);
+      const lost = old & ~pte & (PTE_PRESENT | PTE_WRITE);
+      if (lost) tlb.track(vpn, 1);
+    } else {
+      const changed = changedSoftleaf(k, pte);
+      if (changed === pte) continue;
+      if (k.stepping) yield k.writeEntry(ptep);
+      setPte(k, ptep, changed);
+    }
+  }
+  if (k.stepping) yield k.release(ptl);
+  k.unlock(ptl);
+}
+
+/**
+ * Brings the entries of a range in line with their area's protection.
+ *
+ * Mirrors: mm/mprotect.c change_protection(), change_pud_range(), change_pmd_range()
+ * simplified: one notifier range for the whole range
+ * @param tryWritable MM_CP_TRY_CHANGE_WRITABLE
+ */
+export function* changeProtection(
+  k: Kernel,
+  tlb: MmuGather,
+  vma: Vma,
+  start: number,
+  end: number,
+  tryWritable: boolean,
+): Kernel$<void> {
+  const { pgdPages, pudPages, ptrsPerPte } = k.geometry;
+  for (let pudStart = start; pudStart < end; ) {
+    const pudp = pudpOf(k, vma.mm, pudStart);
+    if (pudp < 0) {
+      pudStart = entryEnd(pudStart, pgdPages, end);
+      continue;
+    }
+    // every PUD entry that is not none starts its own invalidation, to the end of the PGD entry
+    const pgdEnd = entryEnd(pudStart, pgdPages, end);
+    const range = notifierRange(MmuNotify.ProtectionVma, vma.mm, pudStart, pgdEnd);
+    let started = false;
+    for (let vpn = pudStart; vpn < pgdEnd; ) {
+      const pud = ptepGet(k, pudpOf(k, vma.mm, vpn));
+      const pudEnd = entryEnd(vpn, pudPages, pgdEnd);
+      if (pud === 0) {
+        vpn = pudEnd;
+        continue;
+      }
+      if (!started) {
+        started = true;
+        range.start = vpn;
+        yield* mmuNotifierInvalidateRangeStart(k, range);
+      }
+      while (vpn < pudEnd) {
+        const next = entryEnd(vpn, ptrsPerPte, pudEnd);
+        const pmdp = pmdpOf(k, vma.mm, vpn);
+        if (k.stepping) yield k.readEntry(pmdp);
+        let done = ptepGet(k, pmdp) === 0;
+        if (pmdIsHuge(ptepGet(k, pmdp))) {
+          if (next - vpn !== ptrsPerPte) yield* splitHugePmd(k, vma, pmdp, vpn);
+          else done = yield* changeHugePmd(k, tlb, vma, pmdp, vpn, tryWritable);
+        }
+        if (!done && pmdIsTable(ptepGet(k, pmdp))) {
+          yield* changePteRange(k, tlb, vma, pmdp, vpn, next, tryWritable);
+        }
+        vpn = next;
+      }
+    }
+    if (started) yield* mmuNotifierInvalidateRangeEnd(k, range);
+    pudStart = pgdEnd;
+  }
+}
+
+/** Mirrors: include/linux/mm.h vma_wants_manual_pte_write_upgrade(); faithful */
+function wantsManualWriteUpgrade(vma: Vma): boolean {
+  // a shared area that needs no write faults maps writable right away
+  if (vma.flags & VM_SHARED) return (vma.flags & VM_WRITE) !== 0 && !pteWrite(vma.pageProt);
+  return (vma.flags & VM_WRITE) !== 0;
+}
+
+/**
+ * Mirrors: mm/mprotect.c mprotect_fixup()
+ * simplified: no limits
+ */
+function* mprotectFixup(
+  k: Kernel,
+  tlb: MmuGather,
+  vma: Vma,
+  start: number,
+  end: number,
+  newFlags: number,
+): Kernel$<Vma> {
+  if (vma.flags === newFlags) return vma;
+  let flags = newFlags;
+  if (flags & VM_WRITE) {
+    if (!(vma.flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED)) && accountable(flags)) {
+      flags |= VM_ACCOUNT;
+    }
+  } else if (vma.flags & VM_ACCOUNT && vmaIsAnonymous(vma) && !vma.anonVma) flags &= ~VM_ACCOUNT;
+  yield* vmaAdjustTransHuge(k, vma, start);
+  yield* vmaAdjustTransHuge(k, vma, end);
+  const part = vmaModifyFlags(k, vma, start, end, flags);
+  part.flags = flags | (part.flags & VM_STICKY);
+  vmaSetPageProt(part);
+  yield* changeProtection(k, tlb, part, start, end, wantsManualWriteUpgrade(part));
+  return part;
+}
+
+/**
+ * mprotect(2)
+ *
+ * Mirrors: mm/mprotect.c do_mprotect_pkey()
+ * simplified: no execute permission, no keys
+ * @param prot VM_READ, VM_WRITE
+ * @returns 0, or -ENOMEM where a part is not mapped (what comes before it is changed)
+ */
+export function* mprotect(
+  k: Kernel,
+  mm: Mm,
+  start: number,
+  end: number,
+  prot: number,
+): Kernel$<number> {
+  if (k.stepping) yield k.acquire(mm.mmapLock);
+  k.lock(mm.mmapLock);
+  const tlb = new MmuGather(mm);
+  let vpn = start;
+  let err = 0;
+  while (vpn < end) {
+    const vma = mm.lookupVma(vpn);
+    if (!vma) {
+      err = -ENOMEM;
+      break;
+    }
+    const next = Math.min(vma.end, end);
+    yield* mprotectFixup(k, tlb, vma, vpn, next, prot | (vma.flags & ~VM_ACCESS_FLAGS));
+    vpn = next;
+  }
+  yield* tlbFinishMmu(k, tlb);
+  if (k.stepping) yield k.release(mm.mmapLock);
+  k.unlock(mm.mmapLock);
+  return err;
+}

@@ -1,0 +1,278 @@
+/**
+ * Moving mappings.
+ *
+ * Models: mm/mremap.c
+ */
+import { EFAULT, EINVAL } from '../machine/errno.ts';
+import { PTE_SOFT_DIRTY, ptePresent } from '../machine/pte.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import { anonVmaClone } from './anon-vma.ts';
+import { moveHugePmd, splitHugePmd } from './huge-memory.ts';
+import type { Kernel } from './kernel.ts';
+import { SWP_SOFT_DIRTY } from './leafops.ts';
+import type { Mm } from './mm.ts';
+import { doMunmap } from './mmap.ts';
+import {
+  MmuNotify,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+  notifierRange,
+} from './mmu-notifier.ts';
+import {
+  entryEnd,
+  pmdAlloc,
+  pmdIsHuge,
+  pmdIsTable,
+  pmdpOf,
+  pteAlloc,
+  pteOffsetMap,
+  ptepGet,
+  ptepGetAndClear,
+  ptlOf,
+  pudpOf,
+  setPte,
+} from './pgtable.ts';
+import { linearAnonPageIndex, linearPageIndex, Vma, vmaIsAnonymous, vmaLink } from './vma.ts';
+import { vmaMergeNewRange } from './vma-merge.ts';
+
+/** An entry that moves counts as written. */
+export function moveSoftDirty(pte: number): number {
+  return pte | (ptePresent(pte) ? PTE_SOFT_DIRTY : SWP_SOFT_DIRTY);
+}
+
+/**
+ * Mirrors: mm/mremap.c move_ptes()
+ * simplified: no batching, no userfaultfd
+ */
+function* movePtes(
+  k: Kernel,
+  vma: Vma,
+  from: number,
+  to: number,
+  pages: number,
+  oldPmd: number,
+  newPmd: number,
+): Kernel$<void> {
+  const oldFirst = pteOffsetMap(k, oldPmd, from);
+  const newFirst = pteOffsetMap(k, newPmd, to);
+  if (oldFirst < 0 || newFirst < 0) return;
+  const oldPtl = ptlOf(k, oldFirst);
+  const newPtl = ptlOf(k, newFirst);
+  if (k.stepping) yield k.acquire(oldPtl);
+  k.lock(oldPtl);
+  if (newPtl !== oldPtl) {
+    if (k.stepping) yield k.acquire(newPtl);
+    k.lock(newPtl);
+  }
+  let flush = false;
+  for (let i = 0; i < pages; i++) {
+    if (ptepGet(k, oldFirst + i) === 0) continue;
+    k.warn(ptepGet(k, newFirst + i) !== 0, 'an entry is moved onto another');
+    if (k.stepping) yield k.writeEntry(oldFirst + i);
+    const pte = ptepGetAndClear(k, oldFirst + i);
+    if (ptePresent(pte)) flush = true;
+    if (k.stepping) yield k.writeEntry(newFirst + i);
+    setPte(k, newFirst + i, moveSoftDirty(pte));
+  }
+  if (flush) {
+    if (k.stepping) yield k.flushStep(from);
+    k.flushTlbRange(vma.mm.id, from, from + pages);
+  }
+  if (newPtl !== oldPtl) {
+    if (k.stepping) yield k.release(newPtl);
+    k.unlock(newPtl);
+  }
+  if (k.stepping) yield k.release(oldPtl);
+  k.unlock(oldPtl);
+}
+
+/**
+ * Moves a whole table; its entries do not change, so they do not become soft-dirty.
+ *
+ * Mirrors: mm/mremap.c move_normal_pmd()
+ * faithful
+ */
+function* moveNormalPmd(
+  k: Kernel,
+  vma: Vma,
+  from: number,
+  oldPmd: number,
+  newPmd: number,
+): Kernel$<boolean> {
+  if (k.warn(ptepGet(k, newPmd) !== 0, 'a table is moved onto another')) return false;
+  const oldPtl = ptlOf(k, oldPmd);
+  const newPtl = ptlOf(k, newPmd);
+  if (k.stepping) yield k.acquire(oldPtl);
+  k.lock(oldPtl);
+  if (newPtl !== oldPtl) {
+    if (k.stepping) yield k.acquire(newPtl);
+    k.lock(newPtl);
+  }
+  const pmd = ptepGet(k, oldPmd);
+  const moved = pmdIsTable(pmd);
+  if (moved) {
+    if (k.stepping) yield k.writeEntry(oldPmd);
+    ptepGetAndClear(k, oldPmd);
+    if (k.stepping) yield k.writeEntry(newPmd);
+    setPte(k, newPmd, pmd);
+    if (k.stepping) yield k.flushStep(from);
+    k.flushTlbRange(vma.mm.id, from, from + k.geometry.ptrsPerPte);
+  }
+  if (newPtl !== oldPtl) {
+    if (k.stepping) yield k.release(newPtl);
+    k.unlock(newPtl);
+  }
+  if (k.stepping) yield k.release(oldPtl);
+  k.unlock(oldPtl);
+  return moved;
+}
+
+/** Whether nothing is mapped from `vpn` down to its table's start (can_align_down()). */
+function canAlignDown(k: Kernel, vma: Vma, vpn: number): boolean {
+  if (vma.start !== vpn) return false;
+  const down = vpn - (vpn & (k.geometry.ptrsPerPte - 1));
+  const below = vma.mm.findVma(down);
+  return !below || below.start >= vma.start;
+}
+
+/**
+ * Moves the entries of `from` to `from + pages` to `to`.
+ *
+ * Mirrors: mm/mremap.c move_page_tables()
+ * simplified: no tables of the third level are moved whole, the rmap locks are not taken
+ */
+function* movePageTables(
+  k: Kernel,
+  old: Vma,
+  fresh: Vma,
+  from: number,
+  to: number,
+  pages: number,
+): Kernel$<void> {
+  const { mm } = old;
+  const { pgdPages, pudPages, ptrsPerPte } = k.geometry;
+  const end = from + pages;
+  let vpn = from;
+  let target = to;
+  const offset = vpn & (ptrsPerPte - 1);
+  if (
+    offset !== 0 &&
+    offset === (target & (ptrsPerPte - 1)) &&
+    pages >= ptrsPerPte - offset &&
+    canAlignDown(k, old, vpn) &&
+    canAlignDown(k, fresh, target)
+  ) {
+    vpn -= offset;
+    target -= offset;
+  }
+  const range = notifierRange(MmuNotify.Unmap, mm, vpn, end);
+  yield* mmuNotifierInvalidateRangeStart(k, range);
+  while (vpn < end) {
+    const pudp = pudpOf(k, mm, vpn);
+    let extent: number;
+    if (pudp < 0 || ptepGet(k, pudp) === 0) {
+      extent = entryEnd(vpn, pudp < 0 ? pgdPages : pudPages, end) - vpn;
+    } else {
+      extent = Math.min(
+        entryEnd(vpn, ptrsPerPte, end) - vpn,
+        entryEnd(target, ptrsPerPte, Infinity) - target,
+      );
+      const oldPmd = pmdpOf(k, mm, vpn);
+      if (ptepGet(k, oldPmd) !== 0) {
+        const newPmd = pmdAlloc(k, mm, target);
+        let moved = false;
+        if (pmdIsHuge(ptepGet(k, oldPmd))) {
+          moved =
+            extent === ptrsPerPte && (yield* moveHugePmd(k, old, vpn, target, oldPmd, newPmd));
+          if (!moved) yield* splitHugePmd(k, old, oldPmd, vpn);
+        } else if (extent === ptrsPerPte) {
+          moved = yield* moveNormalPmd(k, old, vpn, oldPmd, newPmd);
+        }
+        if (!moved && ptepGet(k, oldPmd) !== 0) {
+          pteAlloc(k, mm, newPmd);
+          yield* movePtes(k, old, vpn, target, extent, oldPmd, newPmd);
+        }
+      }
+    }
+    vpn += extent;
+    target += extent;
+  }
+  yield* mmuNotifierInvalidateRangeEnd(k, range);
+}
+
+/**
+ * The area at the new place: merged with a neighbour or a copy.
+ *
+ * Mirrors: mm/vma.c copy_vma()
+ * faithful
+ */
+function copyVma(k: Kernel, vma: Vma, from: number, to: number, pages: number): Vma {
+  let pgoff = linearPageIndex(vma, from);
+  let anonPgoff = linearAnonPageIndex(vma, from);
+  if (!vma.anonVma) {
+    anonPgoff = to;
+    if (vmaIsAnonymous(vma)) pgoff = to;
+  }
+  const merged = vmaMergeNewRange(k, vma.mm.vmas, {
+    start: to,
+    end: to + pages,
+    flags: vma.flags,
+    pgoff,
+    anonPgoff,
+    file: vma.file,
+    anonVma: vma.anonVma,
+    copiedFrom: vma,
+  });
+  if (merged) return merged;
+  const fresh = new Vma(vma.mm, to, to + pages, vma.flags, pgoff, anonPgoff, vma.file);
+  fresh.pageProt = vma.pageProt;
+  fresh.anonVma = vma.anonVma;
+  anonVmaClone(fresh, vma, 'remap');
+  vmaLink(fresh);
+  return fresh;
+}
+
+/**
+ * mremap(2) with MREMAP_MAYMOVE and MREMAP_FIXED, of unchanged length: moves every area of the
+ * range, and unmaps what was at the new place.
+ *
+ * Mirrors: mm/mremap.c do_mremap(), remap_move(), mremap_to(), move_vma()
+ * simplified: no limits, lengths do not change
+ * @returns 0; -EINVAL when the places overlap; -EFAULT when nothing is mapped at the start
+ */
+export function* mremap(
+  k: Kernel,
+  mm: Mm,
+  from: number,
+  pages: number,
+  to: number,
+): Kernel$<number> {
+  if (from + pages > to && to + pages > from) return -EINVAL;
+  if (k.stepping) yield k.acquire(mm.mmapLock);
+  k.lock(mm.mmapLock);
+  const end = from + pages;
+  let err = -EFAULT;
+  let vpn = from;
+  let first = true;
+  while (vpn < end) {
+    const vma = mm.findVma(vpn);
+    if (!vma || vma.start >= end || (first && vma.start > from)) break;
+    const start = Math.max(vma.start, from);
+    const length = Math.min(vma.end, end) - start;
+    const vmaEnd = vma.end;
+    const target = to + (start - from);
+    yield* doMunmap(k, mm, target, target + length);
+    const source = mm.lookupVma(start) as Vma;
+    const fresh = copyVma(k, source, start, target, length);
+    // a merge may have replaced the area that holds the old place
+    const old = mm.lookupVma(start) as Vma;
+    yield* movePageTables(k, old, fresh, start, target, length);
+    yield* doMunmap(k, mm, start, start + length);
+    err = 0;
+    first = false;
+    vpn = vmaEnd;
+  }
+  if (k.stepping) yield k.release(mm.mmapLock);
+  k.unlock(mm.mmapLock);
+  return err;
+}

@@ -1,0 +1,127 @@
+/**
+ * The generic page-table walk.
+ *
+ * Models: mm/pagewalk.c
+ */
+import type { Kernel$ } from '../machine/step.ts';
+import type { Kernel } from './kernel.ts';
+import type { Mm } from './mm.ts';
+import { entryEnd, pmdpOf, pudpOf } from './pgtable.ts';
+import type { Vma } from './vma.ts';
+
+/** struct mm_walk: where a walk is. */
+export interface MmWalk<P> {
+  readonly mm: Mm;
+  /** The area under the walk; null in a hole between areas. */
+  vma: Vma | null;
+  /** A callback sets it to have the same PMD entry again. */
+  again: boolean;
+  readonly private: P;
+}
+
+/** struct mm_walk_ops. Addresses in pages, `end` exclusive. A result other than 0 ends the walk. */
+export interface MmWalkOps<P> {
+  /** A PMD entry that is not none. */
+  pmdEntry(k: Kernel, pmdp: number, start: number, end: number, walk: MmWalk<P>): Kernel$<number>;
+  /** Nothing is mapped. */
+  pteHole?(k: Kernel, start: number, end: number, walk: MmWalk<P>): number;
+  /** Before an area: 1 skips it. */
+  testWalk?(k: Kernel, start: number, end: number, walk: MmWalk<P>): Kernel$<number>;
+}
+
+/**
+ * Mirrors: mm/pagewalk.c walk_pgd_range(), walk_pud_range(), walk_pmd_range()
+ * faithful
+ */
+function* walkTables<P>(
+  k: Kernel,
+  start: number,
+  end: number,
+  ops: MmWalkOps<P>,
+  walk: MmWalk<P>,
+): Kernel$<number> {
+  const { pgdPages, pudPages, ptrsPerPte } = k.geometry;
+  const { mm } = walk;
+  let err = 0;
+  for (let vpn = start; vpn < end; ) {
+    const pudp = pudpOf(k, mm, vpn);
+    if (pudp < 0 || k.tables.entries[pudp] === 0) {
+      const next = entryEnd(vpn, pudp < 0 ? pgdPages : pudPages, end);
+      err = ops.pteHole ? ops.pteHole(k, vpn, next, walk) : 0;
+      if (err) return err;
+      vpn = next;
+      continue;
+    }
+    const pudEnd = entryEnd(vpn, pudPages, end);
+    while (vpn < pudEnd) {
+      const next = entryEnd(vpn, ptrsPerPte, pudEnd);
+      const pmdp = pmdpOf(k, mm, vpn);
+      if (k.stepping) yield k.readEntry(pmdp);
+      if (k.tables.entries[pmdp] === 0) {
+        err = ops.pteHole ? ops.pteHole(k, vpn, next, walk) : 0;
+      } else {
+        walk.again = false;
+        err = yield* ops.pmdEntry(k, pmdp, vpn, next, walk);
+        if (walk.again) continue;
+      }
+      if (err) return err;
+      vpn = next;
+    }
+  }
+  return 0;
+}
+
+/**
+ * Walks `start` to `end` (pages), area after area.
+ *
+ * Mirrors: mm/pagewalk.c walk_page_range()
+ * faithful
+ */
+export function* walkPageRange<P>(
+  k: Kernel,
+  mm: Mm,
+  start: number,
+  end: number,
+  ops: MmWalkOps<P>,
+  priv: P,
+): Kernel$<number> {
+  k.assertHeld(mm.mmapLock);
+  const walk: MmWalk<P> = { mm, vma: null, again: false, private: priv };
+  let err = 0;
+  for (let vpn = start; vpn < end; ) {
+    const vma = mm.findVma(vpn);
+    let next: number;
+    if (!vma || vpn < vma.start) {
+      walk.vma = null;
+      next = vma ? Math.min(end, vma.start) : end;
+      err = ops.pteHole ? ops.pteHole(k, vpn, next, walk) : 0;
+    } else {
+      walk.vma = vma;
+      next = Math.min(end, vma.end);
+      err = ops.testWalk ? yield* ops.testWalk(k, vpn, next, walk) : 0;
+      if (err > 0) err = 0;
+      else if (err === 0) err = yield* walkTables(k, vpn, next, ops, walk);
+    }
+    if (err) return err;
+    vpn = next;
+  }
+  return 0;
+}
+
+/**
+ * Walks a range of one area.
+ *
+ * Mirrors: mm/pagewalk.c walk_page_range_vma()
+ * faithful
+ */
+export function walkPageRangeVma<P>(
+  k: Kernel,
+  vma: Vma,
+  start: number,
+  end: number,
+  ops: MmWalkOps<P>,
+  priv: P,
+): Kernel$<number> {
+  k.assertHeld(vma.mm.mmapLock);
+  return walkTables(k, start, end, ops, { mm: vma.mm, vma, again: false, private: priv });
+}

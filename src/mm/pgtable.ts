@@ -1,0 +1,179 @@
+/**
+ * Walking, making and freeing page tables.
+ *
+ * Models: include/linux/pgtable.h, mm/pgtable-generic.c, mm/memory.c
+ */
+import type { Lock } from '../machine/lock.ts';
+import { mkPte, PTE_HUGE, PTE_PRESENT, TABLE_PROT } from '../machine/pte.ts';
+import type { Kernel } from './kernel.ts';
+import type { Mm } from './mm.ts';
+
+/** An entry's present value, at any level. */
+export function ptepGet(k: Kernel, ptep: number): number {
+  return k.tables.entries[ptep];
+}
+
+/** Writes an entry. The step before it is the caller's. */
+export function setPte(k: Kernel, ptep: number, pte: number): void {
+  k.tables.entries[ptep] = pte;
+}
+
+/** Clears an entry and returns what it was, with the hardware's bits (ptep_get_and_clear()). */
+export function ptepGetAndClear(k: Kernel, ptep: number): number {
+  const pte = k.tables.entries[ptep];
+  k.tables.entries[ptep] = 0;
+  return pte;
+}
+
+/** The lock of the table that an entry is in (pte_lockptr(), pmd_lockptr()). */
+export function ptlOf(k: Kernel, ptep: number): Lock {
+  return k.tables.lockOf(ptep);
+}
+
+/** A PMD entry that points to a table. */
+export function pmdIsTable(pmd: number): boolean {
+  return (pmd & (PTE_PRESENT | PTE_HUGE)) === PTE_PRESENT;
+}
+/** A present huge page (pmd_trans_huge()); also one made PROT_NONE. */
+export function pmdTransHuge(pmd: number): boolean {
+  return (pmd & PTE_HUGE) !== 0 && pmdPresent(pmd);
+}
+/** Present for the kernel: a table, or a huge page. */
+export function pmdPresent(pmd: number): boolean {
+  return (pmd & 0x101) !== 0;
+}
+/** A leaf at the PMD level: a huge page, or an entry that is not present. */
+export function pmdIsHuge(pmd: number): boolean {
+  return pmd !== 0 && !pmdIsTable(pmd);
+}
+
+function tableOf(entry: number): number {
+  return entry >>> 11;
+}
+
+/** The entry of a table that covers `vpn`; `cover` is the pages of one entry. */
+function slot(k: Kernel, table: number, vpn: number, cover: number): number {
+  const index = (vpn / cover) & (k.geometry.ptrsPerTable - 1);
+  return (table << k.tables.strideShift) + index;
+}
+
+/** The PUD entry of a page, or -1 when the table above has none. */
+export function pudpOf(k: Kernel, mm: Mm, vpn: number): number {
+  const pgd = k.tables.entries[slot(k, mm.pgd, vpn, k.geometry.pgdPages)];
+  return pgd === 0 ? -1 : slot(k, tableOf(pgd), vpn, k.geometry.pudPages);
+}
+
+/** The PMD entry of a page, or -1 when no table holds one (mm_find_pmd(), without its checks). */
+export function pmdpOf(k: Kernel, mm: Mm, vpn: number): number {
+  const pudp = pudpOf(k, mm, vpn);
+  if (pudp < 0) return -1;
+  const pud = k.tables.entries[pudp];
+  return pud === 0 ? -1 : slot(k, tableOf(pud), vpn, k.geometry.ptrsPerPte);
+}
+
+function ensure(k: Kernel, entry: number): number {
+  const value = k.tables.entries[entry];
+  if (value !== 0) return tableOf(value);
+  const table = k.tables.alloc();
+  k.tables.entries[entry] = mkPte(table, TABLE_PROT);
+  return table;
+}
+
+/**
+ * The PMD entry of a page, making the tables above it.
+ *
+ * Mirrors: mm/memory.c __pud_alloc(), __pmd_alloc()
+ * simplified: installed in one step, allocations do not fail
+ */
+export function pmdAlloc(k: Kernel, mm: Mm, vpn: number): number {
+  const pudTable = ensure(k, slot(k, mm.pgd, vpn, k.geometry.pgdPages));
+  const pmdTable = ensure(k, slot(k, pudTable, vpn, k.geometry.pudPages));
+  return slot(k, pmdTable, vpn, k.geometry.ptrsPerPte);
+}
+
+/**
+ * Makes sure that a PMD entry points to a table.
+ *
+ * Mirrors: mm/memory.c __pte_alloc(), pmd_install()
+ * simplified: installed in one step, allocations do not fail
+ */
+export function pteAlloc(k: Kernel, mm: Mm, pmdp: number): void {
+  if (k.tables.entries[pmdp] !== 0) return;
+  const table = k.tables.alloc();
+  k.tables.entries[pmdp] = mkPte(table, TABLE_PROT);
+  mm.pteTables++;
+}
+
+/** The PTE of a page below a PMD entry, or -1 when that is no table (pte_offset_map()). */
+export function pteOffsetMap(k: Kernel, pmdp: number, vpn: number): number {
+  const pmd = k.tables.entries[pmdp];
+  if (!pmdIsTable(pmd)) return -1;
+  return (tableOf(pmd) << k.tables.strideShift) + (vpn & (k.geometry.ptrsPerPte - 1));
+}
+
+/** The PTE of a page, or -1. */
+export function ptepOf(k: Kernel, mm: Mm, vpn: number): number {
+  const pmdp = pmdpOf(k, mm, vpn);
+  return pmdp < 0 ? -1 : pteOffsetMap(k, pmdp, vpn);
+}
+
+/** First page of the huge page that holds `vpn`. */
+export function hugeStart(k: Kernel, vpn: number): number {
+  return vpn - (vpn & (k.geometry.ptrsPerPte - 1));
+}
+
+/** End of the PMD entry's range, or `end` if that is lower (pmd_addr_end()). */
+export function pmdAddrEnd(k: Kernel, vpn: number, end: number): number {
+  const next = hugeStart(k, vpn) + k.geometry.ptrsPerPte;
+  return next < end ? next : end;
+}
+
+/** End of the range of the entry that covers `cover` pages, or `end` if that is lower. */
+export function entryEnd(vpn: number, cover: number, end: number): number {
+  const next = (Math.floor(vpn / cover) + 1) * cover;
+  return next < end ? next : end;
+}
+
+/**
+ * Frees the tables that only served `start` to `end`: those that lie between the area before
+ * (`floor`) and the area after (`ceiling`).
+ *
+ * Mirrors: mm/memory.c free_pgd_range(), free_pgtables()
+ * simplified: tables are freed at once, after the TLB flush
+ */
+export function freePgtables(
+  k: Kernel,
+  mm: Mm,
+  start: number,
+  end: number,
+  floor: number,
+  ceiling: number,
+): void {
+  const { pgdPages, pudPages, ptrsPerPte } = k.geometry;
+  const inside = (vpn: number, cover: number): boolean => {
+    const from = Math.floor(vpn / cover) * cover;
+    return from >= floor && from + cover <= ceiling;
+  };
+  const drop = (entry: number): void => {
+    k.tables.release(tableOf(k.tables.entries[entry]));
+    k.tables.entries[entry] = 0;
+  };
+  for (let g = start; g < end; g = entryEnd(g, pgdPages, end)) {
+    const pgdp = slot(k, mm.pgd, g, pgdPages);
+    if (k.tables.entries[pgdp] === 0) continue;
+    const gEnd = entryEnd(g, pgdPages, end);
+    for (let u = g; u < gEnd; u = entryEnd(u, pudPages, gEnd)) {
+      const pudp = pudpOf(k, mm, u);
+      if (k.tables.entries[pudp] === 0) continue;
+      const uEnd = entryEnd(u, pudPages, gEnd);
+      for (let m = u; m < uEnd; m = entryEnd(m, ptrsPerPte, uEnd)) {
+        const pmdp = pmdpOf(k, mm, m);
+        if (!pmdIsTable(k.tables.entries[pmdp]) || !inside(m, ptrsPerPte)) continue;
+        drop(pmdp);
+        mm.pteTables--;
+      }
+      if (inside(u, pudPages)) drop(pudp);
+    }
+    if (inside(g, pgdPages)) drop(pgdp);
+  }
+}

@@ -1,0 +1,479 @@
+/**
+ * The reverse map: who maps a folio, and how often.
+ *
+ * Models: mm/rmap.c, include/linux/rmap.h
+ */
+import { EBUSY, EOPNOTSUPP } from '../machine/errno.ts';
+import {
+  PG_ANON_EXCLUSIVE,
+  PG_DIRTY,
+  PG_PARTIALLY_MAPPED,
+  PG_SWAPBACKED,
+} from '../machine/page.ts';
+import {
+  PTE_UFFD,
+  pteDirty,
+  ptePfn,
+  ptePresent,
+  pteSoftDirty,
+  pteWrite,
+  pteYoung,
+} from '../machine/pte.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import type { AnonVma } from './anon-vma.ts';
+import {
+  folioFree,
+  folioIsDevicePrivate,
+  folioIsLarge,
+  folioMapcount,
+  folioPages,
+  folioPut,
+  folioPutTestzero,
+  folioSet,
+  folioTest,
+  folioTestAnon,
+  pageAnonExclusive,
+  pageFolio,
+} from './folio.ts';
+import { getUserPage } from './gup.ts';
+import { setPmdMigrationEntry, splitHugePmdLocked } from './huge-memory.ts';
+import type { Kernel } from './kernel.ts';
+import {
+  isDevicePrivateWrite,
+  makeDeviceExclusiveEntry,
+  makeMigrationEntryDirty,
+  makeMigrationEntryYoung,
+  makeReadableExclusiveMigrationEntry,
+  makeReadableMigrationEntry,
+  makeWritableMigrationEntry,
+  SWP_SOFT_DIRTY,
+  SWP_UFFD,
+  softleafToPfn,
+} from './leafops.ts';
+import { Holder } from './ledger.ts';
+import type { Mm } from './mm.ts';
+import {
+  MmuNotify,
+  mmHasNotifiers,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+  notifierRange,
+} from './mmu-notifier.ts';
+import { MappedWalk, pageVmaMappedWalk, vmaAddress } from './page-vma-mapped.ts';
+import { ptepGet, ptepGetAndClear, ptepOf, ptlOf, setPte } from './pgtable.ts';
+import type { AddressSpace } from './shmem.ts';
+import { linearAnonPageIndex, type Vma } from './vma.ts';
+
+// ---- map counts ----
+
+/** Notes which processes map a large folio: whether it is shared can then be told. */
+function mmIdAdd(k: Kernel, folio: number, mm: Mm, count: number): void {
+  const { mmId, mmIdCount } = k.pages;
+  for (let slot = 0; slot < 2; slot++) {
+    const id = mmId[slot];
+    const counts = mmIdCount[slot];
+    if (id[folio] === mm.id || id[folio] === 0) {
+      id[folio] = mm.id;
+      counts[folio] = counts[folio] + count;
+      if (counts[folio] === 0) id[folio] = 0;
+      return;
+    }
+  }
+}
+
+/**
+ * Whether only `mm` may map a large folio (FOLIO_MM_IDS_SHARED_BITNUM is clear). Two processes are
+ * remembered; mappings by a third show as mappings that nobody accounts for.
+ */
+export function folioMappedOnlyBy(k: Kernel, folio: number, mm: Mm): boolean {
+  const { mmId, mmIdCount } = k.pages;
+  let own = 0;
+  for (let slot = 0; slot < 2; slot++) {
+    if (mmId[slot]?.[folio] === mm.id) own = mmIdCount[slot]?.[folio];
+  }
+  return own === folioMapcount(k, folio);
+}
+
+/** Whether two processes may map the folio (folio_maybe_mapped_shared()). */
+export function folioMaybeMappedShared(k: Kernel, folio: number): boolean {
+  const mapped = folioMapcount(k, folio);
+  if (!folioIsLarge(k, folio)) return mapped > 1;
+  if (mapped <= 1) return false;
+  const first = k.pages.mmIdCount[0]?.[folio];
+  const second = k.pages.mmIdCount[1]?.[folio];
+  return first !== mapped && second !== mapped;
+}
+
+function addLarge(k: Kernel, folio: number, mm: Mm, count: number): void {
+  k.pages.largeMapcount[folio] = k.pages.largeMapcount[folio] + count;
+  mmIdAdd(k, folio, mm, count);
+}
+
+function setAnon(k: Kernel, folio: number, vma: Vma, vpn: number): void {
+  k.pages.mapping[folio] = (vma.anonVma as AnonVma).number * 2 + 1;
+  k.pages.index[folio] = linearAnonPageIndex(vma, vpn);
+}
+
+/**
+ * Maps a new anonymous folio, exclusively: a huge one by one entry, others by entries of the lowest
+ * level.
+ *
+ * Mirrors: mm/rmap.c folio_add_new_anon_rmap()
+ * simplified: always exclusive
+ */
+export function folioAddNewAnonRmap(k: Kernel, folio: number, vma: Vma, vpn: number): void {
+  k.bug(!vma.anonVma, 'a new anonymous folio in an area without anon_vma');
+  folioSet(k, folio, PG_SWAPBACKED);
+  setAnon(k, folio, vma, vpn);
+  if (!folioIsLarge(k, folio)) {
+    k.pages.mapcount[folio] = 1;
+  } else {
+    k.pages.entireMapcount[folio] = 1;
+    addLarge(k, folio, vma.mm, 1);
+  }
+  folioSet(k, folio, PG_ANON_EXCLUSIVE);
+}
+
+/** Mirrors: mm/rmap.c folio_add_anon_rmap_pte(); faithful */
+export function folioAddAnonRmapPte(
+  k: Kernel,
+  folio: number,
+  page: number,
+  vma: Vma,
+  exclusive: boolean,
+): void {
+  k.pages.mapcount[page] = k.pages.mapcount[page] + 1;
+  if (folioIsLarge(k, folio)) addLarge(k, folio, vma.mm, 1);
+  if (exclusive) folioSet(k, page, PG_ANON_EXCLUSIVE);
+  k.warn(
+    pageAnonExclusive(k, page) && k.pages.mapcount[page] > 1,
+    'an exclusive page is mapped twice',
+  );
+}
+
+/** Mirrors: mm/rmap.c folio_add_anon_rmap_pmd(); faithful */
+export function folioAddAnonRmapPmd(k: Kernel, folio: number, vma: Vma, exclusive: boolean): void {
+  k.pages.entireMapcount[folio] = k.pages.entireMapcount[folio] + 1;
+  addLarge(k, folio, vma.mm, 1);
+  if (exclusive) folioSet(k, folio, PG_ANON_EXCLUSIVE);
+  k.warn(
+    pageAnonExclusive(k, folio) && k.pages.entireMapcount[folio] > 1,
+    'an exclusive huge page is mapped twice',
+  );
+}
+
+/** Mirrors: mm/rmap.c folio_add_file_rmap_pte(); simplified: files have base pages */
+export function folioAddFileRmapPte(k: Kernel, page: number): void {
+  k.pages.mapcount[page] = k.pages.mapcount[page] + 1;
+}
+
+function queueDeferredSplit(k: Kernel, folio: number): void {
+  if (!folioTestAnon(k, folio) || folioIsDevicePrivate(k, folio)) return;
+  folioSet(k, folio, PG_PARTIALLY_MAPPED);
+}
+
+/**
+ * Mirrors: mm/rmap.c folio_remove_rmap_pte()
+ * simplified: a partially mapped folio is marked, no shrinker splits it
+ */
+export function folioRemoveRmapPte(k: Kernel, folio: number, page: number, vma: Vma): void {
+  const count = k.pages.mapcount[page] - 1;
+  k.pages.mapcount[page] = count;
+  if (count < 0) k.report('map count', 'a page is unmapped more often than mapped');
+  if (!folioIsLarge(k, folio)) return;
+  addLarge(k, folio, vma.mm, -1);
+  const entire = k.pages.entireMapcount[folio];
+  if (count === 0 && entire === 0 && k.pages.largeMapcount[folio] > 0) {
+    queueDeferredSplit(k, folio);
+  }
+}
+
+/** Mirrors: mm/rmap.c folio_remove_rmap_pmd(); simplified as folioRemoveRmapPte() */
+export function folioRemoveRmapPmd(k: Kernel, folio: number, vma: Vma): void {
+  const entire = k.pages.entireMapcount[folio] - 1;
+  k.pages.entireMapcount[folio] = entire;
+  if (entire < 0) k.report('map count', 'a huge page is unmapped more often than mapped');
+  addLarge(k, folio, vma.mm, -1);
+  if (entire === 0 && k.pages.largeMapcount[folio] > 0) queueDeferredSplit(k, folio);
+}
+
+/** The folio belongs to this area's process alone from now on (folio_move_anon_rmap()). */
+export function folioMoveAnonRmap(k: Kernel, folio: number, vma: Vma): void {
+  k.bug(!vma.anonVma, 'a folio moves to an area without anon_vma');
+  k.pages.mapping[folio] = (vma.anonVma as AnonVma).number * 2 + 1;
+}
+
+/** References from which pins are assumed (GUP_PIN_COUNTING_BIAS). */
+const PIN_BIAS = 1024;
+
+/** Mirrors: include/linux/mm.h folio_maybe_dma_pinned(); simplified: pins are references */
+export function folioMaybeDmaPinned(k: Kernel, folio: number): boolean {
+  return !folioIsLarge(k, folio) && k.pages.refcount[folio] >= PIN_BIAS;
+}
+
+/**
+ * A page stops being exclusive, before its entry becomes something that several may hold.
+ *
+ * Mirrors: include/linux/rmap.h __folio_try_share_anon_rmap()
+ * faithful
+ * @returns 0, or -EBUSY when it may be pinned
+ */
+export function folioTryShareAnonRmap(k: Kernel, folio: number, page: number): number {
+  if (!folioIsDevicePrivate(k, folio) && folioMaybeDmaPinned(k, folio)) return -EBUSY;
+  k.pages.flags[page] = k.pages.flags[page] & ~PG_ANON_EXCLUSIVE;
+  return 0;
+}
+
+/**
+ * A child maps a page as well.
+ *
+ * Mirrors: include/linux/rmap.h folio_try_dup_anon_rmap_pte()
+ * faithful
+ * @returns 0, or -EBUSY when the page must be copied because the parent may have pinned it
+ */
+export function folioTryDupAnonRmapPte(k: Kernel, folio: number, page: number, child: Vma): number {
+  const pinned = !folioIsDevicePrivate(k, folio) && folioMaybeDmaPinned(k, folio);
+  if (pinned && pageAnonExclusive(k, page)) return -EBUSY;
+  k.pages.flags[page] = k.pages.flags[page] & ~PG_ANON_EXCLUSIVE;
+  k.pages.mapcount[page] = k.pages.mapcount[page] + 1;
+  if (folioIsLarge(k, folio)) addLarge(k, folio, child.mm, 1);
+  return 0;
+}
+
+/** Mirrors: include/linux/rmap.h folio_try_dup_anon_rmap_pmd(); faithful */
+export function folioTryDupAnonRmapPmd(k: Kernel, folio: number, child: Vma): number {
+  const pinned = !folioIsDevicePrivate(k, folio) && folioMaybeDmaPinned(k, folio);
+  if (pinned && pageAnonExclusive(k, folio)) return -EBUSY;
+  k.pages.flags[folio] = k.pages.flags[folio] & ~PG_ANON_EXCLUSIVE;
+  k.pages.entireMapcount[folio] = k.pages.entireMapcount[folio] + 1;
+  addLarge(k, folio, child.mm, 1);
+  return 0;
+}
+
+// ---- walks ----
+
+/** What is done in each area that may map the folio; false stops the walk. */
+export type RmapOne<A> = (
+  k: Kernel,
+  folio: number,
+  vma: Vma,
+  vpn: number,
+  arg: A,
+) => Kernel$<boolean>;
+
+/**
+ * Visits every area that may map a folio.
+ *
+ * Mirrors: mm/rmap.c rmap_walk(), rmap_walk_anon(), rmap_walk_file()
+ * faithful
+ * @param done after an area: true ends the walk
+ */
+export function* rmapWalk<A>(
+  k: Kernel,
+  folio: number,
+  one: RmapOne<A>,
+  arg: A,
+  done: ((k: Kernel, folio: number) => boolean) | null,
+): Kernel$<void> {
+  const mapping = k.pages.mapping[folio];
+  const object = k.mappings[mapping >> 1];
+  if (!object) {
+    if (mapping !== 0) k.report('use after free', 'a folio names an anon_vma that is gone');
+    return;
+  }
+  const anon = (mapping & 1) !== 0;
+  const lock = object.lock;
+  if (k.stepping) yield k.acquire(lock, true);
+  k.lockShared(lock);
+  const count = anon ? (object as AnonVma).chains.length : (object as AddressSpace).vmas.length;
+  for (let i = 0; i < count; i++) {
+    const vma = (
+      anon ? (object as AnonVma).chains[i]?.vma : (object as AddressSpace).vmas[i]
+    ) as Vma;
+    const vpn = vmaAddress(k, folio, vma);
+    if (vpn < 0) continue;
+    if (!(yield* one(k, folio, vma, vpn, arg))) break;
+    if (done?.(k, folio)) break;
+  }
+  if (k.stepping) yield k.release(lock);
+  k.unlockShared(lock);
+}
+
+function folioNotMapped(k: Kernel, folio: number): boolean {
+  return folioMapcount(k, folio) === 0;
+}
+
+/** What `tryToMigrate` may do (enum ttu_flags). */
+export const TTU_SPLIT_HUGE_PMD = 1;
+
+/**
+ * The migration entry that replaces a present or device-private entry, with everything that the
+ * entry knew carried over. Used by every way of preparing a migration.
+ */
+export function migrationPte(
+  pte: number,
+  page: number,
+  writable: boolean,
+  anonExclusive: boolean,
+): number {
+  let entry = writable
+    ? makeWritableMigrationEntry(page)
+    : anonExclusive
+      ? makeReadableExclusiveMigrationEntry(page)
+      : makeReadableMigrationEntry(page);
+  if (ptePresent(pte)) {
+    if (pteYoung(pte)) entry = makeMigrationEntryYoung(entry);
+    if (pteDirty(pte)) entry = makeMigrationEntryDirty(entry);
+    if (pteSoftDirty(pte)) entry |= SWP_SOFT_DIRTY;
+    if (pte & PTE_UFFD) entry |= SWP_UFFD;
+  } else entry |= pte & (SWP_SOFT_DIRTY | SWP_UFFD);
+  return entry;
+}
+
+/**
+ * Mirrors: mm/rmap.c try_to_migrate_one()
+ * simplified: no hugetlb, no hardware poison, no deferred flush
+ */
+function* tryToMigrateOne(
+  k: Kernel,
+  folio: number,
+  vma: Vma,
+  vpn: number,
+  arg: { flags: number },
+): Kernel$<boolean> {
+  const { mm } = vma;
+  let flags = arg.flags;
+  let pvmw = new MappedWalk(k, folio, vma, vpn, 0);
+  let ret = true;
+  const range = notifierRange(MmuNotify.Clear, mm, vpn, pvmw.end);
+  const notify = mmHasNotifiers(mm);
+  if (notify) yield* mmuNotifierInvalidateRangeStart(k, range);
+  while (yield* pageVmaMappedWalk(k, pvmw)) {
+    if (pvmw.pte < 0) {
+      if (flags & TTU_SPLIT_HUGE_PMD) {
+        yield* splitHugePmdLocked(k, vma, pvmw.vpn, pvmw.pmd, true);
+        flags &= ~TTU_SPLIT_HUGE_PMD;
+        if (k.stepping && pvmw.ptl) yield k.release(pvmw.ptl);
+        pvmw.done(k);
+        pvmw = new MappedWalk(k, folio, vma, vpn, 0);
+        continue;
+      }
+      if (yield* setPmdMigrationEntry(k, vma, pvmw.vpn, pvmw.pmd, folio)) {
+        if (k.stepping && pvmw.ptl) yield k.release(pvmw.ptl);
+        pvmw.done(k);
+        ret = false;
+        break;
+      }
+      continue;
+    }
+    const ptep = pvmw.pte;
+    let pte = ptepGet(k, ptep);
+    const page = ptePresent(pte) ? ptePfn(pte) : softleafToPfn(pte);
+    const anonExclusive = folioTestAnon(k, folio) && pageAnonExclusive(k, page);
+    let writable: boolean;
+    if (k.stepping) yield k.writeEntry(ptep);
+    if (ptePresent(pte)) {
+      pte = ptepGetAndClear(k, ptep);
+      if (k.stepping) yield k.flushStep(pvmw.vpn);
+      k.flushTlbPage(mm.id, pvmw.vpn);
+      if (pteDirty(pte)) folioSet(k, folio, PG_DIRTY);
+      writable = pteWrite(pte);
+    } else {
+      pte = ptepGetAndClear(k, ptep);
+      writable = isDevicePrivateWrite(pte);
+    }
+    k.warn(
+      writable && folioTestAnon(k, folio) && !anonExclusive,
+      'a writable anonymous page is not exclusive',
+    );
+    if (k.stepping) yield k.writeFolio(folio);
+    if (anonExclusive && folioTryShareAnonRmap(k, folio, page)) {
+      if (k.stepping) yield k.writeEntry(ptep);
+      setPte(k, ptep, pte);
+      ret = false;
+      if (k.stepping && pvmw.ptl) yield k.release(pvmw.ptl);
+      pvmw.done(k);
+      break;
+    }
+    if (k.stepping) yield k.writeEntry(ptep);
+    setPte(k, ptep, migrationPte(pte, page, writable, anonExclusive));
+    if (k.stepping) yield k.writeFolio(folio);
+    folioRemoveRmapPte(k, folio, page, vma);
+    if (folioPutTestzero(k, folio, Holder.Mapping)) yield* folioFree(k, folio);
+  }
+  if (notify) yield* mmuNotifierInvalidateRangeEnd(k, range);
+  return ret;
+}
+
+/**
+ * Replaces every mapping of a locked folio by migration entries.
+ *
+ * Mirrors: mm/rmap.c try_to_migrate()
+ * faithful
+ */
+export function tryToMigrate(k: Kernel, folio: number, flags: number): Kernel$<void> {
+  return rmapWalk(k, folio, tryToMigrateOne, { flags }, folioNotMapped);
+}
+
+/**
+ * Marks a page for exclusive use by a device: no CPU can reach it through its page table until a
+ * fault takes it back.
+ *
+ * Mirrors: mm/rmap.c make_device_exclusive()
+ * faithful
+ * @param owner given to the notifiers, so that a driver can skip its own
+ * @returns the page, its folio locked and referenced (holder Fault), or a negative errno
+ */
+export function* makeDeviceExclusive(
+  k: Kernel,
+  mm: Mm,
+  vpn: number,
+  owner: object | null,
+): Kernel$<number> {
+  k.assertHeld(mm.mmapLock);
+  for (;;) {
+    const page = yield* getUserPage(k, mm, vpn, { write: true, splitPmd: true });
+    if (page < 0) return page;
+    const folio = pageFolio(k, page);
+    if (!folioTestAnon(k, folio)) {
+      yield* folioPut(k, folio, Holder.Pin);
+      return -EOPNOTSUPP;
+    }
+    if (k.stepping) yield k.acquireFolio(folio);
+    k.folioLock(folio);
+    const range = notifierRange(MmuNotify.Exclusive, mm, vpn, vpn + 1, owner);
+    yield* mmuNotifierInvalidateRangeStart(k, range);
+    const vma = mm.lookupVma(vpn) as Vma;
+    const ptep = ptepOf(k, mm, vpn);
+    let found = false;
+    if (ptep >= 0) {
+      const ptl = ptlOf(k, ptep);
+      if (k.stepping) yield k.acquire(ptl);
+      k.lock(ptl);
+      let pte = ptepGet(k, ptep);
+      found =
+        ptepOf(k, mm, vpn) === ptep && ptePresent(pte) && ptePfn(pte) === page && pteWrite(pte);
+      if (found) {
+        if (k.stepping) yield k.writeEntry(ptep);
+        pte = ptepGetAndClear(k, ptep);
+        if (k.stepping) yield k.flushStep(vpn);
+        k.flushTlbPage(vma.mm.id, vpn);
+        if (pteDirty(pte)) folioSet(k, folio, PG_DIRTY);
+        let entry = makeDeviceExclusiveEntry(page);
+        if (pteSoftDirty(pte)) entry |= SWP_SOFT_DIRTY;
+        if (k.stepping) yield k.writeEntry(ptep);
+        setPte(k, ptep, entry);
+      }
+      if (k.stepping) yield k.release(ptl);
+      k.unlock(ptl);
+    }
+    yield* mmuNotifierInvalidateRangeEnd(k, range);
+    if (found) return page;
+    if (k.stepping) yield k.writeFolio(folio);
+    k.folioUnlock(folio);
+    yield* folioPut(k, folio, Holder.Pin);
+  }
+}
+
+/** Pages of a folio, for callers that only know rmap. */
+export { folioPages, folioTest };

@@ -1,0 +1,261 @@
+/**
+ * Splitting and merging of areas. Programs can see merges: a walk's callbacks never cross an area,
+ * so what one fault request covers ends at its end.
+ *
+ * Models: mm/vma.c
+ */
+import { type AnonVma, anonVmaClone, unlinkAnonVmas, vmaIsForkChild } from './anon-vma.ts';
+import type { Kernel } from './kernel.ts';
+import type { AddressSpace } from './shmem.ts';
+import {
+  VM_ACCESS_FLAGS,
+  VM_SHARED,
+  VM_STICKY,
+  type Vma,
+  Vma as VmaClass,
+  vmaLink,
+  vmaUnlink,
+} from './vma.ts';
+
+/** A range that may merge with its neighbours (struct vma_merge_struct). */
+interface Proposal {
+  start: number;
+  end: number;
+  flags: number;
+  pgoff: number;
+  anonPgoff: number;
+  file: AddressSpace | null;
+  anonVma: AnonVma | null;
+  /** The existing area, of which the range is a part. */
+  middle: Vma | null;
+  /** The area that a move copies from. */
+  copiedFrom: Vma | null;
+}
+
+function mergeableVma(range: Proposal, vma: Vma): boolean {
+  return ((vma.flags ^ range.flags) & ~VM_STICKY) === 0 && vma.file === range.file;
+}
+
+/** Mirrors: mm/vma.c is_mergeable_anon_vma(); faithful */
+function mergeableAnonVma(range: Proposal, target: Vma): boolean {
+  if (!target.anonVma && range.anonVma) {
+    return !vmaIsForkChild(range.middle) && !vmaIsForkChild(range.copiedFrom);
+  }
+  if (target.anonVma && !range.anonVma) return !vmaIsForkChild(target);
+  return target.anonVma === range.anonVma;
+}
+
+function needsAdjacentAnonPgoff(range: Proposal): boolean {
+  return range.file !== null && (range.flags & VM_SHARED) === 0;
+}
+
+/** Mirrors: mm/vma.c can_vma_merge_left(), can_vma_merge_after(); faithful */
+function canMergeLeft(range: Proposal, prev: Vma | undefined): prev is Vma {
+  if (!prev || prev.end !== range.start) return false;
+  if (!mergeableVma(range, prev) || !mergeableAnonVma(range, prev)) return false;
+  if (prev.pgoff + prev.pages !== range.pgoff) return false;
+  return !needsAdjacentAnonPgoff(range) || prev.anonPgoff + prev.pages === range.anonPgoff;
+}
+
+/** Mirrors: mm/vma.c can_vma_merge_right(), can_vma_merge_before(); faithful */
+function canMergeRight(range: Proposal, next: Vma | undefined, prev: Vma | null): next is Vma {
+  if (!next || next.start !== range.end) return false;
+  if (!mergeableVma(range, next) || !mergeableAnonVma(range, next)) return false;
+  const pages = range.end - range.start;
+  if (range.pgoff + pages !== next.pgoff) return false;
+  if (needsAdjacentAnonPgoff(range) && range.anonPgoff + pages !== next.anonPgoff) return false;
+  if (!prev) return true;
+  return !prev.anonVma || !next.anonVma || prev.anonVma === next.anonVma;
+}
+
+/** Mirrors: mm/vma.c dup_anon_vma(); faithful */
+function dupAnonVma(dst: Vma, src: Vma): void {
+  if (!src.anonVma || dst.anonVma) return;
+  dst.anonVma = src.anonVma;
+  anonVmaClone(dst, src, 'merge-unfaulted');
+}
+
+function remove(k: Kernel, vma: Vma): void {
+  vmaUnlink(vma);
+  unlinkAnonVmas(k, vma);
+}
+
+/** Moves the start of an area, its offsets with it. */
+function setStart(vma: Vma, start: number): void {
+  const by = start - vma.start;
+  vma.start = start;
+  vma.pgoff += by;
+  vma.anonPgoff += by;
+}
+
+/**
+ * Merges part of an area, whose flags are about to change, with its neighbours.
+ *
+ * Mirrors: mm/vma.c vma_merge_existing_range()
+ * faithful
+ * @returns the area that holds the range afterwards, or null when nothing merged
+ */
+function mergeExisting(k: Kernel, range: Proposal): Vma | null {
+  const middle = range.middle as Vma;
+  const leftSide = range.start === middle.start;
+  const rightSide = range.end === middle.end;
+  if (!leftSide && !rightSide) return null;
+  const { vmas } = middle.mm;
+  const at = vmas.indexOf(middle);
+  const prev = leftSide ? vmas[at - 1] : undefined;
+  const next = rightSide ? vmas[at + 1] : undefined;
+  const left = canMergeLeft(range, prev) ? prev : null;
+  const right = canMergeRight(range, next, left) ? next : null;
+  if (!left && !right) return null;
+  const sticky = (range.flags | (left?.flags ?? 0) | (right?.flags ?? 0)) & VM_STICKY;
+  let target: Vma;
+  if (left && right) {
+    dupAnonVma(left, right.anonVma ? right : middle);
+    const end = right.end;
+    remove(k, middle);
+    remove(k, right);
+    left.end = end;
+    target = left;
+  } else if (left) {
+    dupAnonVma(left, middle);
+    if (rightSide) remove(k, middle);
+    else setStart(middle, range.end);
+    left.end = range.end;
+    target = left;
+  } else {
+    const only = right as Vma;
+    dupAnonVma(only, middle);
+    if (leftSide) remove(k, middle);
+    else middle.end = range.start;
+    setStart(only, range.start);
+    target = only;
+  }
+  target.flags |= sticky;
+  return target;
+}
+
+/**
+ * Splits an area at a page.
+ *
+ * Mirrors: mm/vma.c __split_vma()
+ * simplified: no limit on the number of areas; huge pages across `at` are split by the caller
+ * @returns the upper part
+ */
+export function splitVma(vma: Vma, at: number): Vma {
+  const upper = new VmaClass(
+    vma.mm,
+    at,
+    vma.end,
+    vma.flags,
+    vma.pgoff + (at - vma.start),
+    vma.anonPgoff + (at - vma.start),
+    vma.file,
+  );
+  upper.pageProt = vma.pageProt;
+  upper.anonVma = vma.anonVma;
+  anonVmaClone(upper, vma, 'split');
+  vma.end = at;
+  vmaLink(upper);
+  return upper;
+}
+
+/**
+ * Makes `start` to `end` of an area one with the given flags, merging or splitting. The flags are
+ * set by the caller.
+ *
+ * Mirrors: mm/vma.c vma_modify_flags()
+ * faithful
+ */
+export function vmaModifyFlags(
+  k: Kernel,
+  vma: Vma,
+  start: number,
+  end: number,
+  flags: number,
+): Vma {
+  const merged = mergeExisting(k, {
+    start,
+    end,
+    flags,
+    pgoff: vma.pgoff + (start - vma.start),
+    anonPgoff: vma.anonPgoff + (start - vma.start),
+    file: vma.file,
+    anonVma: vma.anonVma,
+    middle: vma,
+    copiedFrom: null,
+  });
+  if (merged) return merged;
+  let part = vma;
+  if (part.start < start) part = splitVma(part, start);
+  if (part.end > end) splitVma(part, end);
+  return part;
+}
+
+/**
+ * Merges a new range with its neighbours.
+ *
+ * Mirrors: mm/vma.c vma_merge_new_range(), vma_merge_copied_range()
+ * faithful
+ * @returns the area that holds the range afterwards, or null when nothing merged
+ */
+export function vmaMergeNewRange(
+  k: Kernel,
+  vmas: readonly Vma[],
+  range: Omit<Proposal, 'middle'>,
+): Vma | null {
+  const proposal: Proposal = { ...range, middle: null };
+  const prev = vmas.find((vma) => vma.end === range.start);
+  const next = vmas.find((vma) => vma.start === range.end);
+  const left = canMergeLeft(proposal, prev) ? prev : null;
+  const right = canMergeRight(proposal, next, left) ? next : null;
+  if (!left && !right) return null;
+  const sticky = (range.flags | (left?.flags ?? 0) | (right?.flags ?? 0)) & VM_STICKY;
+  if (left) {
+    const end = right ? right.end : range.end;
+    if (right) {
+      dupAnonVma(left, right);
+      remove(k, right);
+    }
+    if (range.copiedFrom) dupAnonVma(left, range.copiedFrom);
+    left.end = end;
+    left.flags |= sticky;
+    return left;
+  }
+  const only = right as Vma;
+  if (range.copiedFrom) dupAnonVma(only, range.copiedFrom);
+  setStart(only, range.start);
+  only.flags |= sticky;
+  return only;
+}
+
+/** Mirrors: mm/vma.c anon_vma_compatible(); faithful */
+function anonVmaCompatible(a: Vma, b: Vma): boolean {
+  return (
+    a.end === b.start &&
+    a.file === b.file &&
+    ((a.flags ^ b.flags) & ~(VM_ACCESS_FLAGS | VM_STICKY)) === 0 &&
+    a.pgoff + a.pages === b.pgoff &&
+    a.anonPgoff + a.pages === b.anonPgoff
+  );
+}
+
+function reusableAnonVma(old: Vma, a: Vma, b: Vma): AnonVma | null {
+  if (!anonVmaCompatible(a, b)) return null;
+  return old.anonVma && old.anonVmaChain.length === 1 ? old.anonVma : null;
+}
+
+/**
+ * A neighbour's anon_vma that a new one need not be made for.
+ *
+ * Mirrors: mm/vma.c find_mergeable_anon_vma(), reusable_anon_vma()
+ * faithful
+ */
+export function findMergeableAnonVma(vma: Vma): AnonVma | null {
+  const { vmas } = vma.mm;
+  const at = vmas.indexOf(vma);
+  const next = vmas[at + 1];
+  const prev = vmas[at - 1];
+  return (
+    (next && reusableAnonVma(next, vma, next)) ?? (prev && reusableAnonVma(prev, prev, vma)) ?? null
+  );
+}

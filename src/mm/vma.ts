@@ -1,0 +1,108 @@
+/**
+ * Memory areas.
+ *
+ * Models: include/linux/mm_types.h struct vm_area_struct, mm/vma.c
+ */
+import { PAGE_NONE, PAGE_READONLY, PAGE_SHARED } from '../machine/pte.ts';
+import type { AnonVma, AnonVmaChain } from './anon-vma.ts';
+import type { Mm } from './mm.ts';
+import type { AddressSpace } from './shmem.ts';
+
+export const VM_READ = 1 << 0;
+export const VM_WRITE = 1 << 1;
+export const VM_SHARED = 1 << 3;
+/** Not copied to a child. */
+export const VM_DONTCOPY = 1 << 4;
+/** Counted against the commit limit. */
+export const VM_ACCOUNT = 1 << 5;
+export const VM_HUGEPAGE = 1 << 6;
+export const VM_NOHUGEPAGE = 1 << 7;
+/** Soft-dirty as a whole: no page of it was ever cleaned. */
+export const VM_SOFTDIRTY = 1 << 8;
+
+export const VM_ACCESS_FLAGS = VM_READ | VM_WRITE;
+/** Flags that neither forbid a merge nor get lost in one (VMA_STICKY_FLAGS). */
+export const VM_STICKY = VM_SOFTDIRTY;
+
+/** struct vm_area_struct; addresses and offsets in pages, `end` exclusive. */
+export class Vma {
+  flags: number;
+  pageProt = 0;
+  anonVma: AnonVma | null = null;
+  /** Newest first. */
+  readonly anonVmaChain: AnonVmaChain[] = [];
+
+  constructor(
+    readonly mm: Mm,
+    public start: number,
+    public end: number,
+    flags: number,
+    /** Offset of `start` in the file; for anonymous memory the address at first touch. */
+    public pgoff: number,
+    /** Offset of `start` for anonymous pages; differs from `pgoff` in private files. */
+    public anonPgoff: number,
+    readonly file: AddressSpace | null,
+  ) {
+    this.flags = flags;
+    vmaSetPageProt(this);
+  }
+
+  get pages(): number {
+    return this.end - this.start;
+  }
+}
+
+/** Private anonymous memory (vma_is_anonymous()). */
+export function vmaIsAnonymous(vma: Vma): boolean {
+  return vma.file === null;
+}
+export function vmaIsCowMapping(vma: Vma): boolean {
+  return (vma.flags & VM_SHARED) === 0;
+}
+export function vmaIsAccessible(vma: Vma): boolean {
+  return (vma.flags & VM_ACCESS_FLAGS) !== 0;
+}
+/** Whether writes must fault to be seen (vma_soft_dirty_enabled()). */
+export function vmaSoftDirtyEnabled(vma: Vma): boolean {
+  return (vma.flags & VM_SOFTDIRTY) === 0;
+}
+
+/** Mirrors: mm/vma.c vma_wants_writenotify(); simplified: files are in memory */
+function wantsWritenotify(flags: number): boolean {
+  if ((flags & (VM_WRITE | VM_SHARED)) !== (VM_WRITE | VM_SHARED)) return false;
+  return (flags & VM_SOFTDIRTY) === 0;
+}
+
+/** vm_get_page_prot() and vma_set_page_prot(): what new entries of the area start from. */
+export function vmaSetPageProt(vma: Vma): void {
+  const flags = vma.flags;
+  if ((flags & VM_ACCESS_FLAGS) === 0) vma.pageProt = PAGE_NONE;
+  else if (flags & VM_WRITE && flags & VM_SHARED && !wantsWritenotify(flags)) {
+    vma.pageProt = PAGE_SHARED;
+  } else vma.pageProt = PAGE_READONLY;
+}
+
+/** Offset in the file of a page of the area (linear_page_index()). */
+export function linearPageIndex(vma: Vma, vpn: number): number {
+  return vma.pgoff + (vpn - vma.start);
+}
+/** Offset of an anonymous page of the area (linear_anon_page_index()). */
+export function linearAnonPageIndex(vma: Vma, vpn: number): number {
+  return vma.anonPgoff + (vpn - vma.start);
+}
+
+/** Inserts an area into its address space and its file's list. */
+export function vmaLink(vma: Vma): void {
+  const { mm } = vma;
+  mm.vmas.splice(mm.indexAfter(vma.start), 0, vma);
+  vma.file?.vmas.push(vma);
+}
+
+/** Takes an area out of its address space and its file's list. */
+export function vmaUnlink(vma: Vma): void {
+  const { vmas } = vma.mm;
+  const at = vmas.indexOf(vma);
+  if (at >= 0) vmas.splice(at, 1);
+  const list = vma.file?.vmas;
+  if (list) list.splice(list.indexOf(vma), 1);
+}

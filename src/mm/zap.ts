@@ -1,0 +1,225 @@
+/**
+ * Taking mappings away.
+ *
+ * Models: mm/memory.c (the zap half), mm/mmu_gather.c
+ */
+import { PG_DIRTY } from '../machine/page.ts';
+import { pteDirty, ptePresent, pteYoung } from '../machine/pte.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import { vmNormalPage } from './fault.ts';
+import {
+  folioFree,
+  folioMarkAccessed,
+  folioPutTestzero,
+  folioSet,
+  folioTestAnon,
+  pageFolio,
+} from './folio.ts';
+import { splitHugePmd, zapHugePmd } from './huge-memory.ts';
+import type { Kernel } from './kernel.ts';
+import { isDeviceExclusive, isDevicePrivate, isMigration, softleafToPfn } from './leafops.ts';
+import { Holder } from './ledger.ts';
+import type { Mm } from './mm.ts';
+import {
+  MmuNotify,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+  notifierRange,
+} from './mmu-notifier.ts';
+import {
+  entryEnd,
+  pmdIsHuge,
+  pmdIsTable,
+  pmdpOf,
+  pteOffsetMap,
+  ptepGet,
+  ptepGetAndClear,
+  ptlOf,
+  pudpOf,
+} from './pgtable.ts';
+import { folioRemoveRmapPte } from './rmap.ts';
+import type { Vma } from './vma.ts';
+
+/** Pages taken out of an address space, to be freed after the TLBs are flushed (mmu_gather). */
+export class MmuGather {
+  /** Range of pages to flush. */
+  start = Infinity;
+  end = 0;
+  /** References to drop: folio, count. */
+  readonly folios: number[] = [];
+  readonly counts: number[] = [];
+
+  constructor(readonly mm: Mm) {}
+
+  /** A translation of `vpn` may be cached. */
+  track(vpn: number, pages: number): void {
+    if (vpn < this.start) this.start = vpn;
+    if (vpn + pages > this.end) this.end = vpn + pages;
+  }
+
+  page(folio: number, count: number): void {
+    this.folios.push(folio);
+    this.counts.push(count);
+  }
+}
+
+/** Flushes what was tracked, without freeing (tlb_flush_mmu_tlbonly()). */
+export function* tlbFlushOnly(k: Kernel, tlb: MmuGather): Kernel$<void> {
+  if (tlb.end === 0) return;
+  if (k.stepping) yield k.flushStep(tlb.start);
+  k.flushTlbRange(tlb.mm.id, tlb.start, tlb.end);
+  tlb.start = Infinity;
+  tlb.end = 0;
+}
+
+/** Flushes the TLBs, then frees (tlb_finish_mmu()). */
+export function* tlbFinishMmu(k: Kernel, tlb: MmuGather): Kernel$<void> {
+  yield* tlbFlushOnly(k, tlb);
+  for (let i = 0; i < tlb.folios.length; i++) {
+    const folio = tlb.folios[i];
+    if (k.stepping) yield k.writeFolio(folio);
+    if (folioPutTestzero(k, folio, Holder.Mapping, tlb.counts[i])) {
+      yield* folioFree(k, folio);
+    }
+  }
+  tlb.folios.length = 0;
+  tlb.counts.length = 0;
+}
+
+/**
+ * Clears one entry that is not none; its table is locked.
+ *
+ * Mirrors: mm/memory.c zap_present_ptes(), zap_nonpresent_ptes()
+ * simplified: no batching, the reverse map is updated before the flush for dirty file pages too
+ */
+function* zapPte(k: Kernel, tlb: MmuGather, vma: Vma, ptep: number, vpn: number): Kernel$<void> {
+  if (k.stepping) yield k.writeEntry(ptep);
+  const pte = ptepGetAndClear(k, ptep);
+  if (ptePresent(pte)) {
+    tlb.track(vpn, 1);
+    const page = vmNormalPage(pte);
+    if (page < 0) return;
+    const folio = pageFolio(k, page);
+    if (k.stepping) yield k.writeFolio(folio);
+    if (!folioTestAnon(k, folio)) {
+      if (pteDirty(pte)) folioSet(k, folio, PG_DIRTY);
+      if (pteYoung(pte)) folioMarkAccessed(k, folio);
+      tlb.mm.filePages--;
+    } else tlb.mm.anonPages--;
+    folioRemoveRmapPte(k, folio, page, vma);
+    tlb.page(folio, 1);
+    return;
+  }
+  if (isDevicePrivate(pte) || isDeviceExclusive(pte)) {
+    const page = softleafToPfn(pte);
+    const folio = pageFolio(k, page);
+    k.warn(!folioTestAnon(k, folio), 'a device entry of a page that is not anonymous');
+    tlb.mm.anonPages--;
+    if (k.stepping) yield k.writeFolio(folio);
+    folioRemoveRmapPte(k, folio, page, vma);
+    if (folioPutTestzero(k, folio, Holder.Mapping)) yield* folioFree(k, folio);
+  } else if (isMigration(pte)) {
+    if (folioTestAnon(k, pageFolio(k, softleafToPfn(pte)))) tlb.mm.anonPages--;
+    else tlb.mm.filePages--;
+  } else k.report('bad entry', 'an entry of an unknown kind is unmapped');
+}
+
+/**
+ * Mirrors: mm/memory.c zap_pte_range()
+ * simplified: holds the table's lock throughout
+ * @param reclaim free a table that is empty afterwards (MADV_DONTNEED)
+ */
+function* zapPteRange(
+  k: Kernel,
+  tlb: MmuGather,
+  vma: Vma,
+  pmdp: number,
+  start: number,
+  end: number,
+  reclaim: boolean,
+): Kernel$<void> {
+  const first = pteOffsetMap(k, pmdp, start);
+  if (first < 0) return;
+  const ptl = ptlOf(k, first);
+  if (k.stepping) yield k.acquire(ptl);
+  k.lock(ptl);
+  if (pteOffsetMap(k, pmdp, start) === first) {
+    for (let vpn = start, ptep = first; vpn < end; vpn++, ptep++) {
+      if (ptepGet(k, ptep) !== 0) yield* zapPte(k, tlb, vma, ptep, vpn);
+    }
+  }
+  if (k.stepping) yield k.release(ptl);
+  k.unlock(ptl);
+  if (!reclaim || end - start < k.geometry.ptrsPerPte) return;
+  const pmdLock = ptlOf(k, pmdp);
+  if (k.stepping) yield k.acquire(pmdLock);
+  k.lock(pmdLock);
+  const table = k.tables.tableOf(first);
+  if (pteOffsetMap(k, pmdp, start) === first && k.tables.isEmpty(table) && !ptl.held) {
+    if (k.stepping) yield k.writeEntry(pmdp);
+    ptepGetAndClear(k, pmdp);
+    k.tables.release(table);
+    tlb.mm.pteTables--;
+  }
+  if (k.stepping) yield k.release(pmdLock);
+  k.unlock(pmdLock);
+}
+
+/**
+ * Takes away the mappings of a range of one area.
+ *
+ * Mirrors: mm/memory.c __zap_vma_range(), zap_pmd_range()
+ * faithful
+ */
+export function* zapVmaRange(
+  k: Kernel,
+  tlb: MmuGather,
+  vma: Vma,
+  start: number,
+  end: number,
+  reclaim: boolean,
+): Kernel$<void> {
+  const { pgdPages, pudPages, ptrsPerPte } = k.geometry;
+  for (let vpn = start; vpn < end; ) {
+    const pudp = pudpOf(k, vma.mm, vpn);
+    if (pudp < 0 || ptepGet(k, pudp) === 0) {
+      vpn = entryEnd(vpn, pudp < 0 ? pgdPages : pudPages, end);
+      continue;
+    }
+    const next = entryEnd(vpn, ptrsPerPte, end);
+    const pmdp = pmdpOf(k, vma.mm, vpn);
+    if (k.stepping) yield k.readEntry(pmdp);
+    const pmd = ptepGet(k, pmdp);
+    if (pmdIsHuge(pmd)) {
+      if (next - vpn !== ptrsPerPte) yield* splitHugePmd(k, vma, pmdp, vpn);
+      else if (yield* zapHugePmd(k, tlb, vma, pmdp, vpn)) {
+        vpn = next;
+        continue;
+      }
+    }
+    if (pmdIsTable(ptepGet(k, pmdp))) {
+      yield* zapPteRange(k, tlb, vma, pmdp, vpn, next, reclaim);
+    }
+    vpn = next;
+  }
+}
+
+/**
+ * Takes away the mappings of a range of one area, and tells the notifiers.
+ *
+ * Mirrors: mm/memory.c zap_vma_range_batched()
+ * faithful
+ */
+export function* zapVmaRangeBatched(
+  k: Kernel,
+  tlb: MmuGather,
+  vma: Vma,
+  start: number,
+  end: number,
+  reclaim: boolean,
+): Kernel$<void> {
+  const range = notifierRange(MmuNotify.Clear, vma.mm, start, end);
+  yield* mmuNotifierInvalidateRangeStart(k, range);
+  yield* zapVmaRange(k, tlb, vma, start, end, reclaim);
+  yield* mmuNotifierInvalidateRangeEnd(k, range);
+}
