@@ -1,6 +1,7 @@
 /** `softleaf run`: one program, each operation with its result, then a picture of the memory. */
 import type { Op } from '../program/ops.ts';
-import { picture, type RunOutcome, runProgram } from '../program/run.ts';
+import { picture } from '../program/picture.ts';
+import { type RunOutcome, runProgram } from '../program/run.ts';
 import { compareResults } from '../program/runs.ts';
 import { type Program, showOp, showResult, type Walk } from '../program/schema.ts';
 import { readPrograms } from './files.ts';

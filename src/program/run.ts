@@ -1,8 +1,20 @@
 /** Running a program on a machine. */
+import { KernelBug, runStepping, runToEnd } from '../machine/index.ts';
+import { ProgramError } from './error.ts';
+import { perform } from './operations.ts';
+import type { Op } from './ops.ts';
 import type { Program, Result, Walk } from './schema.ts';
+import { System, type SystemOptions } from './system.ts';
 
 export interface RunOptions {
+  /** How a migration is prepared; else what the program's `machine` says, else `unified`. */
   walk?: Walk;
+  /** Suspend every task before each step. The outcome is the same; it takes longer. */
+  stepping?: boolean;
+  /** Keep a ledger of who holds each reference. */
+  ledger?: boolean;
+  /** Is shown each operation's result as it comes. */
+  onResult?: (result: Result, op: Op, index: number) => void;
 }
 
 /** A modelled WARN or BUG, or an invariant that broke. */
@@ -15,28 +27,71 @@ export interface RunFinding {
 }
 
 export interface RunOutcome {
+  /** One an operation; fewer when the modelled kernel stopped. */
   results: Result[];
   counters: Record<string, number>;
   findings: RunFinding[];
-  machine: unknown;
+  /** The system as the program left it. */
+  system: System;
 }
 
-/** One buffer of one process, a glyph a page. */
-export interface PictureRow {
-  proc: number;
-  buf: number;
-  /** The first page shown. */
-  page: number;
-  glyphs: string;
+/** The machine that a program asks for. */
+export function systemOptions(program: Program, options: RunOptions): SystemOptions {
+  const machine = program.machine ?? {};
+  return {
+    walk: options.walk ?? machine.walk ?? 'unified',
+    ...(machine.pmdOrder === undefined ? {} : { pmdOrder: machine.pmdOrder }),
+    ...(machine.pageBytes === undefined ? {} : { pageBytes: machine.pageBytes }),
+    ...(machine.cpus === undefined ? {} : { cpus: machine.cpus }),
+    ledger: options.ledger ?? false,
+  };
 }
 
-/** True as long as this file is only the interface. */
-export const isStub = true;
-
-export function runProgram(_program: Program, _options?: RunOptions): RunOutcome {
-  throw new Error('running programs is not built yet');
+/** Buffers and pages must lie in the machine's address space. */
+function checkPlaces(program: Program, system: System): void {
+  const { geometry } = system.kernel;
+  program.ops.forEach((op, opIndex) => {
+    const place = { program: program.name, opIndex, op: op.op };
+    const check = (buf: number, page: number, pages: number, names: [string, string]): void => {
+      if (buf >= geometry.buffers) {
+        const expected = `below ${geometry.buffers} on this machine`;
+        throw new ProgramError({ ...place, field: names[0] }, expected, buf);
+      }
+      if (page + pages > geometry.bufferSpacing) {
+        const expected = `a range within the buffer's ${geometry.bufferSpacing} pages on this machine`;
+        throw new ProgramError({ ...place, field: names[1] }, expected, page + pages);
+      }
+    };
+    if ('buf' in op) check(op.buf, op.page, 'pages' in op ? op.pages : 1, ['buf', 'page']);
+    if (op.op === 'mremap') check(op.toBuf, op.toPage, op.pages, ['toBuf', 'toPage']);
+  });
 }
 
-export function picture(_outcome: RunOutcome): { rows: PictureRow[]; legend: [string, string][] } {
-  throw new Error('running programs is not built yet');
+/**
+ * Runs a program, one operation after the other.
+ * @throws ProgramError for a mistake in the program
+ */
+export function runProgram(program: Program, options: RunOptions = {}): RunOutcome {
+  const system = new System(systemOptions(program, options));
+  const { kernel } = system;
+  checkPlaces(program, system);
+  const results: Result[] = [];
+  const findings: RunFinding[] = [];
+  const run = options.stepping ? runStepping : runToEnd;
+  for (const [index, op] of program.ops.entries()) {
+    let stopped = false;
+    try {
+      const result = run(kernel, perform(system, op));
+      results.push(result);
+      options.onResult?.(result, op, index);
+    } catch (error) {
+      if (!(error instanceof KernelBug)) throw error;
+      stopped = true;
+    }
+    for (const { title, stack } of kernel.findings.splice(0)) {
+      findings.push({ title, op: index, stack });
+    }
+    if (stopped) break;
+  }
+  return { results, counters: kernel.counters.snapshot(), findings, system };
 }

@@ -1,0 +1,81 @@
+/**
+ * A device's page table as the test driver keeps it: an array by page, sparse.
+ *
+ * Models: lib/test_hmm.c struct dmirror, `pt`
+ */
+
+/** An entry may be read only. */
+export const DPT_READ = 0;
+/** Exclusive access (DPT_XA_TAG_ATOMIC). */
+export const DPT_ATOMIC = 1;
+/** An entry may be written (DPT_XA_TAG_WRITE). */
+export const DPT_WRITE = 3;
+
+const CHUNK = 512;
+
+export class DeviceTable {
+  private readonly chunks = new Map<number, Int32Array>();
+  private lastKey = -1;
+  private last: Int32Array | null = null;
+
+  private chunk(vpn: number): Int32Array | null {
+    const key = Math.floor(vpn / CHUNK);
+    if (key === this.lastKey) return this.last;
+    this.lastKey = key;
+    this.last = this.chunks.get(key) ?? null;
+    return this.last;
+  }
+
+  /** The entry of a page, 0 for none; see `pfnOf` and `tagOf`. */
+  load(vpn: number): number {
+    return this.chunk(vpn)?.[vpn & (CHUNK - 1)] ?? 0;
+  }
+
+  store(vpn: number, pfn: number, tag: number): void {
+    let chunk = this.chunk(vpn);
+    if (!chunk) {
+      chunk = new Int32Array(CHUNK);
+      this.chunks.set(this.lastKey, chunk);
+      this.last = chunk;
+    }
+    chunk[vpn & (CHUNK - 1)] = ((pfn + 1) << 2) | tag;
+  }
+
+  erase(vpn: number): void {
+    const chunk = this.chunk(vpn);
+    if (chunk) chunk[vpn & (CHUNK - 1)] = 0;
+  }
+
+  /** Erases `first` to `last`, both inclusive. */
+  eraseRange(first: number, last: number): void {
+    const from = Math.floor(first / CHUNK);
+    const to = Math.floor(last / CHUNK);
+    const clear = (key: number, chunk: Int32Array): void => {
+      const base = key * CHUNK;
+      chunk.fill(0, Math.max(0, first - base), Math.min(CHUNK, last - base + 1));
+    };
+    if (to - from < this.chunks.size) {
+      for (let key = from; key <= to; key++) {
+        const chunk = this.chunks.get(key);
+        if (chunk) clear(key, chunk);
+      }
+      return;
+    }
+    for (const [key, chunk] of this.chunks) if (key >= from && key <= to) clear(key, chunk);
+  }
+
+  /** Every entry: page and value. */
+  *entries(): Generator<[number, number]> {
+    for (const [key, chunk] of this.chunks) {
+      for (let i = 0; i < CHUNK; i++) if (chunk[i] !== 0) yield [key * CHUNK + i, chunk[i]];
+    }
+  }
+}
+
+/** The frame number that an entry names: RAM, or a page of the device. */
+export function pfnOf(entry: number): number {
+  return (entry >>> 2) - 1;
+}
+export function tagOf(entry: number): number {
+  return entry & 3;
+}

@@ -1,0 +1,160 @@
+/**
+ * The test driver's device: its memory, and the pages that stand for it.
+ *
+ * Models: lib/test_hmm.c struct dmirror_device
+ */
+import { ArrayDeviceMemory, type DeviceMemory } from '../machine/device-memory.ts';
+import type { Lock } from '../machine/lock.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import { folioOrder } from '../mm/folio.ts';
+import type { Kernel } from '../mm/kernel.ts';
+import {
+  DevPagemap,
+  type DevPagemapOps,
+  memremapPages,
+  pagePgmap,
+  zoneDevicePageInit,
+} from '../mm/memremap.ts';
+import type { Dmirror } from './dmirror.ts';
+import { devmemFault } from './dmirror-migrate.ts';
+
+/** Pages of a new chunk of device memory, at least; each is as large as all before it. */
+const CHUNK_PAGES = 1024;
+
+export class DmirrorDevice {
+  readonly memory: DeviceMemory;
+  readonly chunks: DevPagemap[] = [];
+  /** Those who have the device open, by number; a page notes whose it is. */
+  readonly opened: (Dmirror | undefined)[] = [undefined];
+  /** Guards the free lists. */
+  readonly lock: Lock;
+  readonly devmemLock: Lock;
+  calloc = 0;
+  cfree = 0;
+  private readonly freePages: number[] = [];
+  private readonly freeFolios: number[] = [];
+  private memoryPages = 0;
+  private readonly ops: DevPagemapOps;
+
+  constructor(
+    readonly k: Kernel,
+    readonly id: number,
+    memory?: DeviceMemory,
+  ) {
+    this.memory = memory ?? new ArrayDeviceMemory(k.geometry.pageBytes);
+    this.lock = k.newLock(`free list of device ${id}`, 'spin');
+    this.devmemLock = k.newLock(`memory of device ${id}`, 'mutex');
+    this.ops = {
+      folioFree: (kernel, folio) => this.devmemFree(kernel, folio),
+      migrateToRam: (kernel, vmf) => devmemFault(kernel, this, vmf),
+      folioSplit: (kernel, head, tail) => {
+        if (tail !== null) kernel.pages.private[tail] = kernel.pages.private[head];
+      },
+    };
+  }
+
+  /** Pages in use. */
+  get used(): number {
+    return this.calloc - this.cfree;
+  }
+
+  /** The device's own page behind a frame number. */
+  devicePage(pfn: number): number {
+    return pagePgmap(this.k, pfn).devicePage(pfn);
+  }
+
+  /**
+   * Adds a range of memory, as base pages or as huge ones.
+   *
+   * Mirrors: lib/test_hmm.c dmirror_allocate_chunk()
+   * simplified: chunks are smaller and grow; the memory map has room or the machine is at its end
+   */
+  private *allocateChunk(large: boolean): Kernel$<void> {
+    const { k } = this;
+    if (k.stepping) yield k.acquire(this.devmemLock);
+    k.lock(this.devmemLock);
+    const align = k.geometry.ptrsPerPte;
+    const count = Math.ceil(Math.max(CHUNK_PAGES, this.memoryPages, align) / align) * align;
+    const chunk = new DevPagemap(this, this.ops, this.memory, this.memoryPages);
+    memremapPages(k, chunk, count);
+    this.memoryPages += count;
+    this.chunks.push(chunk);
+    if (k.stepping) yield k.release(this.devmemLock);
+    k.unlock(this.devmemLock);
+    if (k.stepping) yield k.acquire(this.lock);
+    k.lock(this.lock);
+    const step = large ? align : 1;
+    const list = large ? this.freeFolios : this.freePages;
+    for (let pfn = chunk.start + count - step; pfn >= chunk.start; pfn -= step) list.push(pfn);
+    if (k.stepping) yield k.release(this.lock);
+    k.unlock(this.lock);
+  }
+
+  /**
+   * A page of the device, or a huge one: locked, with one reference.
+   *
+   * Mirrors: lib/test_hmm.c dmirror_devmem_alloc_page()
+   * differs: a page stands for a page of the device's memory; stock keeps a page of RAM for each
+   * @returns the frame number, or -1
+   */
+  *allocPage(large: boolean): Kernel$<number> {
+    const { k } = this;
+    const order = large ? k.geometry.pmdOrder : 0;
+    if (k.stepping) yield k.allocateStep();
+    if (k.mayFail()) return -1;
+    for (;;) {
+      if (k.stepping) yield k.acquire(this.lock);
+      k.lock(this.lock);
+      const pfn = (large ? this.freeFolios : this.freePages).pop();
+      if (pfn !== undefined) this.calloc += 1 << order;
+      if (k.stepping) yield k.release(this.lock);
+      k.unlock(this.lock);
+      if (pfn !== undefined) {
+        zoneDevicePageInit(k, pfn, order);
+        return pfn;
+      }
+      yield* this.allocateChunk(large);
+    }
+  }
+
+  /**
+   * Mirrors: lib/test_hmm.c dmirror_devmem_free()
+   * faithful
+   */
+  private *devmemFree(k: Kernel, folio: number): Kernel$<void> {
+    const order = folioOrder(k, folio);
+    if (k.stepping) yield k.acquire(this.lock);
+    k.lock(this.lock);
+    this.cfree += 1 << order;
+    (order > 0 ? this.freeFolios : this.freePages).push(folio);
+    if (k.stepping) yield k.release(this.lock);
+    k.unlock(this.lock);
+  }
+
+  /** Copies a page of RAM into a page of the device (a step of its own, which may take time). */
+  *copyIn(to: number, from: number): Kernel$<void> {
+    const { k } = this;
+    if (k.stepping) yield k.copyStep(from);
+    const pending = this.memory.copyFromRam(this.devicePage(to), k.frames, from);
+    if (pending) yield k.deviceWait(pending);
+    k.counters.bytesCopied += k.geometry.pageBytes;
+  }
+
+  /** Copies a page of the device into a page of RAM. */
+  *copyOut(to: number, from: number): Kernel$<void> {
+    const { k } = this;
+    if (k.stepping) yield k.copyStep(to);
+    const pending = this.memory.copyToRam(k.frames, to, this.devicePage(from));
+    if (pending) yield k.deviceWait(pending);
+    k.counters.bytesCopied += k.geometry.pageBytes;
+  }
+
+  *clear(page: number): Kernel$<void> {
+    const { k } = this;
+    if (k.stepping) yield k.copyStep(page);
+    const pending = this.memory.clear(this.devicePage(page));
+    if (pending) yield k.deviceWait(pending);
+    k.counters.bytesCleared += k.geometry.pageBytes;
+  }
+}
+

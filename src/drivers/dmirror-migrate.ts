@@ -1,0 +1,353 @@
+/**
+ * The test driver's migrations: to the device and back, and back when a CPU touches a page.
+ *
+ * Models: lib/test_hmm.c
+ */
+import { EINVAL, ENOMEM } from '../machine/errno.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import {
+  MIGRATE_VMA_SELECT_COMPOUND,
+  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
+  type MigrateVma,
+  migrateVmaArgs,
+} from '../hmm/migrate-args.ts';
+import {
+  migrateDeviceFinalize,
+  migrateDevicePages,
+  migrateDeviceRange,
+} from '../hmm/migrate-device.ts';
+import { migrateVmaFinalize, migrateVmaPages, migrateVmaSetup } from '../hmm/migrate-vma.ts';
+import {
+  MIGRATE_PFN_COMPOUND,
+  MIGRATE_PFN_MIGRATE,
+  MIGRATE_PFN_VALID,
+  MIGRATE_PFN_WRITE,
+  migratePfn,
+  migratePfnToPfn,
+} from '../hmm/pfn.ts';
+import { VM_FAULT_OOM, VM_FAULT_SIGBUS, type VmFault } from '../mm/fault.ts';
+import {
+  folioAlloc,
+  folioFree,
+  folioIsLarge,
+  folioIsZoneDevice,
+  folioOrder,
+  folioPages,
+  folioPutTestzero,
+  pageFolio,
+} from '../mm/folio.ts';
+import type { Kernel } from '../mm/kernel.ts';
+import { Holder } from '../mm/ledger.ts';
+import type { DevPagemap } from '../mm/memremap.ts';
+import type { Mm } from '../mm/mm.ts';
+import { hugeStart } from '../mm/pgtable.ts';
+import { type Vma, VM_READ } from '../mm/vma.ts';
+import { DPT_READ, DPT_WRITE } from './device-table.ts';
+import { type DeviceResult, type Dmirror, readBack } from './dmirror.ts';
+import type { DmirrorDevice } from './dmirror-device.ts';
+
+/** A page of RAM to migrate to: locked, with one reference; -1 for none. */
+function* allocRam(k: Kernel, order: number): Kernel$<number> {
+  if (k.stepping) yield k.allocateStep();
+  const page = folioAlloc(k, order);
+  if (page >= 0) k.folioTryLock(page);
+  return page;
+}
+
+// ---- to the device ----
+
+/**
+ * Allocates device pages for what migrates and copies, or clears where nothing was.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_migrate_alloc_and_copy()
+ * faithful
+ */
+export function* migrateAllocAndCopy(
+  k: Kernel,
+  args: MigrateVma,
+  dmirror: Dmirror,
+): Kernel$<void> {
+  const { device } = dmirror;
+  const { src, dst } = args;
+  const huge = k.geometry.ptrsPerPte;
+  const count = args.end - args.start;
+  for (let i = 0; i < count; ) {
+    if (!(src[i] & MIGRATE_PFN_MIGRATE)) {
+      i++;
+      continue;
+    }
+    const large = (src[i] & MIGRATE_PFN_COMPOUND) !== 0;
+    const write = src[i] & MIGRATE_PFN_WRITE;
+    const spage = migratePfnToPfn(src[i]);
+    if (k.warn(spage >= 0 && folioIsZoneDevice(k, spage), 'a page is on a device already')) {
+      i++;
+      continue;
+    }
+    let dpage = -1;
+    if (dmirror.failAlloc) dmirror.failAlloc = false;
+    else dpage = yield* device.allocPage(large);
+    if (dpage < 0) {
+      if (!large) {
+        i++;
+        continue;
+      }
+      // no huge page: as many base pages
+      const pages = spage < 0 ? huge : folioPages(k, pageFolio(k, spage));
+      for (let j = 0; j < pages && i < count; j++, i++) {
+        const small = yield* device.allocPage(false);
+        if (small < 0) continue;
+        k.pages.private[small] = dmirror.number;
+        dst[i] = migratePfn(small) | write;
+        if (spage < 0) yield* device.clear(small);
+        else yield* device.copyIn(small, spage + j);
+      }
+      continue;
+    }
+    k.pages.private[dpage] = dmirror.number;
+    dst[i] = migratePfn(dpage) | write | (large ? MIGRATE_PFN_COMPOUND : 0);
+    const pages = large && folioIsLarge(k, dpage) ? folioPages(k, dpage) : 1;
+    for (let j = 0; j < pages; j++, i++) {
+      if (spage < 0) yield* device.clear(dpage + j);
+      else yield* device.copyIn(dpage + j, spage + j);
+    }
+  }
+}
+
+/**
+ * Maps the pages that have migrated into the device's page table.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_migrate_finalize_and_map()
+ * faithful
+ */
+export function* migrateFinalizeAndMap(
+  k: Kernel,
+  args: MigrateVma,
+  dmirror: Dmirror,
+): Kernel$<void> {
+  const { src, dst } = args;
+  if (k.stepping) yield k.acquire(dmirror.mutex);
+  k.lock(dmirror.mutex);
+  for (let i = 0; i < args.end - args.start; i++) {
+    if (!(src[i] & MIGRATE_PFN_MIGRATE)) continue;
+    const page = migratePfnToPfn(dst[i]);
+    if (page < 0) continue;
+    const pages = dst[i] & MIGRATE_PFN_COMPOUND ? folioPages(k, pageFolio(k, page)) : 1;
+    const tag = dst[i] & MIGRATE_PFN_WRITE ? DPT_WRITE : DPT_READ;
+    for (let j = 0; j < pages; j++) dmirror.pt.store(args.start + i + j, page + j, tag);
+  }
+  if (k.stepping) yield k.release(dmirror.mutex);
+  k.unlock(dmirror.mutex);
+}
+
+/** What follows when pages are prepared: allocate, copy, move, map. */
+export function* migratePrepared(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kernel$<void> {
+  yield* migrateAllocAndCopy(k, args, dmirror);
+  yield* migrateVmaPages(k, args);
+  yield* migrateFinalizeAndMap(k, args, dmirror);
+  yield* migrateVmaFinalize(k, args);
+}
+
+/** The part of an area that one migration takes, or an errno. */
+function nextPart(
+  k: Kernel,
+  mm: Mm,
+  vpn: number,
+  end: number,
+): { vma: Vma; next: number } | undefined {
+  const vma = mm.lookupVma(vpn);
+  if (!vma || !(vma.flags & VM_READ)) return undefined;
+  return { vma, next: Math.min(end, vpn + k.geometry.ptrsPerPte, vma.end) };
+}
+
+/**
+ * Mirrors: lib/test_hmm.c dmirror_migrate_to_device()
+ * faithful
+ */
+export function* migrateToDevice(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+): Kernel$<DeviceResult> {
+  const { mm } = dmirror;
+  const args = migrateVmaArgs(k.geometry.ptrsPerPte, dmirror.device);
+  let ret = 0;
+  if (k.stepping) yield k.acquire(mm.mmapLock, true);
+  k.lockShared(mm.mmapLock);
+  for (let vpn = start; vpn < end && !ret; ) {
+    const part = nextPart(k, mm, vpn, end);
+    if (!part) {
+      ret = -EINVAL;
+      break;
+    }
+    args.vma = part.vma;
+    args.start = vpn;
+    args.end = part.next;
+    args.flags = MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND;
+    ret = yield* migrateVmaSetup(k, args);
+    if (ret) break;
+    yield* migratePrepared(k, args, dmirror);
+    vpn = part.next;
+  }
+  if (k.stepping) yield k.release(mm.mmapLock);
+  k.unlockShared(mm.mmapLock);
+  if (ret) return { ret, cpages: 0, faults: 0, data: null };
+  return yield* readBack(k, dmirror, start, end);
+}
+
+// ---- back to RAM ----
+
+/**
+ * Allocates RAM for what migrates and copies.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_devmem_fault_alloc_and_copy()
+ * faithful, with the step over an entry that does not migrate as large as the last folio
+ * @returns 0 or VM_FAULT_OOM
+ */
+function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kernel$<number> {
+  const { device } = dmirror;
+  const { src, dst } = args;
+  let order = 0;
+  let vpn = args.start;
+  for (let at = 0; vpn < args.end; at += 1 << order) {
+    const page = migratePfnToPfn(src[at]);
+    if (page < 0 || !(src[at] & MIGRATE_PFN_MIGRATE)) {
+      vpn++;
+      continue;
+    }
+    if (k.warn(!folioIsZoneDevice(k, page), 'a page to be brought back is not on a device')) {
+      vpn++;
+      continue;
+    }
+    order = folioOrder(k, pageFolio(k, page));
+    const write = src[at] & MIGRATE_PFN_WRITE;
+    let ram = -1;
+    if (dmirror.failAlloc) dmirror.failAlloc = false;
+    else ram = yield* allocRam(k, order);
+    if (ram < 0 && order === 0) return VM_FAULT_OOM;
+    const compound = order > 0 && ram >= 0 ? MIGRATE_PFN_COMPOUND : 0;
+    dst[at] = write | compound | (ram < 0 ? 0 : migratePfn(ram));
+    for (let i = 0; i < 1 << order; i++) {
+      let to = ram + i;
+      if (ram < 0) {
+        // no huge page: as many base pages
+        to = yield* allocRam(k, 0);
+        if (to < 0) {
+          for (let j = i - 1; j >= 0; j--) {
+            const done = migratePfnToPfn(dst[at + j]);
+            if (k.stepping) yield k.writeFolio(done);
+            k.folioUnlock(done);
+            if (folioPutTestzero(k, done, Holder.Alloc)) yield* folioFree(k, done);
+          }
+          dst.fill(0, at, at + (1 << order));
+          return VM_FAULT_OOM;
+        }
+        dst[at + i] = migratePfn(to);
+      }
+      dmirror.pt.erase(vpn);
+      vpn++;
+      yield* device.copyOut(to, page + i);
+    }
+  }
+  return 0;
+}
+
+/**
+ * Mirrors: lib/test_hmm.c dmirror_migrate_to_system()
+ * faithful
+ */
+export function* migrateToSystem(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+): Kernel$<DeviceResult> {
+  const { mm } = dmirror;
+  const args = migrateVmaArgs(k.geometry.ptrsPerPte, dmirror.device);
+  let ret = 0;
+  let cpages = 0;
+  if (k.stepping) yield k.acquire(mm.mmapLock, true);
+  k.lockShared(mm.mmapLock);
+  for (let vpn = start; vpn < end; ) {
+    const part = nextPart(k, mm, vpn, end);
+    if (!part) {
+      ret = -EINVAL;
+      break;
+    }
+    args.vma = part.vma;
+    args.start = vpn;
+    args.end = part.next;
+    args.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE | MIGRATE_VMA_SELECT_COMPOUND;
+    ret = yield* migrateVmaSetup(k, args);
+    if (ret) break;
+    if (yield* faultAllocAndCopy(k, args, dmirror)) {
+      yield* migrateVmaFinalize(k, args);
+      ret = -ENOMEM;
+      break;
+    }
+    yield* migrateVmaPages(k, args);
+    for (let i = 0; i < args.npages; i++) {
+      if (args.src[i] & MIGRATE_PFN_VALID && args.src[i] & MIGRATE_PFN_MIGRATE) cpages++;
+    }
+    yield* migrateVmaFinalize(k, args);
+    vpn = part.next;
+  }
+  if (k.stepping) yield k.release(mm.mmapLock);
+  k.unlockShared(mm.mmapLock);
+  return { ret, cpages, faults: 0, data: null };
+}
+
+/**
+ * A CPU touched a device-private page: brings it back.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_devmem_fault()
+ * faithful
+ * @returns VM_FAULT_*
+ */
+export function* devmemFault(k: Kernel, device: DmirrorDevice, vmf: VmFault): Kernel$<number> {
+  const folio = pageFolio(k, vmf.page);
+  const dmirror = device.opened[k.pages.private[folio]] as Dmirror;
+  const order = vmf.pte >= 0 ? 0 : folioOrder(k, folio);
+  const pages = 1 << order;
+  const args = migrateVmaArgs(pages, device);
+  args.vma = vmf.vma;
+  args.start = order > 0 ? hugeStart(k, vmf.vpn) : vmf.vpn;
+  args.end = args.start + pages;
+  args.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE | (order > 0 ? MIGRATE_VMA_SELECT_COMPOUND : 0);
+  args.faultPage = vmf.page;
+  if (yield* migrateVmaSetup(k, args)) return VM_FAULT_SIGBUS;
+  const ret = yield* faultAllocAndCopy(k, args, dmirror);
+  if (!ret) yield* migrateVmaPages(k, args);
+  yield* migrateVmaFinalize(k, args);
+  return ret;
+}
+
+/**
+ * Brings every page of a range of device memory back to RAM.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_device_evict_chunk()
+ * faithful
+ */
+export function* evictChunk(
+  k: Kernel,
+  device: DmirrorDevice,
+  chunk: DevPagemap,
+): Kernel$<void> {
+  const npages = chunk.count;
+  const src = new Int32Array(npages);
+  const dst = new Int32Array(npages);
+  yield* migrateDeviceRange(k, src, chunk.start, npages);
+  for (let i = 0; i < npages; i++) {
+    const page = migratePfnToPfn(src[i]);
+    if (page < 0 || !(src[i] & MIGRATE_PFN_MIGRATE)) continue;
+    const order = src[i] & MIGRATE_PFN_COMPOUND ? folioOrder(k, pageFolio(k, page)) : 0;
+    const ram = yield* allocRam(k, order);
+    if (ram < 0) continue;
+    const write = src[i] & MIGRATE_PFN_WRITE;
+    dst[i] = migratePfn(ram) | write | (order > 0 ? MIGRATE_PFN_COMPOUND : 0);
+    for (let j = 0; j < 1 << order; j++) yield* device.copyOut(ram + j, page + j);
+  }
+  yield* migrateDevicePages(k, src, dst, npages);
+  yield* migrateDeviceFinalize(k, src, dst, npages);
+}

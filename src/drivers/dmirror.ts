@@ -1,0 +1,500 @@
+/**
+ * The twin of the kernel's HMM test driver: a device that mirrors a process's address space.
+ *
+ * Models: lib/test_hmm.c
+ */
+import { EBUSY, EFAULT, ENOENT, EPERM } from '../machine/errno.ts';
+import type { Lock } from '../machine/lock.ts';
+import { type Kernel$, Space, StepKind } from '../machine/step.ts';
+import {
+  HMM_PFN_ERROR,
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_WRITE,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  hmmPfnToMapOrder,
+  hmmPfnToPfn,
+} from '../hmm/pfn.ts';
+import { hmmRangeFault } from '../hmm/range.ts';
+import type { HmmRange } from '../hmm/walk-state.ts';
+import { folioIsDevicePrivate, folioPut, pageFolio } from '../mm/folio.ts';
+import type { Kernel } from '../mm/kernel.ts';
+import { Holder } from '../mm/ledger.ts';
+import { pagePgmap } from '../mm/memremap.ts';
+import type { Mm } from '../mm/mm.ts';
+import {
+  IntervalNotifier,
+  type IntervalNotifierOps,
+  MmuNotify,
+  mmuIntervalNotifierInsert,
+  mmuIntervalNotifierRemove,
+  mmuIntervalReadBegin,
+  mmuIntervalReadRetry,
+  mmuIntervalSetSeq,
+  type NotifierRange,
+} from '../mm/mmu-notifier.ts';
+import { makeDeviceExclusive } from '../mm/rmap.ts';
+import { DeviceTable, DPT_ATOMIC, DPT_READ, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
+import type { DmirrorDevice } from './dmirror-device.ts';
+import { evictChunk } from './dmirror-migrate.ts';
+
+/** Pages that one range fault or snapshot covers. */
+const BATCH = 32;
+
+/** Bytes of a snapshot (lib/test_hmm_uapi.h HMM_DMIRROR_PROT_*). */
+export const PROT_ERROR = 0xff;
+export const PROT_NONE = 0x00;
+export const PROT_READ = 0x01;
+export const PROT_WRITE = 0x02;
+export const PROT_PMD = 0x04;
+export const PROT_ZERO = 0x10;
+export const PROT_DEV_PRIVATE_LOCAL = 0x20;
+
+/** What a device operation came to. */
+export interface DeviceResult {
+  /** 0 or a negative errno. */
+  ret: number;
+  cpages: number;
+  faults: number;
+  /** What was read, a page after the other. */
+  data: Uint8Array | null;
+}
+
+/** An open device file: the mirror of one address space (struct dmirror). */
+export class Dmirror {
+  readonly pt = new DeviceTable();
+  readonly mutex: Lock;
+  readonly notifier: IntervalNotifier;
+  /** The next allocation of a page, here or in RAM, fails (HMM_DMIRROR_FLAG_FAIL_ALLOC). */
+  failAlloc = false;
+  readonly number: number;
+
+  constructor(
+    readonly k: Kernel,
+    readonly device: DmirrorDevice,
+    readonly mm: Mm,
+  ) {
+    this.mutex = k.newLock(`mirror of device ${device.id}`, 'mutex');
+    this.number = device.opened.length;
+    device.opened.push(this);
+    this.notifier = new IntervalNotifier(invalidateOps(this));
+  }
+}
+
+/**
+ * Mirrors: lib/test_hmm.c dmirror_interval_invalidate(), dmirror_do_update()
+ * faithful, with the update's range taken one page too far
+ */
+function invalidateOps(dmirror: Dmirror): IntervalNotifierOps {
+  return {
+    *invalidate(
+      k: Kernel,
+      notifier: IntervalNotifier,
+      range: NotifierRange,
+      sequence: number,
+    ): Kernel$<boolean> {
+      // one's own migration takes care of the device's page table itself
+      if (range.event === MmuNotify.Migrate && range.owner === dmirror.device) return true;
+      if (range.blockable) {
+        if (k.stepping) yield k.acquire(dmirror.mutex);
+        k.lock(dmirror.mutex);
+      } else {
+        if (k.stepping) yield k.tryAcquire(dmirror.mutex);
+        if (!k.tryLock(dmirror.mutex)) return false;
+      }
+      mmuIntervalSetSeq(notifier, sequence);
+      dmirror.pt.eraseRange(range.start, range.end);
+      if (k.stepping) yield k.release(dmirror.mutex);
+      k.unlock(dmirror.mutex);
+      return true;
+    },
+  };
+}
+
+/** Opens a device for an address space (dmirror_fops_open()). */
+export function* openDmirror(k: Kernel, device: DmirrorDevice, mm: Mm): Kernel$<Dmirror> {
+  const dmirror = new Dmirror(k, device, mm);
+  yield* mmuIntervalNotifierInsert(k, dmirror.notifier, mm, 0, k.geometry.addressPages - 2);
+  return dmirror;
+}
+
+/**
+ * Closes a device: its memory is evicted, whoever it belongs to.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_fops_release()
+ * faithful
+ */
+export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
+  yield* mmuIntervalNotifierRemove(k, dmirror.notifier);
+  for (const chunk of dmirror.device.chunks) yield* evictChunk(k, dmirror.device, chunk);
+  dmirror.device.opened[dmirror.number] = undefined;
+}
+
+// ---- faults ----
+
+/**
+ * Maps what a range fault found into the device's page table; the mutex is held.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_do_fault()
+ * differs: a device-private page is mapped as the memory behind it (the mend of the recorded
+ * driver); that a page is not writable although asked for is no finding, 7.3.4 does so for the
+ * device's own read-only pages
+ * @param from first page to map
+ * @returns 0 or -EFAULT
+ */
+export function dmirrorDoFault(
+  k: Kernel,
+  dmirror: Dmirror,
+  range: HmmRange,
+  from = range.start,
+): number {
+  for (let vpn = from; vpn < range.end; vpn++) {
+    const entry = range.hmmPfns[vpn - range.start];
+    k.warn((entry & HMM_PFN_ERROR) !== 0, 'a range fault succeeds with an error entry');
+    k.warn(!(entry & HMM_PFN_VALID), 'a range fault succeeds with a page missing');
+    if (!(entry & HMM_PFN_WRITE) && range.defaultFlags & HMM_PFN_REQ_WRITE) return -EFAULT;
+    const tag = entry & HMM_PFN_WRITE ? DPT_WRITE : DPT_READ;
+    dmirror.pt.store(vpn, hmmPfnToPfn(entry), tag);
+  }
+  return 0;
+}
+
+/** A range of at most `pages` pages for this device. */
+export function deviceRange(dmirror: Dmirror, pages: number, flags: number): HmmRange {
+  return {
+    notifier: dmirror.notifier,
+    notifierSeq: 0,
+    start: 0,
+    end: 0,
+    hmmPfns: new Int32Array(pages),
+    defaultFlags: flags,
+    pfnFlagsMask: 0,
+    devPrivateOwner: dmirror.device,
+    migrate: null,
+  };
+}
+
+/**
+ * Faults one range and maps it, as often as it is invalidated meanwhile.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_range_fault()
+ * simplified: there is no clock to give up by
+ */
+function* rangeFault(k: Kernel, dmirror: Dmirror, range: HmmRange): Kernel$<number> {
+  const { mm, mutex, notifier } = dmirror;
+  for (;;) {
+    range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
+    if (k.stepping) yield k.acquire(mm.mmapLock, true);
+    k.lockShared(mm.mmapLock);
+    const ret = yield* hmmRangeFault(k, range);
+    if (k.stepping) yield k.release(mm.mmapLock);
+    k.unlockShared(mm.mmapLock);
+    if (ret === -EBUSY) continue;
+    if (ret) return ret;
+    if (k.stepping) yield k.acquire(mutex);
+    k.lock(mutex);
+    const stale = mmuIntervalReadRetry(notifier, range.notifierSeq);
+    const mapped = stale ? 0 : dmirrorDoFault(k, dmirror, range);
+    if (k.stepping) yield k.release(mutex);
+    k.unlock(mutex);
+    if (!stale) return mapped;
+  }
+}
+
+/** Mirrors: lib/test_hmm.c dmirror_fault(); faithful */
+function* dmirrorFault(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+  write: boolean,
+): Kernel$<number> {
+  const flags = HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0);
+  const range = deviceRange(dmirror, BATCH, flags);
+  for (let vpn = start; vpn < end; vpn = range.end) {
+    range.start = vpn;
+    range.end = Math.min(vpn + BATCH, end);
+    const ret = yield* rangeFault(k, dmirror, range);
+    if (ret) return ret;
+  }
+  return 0;
+}
+
+// ---- access ----
+
+/** Whether an entry names a page of a device rather than of RAM. */
+function onDevice(k: Kernel, pfn: number): boolean {
+  return folioIsDevicePrivate(k, pfn);
+}
+
+/**
+ * Reads pages through the device's page table, until one is missing.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_do_read()
+ * faithful
+ * @returns 0, or -ENOENT at a page that is not mapped
+ */
+function* doRead(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+  result: DeviceResult,
+): Kernel$<number> {
+  const size = k.geometry.pageBytes;
+  const data = result.data as Uint8Array;
+  for (let vpn = start; vpn < end; vpn++) {
+    if (k.stepping) yield k.step(StepKind.DeviceAccess, Space.DeviceEntry, vpn, false);
+    const entry = dmirror.pt.load(vpn);
+    if (entry === 0) return -ENOENT;
+    const pfn = pfnOf(entry);
+    const into = data.subarray(result.cpages * size, (result.cpages + 1) * size);
+    if (onDevice(k, pfn)) {
+      const pending = dmirror.device.memory.read(dmirror.device.devicePage(pfn), into);
+      if (pending) yield k.deviceWait(pending);
+    } else into.set(k.frames.view(pfn));
+    result.cpages++;
+  }
+  return 0;
+}
+
+/** Mirrors: lib/test_hmm.c dmirror_do_write(); faithful */
+function* doWrite(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+  result: DeviceResult,
+): Kernel$<number> {
+  const size = k.geometry.pageBytes;
+  const data = result.data as Uint8Array;
+  for (let vpn = start; vpn < end; vpn++) {
+    if (k.stepping) yield k.step(StepKind.DeviceAccess, Space.DeviceEntry, vpn, true);
+    const entry = dmirror.pt.load(vpn);
+    if (entry === 0 || tagOf(entry) !== DPT_WRITE) return -ENOENT;
+    const pfn = pfnOf(entry);
+    const from = data.subarray(result.cpages * size, (result.cpages + 1) * size);
+    if (onDevice(k, pfn)) {
+      const pending = dmirror.device.memory.write(dmirror.device.devicePage(pfn), from);
+      if (pending) yield k.deviceWait(pending);
+    } else k.frames.view(pfn).set(from);
+    result.cpages++;
+  }
+  return 0;
+}
+
+function* underMutex(
+  k: Kernel,
+  dmirror: Dmirror,
+  body: (
+    k: Kernel,
+    dmirror: Dmirror,
+    start: number,
+    end: number,
+    result: DeviceResult,
+  ) => Kernel$<number>,
+  start: number,
+  end: number,
+  result: DeviceResult,
+): Kernel$<number> {
+  if (k.stepping) yield k.acquire(dmirror.mutex);
+  k.lock(dmirror.mutex);
+  const ret = yield* body(k, dmirror, start, end, result);
+  if (k.stepping) yield k.release(dmirror.mutex);
+  k.unlock(dmirror.mutex);
+  return ret;
+}
+
+/**
+ * What a device operation returns at the end: the data of a range, read without faulting.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_migrate_to_device() (its end), dmirror_exclusive()
+ * faithful
+ */
+export function* readBack(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+): Kernel$<DeviceResult> {
+  const data = new Uint8Array((end - start) * k.geometry.pageBytes);
+  const result: DeviceResult = { ret: 0, cpages: 0, faults: 0, data };
+  result.ret = yield* underMutex(k, dmirror, doRead, start, end, result);
+  return result;
+}
+
+/**
+ * The device reads or writes a range, faulting where its page table is not enough.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_read(), dmirror_write()
+ * faithful
+ * @param data what to write; null to read
+ */
+export function* deviceAccess(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+  data: Uint8Array | null,
+): Kernel$<DeviceResult> {
+  const write = data !== null;
+  const result: DeviceResult = {
+    ret: 0,
+    cpages: 0,
+    faults: 0,
+    data: data ?? new Uint8Array((end - start) * k.geometry.pageBytes),
+  };
+  for (;;) {
+    const from = start + result.cpages;
+    const body = write ? doWrite : doRead;
+    const ret = yield* underMutex(k, dmirror, body, from, end, result);
+    if (ret !== -ENOENT) return result;
+    result.ret = yield* dmirrorFault(k, dmirror, start + result.cpages, end, write);
+    if (result.ret) return result;
+    result.faults++;
+  }
+}
+
+/**
+ * Gives the device exclusive access to a range.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_exclusive(), dmirror_atomic_map()
+ * faithful
+ */
+export function* deviceExclusive(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+): Kernel$<DeviceResult> {
+  const { mm, mutex } = dmirror;
+  if (k.stepping) yield k.acquire(mm.mmapLock, true);
+  k.lockShared(mm.mmapLock);
+  let ret = 0;
+  for (let vpn = start; vpn < end; vpn++) {
+    const page = yield* makeDeviceExclusive(k, mm, vpn, null);
+    if (page < 0) {
+      ret = page;
+      break;
+    }
+    if (k.stepping) yield k.acquire(mutex);
+    k.lock(mutex);
+    dmirror.pt.store(vpn, page, DPT_ATOMIC);
+    if (k.stepping) yield k.release(mutex);
+    k.unlock(mutex);
+    const folio = pageFolio(k, page);
+    if (k.stepping) yield k.writeFolio(folio);
+    k.folioUnlock(folio);
+    yield* folioPut(k, folio, Holder.Pin);
+  }
+  if (k.stepping) yield k.release(mm.mmapLock);
+  k.unlockShared(mm.mmapLock);
+  if (ret) return { ret, cpages: 0, faults: 0, data: null };
+  return yield* readBack(k, dmirror, start, end);
+}
+
+/** -EPERM while the device has exclusive access to a page of the range (dmirror_check_atomic()). */
+export function checkExclusive(dmirror: Dmirror, start: number, end: number): number {
+  for (let vpn = start; vpn < end; vpn++) {
+    if (tagOf(dmirror.pt.load(vpn)) === DPT_ATOMIC) return -EPERM;
+  }
+  return 0;
+}
+
+// ---- snapshot ----
+
+/** Mirrors: lib/test_hmm.c dmirror_mkentry(); simplified: no device-coherent memory, no PUDs */
+function snapshotByte(k: Kernel, dmirror: Dmirror, entry: number): number {
+  if (entry & HMM_PFN_ERROR) return PROT_ERROR;
+  if (!(entry & HMM_PFN_VALID)) return PROT_NONE;
+  const pfn = hmmPfnToPfn(entry);
+  let byte = PROT_NONE;
+  if (onDevice(k, pfn)) {
+    k.warn(pagePgmap(k, pfn).owner !== dmirror.device, "another device's page in a snapshot");
+    byte = PROT_DEV_PRIVATE_LOCAL;
+  } else if (k.isZero(pfn)) byte = PROT_ZERO;
+  byte |= entry & HMM_PFN_WRITE ? PROT_WRITE : PROT_READ;
+  if (hmmPfnToMapOrder(entry, k.geometry.pmdOrder) > 0) byte |= PROT_PMD;
+  return byte;
+}
+
+/** Mirrors: lib/test_hmm.c dmirror_snapshot_invalidate(); faithful */
+function snapshotOps(dmirror: Dmirror): IntervalNotifierOps {
+  return {
+    *invalidate(k, notifier, range, sequence): Kernel$<boolean> {
+      if (range.blockable) {
+        if (k.stepping) yield k.acquire(dmirror.mutex);
+        k.lock(dmirror.mutex);
+      } else {
+        if (k.stepping) yield k.tryAcquire(dmirror.mutex);
+        if (!k.tryLock(dmirror.mutex)) return false;
+      }
+      mmuIntervalSetSeq(notifier, sequence);
+      if (k.stepping) yield k.release(dmirror.mutex);
+      k.unlock(dmirror.mutex);
+      return true;
+    },
+  };
+}
+
+/** Mirrors: lib/test_hmm.c dmirror_range_snapshot(); simplified: no clock */
+function* rangeSnapshot(
+  k: Kernel,
+  dmirror: Dmirror,
+  range: HmmRange,
+  into: number[],
+): Kernel$<number> {
+  const { mm, mutex } = dmirror;
+  const notifier = new IntervalNotifier(snapshotOps(dmirror));
+  range.notifier = notifier;
+  yield* mmuIntervalNotifierInsert(k, notifier, mm, range.start, range.end - 1);
+  let ret: number;
+  for (;;) {
+    range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
+    if (k.stepping) yield k.acquire(mm.mmapLock, true);
+    k.lockShared(mm.mmapLock);
+    ret = yield* hmmRangeFault(k, range);
+    if (k.stepping) yield k.release(mm.mmapLock);
+    k.unlockShared(mm.mmapLock);
+    if (ret === -EBUSY) continue;
+    if (ret) break;
+    if (k.stepping) yield k.acquire(mutex);
+    k.lock(mutex);
+    const stale = mmuIntervalReadRetry(notifier, range.notifierSeq);
+    if (!stale) {
+      for (let i = 0; i < range.end - range.start; i++) {
+        into.push(snapshotByte(k, dmirror, range.hmmPfns[i]));
+      }
+    }
+    if (k.stepping) yield k.release(mutex);
+    k.unlock(mutex);
+    if (!stale) break;
+  }
+  yield* mmuIntervalNotifierRemove(k, notifier);
+  return ret;
+}
+
+/**
+ * What the device would see of a range, without faulting: a byte a page.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_snapshot()
+ * faithful
+ */
+export function* deviceSnapshot(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+): Kernel$<{ ret: number; prot: number[] }> {
+  const range = deviceRange(dmirror, BATCH, 0);
+  const prot: number[] = [];
+  for (let vpn = start; vpn < end; vpn = range.end) {
+    range.start = vpn;
+    range.end = Math.min(vpn + BATCH, end);
+    const ret = yield* rangeSnapshot(k, dmirror, range, prot);
+    if (ret) return { ret, prot };
+  }
+  return { ret: 0, prot };
+}
+
+

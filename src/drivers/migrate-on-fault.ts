@@ -1,0 +1,201 @@
+/**
+ * Migrate on fault: a device touches a range, and its pages come to the device. In two passes, as a
+ * driver must today, or in one walk, as the seed lets it.
+ *
+ * Models: lib/test_hmm.c with the series' HMM_DMIRROR_MIGRATE_ON_FAULT_TO_DEV
+ */
+import { EBUSY } from '../machine/errno.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import {
+  MIGRATE_VMA_SELECT_COMPOUND,
+  MIGRATE_VMA_SELECT_SYSTEM,
+  migrateVmaArgs,
+} from '../hmm/migrate-args.ts';
+import { migrateHmmRangeSetup, migrateVmaFinalize, migrateVmaPages } from '../hmm/migrate-vma.ts';
+import {
+  HMM_PFN_MIGRATE,
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_MIGRATE,
+  HMM_PFN_REQ_WRITE,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  hmmPfnToPfn,
+} from '../hmm/pfn.ts';
+import { hmmRangeFault } from '../hmm/range.ts';
+import type { HmmRange } from '../hmm/walk-state.ts';
+import type { Kernel } from '../mm/kernel.ts';
+import { mmuIntervalReadBegin, mmuIntervalReadRetry } from '../mm/mmu-notifier.ts';
+import { type Vma, VM_READ, VM_WRITE } from '../mm/vma.ts';
+import { DPT_READ, DPT_WRITE, tagOf } from './device-table.ts';
+import {
+  deviceAccess,
+  deviceRange,
+  type DeviceResult,
+  type Dmirror,
+  readBack,
+} from './dmirror.ts';
+import { migratePrepared, migrateToDevice } from './dmirror-migrate.ts';
+
+/** Faults a chunk for reading, then for writing, then migrates it: a walk each. */
+function* twoPass(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+  write: boolean,
+): Kernel$<DeviceResult> {
+  const read = yield* deviceAccess(k, dmirror, start, end, null);
+  if (read.ret) return read;
+  if (write) {
+    const written = yield* deviceAccess(k, dmirror, start, end, read.data);
+    if (written.ret) return written;
+  }
+  return yield* migrateToDevice(k, dmirror, start, end);
+}
+
+/**
+ * Maps the pages that a range fault gave, from the first one that the device could not access; the
+ * mutex is held. Those that migrate are mapped again when they have.
+ * @returns false when a page was not given as asked for
+ */
+function mapFound(dmirror: Dmirror, range: HmmRange): boolean {
+  const write = (range.defaultFlags & HMM_PFN_REQ_WRITE) !== 0;
+  const { pt } = dmirror;
+  let mapping = false;
+  for (let vpn = range.start; vpn < range.end; vpn++) {
+    const entry = range.hmmPfns[vpn - range.start];
+    const hole = (entry & (HMM_PFN_VALID | HMM_PFN_MIGRATE)) === HMM_PFN_MIGRATE;
+    const have = pt.load(vpn);
+    if (have === 0 || (write && tagOf(have) !== DPT_WRITE)) mapping = true;
+    if (!mapping || hole) continue;
+    if (write && !(entry & HMM_PFN_WRITE)) return false;
+    pt.store(vpn, hmmPfnToPfn(entry), entry & HMM_PFN_WRITE ? DPT_WRITE : DPT_READ);
+  }
+  return true;
+}
+
+/**
+ * Faults and prepares a part of one area in one walk, and migrates it.
+ * @returns 0; 1 when the area cannot be had this way: fault it in place; a negative errno
+ */
+function* onePass(
+  k: Kernel,
+  dmirror: Dmirror,
+  vma: Vma,
+  start: number,
+  end: number,
+  write: boolean,
+): Kernel$<number> {
+  const { mutex, notifier } = dmirror;
+  const pages = end - start;
+  const args = migrateVmaArgs(pages, dmirror.device);
+  args.vma = vma;
+  args.start = start;
+  args.end = end;
+  args.flags = MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND;
+  const flags = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_MIGRATE | (write ? HMM_PFN_REQ_WRITE : 0);
+  const range = deviceRange(dmirror, pages, flags);
+  range.start = start;
+  range.end = end;
+  range.migrate = args;
+  for (;;) {
+    range.hmmPfns.fill(0);
+    range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
+    let ret = yield* hmmRangeFault(k, range);
+    let stale = false;
+    if (!ret) {
+      if (k.stepping) yield k.acquire(mutex);
+      k.lock(mutex);
+      stale = mmuIntervalReadRetry(notifier, range.notifierSeq);
+      if (!stale && !mapFound(dmirror, range)) ret = 1;
+      if (k.stepping) yield k.release(mutex);
+      k.unlock(mutex);
+    }
+    yield* migrateHmmRangeSetup(k, range);
+    if (!ret && !stale) {
+      yield* migratePrepared(k, args, dmirror);
+      return 0;
+    }
+    // take back out what the walk installed
+    yield* migrateVmaPages(k, args);
+    yield* migrateVmaFinalize(k, args);
+    if (ret && ret !== -EBUSY) return ret;
+  }
+}
+
+/**
+ * The areas of a range, if all of them may be accessed.
+ * @returns null where something is missing or forbidden
+ */
+function accessibleParts(
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+  write: boolean,
+): { vma: Vma; start: number; end: number }[] | null {
+  const need = write ? VM_READ | VM_WRITE : VM_READ;
+  const parts = [];
+  for (let vpn = start; vpn < end; ) {
+    const vma = dmirror.mm.lookupVma(vpn);
+    if (!vma || (vma.flags & need) !== need) return null;
+    const next = Math.min(vma.end, end);
+    parts.push({ vma, start: vpn, end: next });
+    vpn = next;
+  }
+  return parts;
+}
+
+/**
+ * A chunk in one walk an area. Where the device may not go, or is refused, the chunk is faulted in
+ * place, and the error is that of the plain fault.
+ */
+function* unifiedChunk(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+  write: boolean,
+): Kernel$<DeviceResult> {
+  const { mm } = dmirror;
+  if (k.stepping) yield k.acquire(mm.mmapLock, true);
+  k.lockShared(mm.mmapLock);
+  const parts = accessibleParts(dmirror, start, end, write);
+  let ret = parts ? 0 : 1;
+  for (const part of parts ?? []) {
+    ret = yield* onePass(k, dmirror, part.vma, part.start, part.end, write);
+    if (ret) break;
+  }
+  if (k.stepping) yield k.release(mm.mmapLock);
+  k.unlockShared(mm.mmapLock);
+  if (ret === 1) return yield* twoPass(k, dmirror, start, end, write);
+  if (ret) return { ret, cpages: 0, faults: 0, data: null };
+  return yield* readBack(k, dmirror, start, end);
+}
+
+/**
+ * Faults a range for the device and migrates it, chunk by chunk; the first error ends it.
+ *
+ * Mirrors: the series' dmirror_migrate_on_fault_to_device()
+ * differs: chunks of one page table (512 pages) as recorded, not of 64 pages
+ */
+export function* faultMigrateToDevice(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+  write: boolean,
+): Kernel$<DeviceResult> {
+  const size = k.geometry.pageBytes;
+  const chunk = k.geometry.ptrsPerPte;
+  const data = new Uint8Array((end - start) * size);
+  const total: DeviceResult = { ret: 0, cpages: 0, faults: 0, data };
+  const way = k.walk === 'collect' ? twoPass : unifiedChunk;
+  for (let vpn = start; vpn < end; vpn += chunk) {
+    const next = Math.min(vpn + chunk, end);
+    const part = yield* way(k, dmirror, vpn, next, write);
+    if (part.ret) return { ...total, ret: part.ret, data: null };
+    total.cpages += part.cpages;
+    data.set(part.data as Uint8Array, (vpn - start) * size);
+  }
+  return total;
+}

@@ -1,0 +1,112 @@
+/**
+ * Device page migration by frame number: a driver that wants its memory back.
+ *
+ * Models: mm/migrate_device.c
+ */
+import type { Kernel$ } from '../machine/step.ts';
+import { folioFree, folioPages, folioPutTestzero, folioTryGet, pageFolio } from '../mm/folio.ts';
+import type { Kernel } from '../mm/kernel.ts';
+import { Holder } from '../mm/ledger.ts';
+import { migrateDeviceFinalizeInner, migrateDevicePagesInner } from './migrate-vma.ts';
+import {
+  MIGRATE_PFN_COMPOUND,
+  MIGRATE_PFN_MIGRATE,
+  migratePfn,
+  type Pfns,
+} from './pfn.ts';
+import { migrateDeviceUnmap } from './unmap.ts';
+
+/**
+ * Mirrors: mm/migrate_device.c migrate_device_pfn_lock()
+ * faithful
+ */
+function* pfnLock(k: Kernel, pfn: number): Kernel$<number> {
+  // only a folio's first page can be taken (folio_get_nontail_page())
+  if (k.pages.isFree(pfn) || pageFolio(k, pfn) !== pfn) return 0;
+  if (k.stepping) yield k.writeFolio(pfn);
+  if (k.pages.isFree(pfn) || !folioTryGet(k, pfn, Holder.Migrate)) return 0;
+  if (k.stepping) yield k.writeFolio(pfn);
+  if (!k.folioTryLock(pfn)) {
+    if (folioPutTestzero(k, pfn, Holder.Migrate)) yield* folioFree(k, pfn);
+    return 0;
+  }
+  return migratePfn(pfn) | MIGRATE_PFN_MIGRATE;
+}
+
+/**
+ * Mirrors: mm/migrate_device.c migrate_device_range(), migrate_device_pfns()
+ * faithful
+ * @param pfnAt the frame number of entry `i`
+ */
+function* lockAndUnmap(
+  k: Kernel,
+  src: Pfns,
+  npages: number,
+  pfnAt: (i: number) => number,
+): Kernel$<void> {
+  for (let i = 0; i < npages; i++) {
+    const pfn = pfnAt(i);
+    src[i] = yield* pfnLock(k, pfn);
+    const nr = k.pages.isFree(pfn) ? 1 : folioPages(k, pageFolio(k, pfn));
+    if (nr > npages - i) {
+      if (src[i] & MIGRATE_PFN_MIGRATE) {
+        if (k.stepping) yield k.writeFolio(pfn);
+        k.folioUnlock(pfn);
+        if (folioPutTestzero(k, pfn, Holder.Migrate)) yield* folioFree(k, pfn);
+      }
+      src.fill(0, i, npages);
+      break;
+    }
+    if (nr > 1) {
+      src[i] |= MIGRATE_PFN_COMPOUND;
+      src.fill(0, i + 1, i + nr);
+      i += nr - 1;
+    }
+  }
+  yield* migrateDeviceUnmap(k, src, npages, -1);
+}
+
+/**
+ * Prepares a range of device pages for migration to RAM, wherever they are mapped.
+ *
+ * Mirrors: mm/migrate_device.c migrate_device_range()
+ * faithful
+ */
+export function migrateDeviceRange(
+  k: Kernel,
+  src: Pfns,
+  start: number,
+  npages: number,
+): Kernel$<void> {
+  return lockAndUnmap(k, src, npages, (i) => start + i);
+}
+
+/**
+ * Prepares the device pages that `src[]` names by frame number.
+ *
+ * Mirrors: mm/migrate_device.c migrate_device_pfns()
+ * faithful
+ */
+export function migrateDevicePfns(k: Kernel, src: Pfns, npages: number): Kernel$<void> {
+  return lockAndUnmap(k, src, npages, (i) => src[i]);
+}
+
+/** Mirrors: mm/migrate_device.c migrate_device_pages(); faithful */
+export function migrateDevicePages(
+  k: Kernel,
+  src: Pfns,
+  dst: Pfns,
+  npages: number,
+): Kernel$<void> {
+  return migrateDevicePagesInner(k, src, dst, npages, null);
+}
+
+/** Mirrors: mm/migrate_device.c migrate_device_finalize(); faithful */
+export function migrateDeviceFinalize(
+  k: Kernel,
+  src: Pfns,
+  dst: Pfns,
+  npages: number,
+): Kernel$<void> {
+  return migrateDeviceFinalizeInner(k, src, dst, npages, -1);
+}

@@ -1,0 +1,130 @@
+/**
+ * Installing one migration entry: the part that every walk shares.
+ *
+ * Models: mm/migrate_device.c migrate_vma_collect_pmd() (its inner part)
+ */
+import { PG_DIRTY } from '../machine/page.ts';
+import { pteDirty, ptePresent } from '../machine/pte.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import {
+  folioFree,
+  folioGet,
+  folioPutTestzero,
+  folioSet,
+  folioTestAnon,
+  pageAnonExclusive,
+  pageFolio,
+} from '../mm/folio.ts';
+import type { Kernel } from '../mm/kernel.ts';
+import { Holder } from '../mm/ledger.ts';
+import { splitFolio } from '../mm/huge-memory.ts';
+import { ptepGetAndClear, setPte } from '../mm/pgtable.ts';
+import { folioRemoveRmapPte, folioTryShareAnonRmap, migrationPte } from '../mm/rmap.ts';
+import type { Vma } from '../mm/vma.ts';
+
+/** The folio was locked by somebody else, or is pinned: the page stays. */
+export const SKIPPED = 0;
+/** Installed in place of an entry that no TLB can hold. */
+export const INSTALLED = 1;
+/** Installed in place of a present entry: the TLBs must be flushed before the table is unlocked. */
+export const INSTALLED_FLUSH = 2;
+
+/**
+ * Replaces a present or device-private entry by a migration entry. The table is locked; the folio is
+ * locked and referenced (holder Migrate) when it is installed.
+ *
+ * Mirrors: mm/migrate_device.c migrate_vma_collect_pmd()
+ * faithful
+ * @param page the page that the entry maps
+ * @param faultFolio the folio whose lock a CPU's fault holds for us, or -1
+ * @returns SKIPPED, INSTALLED or INSTALLED_FLUSH
+ */
+export function* installMigrationEntry(
+  k: Kernel,
+  vma: Vma,
+  vpn: number,
+  ptep: number,
+  page: number,
+  writable: boolean,
+  faultFolio: number,
+): Kernel$<number> {
+  const folio = pageFolio(k, page);
+  if (k.stepping) yield k.writeFolio(folio);
+  folioGet(k, folio, Holder.Migrate);
+  if (faultFolio !== folio && !k.folioTryLock(folio)) {
+    if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
+    return SKIPPED;
+  }
+  const anonExclusive = folioTestAnon(k, folio) && pageAnonExclusive(k, page);
+  if (k.stepping) yield k.writeEntry(ptep);
+  const pte = ptepGetAndClear(k, ptep);
+  const present = ptePresent(pte);
+  if (anonExclusive) {
+    if (present) {
+      if (k.stepping) yield k.flushStep(vpn);
+      k.flushTlbPage(vma.mm.id, vpn);
+    }
+    if (k.stepping) yield k.writeFolio(folio);
+    if (folioTryShareAnonRmap(k, folio, page)) {
+      if (k.stepping) yield k.writeEntry(ptep);
+      setPte(k, ptep, pte);
+      if (k.stepping) yield k.writeFolio(folio);
+      if (faultFolio !== folio) k.folioUnlock(folio);
+      if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
+      return SKIPPED;
+    }
+  }
+  if (present && pteDirty(pte)) folioSet(k, folio, PG_DIRTY);
+  if (k.stepping) yield k.writeEntry(ptep);
+  setPte(k, ptep, migrationPte(pte, page, writable, anonExclusive));
+  if (k.stepping) yield k.writeFolio(folio);
+  folioRemoveRmapPte(k, folio, page, vma);
+  // the reference just taken keeps the folio
+  folioPutTestzero(k, folio, Holder.Mapping);
+  return present ? INSTALLED_FLUSH : INSTALLED;
+}
+
+/**
+ * Splits a large folio that is mapped by base entries. The caller holds a reference (holder Split)
+ * unless the folio is the fault's; the table is not locked. Afterwards the fault's lock and
+ * reference are on the folio that holds its page.
+ *
+ * Mirrors: mm/migrate_device.c migrate_vma_split_folio()
+ * faithful
+ * @returns 0, or a negative errno
+ */
+export function* migrateVmaSplitFolio(
+  k: Kernel,
+  folio: number,
+  faultPage: number,
+): Kernel$<number> {
+  const faultFolio = faultPage < 0 ? -1 : pageFolio(k, faultPage);
+  if (folio !== faultFolio) {
+    if (k.stepping) yield k.acquireFolio(folio);
+    k.folioLock(folio);
+  }
+  const ret = yield* splitFolio(k, folio);
+  if (ret) {
+    if (folio !== faultFolio) yield* unlockPut(k, folio, Holder.Split);
+    return ret;
+  }
+  const newFaultFolio = faultPage < 0 ? -1 : pageFolio(k, faultPage);
+  if (newFaultFolio < 0) yield* unlockPut(k, folio, Holder.Split);
+  else if (folio !== newFaultFolio) {
+    if (newFaultFolio !== faultFolio) {
+      if (k.stepping) yield k.writeFolio(newFaultFolio);
+      folioGet(k, newFaultFolio, Holder.Fault);
+      if (k.stepping) yield k.acquireFolio(newFaultFolio);
+      k.folioLock(newFaultFolio);
+    }
+    // the fault's own folio was referenced by the fault, any other by the caller
+    yield* unlockPut(k, folio, folio === faultFolio ? Holder.Fault : Holder.Split);
+  }
+  return 0;
+}
+
+function* unlockPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
+  if (k.stepping) yield k.writeFolio(folio);
+  k.folioUnlock(folio);
+  if (folioPutTestzero(k, folio, holder)) yield* folioFree(k, folio);
+}

@@ -1,0 +1,475 @@
+/**
+ * The range walk: what a device's fault handler asks of an address range.
+ *
+ * Models: mm/hmm.c
+ */
+import { EAGAIN, EBUSY, EFAULT, ENOENT, ENOMEM, EPERM, ERANGE } from '../machine/errno.ts';
+import { PTE_PROTNONE, ptePfn, ptePresent, pteProtnone, pteWrite } from '../machine/pte.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import {
+  FAULT_FLAG_REMOTE,
+  FAULT_FLAG_WRITE,
+  handleMmFault,
+  VM_FAULT_ERROR,
+  vmFaultToErrno,
+} from '../mm/fault.ts';
+import { pageFolio } from '../mm/folio.ts';
+import type { Kernel } from '../mm/kernel.ts';
+import {
+  isDeviceExclusive,
+  isDevicePrivate,
+  isDevicePrivateWrite,
+  isMigration,
+  softleafToPfn,
+} from '../mm/leafops.ts';
+import { pagePgmap } from '../mm/memremap.ts';
+import { migrationEntryWait, pmdMigrationEntryWait } from '../mm/migrate.ts';
+import type { Mm } from '../mm/mm.ts';
+import {
+  checkRetryStep,
+  MmuNotify,
+  mmuIntervalCheckRetry,
+  mmuIntervalReadBegin,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+  notifierRange,
+} from '../mm/mmu-notifier.ts';
+import { type MmWalk, type MmWalkOps, walkPageRange } from '../mm/pagewalk.ts';
+import {
+  hugeStart,
+  pmdIsTable,
+  pmdPresent,
+  pmdTransHuge,
+  ptepGet,
+  pteOffsetMap,
+  ptlOf,
+} from '../mm/pgtable.ts';
+import { type Vma, VM_READ, VM_WRITE } from '../mm/vma.ts';
+import { AS_POSTED } from './as-posted/prepare.ts';
+import {
+  hmmPfnsFill,
+  hmmSelectMigrate,
+  type PrepareOps,
+  UNIFIED,
+  unlockPtes,
+} from './migrate-prepare.ts';
+import {
+  HMM_PFN_ERROR,
+  HMM_PFN_INOUT_FLAGS,
+  HMM_PFN_MIGRATE,
+  HMM_PFN_ORDER_PMD,
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_WRITE,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  hmmPfn,
+} from './pfn.ts';
+import { assertUnlocked, HMM_FAULT_PENDING, type HmmRange, HmmVmaWalk } from './walk-state.ts';
+
+const HMM_NEED_FAULT = 1 << 0;
+const HMM_NEED_WRITE_FAULT = 1 << 1;
+const HMM_NEED_ALL_BITS = HMM_NEED_FAULT | HMM_NEED_WRITE_FAULT;
+
+/** An entry must be waited for: the caller does it without the lock. */
+const WAIT_FOR_MIGRATION = 257;
+
+/** Mirrors: mm/hmm.c hmm_pte_need_fault(); faithful */
+function needFault(range: HmmRange, pfnReqFlags: number, cpuFlags: number): number {
+  const request = (pfnReqFlags & range.pfnFlagsMask) | range.defaultFlags;
+  if (!(request & HMM_PFN_REQ_FAULT)) return 0;
+  if (request & HMM_PFN_REQ_WRITE && !(cpuFlags & HMM_PFN_WRITE)) return HMM_NEED_ALL_BITS;
+  return cpuFlags & HMM_PFN_VALID ? 0 : HMM_NEED_FAULT;
+}
+
+/** Mirrors: mm/hmm.c hmm_range_need_fault(); faithful */
+function rangeNeedFault(range: HmmRange, start: number, end: number, cpuFlags: number): number {
+  if (!((range.defaultFlags | range.pfnFlagsMask) & HMM_PFN_REQ_FAULT)) return 0;
+  let required = 0;
+  for (let i = start - range.start; i < end - range.start; i++) {
+    required |= needFault(range, range.hmmPfns[i], cpuFlags);
+    if (required === HMM_NEED_ALL_BITS) break;
+  }
+  return required;
+}
+
+/** Mirrors: mm/hmm.c hmm_record_fault(); faithful */
+function recordFault(walk: HmmVmaWalk, start: number, end: number, required: number): number {
+  walk.last = start;
+  walk.end = end;
+  walk.requiredFault = required;
+  return HMM_FAULT_PENDING;
+}
+
+/** Mirrors: mm/hmm.c hmm_vma_walk_hole(); faithful */
+function walkHole(k: Kernel, start: number, end: number, mmWalk: MmWalk<HmmVmaWalk>): number {
+  const walk = mmWalk.private;
+  const { range } = walk;
+  k.counters.entriesVisited++;
+  const required = rangeNeedFault(range, start, end, 0);
+  if (!mmWalk.vma) {
+    return required ? -EFAULT : hmmPfnsFill(k, start, end, walk, HMM_PFN_ERROR, false);
+  }
+  if (required) return recordFault(walk, start, end, required);
+  return hmmPfnsFill(k, start, end, walk, 0, true);
+}
+
+/**
+ * What an entry of the lowest level is, or that it must be faulted first.
+ *
+ * Mirrors: mm/hmm.c hmm_vma_handle_pte()
+ * simplified: no special mappings but the zero page, no userfaultfd
+ * @returns 0; HMM_FAULT_PENDING; -EFAULT; WAIT_FOR_MIGRATION
+ */
+function handlePte(
+  k: Kernel,
+  walk: HmmVmaWalk,
+  vpn: number,
+  end: number,
+  pte: number,
+  at: number,
+): number {
+  const { range } = walk;
+  const pfns = range.hmmPfns;
+  const request = pfns[at];
+  let result = 0;
+  if (pte === 0) {
+    const required = needFault(range, request, 0);
+    if (required) return recordFault(walk, vpn, end, required);
+  } else if (!ptePresent(pte)) {
+    if (
+      isDevicePrivate(pte) &&
+      pagePgmap(k, softleafToPfn(pte)).owner === range.devPrivateOwner
+    ) {
+      // the caller's own page is reported, not faulted
+      const flags = HMM_PFN_VALID | (isDevicePrivateWrite(pte) ? HMM_PFN_WRITE : 0);
+      result = hmmPfn(softleafToPfn(pte), flags);
+    } else {
+      const required = needFault(range, request, 0);
+      if (required) {
+        if (isDevicePrivate(pte) || isDeviceExclusive(pte)) {
+          return recordFault(walk, vpn, end, required);
+        }
+        if (!isMigration(pte)) return -EFAULT;
+        walk.last = vpn;
+        return WAIT_FOR_MIGRATION;
+      }
+    }
+  } else {
+    const flags = pteProtnone(pte)
+      ? 0
+      : HMM_PFN_VALID | (pteWrite(pte) ? HMM_PFN_WRITE : 0);
+    const required = needFault(range, request, flags);
+    if (required) return recordFault(walk, vpn, end, required);
+    result = hmmPfn(ptePfn(pte), flags);
+  }
+  pfns[at] = (request & HMM_PFN_INOUT_FLAGS) | result;
+  return 0;
+}
+
+/**
+ * Mirrors: mm/hmm.c hmm_vma_handle_pmd()
+ * faithful
+ */
+function handlePmd(
+  k: Kernel,
+  walk: HmmVmaWalk,
+  start: number,
+  end: number,
+  pmd: number,
+): number {
+  const { range } = walk;
+  const flags =
+    pmd & PTE_PROTNONE
+      ? 0
+      : HMM_PFN_VALID | (pteWrite(pmd) ? HMM_PFN_WRITE : 0) | HMM_PFN_ORDER_PMD;
+  const required = rangeNeedFault(range, start, end, flags);
+  if (required) return recordFault(walk, start, end, required);
+  fillHuge(walk, start, end, ptePfn(pmd) + (start - hugeStart(k, start)), flags);
+  return 0;
+}
+
+function fillHuge(
+  walk: HmmVmaWalk,
+  start: number,
+  end: number,
+  pfn: number,
+  flags: number,
+): void {
+  const pfns = walk.range.hmmPfns;
+  const at = start - walk.range.start;
+  for (let i = 0; i < end - start; i++) {
+    pfns[at + i] = (pfns[at + i] & HMM_PFN_INOUT_FLAGS) | hmmPfn(pfn + i, flags);
+  }
+}
+
+/**
+ * Mirrors: mm/hmm.c hmm_vma_handle_absent_pmd()
+ * differs: a device-private huge page walked from its middle is reported from there (7.3.4 reports
+ * its first pages)
+ */
+function handleAbsentPmd(
+  k: Kernel,
+  walk: HmmVmaWalk,
+  start: number,
+  end: number,
+  pmd: number,
+): number {
+  const { range } = walk;
+  if (isDevicePrivate(pmd)) {
+    const pfn = softleafToPfn(pmd);
+    if (pagePgmap(k, pageFolio(k, pfn)).owner === range.devPrivateOwner) {
+      const flags =
+        HMM_PFN_VALID | HMM_PFN_ORDER_PMD | (isDevicePrivateWrite(pmd) ? HMM_PFN_WRITE : 0);
+      fillHuge(walk, start, end, pfn + (start - hugeStart(k, start)), flags);
+      return 0;
+    }
+  }
+  const required = rangeNeedFault(range, start, end, 0);
+  if (!required) return hmmPfnsFill(k, start, end, walk, HMM_PFN_ERROR, false);
+  return isDevicePrivate(pmd) ? recordFault(walk, start, end, required) : -EFAULT;
+}
+
+/** Gives the PMD lock up, if the walk holds it. */
+function* unlockPmd(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
+  if (!walk.pmdLocked || !walk.ptl) return;
+  if (k.stepping) yield k.release(walk.ptl);
+  k.unlock(walk.ptl);
+  walk.ptl = null;
+  walk.pmdLocked = false;
+}
+
+/** Whether an earlier round of this walk prepared the page: it stays as it is. */
+function isPrepared(walk: HmmVmaWalk, vpn: number): boolean {
+  return vpn < walk.done && (walk.range.hmmPfns[vpn - walk.range.start] & HMM_PFN_MIGRATE) !== 0;
+}
+
+function prepareOps(k: Kernel): PrepareOps {
+  return k.walk === 'as-posted' ? AS_POSTED : UNIFIED;
+}
+
+/**
+ * A PMD entry. When migrating, the lock is held from before the entry is read until it is prepared,
+ * and dropped only to wait, to fault or to split.
+ *
+ * Mirrors: mm/hmm.c hmm_vma_walk_pmd(), as the series changes it
+ * faithful
+ */
+function* walkPmd(
+  k: Kernel,
+  pmdp: number,
+  start: number,
+  end: number,
+  mmWalk: MmWalk<HmmVmaWalk>,
+): Kernel$<number> {
+  const walk = mmWalk.private;
+  const { range } = walk;
+  const migrating = hmmSelectMigrate(range) !== 0;
+  let vpn = start;
+  // a large folio could not be split: the rest of the table stays where it is
+  let lookOnly = false;
+  for (;;) {
+    if (migrating) {
+      const ptl = ptlOf(k, pmdp);
+      if (k.stepping) yield k.acquire(ptl);
+      k.lock(ptl);
+      walk.ptl = ptl;
+      walk.pmdLocked = true;
+    } else if (k.stepping) yield k.readEntry(pmdp);
+    const pmd = ptepGet(k, pmdp);
+    if (pmd === 0) {
+      yield* unlockPmd(k, walk);
+      return walkHole(k, vpn, end, mmWalk);
+    }
+    if (!pmdPresent(pmd) && isMigration(pmd)) {
+      k.counters.entriesVisited++;
+      yield* unlockPmd(k, walk);
+      if (isPrepared(walk, vpn)) return 0;
+      if (rangeNeedFault(range, vpn, end, 0)) {
+        walk.last = vpn;
+        yield* pmdMigrationEntryWait(k, pmdp);
+        return -EBUSY;
+      }
+      return hmmPfnsFill(k, vpn, end, walk, 0, false);
+    }
+    if (!pmdIsTable(pmd)) {
+      k.counters.entriesVisited++;
+      const huge = pmdTransHuge(pmd);
+      let ret = (huge ? handlePmd : handleAbsentPmd)(k, walk, vpn, end, pmd);
+      if (ret || !migrating) {
+        yield* unlockPmd(k, walk);
+        return ret;
+      }
+      ret = yield* prepareOps(k).preparePmd(k, walk, pmdp, vpn, end, vpn - range.start);
+      yield* unlockPmd(k, walk);
+      if (ret !== -ENOENT) return ret;
+      // not whole: split it, and walk the base entries; if it stays, so does its result
+      if (yield* prepareOps(k).split(k, walk, pmdp, vpn)) return 0;
+      continue;
+    }
+    yield* unlockPmd(k, walk);
+    const first = pteOffsetMap(k, pmdp, vpn);
+    if (first < 0) continue;
+    if (migrating) {
+      const ptl = ptlOf(k, first);
+      if (k.stepping) yield k.acquire(ptl);
+      k.lock(ptl);
+      walk.ptl = ptl;
+      walk.pteLocked = true;
+      if (pteOffsetMap(k, pmdp, vpn) !== first) {
+        yield* unlockPtes(k, walk, start, end);
+        continue;
+      }
+    }
+    const from = vpn;
+    let ret = 0;
+    for (; vpn < end; vpn++) {
+      const ptep = first + (vpn - from);
+      const at = vpn - range.start;
+      if (migrating && isPrepared(walk, vpn)) continue;
+      if (k.stepping && !migrating) yield k.readEntry(ptep);
+      k.counters.entriesVisited++;
+      ret = handlePte(k, walk, vpn, end, ptepGet(k, ptep), at);
+      if (ret) break;
+      if (!migrating || lookOnly) continue;
+      ret = yield* prepareOps(k).prepare(k, walk, ptep, vpn, at, start, end);
+      if (ret) break;
+    }
+    if (walk.pteLocked) yield* unlockPtes(k, walk, start, end);
+    if (ret === WAIT_FOR_MIGRATION) {
+      yield* migrationEntryWait(k, pmdp, vpn);
+      return -EBUSY;
+    }
+    if (ret !== -EAGAIN && ret !== -ENOMEM) return ret;
+    // a large folio was split, or could not be: look again
+    assertUnlocked(k, walk);
+    lookOnly = ret === -ENOMEM;
+  }
+}
+
+/**
+ * Before an area: whether its pages can be had. Of a migrating range it must be the only one.
+ *
+ * Mirrors: mm/hmm.c hmm_vma_walk_test(), as the series changes it
+ * faithful
+ */
+function* walkTest(
+  k: Kernel,
+  start: number,
+  end: number,
+  mmWalk: MmWalk<HmmVmaWalk>,
+): Kernel$<number> {
+  const walk = mmWalk.private;
+  const { range } = walk;
+  const vma = mmWalk.vma as Vma;
+  if (hmmSelectMigrate(range)) {
+    if (walk.vma && walk.vma !== vma) return -ERANGE;
+    if (range.hmmPfns.length < range.end - range.start) return -ERANGE;
+    walk.vma = vma;
+    if (range.migrate) range.migrate.vma = vma;
+    if (!walk.notify) {
+      const owner = range.migrate ? range.migrate.pgmapOwner : null;
+      walk.notify = notifierRange(MmuNotify.Migrate, walk.mm, start, range.end, owner);
+      yield* mmuNotifierInvalidateRangeStart(k, walk.notify);
+    }
+    // a migration without faults takes what is there, whatever the area permits
+    if (!(range.defaultFlags & HMM_PFN_REQ_FAULT)) return 0;
+  }
+  if (vma.flags & VM_READ) return 0;
+  if (rangeNeedFault(range, start, end, 0)) return -EFAULT;
+  hmmPfnsFill(k, start, end, walk, HMM_PFN_ERROR, false);
+  return 1;
+}
+
+const HMM_OPS: MmWalkOps<HmmVmaWalk> = {
+  pmdEntry: walkPmd,
+  pteHole: walkHole,
+  testWalk: walkTest,
+};
+
+/**
+ * Faults the range that a callback recorded.
+ *
+ * Mirrors: mm/hmm.c hmm_do_fault()
+ * simplified: mmap_lock is never dropped
+ * @returns -EBUSY when the walk should look again, or another negative errno
+ */
+function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
+  const write = (walk.requiredFault & HMM_NEED_WRITE_FAULT) !== 0;
+  const vma = mm.lookupVma(walk.last);
+  if (!vma) return -EFAULT;
+  if (write && !(vma.flags & VM_WRITE)) return -EPERM;
+  const flags = FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0);
+  for (let vpn = walk.last; vpn < walk.end; vpn++) {
+    // what this walk prepared itself would be waited for for ever
+    if (isPrepared(walk, vpn)) break;
+    const ret = yield* handleMmFault(k, vma, vpn, flags);
+    if (ret & VM_FAULT_ERROR) return vmFaultToErrno(ret);
+  }
+  return -EBUSY;
+}
+
+/** Closes the invalidation that brackets a migrating walk. */
+function* closeNotify(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
+  if (!walk.notify) return;
+  const notify = walk.notify;
+  walk.notify = null;
+  yield* mmuNotifierInvalidateRangeEnd(k, notify);
+}
+
+/**
+ * A migrating walk was invalidated, by its own faults perhaps. What it has prepared is locked and
+ * stays as it is; what it only looked at must be looked at again.
+ */
+function* refresh(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
+  const { range } = walk;
+  yield* closeNotify(k, walk);
+  if (range.notifier) range.notifierSeq = yield* mmuIntervalReadBegin(k, range.notifier);
+  const pfns = range.hmmPfns;
+  for (let vpn = walk.last - 1; vpn >= range.start; vpn--) {
+    if (isPrepared(walk, vpn)) continue;
+    const at = vpn - range.start;
+    pfns[at] = walk.requests ? walk.requests[at] : pfns[at] & HMM_PFN_INOUT_FLAGS;
+    walk.last = vpn;
+  }
+}
+
+/**
+ * Looks at an address range, faults what is asked for, and prepares pages for migration if
+ * `range.migrate` is set.
+ *
+ * Mirrors: mm/hmm.c hmm_range_fault(), hmm_range_fault_locked(), as the series changes them
+ * differs: when migrating, an invalidation between two rounds starts the next round at the first
+ * page that is not prepared, instead of failing (what is prepared cannot change under its folio lock)
+ * @returns 0; -EBUSY when the range was invalidated; -EFAULT, -EPERM, -ENOMEM, -ERANGE
+ */
+export function* hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
+  const { notifier } = range;
+  const mm = (notifier ? notifier.mm : range.migrate?.vma?.mm) as Mm;
+  const walk = new HmmVmaWalk(range, mm);
+  const migrating = hmmSelectMigrate(range) !== 0;
+  k.assertHeld(mm.mmapLock);
+  k.counters.walks++;
+  let ret: number;
+  do {
+    if (notifier) {
+      if (k.stepping) yield checkRetryStep(k, notifier);
+      if (mmuIntervalCheckRetry(notifier, range.notifierSeq)) {
+        if (!migrating || k.walk === 'as-posted') {
+          ret = -EBUSY;
+          break;
+        }
+        yield* refresh(k, walk);
+      }
+    }
+    walk.requiredFault = 0;
+    ret = yield* walkPageRange(k, mm, walk.last, range.end, HMM_OPS, walk);
+    if (walk.last > walk.done) walk.done = walk.last;
+    if (ret === HMM_FAULT_PENDING) {
+      // a fault tells the notifiers itself: one's own invalidation must not be open then
+      if (migrating && k.walk !== 'as-posted') yield* closeNotify(k, walk);
+      ret = yield* doFault(k, mm, walk);
+    }
+  } while (ret === -EBUSY);
+  yield* closeNotify(k, walk);
+  return ret;
+}

@@ -1,0 +1,26 @@
+export { cpuReadWord, cpuWriteWord, SIGBUS, SIGSEGV, translate } from './access.ts';
+export { handleMmFault } from './fault.ts';
+export { dupMmap } from './fork.ts';
+export { pinUserPage } from './gup.ts';
+export { Kernel, type KernelOptions, type Walk } from './kernel.ts';
+export { Holder, Ledger } from './ledger.ts';
+export { type Advice, madvise } from './madvise.ts';
+export { DevPagemap, type DevPagemapOps, memremapPages } from './memremap.ts';
+export { Mm } from './mm.ts';
+export { mmapRegion, munmap } from './mmap.ts';
+export {
+  IntervalNotifier,
+  type IntervalNotifierOps,
+  MmuNotify,
+  mmuIntervalNotifierInsert,
+  mmuIntervalNotifierRemove,
+  mmuIntervalReadBegin,
+  mmuIntervalReadRetry,
+  mmuIntervalSetSeq,
+  type NotifierRange,
+} from './mmu-notifier.ts';
+export { mprotect } from './mprotect.ts';
+export { mremap } from './mremap.ts';
+export { clearSoftDirty, pagemapScan, readPagemap } from './pagemap.ts';
+export { newFile } from './shmem.ts';
+export { Vma } from './vma.ts';

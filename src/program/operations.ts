@@ -1,0 +1,232 @@
+/** What each operation of a program does, and what it returns. */
+import {
+  checkExclusive,
+  type DeviceResult,
+  deviceAccess,
+  deviceExclusive,
+  deviceSnapshot,
+  type Dmirror,
+  faultMigrateToDevice,
+  migrateToDevice,
+  migrateToSystem,
+} from '../drivers/index.ts';
+import { errnoName, type Kernel$ } from '../machine/index.ts';
+import {
+  clearSoftDirty,
+  cpuReadWord,
+  cpuWriteWord,
+  dupMmap,
+  madvise,
+  mmapRegion,
+  mprotect,
+  mremap,
+  munmap,
+  newFile,
+  pagemapScan,
+  pinUserPage,
+  readPagemap,
+  SIGSEGV,
+} from '../mm/index.ts';
+import { evictFile } from '../mm/shmem.ts';
+import { VM_READ, VM_SHARED, VM_WRITE } from '../mm/vma.ts';
+import type { Op, OpNamed } from './ops.ts';
+import { tagRuns, valueRuns } from './runs.ts';
+import type { Result } from './schema.ts';
+import type { System } from './system.ts';
+
+const PROT = { none: 0, r: VM_READ, rw: VM_READ | VM_WRITE } as const;
+
+/** First word of page `i` of a file. */
+const fileWord = (i: number): number => 0xf000 + i;
+
+/** Page `i` of a write with `tag`. */
+function wordOf(tag: number, i: number): number {
+  return tag * 65536 + i;
+}
+
+function outcome(ret: number): Result {
+  return { ret: errnoName(ret) };
+}
+
+/** The first 8 bytes of each page, little endian. */
+function firstWords(data: Uint8Array, pageBytes: number): number[] {
+  const view = new DataView(data.buffer, data.byteOffset, data.byteLength);
+  const words: number[] = [];
+  for (let at = 0; at < data.length; at += pageBytes) {
+    words.push(view.getUint32(at, true) + view.getUint32(at + 4, true) * 2 ** 32);
+  }
+  return words;
+}
+
+function* mmap(system: System, op: OpNamed<'mmap'>, start: number): Kernel$<Result> {
+  const k = system.kernel;
+  const { mm } = system.process(op.proc);
+  const shared = op.kind === 'anon-shared' || op.kind === 'file-shared';
+  const backed = op.kind === 'file-private' || op.kind === 'file-shared';
+  const file = op.kind === 'anon' ? null : newFile(k, op.pages, backed ? fileWord : null);
+  const flags = PROT[op.prot] | (shared ? VM_SHARED : 0);
+  const ret = yield* mmapRegion(k, mm, start, start + op.pages, flags, file);
+  if (ret && file) evictFile(k, file);
+  return outcome(ret);
+}
+
+function* cpuAccess(
+  system: System,
+  op: OpNamed<'cpu_write'> | OpNamed<'cpu_read'>,
+  start: number,
+): Kernel$<Result> {
+  const k = system.kernel;
+  const { mm } = system.process(op.proc);
+  const words: number[] = [];
+  let ret = 'ok';
+  let done = 0;
+  for (; done < op.pages; done++) {
+    const got =
+      op.op === 'cpu_write'
+        ? yield* cpuWriteWord(k, mm, start + done, wordOf(op.tag, done))
+        : yield* cpuReadWord(k, mm, start + done);
+    if (got < 0) {
+      ret = got === SIGSEGV ? 'SEGV' : 'BUS';
+      break;
+    }
+    if (op.op === 'cpu_read') words.push(got);
+  }
+  return op.op === 'cpu_read' ? { ret, done, tags: tagRuns(words) } : { ret, done };
+}
+
+/** A device operation's result: what of it an operation reports. */
+function deviceResult(
+  system: System,
+  result: DeviceResult,
+  fields: { faults?: boolean; tags?: boolean },
+): Result {
+  if (result.ret) return outcome(result.ret);
+  const out: Result = { ret: 'ok', cpages: result.cpages };
+  if (fields.faults) out.faults = result.faults;
+  if (fields.tags && result.data) {
+    out.tags = tagRuns(firstWords(result.data, system.kernel.geometry.pageBytes));
+  }
+  return out;
+}
+
+function* deviceWrite(
+  system: System,
+  op: OpNamed<'dev_write'>,
+  mirror: Dmirror,
+  start: number,
+): Kernel$<Result> {
+  const size = system.kernel.geometry.pageBytes;
+  const data = new Uint8Array(op.pages * size);
+  const view = new DataView(data.buffer);
+  for (let i = 0; i < op.pages; i++) {
+    const word = wordOf(op.tag, i);
+    view.setUint32(i * size, word % 2 ** 32, true);
+    view.setUint32(i * size + 4, Math.floor(word / 2 ** 32), true);
+  }
+  const result = yield* deviceAccess(system.kernel, mirror, start, start + op.pages, data);
+  return deviceResult(system, result, { faults: true });
+}
+
+function* pin(system: System, op: OpNamed<'pin'>, vpn: number): Kernel$<Result> {
+  const process = system.process(op.proc);
+  const page = yield* pinUserPage(system.kernel, process.mm, vpn);
+  if (page < 0) {
+    process.pins.set(op.id, null);
+    return outcome(page);
+  }
+  const taken = { page, processes: new Set([op.proc]) };
+  system.pins.add(taken);
+  process.pins.set(op.id, taken);
+  return outcome(0);
+}
+
+function* unpin(system: System, op: OpNamed<'unpin'>): Kernel$<Result> {
+  const { pins } = system.process(op.proc);
+  const held = pins.get(op.id);
+  pins.delete(op.id);
+  if (held) yield* system.dropPin(held, op.proc);
+  return outcome(0);
+}
+
+function* fork(system: System, op: OpNamed<'fork'>): Kernel$<Result> {
+  const parent = system.process(op.proc);
+  const mm = system.kernel.newMm();
+  const ret = yield* dupMmap(system.kernel, mm, parent.mm);
+  system.processes[op.child] = { mm, pins: new Map(parent.pins) };
+  for (const held of system.pins) {
+    if (held.processes.has(op.proc)) held.processes.add(op.child);
+  }
+  return outcome(ret);
+}
+
+/**
+ * Performs one operation.
+ * @returns what the operation returned
+ */
+export function* perform(system: System, op: Op): Kernel$<Result> {
+  const k = system.kernel;
+  const { mm } = system.process(op.proc);
+  const start = 'buf' in op ? k.geometry.vpnOf(op.buf, op.page) : 0;
+  const end = start + ('pages' in op ? op.pages : 0);
+  const mirror = system.mirrors['dev' in op ? op.dev : 0];
+  switch (op.op) {
+    case 'mmap':
+      return yield* mmap(system, op, start);
+    case 'munmap':
+      return outcome(yield* munmap(k, mm, start, end));
+    case 'mprotect':
+      return outcome(yield* mprotect(k, mm, start, end, PROT[op.prot]));
+    case 'madvise':
+      return outcome(yield* madvise(k, mm, start, end, op.advice));
+    case 'mremap': {
+      const to = k.geometry.vpnOf(op.toBuf, op.toPage);
+      return outcome(yield* mremap(k, mm, start, op.pages, to));
+    }
+    case 'cpu_write':
+    case 'cpu_read':
+      return yield* cpuAccess(system, op, start);
+    case 'dev_read': {
+      const result = yield* deviceAccess(k, mirror, start, end, null);
+      return deviceResult(system, result, { faults: true, tags: true });
+    }
+    case 'dev_write':
+      return yield* deviceWrite(system, op, mirror, start);
+    case 'migrate_to_dev': {
+      const result = yield* migrateToDevice(k, mirror, start, end);
+      return deviceResult(system, result, { faults: true, tags: true });
+    }
+    case 'migrate_to_sys':
+      return deviceResult(system, yield* migrateToSystem(k, mirror, start, end), {});
+    case 'fault_migrate_to_dev': {
+      const result = yield* faultMigrateToDevice(k, mirror, start, end, op.write === 1);
+      return deviceResult(system, result, { tags: true });
+    }
+    case 'exclusive': {
+      const result = yield* deviceExclusive(k, mirror, start, end);
+      return deviceResult(system, result, { faults: true, tags: true });
+    }
+    case 'check_exclusive':
+      return outcome(checkExclusive(mirror, start, end));
+    case 'fail_alloc':
+      mirror.failAlloc = true;
+      return outcome(0);
+    case 'snapshot': {
+      const { ret, prot } = yield* deviceSnapshot(k, mirror, start, end);
+      if (ret) return outcome(ret);
+      return { ret: 'ok', cpages: prot.length, prot: valueRuns(prot) };
+    }
+    case 'pagemap':
+      return { ret: 'ok', bits: valueRuns(yield* readPagemap(k, mm, start, end)) };
+    case 'scan':
+      return { ret: 'ok', bits: valueRuns(yield* pagemapScan(k, mm, start, end)) };
+    case 'clear_soft_dirty':
+      yield* clearSoftDirty(k, mm);
+      return outcome(0);
+    case 'pin':
+      return yield* pin(system, op, start);
+    case 'unpin':
+      return yield* unpin(system, op);
+    case 'fork':
+      return yield* fork(system, op);
+  }
+}
