@@ -13,13 +13,13 @@ import {
 } from '../hmm/migrate-args.ts';
 import { migrateHmmRangeSetup, migrateVmaFinalize, migrateVmaPages } from '../hmm/migrate-vma.ts';
 import {
-  HMM_PFN_MIGRATE,
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_MIGRATE,
   HMM_PFN_REQ_WRITE,
   HMM_PFN_VALID,
   HMM_PFN_WRITE,
   hmmPfnToPfn,
+  MIGRATE_PFN_MIGRATE,
 } from '../hmm/pfn.ts';
 import { hmmRangeFault } from '../hmm/range.ts';
 import type { HmmRange } from '../hmm/walk-state.ts';
@@ -54,28 +54,36 @@ function* twoPass(
 }
 
 /**
- * Maps the pages that a range fault gave, from the first one that the device could not access; the
- * mutex is held. Those that migrate are mapped again when they have.
+ * The first page that the device cannot access by its own page table; it faults from there on.
+ * What it can access stays as it is, and migrates without a fault.
+ */
+function firstMiss(dmirror: Dmirror, start: number, end: number, write: boolean): number {
+  for (let vpn = start; vpn < end; vpn++) {
+    const entry = dmirror.pt.load(vpn);
+    if (entry === 0 || (write && tagOf(entry) !== DPT_WRITE)) return vpn;
+  }
+  return end;
+}
+
+/**
+ * Maps the pages that a range fault gave; the mutex is held. Those that migrate are mapped again when
+ * they have.
+ * @param from first page that was asked for
  * @returns false when a page was not given as asked for
  */
-function mapFound(dmirror: Dmirror, range: HmmRange): boolean {
-  const write = (range.defaultFlags & HMM_PFN_REQ_WRITE) !== 0;
-  const { pt } = dmirror;
-  let mapping = false;
-  for (let vpn = range.start; vpn < range.end; vpn++) {
+function mapFound(dmirror: Dmirror, range: HmmRange, from: number, write: boolean): boolean {
+  for (let vpn = from; vpn < range.end; vpn++) {
     const entry = range.hmmPfns[vpn - range.start];
-    const hole = (entry & (HMM_PFN_VALID | HMM_PFN_MIGRATE)) === HMM_PFN_MIGRATE;
-    const have = pt.load(vpn);
-    if (have === 0 || (write && tagOf(have) !== DPT_WRITE)) mapping = true;
-    if (!mapping || hole) continue;
+    if (!(entry & HMM_PFN_VALID)) continue;
     if (write && !(entry & HMM_PFN_WRITE)) return false;
-    pt.store(vpn, hmmPfnToPfn(entry), entry & HMM_PFN_WRITE ? DPT_WRITE : DPT_READ);
+    dmirror.pt.store(vpn, hmmPfnToPfn(entry), entry & HMM_PFN_WRITE ? DPT_WRITE : DPT_READ);
   }
   return true;
 }
 
 /**
  * Faults and prepares a part of one area in one walk, and migrates it.
+ * @param left gets the pages that were empty and could not be populated
  * @returns 0; 1 when the area cannot be had this way: fault it in place; a negative errno
  */
 function* onePass(
@@ -85,6 +93,7 @@ function* onePass(
   start: number,
   end: number,
   write: boolean,
+  left: number[],
 ): Kernel$<number> {
   const { mutex, notifier } = dmirror;
   const pages = end - start;
@@ -93,13 +102,20 @@ function* onePass(
   args.start = start;
   args.end = end;
   args.flags = MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND;
-  const flags = HMM_PFN_REQ_FAULT | HMM_PFN_REQ_MIGRATE | (write ? HMM_PFN_REQ_WRITE : 0);
-  const range = deviceRange(dmirror, pages, flags);
+  const request = HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0);
+  const range = deviceRange(dmirror, pages, HMM_PFN_REQ_MIGRATE);
+  range.pfnFlagsMask = request;
   range.start = start;
   range.end = end;
   range.migrate = args;
   for (;;) {
-    range.hmmPfns.fill(0);
+    if (k.stepping) yield k.acquire(mutex);
+    k.lock(mutex);
+    const from = firstMiss(dmirror, start, end, write);
+    if (k.stepping) yield k.release(mutex);
+    k.unlock(mutex);
+    range.hmmPfns.fill(0, 0, from - start);
+    range.hmmPfns.fill(request, from - start);
     range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
     let ret = yield* hmmRangeFault(k, range);
     let stale = false;
@@ -107,13 +123,17 @@ function* onePass(
       if (k.stepping) yield k.acquire(mutex);
       k.lock(mutex);
       stale = mmuIntervalReadRetry(notifier, range.notifierSeq);
-      if (!stale && !mapFound(dmirror, range)) ret = 1;
+      if (!stale && !mapFound(dmirror, range, from, write)) ret = 1;
       if (k.stepping) yield k.release(mutex);
       k.unlock(mutex);
     }
     yield* migrateHmmRangeSetup(k, range);
     if (!ret && !stale) {
       yield* migratePrepared(k, args, dmirror);
+      for (let i = 0; i < pages; i++) {
+        const hole = !(range.hmmPfns[i] & HMM_PFN_VALID);
+        if (hole && !(args.src[i] & MIGRATE_PFN_MIGRATE)) left.push(start + i);
+      }
       return 0;
     }
     // take back out what the walk installed
@@ -160,15 +180,21 @@ function* unifiedChunk(
   if (k.stepping) yield k.acquire(mm.mmapLock, true);
   k.lockShared(mm.mmapLock);
   const parts = accessibleParts(dmirror, start, end, write);
+  const left: number[] = [];
   let ret = parts ? 0 : 1;
   for (const part of parts ?? []) {
-    ret = yield* onePass(k, dmirror, part.vma, part.start, part.end, write);
+    ret = yield* onePass(k, dmirror, part.vma, part.start, part.end, write, left);
     if (ret) break;
   }
   if (k.stepping) yield k.release(mm.mmapLock);
   k.unlockShared(mm.mmapLock);
   if (ret === 1) return yield* twoPass(k, dmirror, start, end, write);
   if (ret) return { ret, cpages: 0, faults: 0, data: null };
+  // what was empty and found no room on the device is served where it is
+  for (const vpn of left) {
+    const served = yield* deviceAccess(k, dmirror, vpn, vpn + 1, null);
+    if (served.ret) return served;
+  }
   return yield* readBack(k, dmirror, start, end);
 }
 

@@ -42,6 +42,7 @@ import {
   pmdTransHuge,
   ptepGet,
   pteOffsetMap,
+  ptepOf,
   ptlOf,
 } from '../mm/pgtable.ts';
 import { type Vma, VM_READ, VM_WRITE } from '../mm/vma.ts';
@@ -100,6 +101,14 @@ function recordFault(walk: HmmVmaWalk, start: number, end: number, required: num
   return HMM_FAULT_PENDING;
 }
 
+/**
+ * What to fault for a page that is on another device, or a device's alone. A migrating walk only
+ * brings it back: it may be writable then, and need not be dirtied.
+ */
+function bringBack(range: HmmRange, required: number): number {
+  return hmmSelectMigrate(range) ? HMM_NEED_FAULT : required;
+}
+
 /** Mirrors: mm/hmm.c hmm_vma_walk_hole(); faithful */
 function walkHole(k: Kernel, start: number, end: number, mmWalk: MmWalk<HmmVmaWalk>): number {
   const walk = mmWalk.private;
@@ -147,7 +156,7 @@ function handlePte(
       const required = needFault(range, request, 0);
       if (required) {
         if (isDevicePrivate(pte) || isDeviceExclusive(pte)) {
-          return recordFault(walk, vpn, end, required);
+          return recordFault(walk, vpn, end, bringBack(range, required));
         }
         if (!isMigration(pte)) return -EFAULT;
         walk.last = vpn;
@@ -226,7 +235,9 @@ function handleAbsentPmd(
   }
   const required = rangeNeedFault(range, start, end, 0);
   if (!required) return hmmPfnsFill(k, start, end, walk, HMM_PFN_ERROR, false);
-  return isDevicePrivate(pmd) ? recordFault(walk, start, end, required) : -EFAULT;
+  return isDevicePrivate(pmd)
+    ? recordFault(walk, start, end, bringBack(range, required))
+    : -EFAULT;
 }
 
 /** Gives the PMD lock up, if the walk holds it. */
@@ -372,7 +383,7 @@ function* walkTest(
       yield* mmuNotifierInvalidateRangeStart(k, walk.notify);
     }
     // a migration without faults takes what is there, whatever the area permits
-    if (!(range.defaultFlags & HMM_PFN_REQ_FAULT)) return 0;
+    if (!((range.defaultFlags | range.pfnFlagsMask) & HMM_PFN_REQ_FAULT)) return 0;
   }
   if (vma.flags & VM_READ) return 0;
   if (rangeNeedFault(range, start, end, 0)) return -EFAULT;
@@ -386,14 +397,23 @@ const HMM_OPS: MmWalkOps<HmmVmaWalk> = {
   testWalk: walkTest,
 };
 
+/** Whether a page is on a device, or a device's alone. */
+function isAway(k: Kernel, mm: Mm, vpn: number): boolean {
+  const ptep = ptepOf(k, mm, vpn);
+  const pte = ptep < 0 ? 0 : ptepGet(k, ptep);
+  return pte !== 0 && !ptePresent(pte);
+}
+
 /**
  * Faults the range that a callback recorded.
  *
  * Mirrors: mm/hmm.c hmm_do_fault()
- * simplified: mmap_lock is never dropped
+ * differs: mmap_lock is never dropped; when migrating, a page that has to be brought back before it
+ * can be written is faulted twice (7.3.4 leaves the second fault to a driver's second call)
  * @returns -EBUSY when the walk should look again, or another negative errno
  */
 function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
+  const migrating = hmmSelectMigrate(walk.range) !== 0;
   const write = (walk.requiredFault & HMM_NEED_WRITE_FAULT) !== 0;
   const vma = mm.lookupVma(walk.last);
   if (!vma) return -EFAULT;
@@ -402,7 +422,10 @@ function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
   for (let vpn = walk.last; vpn < walk.end; vpn++) {
     // what this walk prepared itself would be waited for for ever
     if (isPrepared(walk, vpn)) break;
-    const ret = yield* handleMmFault(k, vma, vpn, flags);
+    const away = write && migrating && isAway(k, mm, vpn);
+    let ret = yield* handleMmFault(k, vma, vpn, flags);
+    // that fault brought the page back; the write itself is still to be made
+    if (away && !(ret & VM_FAULT_ERROR)) ret = yield* handleMmFault(k, vma, vpn, flags);
     if (ret & VM_FAULT_ERROR) return vmFaultToErrno(ret);
   }
   return -EBUSY;
