@@ -18,11 +18,13 @@ import {
   HMM_PFN_REQ_WRITE,
   HMM_PFN_VALID,
   HMM_PFN_WRITE,
+  hmmPfnToMapOrder,
   hmmPfnToPfn,
   MIGRATE_PFN_MIGRATE,
 } from '../hmm/pfn.ts';
 import { hmmRangeFault } from '../hmm/range.ts';
 import type { HmmRange } from '../hmm/walk-state.ts';
+import { folioIsZoneDevice } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { mmuIntervalReadBegin, mmuIntervalReadRetry } from '../mm/mmu-notifier.ts';
 import { type Vma, VM_READ, VM_WRITE } from '../mm/vma.ts';
@@ -69,12 +71,22 @@ function firstMiss(dmirror: Dmirror, start: number, end: number, write: boolean)
  * Maps the pages that a range fault gave; the mutex is held. Those that migrate are mapped again when
  * they have.
  * @param from first page that was asked for
- * @returns false when a page was not given as asked for
+ * @returns false when a page was not given as asked for, or is part of a huge page that the device
+ * has already: which pages of that a walk reports depends on where its range begins, so that is left
+ * to the plain fault
  */
-function mapFound(dmirror: Dmirror, range: HmmRange, from: number, write: boolean): boolean {
+function mapFound(
+  k: Kernel,
+  dmirror: Dmirror,
+  range: HmmRange,
+  from: number,
+  write: boolean,
+): boolean {
   for (let vpn = from; vpn < range.end; vpn++) {
     const entry = range.hmmPfns[vpn - range.start];
     if (!(entry & HMM_PFN_VALID)) continue;
+    const huge = hmmPfnToMapOrder(entry, k.geometry.pmdOrder) > 0;
+    if (huge && folioIsZoneDevice(k, hmmPfnToPfn(entry))) return false;
     if (write && !(entry & HMM_PFN_WRITE)) return false;
     dmirror.pt.store(vpn, hmmPfnToPfn(entry), entry & HMM_PFN_WRITE ? DPT_WRITE : DPT_READ);
   }
@@ -123,7 +135,7 @@ function* onePass(
       if (k.stepping) yield k.acquire(mutex);
       k.lock(mutex);
       stale = mmuIntervalReadRetry(notifier, range.notifierSeq);
-      if (!stale && !mapFound(dmirror, range, from, write)) ret = 1;
+      if (!stale && !mapFound(k, dmirror, range, from, write)) ret = 1;
       if (k.stepping) yield k.release(mutex);
       k.unlock(mutex);
     }

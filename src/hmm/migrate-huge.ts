@@ -3,27 +3,133 @@
  *
  * Models: mm/migrate_device.c
  */
+import { PG_UPTODATE } from '../machine/page.ts';
+import {
+  PTE_WRITE,
+  pteMkdirty,
+  ptePfn,
+} from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import { anonVmaPrepare } from '../mm/anon-vma.ts';
+import {
+  folioAddLru,
+  folioGet,
+  folioIsDevicePrivate,
+  folioIsZoneDevice,
+  folioPages,
+  folioSet,
+} from '../mm/folio.ts';
+import { mkHugePmd, thpVmaSuitableOrder } from '../mm/huge-memory.ts';
+import { folioSplitUnmapped, splitHugePmdAddress } from '../mm/huge-split.ts';
 import type { Kernel } from '../mm/kernel.ts';
+import {
+  makeReadableDevicePrivateEntry,
+  makeWritableDevicePrivateEntry,
+} from '../mm/leafops.ts';
+import { Holder } from '../mm/ledger.ts';
+import { pgtableDeposit, pmdTransHuge, ptepGet, ptlOf, setPte } from '../mm/pgtable.ts';
+import { folioAddNewAnonRmap } from '../mm/rmap.ts';
+import { type Vma, VM_WRITE } from '../mm/vma.ts';
 import type { MigrateVma } from './migrate-args.ts';
+import {
+  MIGRATE_PFN_COMPOUND,
+  MIGRATE_PFN_FLAGS,
+  MIGRATE_PFN_MIGRATE,
+  migratePfn,
+  migratePfnToPfn,
+} from './pfn.ts';
 
+/**
+ * Populates a hole of a huge page's size with a huge device page. The entry at `at` does not migrate
+ * when the caller comes here.
+ *
+ * Mirrors: mm/migrate_device.c migrate_vma_insert_huge_pmd_page()
+ * simplified: no device-coherent memory, no userfaultfd, tables can always be allocated
+ */
 export function* insertHugePmdPage(
   k: Kernel,
-  _migrate: MigrateVma,
-  _at: number,
-  _vpn: number,
-  _folio: number,
-  _pmdp: number,
+  migrate: MigrateVma,
+  at: number,
+  vpn: number,
+  folio: number,
+  pmdp: number,
 ): Kernel$<void> {
-  k.throwBug('bug', 'huge');
+  const vma = migrate.vma as Vma;
+  const { mm } = vma;
+  const { src } = migrate;
+  const pages = k.geometry.ptrsPerPte;
+  if (!thpVmaSuitableOrder(k, vma, vpn)) return;
+  yield* anonVmaPrepare(k, vma);
+  folioSet(k, folio, PG_UPTODATE);
+  const table = k.tables.alloc();
+  let entry: number;
+  if (folioIsDevicePrivate(k, folio)) {
+    entry =
+      vma.flags & VM_WRITE
+        ? makeWritableDevicePrivateEntry(folio)
+        : makeReadableDevicePrivateEntry(folio);
+  } else {
+    entry = mkHugePmd(folio, vma.pageProt);
+    if (vma.flags & VM_WRITE) entry = pteMkdirty(entry) | PTE_WRITE;
+  }
+  const ptl = ptlOf(k, pmdp);
+  if (k.stepping) yield k.acquire(ptl);
+  k.lock(ptl);
+  const pmd = ptepGet(k, pmdp);
+  const zero = pmdTransHuge(pmd) && k.isHugeZero(ptePfn(pmd));
+  if (pmd === 0 || zero) {
+    mm.anonPages += pages;
+    folioAddNewAnonRmap(k, folio, vma, vpn);
+    if (!folioIsZoneDevice(k, folio)) folioAddLru(k, folio);
+    folioGet(k, folio, Holder.Mapping);
+    if (zero) {
+      // the huge zero page has a table deposited already
+      k.tables.release(table);
+      if (k.stepping) yield k.writeEntry(pmdp);
+      setPte(k, pmdp, 0);
+      if (k.stepping) yield k.flushStep(vpn);
+      k.flushTlbRange(mm.id, vpn, vpn + pages);
+    } else {
+      pgtableDeposit(k, pmdp, table);
+      mm.pteTables++;
+    }
+    if (k.stepping) yield k.writeEntry(pmdp);
+    setPte(k, pmdp, entry);
+    src[at] |= MIGRATE_PFN_MIGRATE;
+  } else {
+    k.tables.release(table);
+    for (let i = 0; i < pages; i++) src[at + i] &= ~MIGRATE_PFN_MIGRATE;
+  }
+  if (k.stepping) yield k.release(ptl);
+  k.unlock(ptl);
 }
 
+/**
+ * Splits a huge folio that is unmapped for migration, when the driver had no huge page for it.
+ *
+ * Mirrors: mm/migrate_device.c migrate_vma_split_unmapped_folio()
+ * faithful
+ * @returns 0, or a negative errno when somebody else holds the folio
+ */
 export function* splitUnmappedFolio(
   k: Kernel,
-  _migrate: MigrateVma,
-  _at: number,
-  _vpn: number,
-  _folio: number,
+  migrate: MigrateVma,
+  at: number,
+  vpn: number,
+  folio: number,
 ): Kernel$<number> {
-  return k.throwBug('bug', 'huge');
+  const { src } = migrate;
+  const pages = folioPages(k, folio);
+  // the split of the migration entry drops this reference
+  if (k.stepping) yield k.writeFolio(folio);
+  folioGet(k, folio, Holder.Split);
+  yield* splitHugePmdAddress(k, migrate.vma as Vma, vpn, true);
+  const holder = folioIsZoneDevice(k, folio) ? Holder.Migrate : Holder.Isolated;
+  const ret = yield* folioSplitUnmapped(k, folio, holder);
+  if (ret) return ret;
+  src[at] &= ~MIGRATE_PFN_COMPOUND;
+  const flags = src[at] & MIGRATE_PFN_FLAGS;
+  const first = migratePfnToPfn(src[at]);
+  for (let i = 1; i < pages; i++) src[at + i] = migratePfn(first + i) | flags;
+  return 0;
 }

@@ -213,8 +213,8 @@ function fillHuge(
 
 /**
  * Mirrors: mm/hmm.c hmm_vma_handle_absent_pmd()
- * differs: a device-private huge page walked from its middle is reported from there (7.3.4 reports
- * its first pages)
+ * faithful: of a device-private huge page walked from its middle its first pages are reported, which
+ * is a mistake of 7.3.4's that recorded programs show (a device reads the wrong pages)
  */
 function handleAbsentPmd(
   k: Kernel,
@@ -229,7 +229,7 @@ function handleAbsentPmd(
     if (pagePgmap(k, pageFolio(k, pfn)).owner === range.devPrivateOwner) {
       const flags =
         HMM_PFN_VALID | HMM_PFN_ORDER_PMD | (isDevicePrivateWrite(pmd) ? HMM_PFN_WRITE : 0);
-      fillHuge(walk, start, end, pfn + (start - hugeStart(k, start)), flags);
+      fillHuge(walk, start, end, pfn, flags);
       return 0;
     }
   }
