@@ -21,6 +21,9 @@ export const PG_PARTIALLY_MAPPED = 1 << 11;
 /** Never freed: the zero page, the huge zero page. */
 export const PG_RESERVED = 1 << 12;
 
+/** Of a large folio's first page: more than one process may map it. */
+export const PG_MAPPED_SHARED = 1 << 13;
+
 /** What a page is: `PageMap.zone`. Values from ZONE_DEVICE up name a device's memory. */
 export const ZONE_NONE = 0;
 export const ZONE_RAM = 1;

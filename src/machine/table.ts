@@ -11,7 +11,7 @@ export class TablePool {
   readonly strideShift: number;
   /** The table-page lock of each table. */
   readonly locks: Lock[] = [];
-  /** Of a PMD table: tables deposited for each huge entry, by entry index. */
+  /** Of a PMD table: the tables deposited for its huge entries, guarded by the PMD table's lock. */
   readonly deposits = new Map<number, number[]>();
   private readonly free: number[] = [];
   private next = 1;
@@ -43,6 +43,22 @@ export class TablePool {
 
   release(table: number): void {
     this.free.push(table);
+  }
+
+  /** Keeps a table for the huge entry `pmdp`, for the day that it is split. */
+  deposit(pmdp: number, table: number): void {
+    const kept = this.deposits.get(this.tableOf(pmdp));
+    if (kept) kept.push(table);
+    else this.deposits.set(this.tableOf(pmdp), [table]);
+  }
+
+  /** @returns a table that was kept for an entry of the same PMD table, or 0 */
+  withdraw(pmdp: number): number {
+    const of = this.tableOf(pmdp);
+    const kept = this.deposits.get(of);
+    const table = kept?.pop() ?? 0;
+    if (kept?.length === 0) this.deposits.delete(of);
+    return table;
   }
 
   /** The lock of the table that holds the entry `ptep`. */

@@ -23,6 +23,13 @@ import { VM_WRITE, vmaIsAccessible } from './vma.ts';
 export const SIGSEGV = -1;
 export const SIGBUS = -2;
 
+/** The entry that translates `vpn`: of the lowest table, or a huge one; -1 for neither. */
+function leafOf(k: Kernel, pmdp: number, vpn: number): number {
+  const pmd = ptepGet(k, pmdp);
+  if (pmdIsTable(pmd)) return pteOffsetMap(k, pmdp, vpn);
+  return pmd & PTE_HUGE ? pmdp : -1;
+}
+
 /**
  * The hardware's walk: sets accessed and dirty bits and fills the TLB.
  * @returns the translation as the TLB keeps it, or 0 for a fault
@@ -30,11 +37,15 @@ export const SIGBUS = -2;
 function* hardwareWalk(k: Kernel, tlb: Tlb, mm: Mm, vpn: number, write: boolean): Kernel$<number> {
   const pmdp = pmdpOf(k, mm, vpn);
   if (pmdp < 0) return 0;
-  const pmd = ptepGet(k, pmdp);
-  let ptep = pmdp;
-  if (pmdIsTable(pmd)) ptep = pteOffsetMap(k, pmdp, vpn);
-  else if (!(pmd & PTE_HUGE)) return 0;
-  if (k.stepping) yield k.step(StepKind.TlbFill, Space.Entry, ptep, true);
+  let ptep = leafOf(k, pmdp, vpn);
+  if (k.stepping) {
+    // the whole walk is one step: a table that it reads is freed after a flush that waits for it
+    for (let named = -1; named !== ptep; ptep = leafOf(k, pmdp, vpn)) {
+      named = ptep;
+      if (named >= 0) yield k.step(StepKind.TlbFill, Space.Entry, named, true);
+    }
+  }
+  if (ptep < 0) return 0;
   let pte = ptepGet(k, ptep);
   if (!Machine.permits(pte, write)) return 0;
   pte |= PTE_ACCESSED | (write ? PTE_DIRTY : 0);

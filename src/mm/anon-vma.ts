@@ -5,6 +5,7 @@
  */
 import type { Lock } from '../machine/lock.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import { folioMapcount } from './folio.ts';
 import type { Kernel } from './kernel.ts';
 import type { Vma } from './vma.ts';
 import { findMergeableAnonVma } from './vma-merge.ts';
@@ -47,7 +48,24 @@ function anonVmaAlloc(k: Kernel): AnonVma {
   return anonVma;
 }
 
-function putAnonVma(k: Kernel, anonVma: AnonVma): void {
+/**
+ * The anon_vma of a mapped anonymous folio, kept alive until `putAnonVma`; null when the folio is
+ * not mapped.
+ *
+ * Mirrors: mm/rmap.c folio_get_anon_vma()
+ * faithful
+ */
+export function folioGetAnonVma(k: Kernel, folio: number): AnonVma | null {
+  const mapping = k.pages.mapping[folio];
+  if ((mapping & 1) === 0 || folioMapcount(k, folio) === 0) return null;
+  const anonVma = k.mappings[mapping >> 1] as AnonVma | undefined;
+  if (!anonVma) return null;
+  anonVma.refcount++;
+  return anonVma;
+}
+
+/** Drops a reference of an anon_vma, and frees it with the last (put_anon_vma()). */
+export function putAnonVma(k: Kernel, anonVma: AnonVma): void {
   if (--anonVma.refcount > 0) return;
   k.bug(anonVma.refcount < 0, 'an anon_vma is freed twice');
   k.mappings[anonVma.number] = undefined;

@@ -433,7 +433,7 @@ function* removeDeviceExclusiveEntry(k: Kernel, vmf: VmFault): Kernel$<number> {
  * Mirrors: mm/memory.c do_swap_page()
  * simplified: no swap
  */
-function* doSwapPage(k: Kernel, vmf: VmFault): Kernel$<number> {
+export function* doSwapPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const entry = softleafFromPte(vmf.origPte);
   if (isMigration(entry)) {
     yield* migrationEntryWait(k, vmf.pmd, vmf.vpn);

@@ -14,6 +14,7 @@ import {
   PG_PARTIALLY_MAPPED,
   PG_REFERENCED,
   PG_RESERVED,
+  PG_SWAPBACKED,
   PG_WORKINGSET,
   ZONE_DEVICE,
 } from '../machine/page.ts';
@@ -198,21 +199,28 @@ function lruDeactivate(k: Kernel, folio: number): void {
   folioClear(k, folio, PG_ACTIVE | PG_REFERENCED);
 }
 
-/** Empties this CPU's batches (lru_add_drain()). */
-export function lruAddDrain(k: Kernel): void {
-  const own = batches(k);
+/** Mirrors: mm/folio.c lru_lazyfree(); simplified: the lists are not ordered */
+function lruLazyfree(k: Kernel, folio: number): void {
+  if (!folioTest(k, folio, PG_LRU)) return;
+  if (!folioTestAnon(k, folio) || !folioTest(k, folio, PG_SWAPBACKED)) return;
+  folioClear(k, folio, PG_ACTIVE | PG_REFERENCED | PG_SWAPBACKED);
+}
+
+function drainCpu(k: Kernel, own: LruBatches): void {
   drain(k, own.add, lruAdd);
   drain(k, own.deactivate, lruDeactivate);
+  drain(k, own.lazyfree, lruLazyfree);
   drain(k, own.activate, lruActivate);
+}
+
+/** Empties this CPU's batches (lru_add_drain()). */
+export function lruAddDrain(k: Kernel): void {
+  drainCpu(k, batches(k));
 }
 
 /** Empties every CPU's batches (lru_add_drain_all()). */
 export function lruAddDrainAll(k: Kernel): void {
-  for (const own of k.lru) {
-    drain(k, own.add, lruAdd);
-    drain(k, own.deactivate, lruDeactivate);
-    drain(k, own.activate, lruActivate);
-  }
+  for (const own of k.lru) drainCpu(k, own);
 }
 
 /** Large folios do not wait in a batch. */
@@ -263,6 +271,12 @@ export function folioDeactivate(k: Kernel, folio: number): void {
   if (!folioTest(k, folio, PG_ACTIVE)) return;
   if (!folioTest(k, folio, PG_LRU)) return;
   addTo(k, batches(k).deactivate, folio, lruDeactivate);
+}
+
+/** An anonymous folio whose contents nobody wants may be discarded (folio_mark_lazyfree()). */
+export function folioMarkLazyfree(k: Kernel, folio: number): void {
+  if (!folioTestAnon(k, folio) || !folioTest(k, folio, PG_SWAPBACKED)) return;
+  if (folioTest(k, folio, PG_LRU)) addTo(k, batches(k).lazyfree, folio, lruLazyfree);
 }
 
 /** Flags that a migration carries from the old folio to the new one (folio_migrate_flags()). */

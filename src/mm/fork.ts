@@ -39,6 +39,7 @@ import {
   isMigrationRead,
   makeReadableDevicePrivateEntry,
   makeReadableMigrationEntry,
+  migrationAge,
   SWP_SOFT_DIRTY,
   SWP_UFFD,
   softleafToPfn,
@@ -91,7 +92,8 @@ function* copyNonpresentPte(
     if (folioTestAnon(k, folio)) dst.mm.anonPages++;
     else dst.mm.filePages++;
     if (!isMigrationRead(orig) && vmaIsCowMapping(dst)) {
-      pte = makeReadableMigrationEntry(softleafToPfn(orig)) | (orig & (SWP_SOFT_DIRTY | SWP_UFFD));
+      pte = makeReadableMigrationEntry(softleafToPfn(orig)) | migrationAge(orig);
+      pte |= orig & (SWP_SOFT_DIRTY | SWP_UFFD);
       if (k.stepping) yield k.writeEntry(srcPte);
       setPte(k, srcPte, pte);
     }

@@ -6,6 +6,7 @@
 import { EFAULT, EINVAL, ENOMEM } from '../machine/errno.ts';
 import { PG_DIRTY, PG_REFERENCED } from '../machine/page.ts';
 import {
+  PTE_PRESENT,
   PTE_SPECIAL,
   pteDirty,
   ptePfn,
@@ -18,16 +19,27 @@ import { FAULT_FLAG_REMOTE, FAULT_FLAG_WRITE, handleMmFault, vmFaultToErrno } fr
 import {
   folioGet,
   folioMarkAccessed,
+  folioPut,
   folioSet,
   folioTest,
+  folioTryGet,
   lruAddDrain,
   pageFolio,
 } from './folio.ts';
-import { splitHugePmd } from './huge-memory.ts';
+import { splitHugePmd, touchPmd } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { Holder } from './ledger.ts';
 import type { Mm } from './mm.ts';
-import { hugeStart, pmdpOf, pmdTransHuge, pteOffsetMap, ptepGet, ptlOf } from './pgtable.ts';
+import {
+  hugeStart,
+  pmdIsTable,
+  pmdPresent,
+  pmdpOf,
+  pmdTransHuge,
+  pteOffsetMap,
+  ptepGet,
+  ptlOf,
+} from './pgtable.ts';
 import { VM_READ, VM_WRITE, type Vma } from './vma.ts';
 
 /** FOLL_*: what the caller wants of a page. */
@@ -57,31 +69,49 @@ function take(k: Kernel, page: number, pte: number, flags: GupFlags): void {
   }
 }
 
+/** The entry is a table by now. */
+const NOT_HUGE = -2;
+
+/**
+ * Mirrors: mm/gup.c follow_huge_pmd()
+ * simplified: no FOLL_PIN
+ * @returns the page, -1, or NOT_HUGE
+ */
+function* followHugePmd(k: Kernel, pmdp: number, vpn: number, flags: GupFlags): Kernel$<number> {
+  const ptl = ptlOf(k, pmdp);
+  if (k.stepping) yield k.acquire(ptl);
+  k.lock(ptl);
+  const pmd = ptepGet(k, pmdp);
+  const huge = pmdTransHuge(pmd);
+  let page = -1;
+  if (huge && !pteProtnone(pmd) && (!flags.write || pteWrite(pmd))) {
+    page = ptePfn(pmd) + (vpn - hugeStart(k, vpn));
+    const folio = pageFolio(k, page);
+    if (k.stepping) yield k.writeFolio(folio);
+    if (flags.get !== false) folioGet(k, folio, Holder.Pin);
+    if (flags.touch) yield* touchPmd(k, pmdp, flags.write === true);
+  }
+  if (k.stepping) yield k.release(ptl);
+  k.unlock(ptl);
+  return pmdIsTable(pmd) ? NOT_HUGE : page;
+}
+
 /**
  * The page that is mapped at an address in the wanted way, referenced; or -1.
  *
- * Mirrors: mm/gup.c follow_page_mask(), follow_page_pte(), follow_huge_pmd()
+ * Mirrors: mm/gup.c follow_page_mask(), follow_pmd_mask(), follow_page_pte()
  * simplified: no FOLL_PIN, no special mappings but the zero page
  */
 function* followPage(k: Kernel, vma: Vma, vpn: number, flags: GupFlags): Kernel$<number> {
   const pmdp = pmdpOf(k, vma.mm, vpn);
   if (pmdp < 0) return -1;
   if (k.stepping) yield k.readEntry(pmdp);
+  if (!pmdPresent(ptepGet(k, pmdp))) return -1;
   if (pmdTransHuge(ptepGet(k, pmdp))) {
     if (flags.splitPmd) yield* splitHugePmd(k, vma, pmdp, vpn);
     else {
-      const ptl = ptlOf(k, pmdp);
-      if (k.stepping) yield k.acquire(ptl);
-      k.lock(ptl);
-      const pmd = ptepGet(k, pmdp);
-      let page = -1;
-      if (pmdTransHuge(pmd) && !pteProtnone(pmd) && (!flags.write || pteWrite(pmd))) {
-        page = ptePfn(pmd) + (vpn - hugeStart(k, vpn));
-        take(k, page, pmd, flags);
-      }
-      if (k.stepping) yield k.release(ptl);
-      k.unlock(ptl);
-      if (page >= 0 || pmdTransHuge(pmd)) return page;
+      const page = yield* followHugePmd(k, pmdp, vpn, flags);
+      if (page !== NOT_HUGE) return page;
     }
   }
   const ptep = pteOffsetMap(k, pmdp, vpn);
@@ -131,30 +161,34 @@ export function* getUserPage(k: Kernel, mm: Mm, vpn: number, flags: GupFlags): K
 /**
  * The page that the page table maps at an address, referenced, without any lock; or -1.
  *
- * Mirrors: mm/gup.c gup_fast_pte_range()
- * simplified: base pages; huge ones take the slow way
+ * Mirrors: mm/gup.c gup_fast_pmd_range(), gup_fast_pmd_leaf(), gup_fast_pte_range()
+ * faithful
  */
 export function* gupFast(k: Kernel, mm: Mm, vpn: number, write: boolean): Kernel$<number> {
   const pmdp = pmdpOf(k, mm, vpn);
   if (pmdp < 0) return -1;
-  const ptep = pteOffsetMap(k, pmdp, vpn);
+  if (k.stepping) yield k.readEntry(pmdp);
+  const pmd = ptepGet(k, pmdp);
+  const huge = pmdTransHuge(pmd);
+  const ptep = huge ? pmdp : pteOffsetMap(k, pmdp, vpn);
   if (ptep < 0) return -1;
-  if (k.stepping) yield k.readEntry(ptep);
-  const pte = ptepGet(k, ptep);
-  if (!ptePresent(pte) || pteProtnone(pte) || pte & PTE_SPECIAL) return -1;
+  if (k.stepping && !huge) yield k.readEntry(ptep);
+  const pte = huge ? pmd : ptepGet(k, ptep);
+  if (!(pte & PTE_PRESENT) || pte & PTE_SPECIAL) return -1;
   if (write && !pteWrite(pte)) return -1;
-  const folio = pageFolio(k, ptePfn(pte));
+  const page = ptePfn(pte) + (huge ? vpn - hugeStart(k, vpn) : 0);
+  const folio = pageFolio(k, page);
   if (k.stepping) yield k.writeFolio(folio);
-  if (k.pages.refcount[folio] <= 0) return -1;
-  folioGet(k, folio, Holder.Pin);
+  if (!folioTryGet(k, folio, Holder.Pin)) return -1;
   if (k.stepping) yield k.readEntry(ptep);
-  if (ptepGet(k, ptep) !== pte) {
-    k.pages.refcount[folio] = k.pages.refcount[folio] - 1;
-    k.ledger?.put(folio, Holder.Pin);
+  // the entry, its table or the folio may have become something else meanwhile
+  const same = ptepGet(k, ptep) === pte && (huge || ptepGet(k, pmdp) === pmd);
+  if (!same || pageFolio(k, page) !== folio) {
+    yield* folioPut(k, folio, Holder.Pin);
     return -1;
   }
   folioSet(k, folio, PG_REFERENCED);
-  return ptePfn(pte);
+  return page;
 }
 
 /**

@@ -21,6 +21,7 @@ export interface LruBatches {
   add: number[];
   activate: number[];
   deactivate: number[];
+  lazyfree: number[];
 }
 
 /**
@@ -47,7 +48,7 @@ export class Kernel extends Machine {
     super(options);
     this.walk = options.walk ?? 'unified';
     for (let cpu = 0; cpu < this.tlbs.length; cpu++) {
-      this.lru.push({ add: [], activate: [], deactivate: [] });
+      this.lru.push({ add: [], activate: [], deactivate: [], lazyfree: [] });
     }
     const zero = this.pages.takeRam(0, this.ramLimit);
     this.pages.initFolio(zero, 0);

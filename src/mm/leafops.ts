@@ -70,6 +70,10 @@ export function isDeviceExclusive(entry: number): boolean {
   return (entry & TYPE_MASK) === DEVICE_EXCLUSIVE;
 }
 
+/** The young and dirty bits of a migration entry, for an entry that replaces it. */
+export function migrationAge(entry: number): number {
+  return entry & (MIGRATION_YOUNG | MIGRATION_DIRTY);
+}
 export function makeReadableMigrationEntry(pfn: number): number {
   return make(MIGRATION_READ, pfn);
 }

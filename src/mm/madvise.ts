@@ -4,26 +4,29 @@
  * Models: mm/madvise.c
  */
 import { EINVAL, ENOMEM } from '../machine/errno.ts';
-import { PG_ACTIVE, PG_DIRTY, PG_LRU, PG_REFERENCED, PG_SWAPBACKED } from '../machine/page.ts';
-import { PTE_ACCESSED, PTE_DIRTY, ptePresent, pteYoung } from '../machine/pte.ts';
+import { PG_ACTIVE, PG_DIRTY, PG_LRU, PG_REFERENCED, PG_WORKINGSET } from '../machine/page.ts';
+import { PTE_ACCESSED, PTE_DIRTY, ptePresent } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import { madviseCollapse } from './collapse.ts';
 import { vmNormalPage } from './fault.ts';
 import {
   folioClear,
   folioDeactivate,
   folioGet,
   folioIsLarge,
+  folioIsolateLru,
   folioIsZoneDevice,
   folioMapcount,
+  folioMarkLazyfree,
   folioPages,
   folioPut,
+  folioSet,
   folioTest,
-  folioTestAnon,
   lruAddDrain,
   pageFolio,
 } from './folio.ts';
 import { populateRange } from './gup.ts';
-import { adviseHugePmd, madviseCollapse, splitFolio, vmaAdjustTransHuge } from './huge-memory.ts';
+import { adviseHugePmd, splitFolio, vmaAdjustTransHuge } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { Holder } from './ledger.ts';
 import type { Mm } from './mm.ts';
@@ -35,6 +38,7 @@ import {
 } from './mmu-notifier.ts';
 import { type MmWalk, type MmWalkOps, walkPageRangeVma } from './pagewalk.ts';
 import { pmdTransHuge, pteOffsetMap, ptepGet, ptlOf, setPte } from './pgtable.ts';
+import { reclaimPages } from './reclaim.ts';
 import { folioMaybeMappedShared } from './rmap.ts';
 import {
   VM_DONTCOPY,
@@ -64,6 +68,8 @@ export type Advice =
 export interface AdviceWalk {
   tlb: MmuGather;
   advice: 'cold' | 'pageout' | 'free';
+  /** For `pageout`: folios taken off the LRU lists, to be reclaimed. */
+  isolated: number[];
 }
 
 /**
@@ -81,10 +87,27 @@ function mappedWhole(k: Kernel, folio: number, ptep: number, left: number): bool
 }
 
 /**
- * What is done to one mapped folio; the table is locked.
+ * What is done to a folio once its entries are advised.
+ *
+ * Mirrors: mm/madvise.c madvise_cold_or_pageout_pte_range(), madvise_free_pte_range() (their ends)
+ * faithful
+ */
+export function adviseWholeFolio(k: Kernel, walk: AdviceWalk, folio: number): void {
+  if (walk.advice === 'free') {
+    folioMarkLazyfree(k, folio);
+    return;
+  }
+  folioClear(k, folio, PG_REFERENCED);
+  if (folioTest(k, folio, PG_ACTIVE)) folioSet(k, folio, PG_WORKINGSET);
+  if (walk.advice === 'cold') folioDeactivate(k, folio);
+  else if (folioIsolateLru(k, folio)) walk.isolated.push(folio);
+}
+
+/**
+ * What is done to one folio that is mapped by small entries; the table is locked.
  *
  * Mirrors: mm/madvise.c madvise_cold_or_pageout_pte_range(), madvise_free_pte_range()
- * simplified: without swap nothing of ours can be paged out
+ * faithful
  */
 function adviseFolio(
   k: Kernel,
@@ -96,9 +119,11 @@ function adviseFolio(
 ): void {
   if (walk.advice === 'free') {
     if (folioTest(k, folio, PG_DIRTY)) {
-      if (folioMapcount(k, folio) !== folioPages(k, folio) || !k.folioTryLock(folio)) return;
-      folioClear(k, folio, PG_DIRTY);
+      if (!k.folioTryLock(folio)) return;
+      const ours = folioMapcount(k, folio) === folioPages(k, folio);
+      if (ours) folioClear(k, folio, PG_DIRTY);
       k.folioUnlock(folio);
+      if (!ours) return;
     }
   } else if (!folioTest(k, folio, PG_LRU) || folioMapcount(k, folio) !== folioPages(k, folio)) {
     return;
@@ -114,15 +139,64 @@ function adviseFolio(
     }
     if (changed) walk.tlb.track(vpn, pages);
   }
-  folioClear(k, folio, PG_REFERENCED);
-  if (walk.advice === 'free') {
-    if (folioTestAnon(k, folio) && folioTest(k, folio, PG_SWAPBACKED)) {
-      folioClear(k, folio, PG_SWAPBACKED | PG_ACTIVE);
-    }
-  } else if (walk.advice === 'cold') folioDeactivate(k, folio);
+  adviseWholeFolio(k, walk, folio);
 }
 
-/** The PTE level of `cold`, `pageout` and `free`, see adviseFolio(). */
+/**
+ * The small entries of one table.
+ * @returns when all are advised, or at a folio that is to be split: where, locked and referenced
+ *   (holder Split)
+ */
+function* advisePtes(
+  k: Kernel,
+  walk: AdviceWalk,
+  pmdp: number,
+  start: number,
+  end: number,
+  tried: number,
+): Kernel$<{ vpn: number; split: number }> {
+  const first = pteOffsetMap(k, pmdp, start);
+  if (first < 0) return { vpn: end, split: -1 };
+  const ptl = ptlOf(k, first);
+  if (k.stepping) yield k.acquire(ptl);
+  k.lock(ptl);
+  let vpn = start;
+  let split = -1;
+  // the table may be gone: a collapse took it
+  if (pteOffsetMap(k, pmdp, start) !== first) vpn = end;
+  while (vpn < end) {
+    const ptep = first + (vpn - start);
+    const pte = ptepGet(k, ptep);
+    const page = ptePresent(pte) ? vmNormalPage(pte) : -1;
+    const folio = page < 0 ? -1 : pageFolio(k, page);
+    let pages = 1;
+    if (folio >= 0 && !folioIsZoneDevice(k, folio)) {
+      if (k.stepping) yield k.writeFolio(folio);
+      const large = folioIsLarge(k, folio);
+      if (large && mappedWhole(k, folio, ptep, end - vpn)) pages = folioPages(k, folio);
+      if (!large || pages > 1) {
+        if (k.stepping) yield k.writeEntry(ptep);
+        adviseFolio(k, walk, folio, ptep, vpn, pages);
+      } else if (!folioMaybeMappedShared(k, folio) && tried !== vpn && k.folioTryLock(folio)) {
+        folioGet(k, folio, Holder.Split);
+        split = folio;
+        break;
+      }
+    }
+    vpn += pages;
+  }
+  if (k.stepping) yield k.release(ptl);
+  k.unlock(ptl);
+  return { vpn, split };
+}
+
+/**
+ * The PMD level of `cold`, `pageout` and `free`. A large folio that the range covers in part is
+ * split; where that fails its entries are left alone.
+ *
+ * Mirrors: mm/madvise.c madvise_cold_or_pageout_pte_range(), madvise_free_pte_range()
+ * faithful
+ */
 function* advicePmdEntry(
   k: Kernel,
   pmdp: number,
@@ -131,55 +205,23 @@ function* advicePmdEntry(
   walk: MmWalk<AdviceWalk>,
 ): Kernel$<number> {
   const vma = walk.vma as Vma;
-  if (pmdTransHuge(ptepGet(k, pmdp))) {
-    if (yield* adviseHugePmd(k, walk.private, vma, pmdp, start, end)) return 0;
-  }
+  const { private: advice } = walk;
   let vpn = start;
   let tried = -1;
-  while (vpn < end) {
-    const first = pteOffsetMap(k, pmdp, vpn);
-    if (first < 0) return 0;
-    const ptl = ptlOf(k, first);
-    if (k.stepping) yield k.acquire(ptl);
-    k.lock(ptl);
-    const from = vpn;
-    let split = -1;
-    while (vpn < end) {
-      const ptep = first + (vpn - from);
-      const pte = ptepGet(k, ptep);
-      const page = ptePresent(pte) ? vmNormalPage(pte) : -1;
-      const folio = page < 0 ? -1 : pageFolio(k, page);
-      let pages = 1;
-      if (folio >= 0 && !folioIsZoneDevice(k, folio)) {
-        let skip = false;
-        if (folioIsLarge(k, folio)) {
-          if (mappedWhole(k, folio, ptep, end - vpn)) pages = folioPages(k, folio);
-          else {
-            skip = true;
-            if (!folioMaybeMappedShared(k, folio) && tried !== vpn && k.folioTryLock(folio)) {
-              split = folio;
-              break;
-            }
-          }
-        }
-        if (!skip && (walk.private.advice !== 'pageout' || pteYoung(pte) || true)) {
-          if (k.stepping) yield k.writeEntry(ptep);
-          adviseFolio(k, walk.private, folio, ptep, vpn, pages);
-        }
-      }
-      vpn += pages;
-    }
-    if (split >= 0) folioGet(k, split, Holder.Split);
-    if (k.stepping) yield k.release(ptl);
-    k.unlock(ptl);
-    if (split >= 0) {
-      tried = vpn;
-      yield* splitFolio(k, split);
-      if (k.stepping) yield k.writeFolio(split);
-      k.folioUnlock(split);
-      yield* folioPut(k, split, Holder.Split);
-    }
+  if (pmdTransHuge(ptepGet(k, pmdp))) {
+    if (yield* adviseHugePmd(k, advice, vma, pmdp, start, end)) vpn = end;
   }
+  while (vpn < end) {
+    const at = yield* advisePtes(k, advice, pmdp, vpn, end, tried);
+    vpn = at.vpn;
+    if (at.split < 0) continue;
+    tried = vpn;
+    yield* splitFolio(k, at.split);
+    if (k.stepping) yield k.writeFolio(at.split);
+    k.folioUnlock(at.split);
+    yield* folioPut(k, at.split, Holder.Split);
+  }
+  if (advice.isolated.length > 0) yield* reclaimPages(k, advice.isolated.splice(0));
   return 0;
 }
 
@@ -197,7 +239,7 @@ function* adviseRange(
   const tlb = new MmuGather(vma.mm);
   const range = notifierRange(MmuNotify.Clear, vma.mm, start, end);
   if (advice === 'free') yield* mmuNotifierInvalidateRangeStart(k, range);
-  yield* walkPageRangeVma(k, vma, start, end, ADVICE_OPS, { tlb, advice });
+  yield* walkPageRangeVma(k, vma, start, end, ADVICE_OPS, { tlb, advice, isolated: [] });
   if (advice === 'free') yield* mmuNotifierInvalidateRangeEnd(k, range);
   yield* tlbFinishMmu(k, tlb);
   return 0;

@@ -130,14 +130,17 @@ function* removeMigrationPte(
  *
  * Mirrors: mm/migrate.c remove_migration_ptes()
  * faithful
+ * @param useZeroPage map pages of zeros to the zero page (TTU_USE_SHARED_ZEROPAGE)
+ * @param rmapLocked the caller holds the lock of the reverse map (TTU_RMAP_LOCKED)
  */
 export function removeMigrationPtes(
   k: Kernel,
   src: number,
   dst: number,
   useZeroPage = false,
+  rmapLocked = false,
 ): Kernel$<void> {
-  return rmapWalk(k, dst, removeMigrationPte, { source: src, useZeroPage }, null);
+  return rmapWalk(k, dst, removeMigrationPte, { source: src, useZeroPage }, null, rmapLocked);
 }
 
 /**

@@ -16,6 +16,7 @@ import {
   makeReadableDevicePrivateEntry,
   makeReadableExclusiveMigrationEntry,
   makeReadableMigrationEntry,
+  migrationAge,
   SWP_SOFT_DIRTY,
   SWP_UFFD,
   softleafToPfn,
@@ -65,7 +66,7 @@ export function changedSoftleaf(k: Kernel, pte: number): number {
     const entry = folioTestAnon(k, pageFolio(k, page))
       ? makeReadableExclusiveMigrationEntry(page)
       : makeReadableMigrationEntry(page);
-    return entry | (pte & (SWP_SOFT_DIRTY | SWP_UFFD));
+    return entry | migrationAge(pte) | (pte & (SWP_SOFT_DIRTY | SWP_UFFD));
   }
   if (isDevicePrivateWrite(pte)) {
     return makeReadableDevicePrivateEntry(softleafToPfn(pte)) | (pte & SWP_UFFD);

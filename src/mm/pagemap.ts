@@ -7,7 +7,7 @@ import { PTE_SOFT_DIRTY, PTE_WRITE, ptePfn, ptePresent, pteSoftDirty } from '../
 import type { Kernel$ } from '../machine/step.ts';
 import { vmNormalPage } from './fault.ts';
 import { folioTestAnon, pageFolio } from './folio.ts';
-import { clearSoftDirtyPmd } from './huge-memory.ts';
+import { clearSoftDirtyPmd, pmdTransHugeLock } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { SWP_SOFT_DIRTY, softleafToPfn } from './leafops.ts';
 import type { Mm } from './mm.ts';
@@ -18,7 +18,7 @@ import {
   notifierRange,
 } from './mmu-notifier.ts';
 import { type MmWalk, type MmWalkOps, walkPageRange } from './pagewalk.ts';
-import { pmdIsHuge, pteOffsetMap, ptepGet, ptepGetAndClear, ptlOf, setPte } from './pgtable.ts';
+import { pteOffsetMap, ptepGet, ptepGetAndClear, ptlOf, setPte } from './pgtable.ts';
 import { VM_SOFTDIRTY, type Vma, vmaSetPageProt } from './vma.ts';
 
 /** Bits of a page in `pagemap`, numbered as programs see them. */
@@ -83,15 +83,20 @@ function observer(
     *pmdEntry(k, pmdp, start, end, walk: MmWalk<Observation>): Kernel$<number> {
       const vma = walk.vma as Vma;
       const { bits, start: base } = walk.private;
-      const huge = pmdIsHuge(ptepGet(k, pmdp));
-      const first = huge ? pmdp : pteOffsetMap(k, pmdp, start);
-      const ptl = ptlOf(k, first);
-      if (k.stepping) yield k.acquire(ptl);
-      k.lock(ptl);
-      for (let vpn = start; vpn < end; vpn++) {
-        const pte = ptepGet(k, huge ? pmdp : first + (vpn - start));
-        bits[vpn - base] = bitsOf(k, vma, pte, huge);
+      const hugeLock = yield* pmdTransHugeLock(k, pmdp);
+      const first = hugeLock ? pmdp : pteOffsetMap(k, pmdp, start);
+      const ptl = hugeLock ?? (first < 0 ? null : ptlOf(k, first));
+      if (!hugeLock && ptl) {
+        if (k.stepping) yield k.acquire(ptl);
+        k.lock(ptl);
       }
+      // the entry changed under us: look at it again
+      walk.again = !ptl || (!hugeLock && pteOffsetMap(k, pmdp, start) !== first);
+      for (let vpn = start; vpn < end && !walk.again; vpn++) {
+        const pte = ptepGet(k, hugeLock ? pmdp : first + (vpn - start));
+        bits[vpn - base] = bitsOf(k, vma, pte, hugeLock !== null);
+      }
+      if (!ptl) return 0;
       if (k.stepping) yield k.release(ptl);
       k.unlock(ptl);
       return 0;
@@ -162,16 +167,17 @@ export function clearedSoftDirty(pte: number): number {
 const CLEAR_OPS: MmWalkOps<null> = {
   /** Mirrors: fs/proc/task_mmu.c clear_refs_pte_range(), clear_soft_dirty(); faithful */
   *pmdEntry(k, pmdp, start, end, walk): Kernel$<number> {
-    if (pmdIsHuge(ptepGet(k, pmdp))) {
-      yield* clearSoftDirtyPmd(k, walk.vma as Vma, pmdp, start);
+    if (yield* clearSoftDirtyPmd(k, walk.vma as Vma, pmdp, start)) return 0;
+    const first = pteOffsetMap(k, pmdp, start);
+    if (first < 0) {
+      walk.again = true;
       return 0;
     }
-    const first = pteOffsetMap(k, pmdp, start);
-    if (first < 0) return 0;
     const ptl = ptlOf(k, first);
     if (k.stepping) yield k.acquire(ptl);
     k.lock(ptl);
-    for (let ptep = first; ptep < first + (end - start); ptep++) {
+    walk.again = pteOffsetMap(k, pmdp, start) !== first;
+    for (let ptep = first; !walk.again && ptep < first + (end - start); ptep++) {
       if (ptepGet(k, ptep) === 0) continue;
       if (k.stepping) yield k.writeEntry(ptep);
       const pte = ptepGetAndClear(k, ptep);

@@ -4,7 +4,7 @@
  * Models: include/linux/pgtable.h, mm/pgtable-generic.c, mm/memory.c
  */
 import type { Lock } from '../machine/lock.ts';
-import { mkPte, PTE_HUGE, PTE_PRESENT, TABLE_PROT } from '../machine/pte.ts';
+import { mkPte, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, TABLE_PROT } from '../machine/pte.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
 
@@ -34,13 +34,17 @@ export function ptlOf(k: Kernel, ptep: number): Lock {
 export function pmdIsTable(pmd: number): boolean {
   return (pmd & (PTE_PRESENT | PTE_HUGE)) === PTE_PRESENT;
 }
-/** A present huge page (pmd_trans_huge()); also one made PROT_NONE. */
+/** A present huge page (pmd_trans_huge()); also one made PROT_NONE, or invalid for a moment. */
 export function pmdTransHuge(pmd: number): boolean {
-  return (pmd & PTE_HUGE) !== 0 && pmdPresent(pmd);
+  return (pmd & PTE_HUGE) !== 0;
 }
-/** Present for the kernel: a table, or a huge page. */
+/** Present for the kernel: a table, or a huge page (pmd_present()). */
 export function pmdPresent(pmd: number): boolean {
-  return (pmd & 0x101) !== 0;
+  return (pmd & (PTE_PRESENT | PTE_PROTNONE | PTE_HUGE)) !== 0;
+}
+/** A present huge page that the hardware may not use while it changes (pmd_mkinvalid()). */
+export function pmdMkinvalid(pmd: number): number {
+  return pmd & ~(PTE_PRESENT | PTE_PROTNONE);
 }
 /** A leaf at the PMD level: a huge page, or an entry that is not present. */
 export function pmdIsHuge(pmd: number): boolean {
@@ -104,6 +108,25 @@ export function pteAlloc(k: Kernel, mm: Mm, pmdp: number): void {
   mm.pteTables++;
 }
 
+/** Makes a PMD entry point to a table (pmd_populate()). The step before it is the caller's. */
+export function pmdPopulate(k: Kernel, pmdp: number, table: number): void {
+  k.tables.entries[pmdp] = mkPte(table, TABLE_PROT);
+}
+
+/** Keeps a table for a huge entry; the PMD is locked (pgtable_trans_huge_deposit()). */
+export function pgtableDeposit(k: Kernel, pmdp: number, table: number): void {
+  k.assertHeld(ptlOf(k, pmdp));
+  k.tables.deposit(pmdp, table);
+}
+
+/** Takes a kept table back; the PMD is locked (pgtable_trans_huge_withdraw()). */
+export function pgtableWithdraw(k: Kernel, pmdp: number): number {
+  k.assertHeld(ptlOf(k, pmdp));
+  const table = k.tables.withdraw(pmdp);
+  k.bug(table === 0, 'no table was deposited for a huge entry');
+  return table;
+}
+
 /** The PTE of a page below a PMD entry, or -1 when that is no table (pte_offset_map()). */
 export function pteOffsetMap(k: Kernel, pmdp: number, vpn: number): number {
   const pmd = k.tables.entries[pmdp];
@@ -155,7 +178,9 @@ export function freePgtables(
     return from >= floor && from + cover <= ceiling;
   };
   const drop = (entry: number): void => {
-    k.tables.release(tableOf(k.tables.entries[entry]));
+    const table = tableOf(k.tables.entries[entry]);
+    k.warn(k.tables.deposits.has(table), 'a table is freed that others were deposited in');
+    k.tables.release(table);
     k.tables.entries[entry] = 0;
   };
   for (let g = start; g < end; g = entryEnd(g, pgdPages, end)) {

@@ -6,7 +6,9 @@
 import { EBUSY, EOPNOTSUPP } from '../machine/errno.ts';
 import {
   PG_ANON_EXCLUSIVE,
+  PG_DEFERRED_SPLIT,
   PG_DIRTY,
+  PG_MAPPED_SHARED,
   PG_PARTIALLY_MAPPED,
   PG_SWAPBACKED,
 } from '../machine/page.ts';
@@ -22,6 +24,7 @@ import {
 import type { Kernel$ } from '../machine/step.ts';
 import type { AnonVma } from './anon-vma.ts';
 import {
+  folioClear,
   folioFree,
   folioIsDevicePrivate,
   folioIsLarge,
@@ -59,54 +62,69 @@ import {
   mmuNotifierInvalidateRangeStart,
   notifierRange,
 } from './mmu-notifier.ts';
-import { MappedWalk, pageVmaMappedWalk, vmaAddress } from './page-vma-mapped.ts';
+import { MappedWalk, PVMW_SYNC, pageVmaMappedWalk, vmaAddress } from './page-vma-mapped.ts';
 import { ptepGet, ptepGetAndClear, ptepOf, ptlOf, setPte } from './pgtable.ts';
 import type { AddressSpace } from './shmem.ts';
 import { linearAnonPageIndex, type Vma } from './vma.ts';
 
 // ---- map counts ----
 
-/** Notes which processes map a large folio: whether it is shared can then be told. */
-function mmIdAdd(k: Kernel, folio: number, mm: Mm, count: number): void {
-  const { mmId, mmIdCount } = k.pages;
-  for (let slot = 0; slot < 2; slot++) {
-    const id = mmId[slot];
-    const counts = mmIdCount[slot];
-    if (id[folio] === mm.id || id[folio] === 0) {
-      id[folio] = mm.id;
-      counts[folio] = counts[folio] + count;
-      if (counts[folio] === 0) id[folio] = 0;
-      return;
-    }
-  }
-}
-
 /**
- * Whether only `mm` may map a large folio (FOLIO_MM_IDS_SHARED_BITNUM is clear). Two processes are
- * remembered; mappings by a third show as mappings that nobody accounts for.
+ * Whether two processes may map the folio.
+ *
+ * Mirrors: include/linux/mm.h folio_maybe_mapped_shared()
+ * faithful
  */
-export function folioMappedOnlyBy(k: Kernel, folio: number, mm: Mm): boolean {
-  const { mmId, mmIdCount } = k.pages;
-  let own = 0;
-  for (let slot = 0; slot < 2; slot++) {
-    if (mmId[slot]?.[folio] === mm.id) own = mmIdCount[slot]?.[folio];
-  }
-  return own === folioMapcount(k, folio);
-}
-
-/** Whether two processes may map the folio (folio_maybe_mapped_shared()). */
 export function folioMaybeMappedShared(k: Kernel, folio: number): boolean {
   const mapped = folioMapcount(k, folio);
   if (!folioIsLarge(k, folio)) return mapped > 1;
-  if (mapped <= 1) return false;
-  const first = k.pages.mmIdCount[0]?.[folio];
-  const second = k.pages.mmIdCount[1]?.[folio];
-  return first !== mapped && second !== mapped;
+  return mapped > 1 && folioTest(k, folio, PG_MAPPED_SHARED);
 }
 
-function addLarge(k: Kernel, folio: number, mm: Mm, count: number): void {
-  k.pages.largeMapcount[folio] = k.pages.largeMapcount[folio] + count;
-  mmIdAdd(k, folio, mm, count);
+/**
+ * Counts new mappings of a large folio, and notes by whom: two processes are remembered.
+ *
+ * Mirrors: include/linux/rmap.h folio_add_return_large_mapcount()
+ * faithful
+ */
+function addLarge(k: Kernel, folio: number, mm: Mm, diff: number): void {
+  const { largeMapcount, mmId, mmIdCount } = k.pages;
+  const total = largeMapcount[folio] + diff;
+  largeMapcount[folio] = total;
+  for (let slot = 0; slot < 2; slot++) {
+    if (mmId[slot][folio] !== mm.id) continue;
+    mmIdCount[slot][folio] += diff;
+    return;
+  }
+  const free = mmId[0][folio] === 0 ? 0 : 1;
+  if (mmId[free][folio] !== 0) return;
+  mmId[free][folio] = mm.id;
+  mmIdCount[free][folio] = diff;
+  // mappings by others show as mappings that this slot does not account for
+  if (total !== diff) folioSet(k, folio, PG_MAPPED_SHARED);
+}
+
+/**
+ * Counts mappings of a large folio that are gone.
+ *
+ * Mirrors: include/linux/rmap.h folio_sub_return_large_mapcount()
+ * faithful
+ */
+function subLarge(k: Kernel, folio: number, mm: Mm, diff: number): void {
+  const { largeMapcount, mmId, mmIdCount } = k.pages;
+  const total = largeMapcount[folio] - diff;
+  largeMapcount[folio] = total;
+  for (let slot = 0; slot < 2; slot++) {
+    if (mmId[slot][folio] !== mm.id) continue;
+    const left = mmIdCount[slot][folio] - diff;
+    mmIdCount[slot][folio] = Math.max(left, 0);
+    if (left > 0) return;
+    mmId[slot][folio] = 0;
+    break;
+  }
+  if (mmIdCount[0][folio] === total || mmIdCount[1][folio] === total) {
+    folioClear(k, folio, PG_MAPPED_SHARED);
+  }
 }
 
 function setAnon(k: Kernel, folio: number, vma: Vma, vpn: number): void {
@@ -167,34 +185,70 @@ export function folioAddFileRmapPte(k: Kernel, page: number): void {
   k.pages.mapcount[page] = k.pages.mapcount[page] + 1;
 }
 
-function queueDeferredSplit(k: Kernel, folio: number): void {
-  if (!folioTestAnon(k, folio) || folioIsDevicePrivate(k, folio)) return;
-  folioSet(k, folio, PG_PARTIALLY_MAPPED);
+/**
+ * Mirrors: mm/rmap.c folio_add_anon_rmap_ptes()
+ * faithful
+ * @param page the first of `pages` pages
+ */
+export function folioAddAnonRmapPtes(
+  k: Kernel,
+  folio: number,
+  page: number,
+  pages: number,
+  vma: Vma,
+  exclusive: boolean,
+): void {
+  for (let i = page; i < page + pages; i++) {
+    k.pages.mapcount[i]++;
+    if (exclusive) folioSet(k, i, PG_ANON_EXCLUSIVE);
+    k.warn(pageAnonExclusive(k, i) && k.pages.mapcount[i] > 1, 'an exclusive page is mapped twice');
+  }
+  if (folioIsLarge(k, folio)) addLarge(k, folio, vma.mm, pages);
 }
 
 /**
- * Mirrors: mm/rmap.c folio_remove_rmap_pte()
- * simplified: a partially mapped folio is marked, no shrinker splits it
+ * Puts a folio on the queue of those that may be split when memory is short.
+ *
+ * Mirrors: mm/huge_memory.c deferred_split_folio()
+ * simplified: a mark on the folio; no shrinker runs
  */
+export function deferredSplitFolio(k: Kernel, folio: number, partiallyMapped: boolean): void {
+  if (k.pages.order[folio] <= 1) return;
+  folioSet(k, folio, PG_DEFERRED_SPLIT | (partiallyMapped ? PG_PARTIALLY_MAPPED : 0));
+}
+
+function queueDeferredSplit(k: Kernel, folio: number): void {
+  if (!folioTestAnon(k, folio) || folioIsDevicePrivate(k, folio)) return;
+  if (!folioTest(k, folio, PG_PARTIALLY_MAPPED)) deferredSplitFolio(k, folio, true);
+}
+
+/** Mirrors: mm/rmap.c folio_remove_rmap_pte(); faithful */
 export function folioRemoveRmapPte(k: Kernel, folio: number, page: number, vma: Vma): void {
   const count = k.pages.mapcount[page] - 1;
   k.pages.mapcount[page] = count;
   if (count < 0) k.report('map count', 'a page is unmapped more often than mapped');
   if (!folioIsLarge(k, folio)) return;
-  addLarge(k, folio, vma.mm, -1);
+  subLarge(k, folio, vma.mm, 1);
   const entire = k.pages.entireMapcount[folio];
   if (count === 0 && entire === 0 && k.pages.largeMapcount[folio] > 0) {
     queueDeferredSplit(k, folio);
   }
 }
 
-/** Mirrors: mm/rmap.c folio_remove_rmap_pmd(); simplified as folioRemoveRmapPte() */
+/** Mirrors: mm/rmap.c folio_remove_rmap_pmd(); faithful */
 export function folioRemoveRmapPmd(k: Kernel, folio: number, vma: Vma): void {
   const entire = k.pages.entireMapcount[folio] - 1;
   k.pages.entireMapcount[folio] = entire;
   if (entire < 0) k.report('map count', 'a huge page is unmapped more often than mapped');
-  addLarge(k, folio, vma.mm, -1);
-  if (entire === 0 && k.pages.largeMapcount[folio] > 0) queueDeferredSplit(k, folio);
+  subLarge(k, folio, vma.mm, 1);
+  if (entire !== 0 || k.pages.largeMapcount[folio] === 0) return;
+  // what is left are mappings of single pages: of some, or of all?
+  for (let page = folio; page < folio + folioPages(k, folio); page++) {
+    if (k.pages.mapcount[page] === 0) {
+      queueDeferredSplit(k, folio);
+      return;
+    }
+  }
 }
 
 /** The folio belongs to this area's process alone from now on (folio_move_anon_rmap()). */
@@ -264,9 +318,10 @@ export type RmapOne<A> = (
 /**
  * Visits every area that may map a folio.
  *
- * Mirrors: mm/rmap.c rmap_walk(), rmap_walk_anon(), rmap_walk_file()
+ * Mirrors: mm/rmap.c rmap_walk(), rmap_walk_locked(), rmap_walk_anon(), rmap_walk_file()
  * faithful
  * @param done after an area: true ends the walk
+ * @param locked the caller holds the lock of the anon_vma or the file
  */
 export function* rmapWalk<A>(
   k: Kernel,
@@ -274,6 +329,7 @@ export function* rmapWalk<A>(
   one: RmapOne<A>,
   arg: A,
   done: ((k: Kernel, folio: number) => boolean) | null,
+  locked = false,
 ): Kernel$<void> {
   const mapping = k.pages.mapping[folio];
   const object = k.mappings[mapping >> 1];
@@ -283,8 +339,10 @@ export function* rmapWalk<A>(
   }
   const anon = (mapping & 1) !== 0;
   const lock = object.lock;
-  if (k.stepping) yield k.acquire(lock, true);
-  k.lockShared(lock);
+  if (!locked) {
+    if (k.stepping) yield k.acquire(lock, true);
+    k.lockShared(lock);
+  }
   const count = anon ? (object as AnonVma).chains.length : (object as AddressSpace).vmas.length;
   for (let i = 0; i < count; i++) {
     const vma = (
@@ -295,6 +353,7 @@ export function* rmapWalk<A>(
     if (!(yield* one(k, folio, vma, vpn, arg))) break;
     if (done?.(k, folio)) break;
   }
+  if (locked) return;
   if (k.stepping) yield k.release(lock);
   k.unlockShared(lock);
 }
@@ -305,6 +364,10 @@ function folioNotMapped(k: Kernel, folio: number): boolean {
 
 /** What `tryToMigrate` may do (enum ttu_flags). */
 export const TTU_SPLIT_HUGE_PMD = 1;
+/** The caller holds the lock of the reverse map. */
+export const TTU_RMAP_LOCKED = 2;
+/** Take each lock, even where a glance says that nothing is mapped. */
+export const TTU_SYNC = 4;
 
 /**
  * The migration entry that replaces a present or device-private entry, with everything that the
@@ -343,7 +406,8 @@ function* tryToMigrateOne(
 ): Kernel$<boolean> {
   const { mm } = vma;
   let flags = arg.flags;
-  let pvmw = new MappedWalk(k, folio, vma, vpn, 0);
+  const sync = flags & TTU_SYNC ? PVMW_SYNC : 0;
+  let pvmw = new MappedWalk(k, folio, vma, vpn, sync);
   let ret = true;
   const range = notifierRange(MmuNotify.Clear, mm, vpn, pvmw.end);
   const notify = mmHasNotifiers(mm);
@@ -355,7 +419,7 @@ function* tryToMigrateOne(
         flags &= ~TTU_SPLIT_HUGE_PMD;
         if (k.stepping && pvmw.ptl) yield k.release(pvmw.ptl);
         pvmw.done(k);
-        pvmw = new MappedWalk(k, folio, vma, vpn, 0);
+        pvmw = new MappedWalk(k, folio, vma, vpn, sync);
         continue;
       }
       if (yield* setPmdMigrationEntry(k, vma, pvmw.vpn, pvmw.pmd, folio)) {
@@ -412,7 +476,8 @@ function* tryToMigrateOne(
  * faithful
  */
 export function tryToMigrate(k: Kernel, folio: number, flags: number): Kernel$<void> {
-  return rmapWalk(k, folio, tryToMigrateOne, { flags }, folioNotMapped);
+  const locked = (flags & TTU_RMAP_LOCKED) !== 0;
+  return rmapWalk(k, folio, tryToMigrateOne, { flags }, folioNotMapped, locked);
 }
 
 /**
