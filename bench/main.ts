@@ -1,0 +1,68 @@
+/** `npm run bench`: times, rates and ratios, all measured in one run. */
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import {
+  metadata,
+  missingPages,
+  presentPages,
+  rangeSizes,
+  snapshots,
+  sparseSpaces,
+  startTime,
+} from './cases.ts';
+import { type Results, reportText } from './report.ts';
+
+const HELP = `npm run bench [-- options]
+
+  --json         print one JSON object; times in nanoseconds
+  --quick        few rounds: to see that it runs
+  --pages N      pages of the main cases (default 4096)
+  --only NAME    one section: present, missing, snapshots, sizes, sparse, metadata, start`;
+
+const { values } = parseArgs({
+  options: {
+    json: { type: 'boolean' },
+    quick: { type: 'boolean' },
+    pages: { type: 'string', default: '4096' },
+    only: { type: 'string' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
+
+function main(): void {
+  if (values.help) {
+    console.log(HELP);
+    return;
+  }
+  const pages = Number(values.pages);
+  if (!Number.isInteger(pages) || pages < 1 || pages > 2 ** 18) {
+    throw new RangeError(`--pages: expected an integer from 1 to ${2 ** 18}, got ${values.pages}`);
+  }
+  const effort = values.quick ? { rounds: 3, warmUp: 1 } : { rounds: 21, warmUp: 8 };
+  const powers = values.quick ? [8, 12] : [8, 10, 12, 14, 16, 18];
+  const areas = values.quick ? [1, 64] : [1, 64, 1024, 8192];
+  const sections = {
+    present: () => presentPages(pages, effort),
+    missing: () => [missingPages(pages, false, effort), missingPages(pages, true, effort)],
+    snapshots: () => snapshots(pages, effort),
+    sizes: () => rangeSizes(powers, effort),
+    sparse: () => sparseSpaces(areas, effort),
+    metadata: () => metadata(),
+    start: () => startTime(effort),
+  };
+  const names = Object.keys(sections) as (keyof typeof sections)[];
+  const chosen = values.only === undefined ? names : names.filter((name) => name === values.only);
+  if (chosen.length === 0) throw new RangeError(`--only: expected one of ${names.join(', ')}`);
+  const machine = { node: process.version, cpu: cpus()[0]?.model.trim() ?? 'unknown' };
+  const results: Results = Object.fromEntries(chosen.map((name) => [name, sections[name]()]));
+  if (values.json) console.log(JSON.stringify({ machine, effort, ...results }));
+  else console.log(`Node ${machine.node}, ${machine.cpu}; medians of ${effort.rounds} rounds\n`);
+  if (!values.json) console.log(reportText(results));
+}
+
+try {
+  main();
+} catch (error) {
+  console.error(`bench: ${(error as Error).message}`);
+  process.exitCode = 1;
+}

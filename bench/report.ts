@@ -1,0 +1,137 @@
+/** The figures as text. */
+import type {
+  metadata,
+  missingPages,
+  presentPages,
+  rangeSizes,
+  snapshots,
+  sparseSpaces,
+  startTime,
+} from './cases.ts';
+import type { Sample } from './measure.ts';
+
+/** What a run measured: the sections that were asked for. */
+export interface Results {
+  present?: ReturnType<typeof presentPages>;
+  missing?: ReturnType<typeof missingPages>[];
+  snapshots?: ReturnType<typeof snapshots>;
+  sizes?: ReturnType<typeof rangeSizes>;
+  sparse?: ReturnType<typeof sparseSpaces>;
+  metadata?: ReturnType<typeof metadata>;
+  start?: ReturnType<typeof startTime>;
+}
+
+/** Rows in columns; the first column to the left, the others to the right. */
+function table(rows: readonly string[][]): string {
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  const cell = (text: string, i: number) =>
+    i === 0 ? text.padEnd(widths[i]) : text.padStart(widths[i]);
+  return rows.map((row) => `  ${row.map(cell).join('  ')}`.trimEnd()).join('\n');
+}
+
+const ms = (ns: number) => `${(ns / 1e6).toFixed(2)} ms`;
+const each = (ns: number, pages: number) => `${(ns / pages).toFixed(0)} ns`;
+const rate = (ns: number, pages: number) => `${((pages / ns) * 1e6).toFixed(0)} k/s`;
+const spread = ({ low, high }: Sample) => `${ms(low)} .. ${ms(high)}`;
+const ratio = (a: Sample, b: Sample) => (a.median / b.median).toFixed(2);
+
+const HEADING = ['', 'median', 'a page', 'pages', 'middle half'];
+
+function timed(name: string, sample: Sample, pages: number): string[] {
+  const { median } = sample;
+  return [name, ms(median), each(median, pages), rate(median, pages), spread(sample)];
+}
+
+/** The samples of a section, without what says how it was measured. */
+function samples(section: object): [string, Sample][] {
+  return Object.entries(section).filter(([, value]) => typeof value === 'object');
+}
+
+function presentText(section: ReturnType<typeof presentPages>): string {
+  const { pages } = section;
+  const copy = section['copy page by page'];
+  const bulk = section['copy in one'];
+  const to = section['to the device, unified'];
+  const rows = samples(section).map(([name, sample]) => timed(name, sample, pages));
+  return [
+    `Migrating ${pages} present base pages, against copying their bytes with Uint8Array.prototype.set`,
+    table([HEADING, ...rows]),
+    `  to the device, unified: ${ratio(to, copy)} of the copy page by page, ${ratio(to, bulk)} of the copy in one`,
+  ].join('\n');
+}
+
+function missingText(section: ReturnType<typeof missingPages>): string {
+  const { pages, write } = section;
+  const rows = samples(section).map(([name, sample]) => timed(name, sample, pages));
+  const handler = ratio(section.unified, section.collect);
+  const driver = ratio(section['unified, test driver'], section['collect, test driver']);
+  return [
+    `Faulting ${pages} missing pages for ${write ? 'writing' : 'reading'} and migrating them: one walk (unified), two (collect)`,
+    table([HEADING, ...rows]),
+    `  unified: ${handler} of collect's time; ${driver} in the test driver, which also reads the pages`,
+  ].join('\n');
+}
+
+function snapshotsText(section: ReturnType<typeof snapshots>): string {
+  const { pages } = section;
+  const rows = samples(section).map(([name, sample]) => timed(name, sample, pages));
+  return [`A walk over ${pages} pages that only looks`, table([HEADING, ...rows])].join('\n');
+}
+
+function sizesText(section: ReturnType<typeof rangeSizes>): string {
+  const rows = section.map(({ pages, snapshot, migrate, back }) => [
+    `${pages} pages`,
+    ...[snapshot, migrate, back].map(({ median }) => each(median, pages)),
+  ]);
+  return [
+    'Cost a page against the size of the range (pages of 16 bytes: the bookkeeping alone)',
+    table([['', 'snapshot', 'to the device', 'back to RAM'], ...rows]),
+  ].join('\n');
+}
+
+function sparseText(section: ReturnType<typeof sparseSpaces>): string {
+  const us = ({ median }: Sample) => `${(median / 1e3).toFixed(1)} us`;
+  const rows = section.map((row) => [
+    `${row.areas} areas`,
+    String(row.tables),
+    us(row['snapshot 512 pages']),
+    us(row['migrate 512 pages and back']),
+    us(row['migrate 1 page and back']),
+  ]);
+  const heading = ['', 'tables', 'snapshot of 512', '512 there and back', '1 there and back'];
+  return [
+    'The same work in larger address spaces: an area of one page every GiB (pages of 16 bytes)',
+    table([heading, ...rows]),
+  ].join('\n');
+}
+
+function metadataText(section: ReturnType<typeof metadata>): string {
+  const rows = Object.entries(section).map(([name, bytes]) => [name, `${bytes} bytes`]);
+  return ['What is kept for a page', table(rows)].join('\n');
+}
+
+function startText(section: ReturnType<typeof startTime>): string {
+  const rows = Object.entries(section).map(([name, sample]) => [
+    name,
+    ms(sample.median),
+    spread(sample),
+  ]);
+  return ['From start to end of a command', table([['', 'median', 'middle half'], ...rows])].join(
+    '\n',
+  );
+}
+
+/** Everything that was measured, for reading. */
+export function reportText(results: Results): string {
+  const { present, missing, snapshots, sizes, sparse, metadata, start } = results;
+  const parts = [
+    present && presentText(present),
+    ...(missing ?? []).map(missingText),
+    snapshots && snapshotsText(snapshots),
+    sizes && sizesText(sizes),
+    sparse && sparseText(sparse),
+    metadata && metadataText(metadata),
+    start && startText(start),
+  ];
+  return parts.filter((part) => part !== undefined).join('\n\n');
+}
