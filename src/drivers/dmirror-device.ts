@@ -157,4 +157,3 @@ export class DmirrorDevice {
     k.counters.bytesCleared += k.geometry.pageBytes;
   }
 }
-

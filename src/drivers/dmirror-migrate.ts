@@ -3,8 +3,7 @@
  *
  * Models: lib/test_hmm.c
  */
-import { EINVAL, ENOMEM } from '../machine/errno.ts';
-import type { Kernel$ } from '../machine/step.ts';
+
 import {
   MIGRATE_VMA_SELECT_COMPOUND,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
@@ -26,6 +25,8 @@ import {
   migratePfn,
   migratePfnToPfn,
 } from '../hmm/pfn.ts';
+import { EINVAL, ENOMEM } from '../machine/errno.ts';
+import type { Kernel$ } from '../machine/step.ts';
 import { VM_FAULT_OOM, VM_FAULT_SIGBUS, type VmFault } from '../mm/fault.ts';
 import {
   folioAlloc,
@@ -42,7 +43,7 @@ import { Holder } from '../mm/ledger.ts';
 import type { DevPagemap } from '../mm/memremap.ts';
 import type { Mm } from '../mm/mm.ts';
 import { hugeStart } from '../mm/pgtable.ts';
-import { type Vma, VM_READ } from '../mm/vma.ts';
+import { VM_READ, type Vma } from '../mm/vma.ts';
 import { DPT_READ, DPT_WRITE } from './device-table.ts';
 import { type DeviceResult, type Dmirror, readBack } from './dmirror.ts';
 import type { DmirrorDevice } from './dmirror-device.ts';
@@ -63,11 +64,7 @@ function* allocRam(k: Kernel, order: number): Kernel$<number> {
  * Mirrors: lib/test_hmm.c dmirror_migrate_alloc_and_copy()
  * faithful
  */
-export function* migrateAllocAndCopy(
-  k: Kernel,
-  args: MigrateVma,
-  dmirror: Dmirror,
-): Kernel$<void> {
+export function* migrateAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kernel$<void> {
   const { device } = dmirror;
   const { src, dst } = args;
   const huge = k.geometry.ptrsPerPte;
@@ -329,11 +326,7 @@ export function* devmemFault(k: Kernel, device: DmirrorDevice, vmf: VmFault): Ke
  * Mirrors: lib/test_hmm.c dmirror_device_evict_chunk()
  * faithful
  */
-export function* evictChunk(
-  k: Kernel,
-  device: DmirrorDevice,
-  chunk: DevPagemap,
-): Kernel$<void> {
+export function* evictChunk(k: Kernel, device: DmirrorDevice, chunk: DevPagemap): Kernel$<void> {
   const npages = chunk.count;
   const src = new Int32Array(npages);
   const dst = new Int32Array(npages);

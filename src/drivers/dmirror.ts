@@ -3,9 +3,7 @@
  *
  * Models: lib/test_hmm.c
  */
-import { EBUSY, EFAULT, ENOENT, EPERM } from '../machine/errno.ts';
-import type { Lock } from '../machine/lock.ts';
-import { type Kernel$, Space, StepKind } from '../machine/step.ts';
+
 import {
   HMM_PFN_ERROR,
   HMM_PFN_REQ_FAULT,
@@ -17,6 +15,9 @@ import {
 } from '../hmm/pfn.ts';
 import { hmmRangeFault } from '../hmm/range.ts';
 import type { HmmRange } from '../hmm/walk-state.ts';
+import { EBUSY, EFAULT, ENOENT, EPERM } from '../machine/errno.ts';
+import type { Lock } from '../machine/lock.ts';
+import { type Kernel$, Space, StepKind } from '../machine/step.ts';
 import { folioIsDevicePrivate, folioPut, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { Holder } from '../mm/ledger.ts';
@@ -39,7 +40,7 @@ import type { DmirrorDevice } from './dmirror-device.ts';
 import { evictChunk } from './dmirror-migrate.ts';
 
 /** Pages that one range fault or snapshot covers. */
-const BATCH = 32;
+export const BATCH = 32;
 
 /** Bytes of a snapshot (lib/test_hmm_uapi.h HMM_DMIRROR_PROT_*). */
 export const PROT_ERROR = 0xff;
@@ -60,6 +61,13 @@ export interface DeviceResult {
   data: Uint8Array | null;
 }
 
+/** Pages `first` to `last`, both inclusive, were invalidated. */
+export interface Invalidated {
+  first: number;
+  last: number;
+  sequence: number;
+}
+
 /** An open device file: the mirror of one address space (struct dmirror). */
 export class Dmirror {
   readonly pt = new DeviceTable();
@@ -67,6 +75,8 @@ export class Dmirror {
   readonly notifier: IntervalNotifier;
   /** The next allocation of a page, here or in RAM, fails (HMM_DMIRROR_FLAG_FAIL_ALLOC). */
   failAlloc = false;
+  /** While a walk is under way that will map what it finds: what was invalidated since. */
+  readonly watches = new Set<Invalidated[]>();
   readonly number: number;
 
   constructor(
@@ -104,6 +114,9 @@ function invalidateOps(dmirror: Dmirror): IntervalNotifierOps {
       }
       mmuIntervalSetSeq(notifier, sequence);
       dmirror.pt.eraseRange(range.start, range.end);
+      for (const watch of dmirror.watches) {
+        watch.push({ first: range.start, last: range.end, sequence });
+      }
       if (k.stepping) yield k.release(dmirror.mutex);
       k.unlock(dmirror.mutex);
       return true;
@@ -496,5 +509,3 @@ export function* deviceSnapshot(
   }
   return { ret: 0, prot };
 }
-
-

@@ -2,11 +2,11 @@ export * from './device-table.ts';
 export {
   checkExclusive,
   closeDmirror,
+  type DeviceResult,
+  Dmirror,
   deviceAccess,
   deviceExclusive,
-  type DeviceResult,
   deviceSnapshot,
-  Dmirror,
   openDmirror,
 } from './dmirror.ts';
 export { DmirrorDevice } from './dmirror-device.ts';

@@ -4,8 +4,7 @@
  *
  * Models: lib/test_hmm.c with the series' HMM_DMIRROR_MIGRATE_ON_FAULT_TO_DEV
  */
-import { EBUSY } from '../machine/errno.ts';
-import type { Kernel$ } from '../machine/step.ts';
+
 import {
   MIGRATE_VMA_SELECT_COMPOUND,
   MIGRATE_VMA_SELECT_SYSTEM,
@@ -24,16 +23,20 @@ import {
 } from '../hmm/pfn.ts';
 import { hmmRangeFault } from '../hmm/range.ts';
 import type { HmmRange } from '../hmm/walk-state.ts';
+import { EBUSY } from '../machine/errno.ts';
+import type { Kernel$ } from '../machine/step.ts';
 import { folioIsZoneDevice } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
-import { mmuIntervalReadBegin, mmuIntervalReadRetry } from '../mm/mmu-notifier.ts';
-import { type Vma, VM_READ, VM_WRITE } from '../mm/vma.ts';
+import { mmuIntervalReadBegin } from '../mm/mmu-notifier.ts';
+import { VM_READ, VM_WRITE, type Vma } from '../mm/vma.ts';
 import { DPT_READ, DPT_WRITE, tagOf } from './device-table.ts';
 import {
-  deviceAccess,
-  deviceRange,
+  BATCH,
   type DeviceResult,
   type Dmirror,
+  deviceAccess,
+  deviceRange,
+  type Invalidated,
   readBack,
 } from './dmirror.ts';
 import { migratePrepared, migrateToDevice } from './dmirror-migrate.ts';
@@ -55,10 +58,7 @@ function* twoPass(
   return yield* migrateToDevice(k, dmirror, start, end);
 }
 
-/**
- * The first page that the device cannot access by its own page table; it faults from there on.
- * What it can access stays as it is, and migrates without a fault.
- */
+/** The first page of a range that the device cannot access by its own page table, or the end. */
 function firstMiss(dmirror: Dmirror, start: number, end: number, write: boolean): number {
   for (let vpn = start; vpn < end; vpn++) {
     const entry = dmirror.pt.load(vpn);
@@ -69,7 +69,8 @@ function firstMiss(dmirror: Dmirror, start: number, end: number, write: boolean)
 
 /**
  * Maps the pages that a range fault gave; the mutex is held. Those that migrate are mapped again when
- * they have.
+ * they have. A page that was invalidated since the walk looked at it is left out: the device faults
+ * again when it comes there.
  * @param from first page that was asked for
  * @returns false when a page was not given as asked for, or is part of a huge page that the device
  * has already: which pages of that a walk reports depends on where its range begins, so that is left
@@ -81,10 +82,13 @@ function mapFound(
   range: HmmRange,
   from: number,
   write: boolean,
+  watch: readonly Invalidated[],
 ): boolean {
+  const stale = watch.filter(({ sequence }) => sequence > range.notifierSeq);
   for (let vpn = from; vpn < range.end; vpn++) {
     const entry = range.hmmPfns[vpn - range.start];
     if (!(entry & HMM_PFN_VALID)) continue;
+    if (stale.some(({ first, last }) => first <= vpn && vpn <= last)) continue;
     const huge = hmmPfnToMapOrder(entry, k.geometry.pmdOrder) > 0;
     if (huge && folioIsZoneDevice(k, hmmPfnToPfn(entry))) return false;
     if (write && !(entry & HMM_PFN_WRITE)) return false;
@@ -120,39 +124,38 @@ function* onePass(
   range.start = start;
   range.end = end;
   range.migrate = args;
-  for (;;) {
-    if (k.stepping) yield k.acquire(mutex);
-    k.lock(mutex);
-    const from = firstMiss(dmirror, start, end, write);
-    if (k.stepping) yield k.release(mutex);
-    k.unlock(mutex);
-    range.hmmPfns.fill(0, 0, from - start);
-    range.hmmPfns.fill(request, from - start);
-    range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
-    let ret = yield* hmmRangeFault(k, range);
-    let stale = false;
-    if (!ret) {
-      if (k.stepping) yield k.acquire(mutex);
-      k.lock(mutex);
-      stale = mmuIntervalReadRetry(notifier, range.notifierSeq);
-      if (!stale && !mapFound(k, dmirror, range, from, write)) ret = 1;
-      if (k.stepping) yield k.release(mutex);
-      k.unlock(mutex);
-    }
-    yield* migrateHmmRangeSetup(k, range);
-    if (!ret && !stale) {
-      yield* migratePrepared(k, args, dmirror);
-      for (let i = 0; i < pages; i++) {
-        const hole = !(range.hmmPfns[i] & HMM_PFN_VALID);
-        if (hole && !(args.src[i] & MIGRATE_PFN_MIGRATE)) left.push(start + i);
-      }
-      return 0;
-    }
+  const watch: Invalidated[] = [];
+  if (k.stepping) yield k.acquire(mutex);
+  k.lock(mutex);
+  const from = firstMiss(dmirror, start, end, write);
+  const readFrom = write ? firstMiss(dmirror, from, end, false) : from;
+  dmirror.watches.add(watch);
+  if (k.stepping) yield k.release(mutex);
+  k.unlock(mutex);
+  // what the device can access stays as it is, and migrates without a fault
+  range.hmmPfns.fill(request, from - start);
+  range.faultUnits = { pages: BATCH, readFrom, writeFrom: from < readFrom ? from : -1 };
+  range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
+  let ret = yield* hmmRangeFault(k, range);
+  if (k.stepping) yield k.acquire(mutex);
+  k.lock(mutex);
+  if (!ret && !mapFound(k, dmirror, range, from, write, watch)) ret = 1;
+  dmirror.watches.delete(watch);
+  if (k.stepping) yield k.release(mutex);
+  k.unlock(mutex);
+  yield* migrateHmmRangeSetup(k, range);
+  if (ret) {
     // take back out what the walk installed
     yield* migrateVmaPages(k, args);
     yield* migrateVmaFinalize(k, args);
-    if (ret && ret !== -EBUSY) return ret;
+    return ret;
   }
+  yield* migratePrepared(k, args, dmirror);
+  for (let i = 0; i < pages; i++) {
+    const hole = !(range.hmmPfns[i] & HMM_PFN_VALID);
+    if (hole && !(args.src[i] & MIGRATE_PFN_MIGRATE)) left.push(start + i);
+  }
+  return 0;
 }
 
 /**
@@ -195,7 +198,8 @@ function* unifiedChunk(
   const left: number[] = [];
   let ret = parts ? 0 : 1;
   for (const part of parts ?? []) {
-    ret = yield* onePass(k, dmirror, part.vma, part.start, part.end, write, left);
+    do ret = yield* onePass(k, dmirror, part.vma, part.start, part.end, write, left);
+    while (ret === -EBUSY);
     if (ret) break;
   }
   if (k.stepping) yield k.release(mm.mmapLock);

@@ -8,12 +8,12 @@ import { ptePfn, ptePresent, pteWrite } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import { vmNormalPage } from '../mm/fault.ts';
 import {
+  folioFree,
   folioGet,
   folioIsLarge,
   folioIsZoneDevice,
   folioPut,
   folioPutTestzero,
-  folioFree,
   pageFolio,
 } from '../mm/folio.ts';
 import { setPmdMigrationEntry, splitFolio } from '../mm/huge-memory.ts';
@@ -32,8 +32,8 @@ import {
   pmdIsTable,
   pmdPresent,
   pmdTransHuge,
-  ptepGet,
   pteOffsetMap,
+  ptepGet,
   ptlOf,
 } from '../mm/pgtable.ts';
 import { type Vma, vmaIsAnonymous } from '../mm/vma.ts';
@@ -49,18 +49,15 @@ import {
   migrateVmaSplitFolio,
   SKIPPED,
 } from './migration-entry.ts';
-import {
-  MIGRATE_PFN_COMPOUND,
-  MIGRATE_PFN_MIGRATE,
-  MIGRATE_PFN_WRITE,
-  migratePfn,
-} from './pfn.ts';
+import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_WRITE, migratePfn } from './pfn.ts';
 
 /** Whether a range is one whole huge page, and the caller takes such. */
 export function wholeHuge(k: Kernel, migrate: MigrateVma, start: number, end: number): boolean {
   const mask = k.geometry.ptrsPerPte - 1;
   return (
-    (migrate.flags & MIGRATE_VMA_SELECT_COMPOUND) !== 0 && (start & mask) === 0 && (end & mask) === 0
+    (migrate.flags & MIGRATE_VMA_SELECT_COMPOUND) !== 0 &&
+    (start & mask) === 0 &&
+    (end & mask) === 0
   );
 }
 
@@ -237,7 +234,8 @@ function* collectPmd(
           mpfn = MIGRATE_PFN_MIGRATE;
           migrate.cpages++;
         } else if (folioIsZoneDevice(k, page)) page = -1;
-        else mpfn = migratePfn(page) | MIGRATE_PFN_MIGRATE | (pteWrite(pte) ? MIGRATE_PFN_WRITE : 0);
+        else
+          mpfn = migratePfn(page) | MIGRATE_PFN_MIGRATE | (pteWrite(pte) ? MIGRATE_PFN_WRITE : 0);
       }
       if (page >= 0) {
         const folio = pageFolio(k, page);

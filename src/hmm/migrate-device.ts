@@ -8,12 +8,7 @@ import { folioFree, folioPages, folioPutTestzero, folioTryGet, pageFolio } from 
 import type { Kernel } from '../mm/kernel.ts';
 import { Holder } from '../mm/ledger.ts';
 import { migrateDeviceFinalizeInner, migrateDevicePagesInner } from './migrate-vma.ts';
-import {
-  MIGRATE_PFN_COMPOUND,
-  MIGRATE_PFN_MIGRATE,
-  migratePfn,
-  type Pfns,
-} from './pfn.ts';
+import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, migratePfn, type Pfns } from './pfn.ts';
 import { migrateDeviceUnmap } from './unmap.ts';
 
 /**
@@ -92,12 +87,7 @@ export function migrateDevicePfns(k: Kernel, src: Pfns, npages: number): Kernel$
 }
 
 /** Mirrors: mm/migrate_device.c migrate_device_pages(); faithful */
-export function migrateDevicePages(
-  k: Kernel,
-  src: Pfns,
-  dst: Pfns,
-  npages: number,
-): Kernel$<void> {
+export function migrateDevicePages(k: Kernel, src: Pfns, dst: Pfns, npages: number): Kernel$<void> {
   return migrateDevicePagesInner(k, src, dst, npages, null);
 }
 

@@ -4,11 +4,7 @@
  * Models: mm/migrate_device.c
  */
 import { PG_UPTODATE } from '../machine/page.ts';
-import {
-  PTE_WRITE,
-  pteMkdirty,
-  ptePfn,
-} from '../machine/pte.ts';
+import { PTE_WRITE, pteMkdirty, ptePfn } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import { anonVmaPrepare } from '../mm/anon-vma.ts';
 import {
@@ -22,14 +18,11 @@ import {
 import { mkHugePmd, thpVmaSuitableOrder } from '../mm/huge-memory.ts';
 import { folioSplitUnmapped, splitHugePmdAddress } from '../mm/huge-split.ts';
 import type { Kernel } from '../mm/kernel.ts';
-import {
-  makeReadableDevicePrivateEntry,
-  makeWritableDevicePrivateEntry,
-} from '../mm/leafops.ts';
+import { makeReadableDevicePrivateEntry, makeWritableDevicePrivateEntry } from '../mm/leafops.ts';
 import { Holder } from '../mm/ledger.ts';
 import { pgtableDeposit, pmdTransHuge, ptepGet, ptlOf, setPte } from '../mm/pgtable.ts';
 import { folioAddNewAnonRmap } from '../mm/rmap.ts';
-import { type Vma, VM_WRITE } from '../mm/vma.ts';
+import { VM_WRITE, type Vma } from '../mm/vma.ts';
 import type { MigrateVma } from './migrate-args.ts';
 import {
   MIGRATE_PFN_COMPOUND,

@@ -90,10 +90,6 @@ export function hmmPfnsFill(
   return 0;
 }
 
-function faultFolioOf(k: Kernel, migrate: MigrateVma): number {
-  return migrate.faultPage < 0 ? -1 : pageFolio(k, migrate.faultPage);
-}
-
 /**
  * Prepares a huge entry. The PMD lock is held, and stays so.
  *
@@ -117,7 +113,7 @@ export function* hmmVmaHandleMigratePreparePmd(
   if (!select) return 0;
   const migrate = range.migrate as MigrateVma;
   assertPmdLocked(k, walk, true);
-  const faultFolio = faultFolioOf(k, migrate);
+  const { faultFolio } = walk;
   const pmd = ptepGet(k, pmdp);
   if (pmd === 0) return hmmPfnsFill(k, start, end, walk, 0, true);
   if (!(pfns[at] & HMM_PFN_VALID)) return 0;
@@ -154,7 +150,12 @@ export function* hmmVmaHandleMigratePreparePmd(
 }
 
 /** Unlocks the table of base entries, after the flush that replaced entries need. */
-export function* unlockPtes(k: Kernel, walk: HmmVmaWalk, start: number, end: number): Kernel$<void> {
+export function* unlockPtes(
+  k: Kernel,
+  walk: HmmVmaWalk,
+  start: number,
+  end: number,
+): Kernel$<void> {
   const ptl = walk.ptl as Lock;
   if (walk.unmapped) {
     if (k.stepping) yield k.flushStep(start);
@@ -221,7 +222,7 @@ export function* hmmVmaHandleMigratePrepare(
     writable = pteWrite(pte);
   }
   const folio = pageFolio(k, page);
-  const faultFolio = faultFolioOf(k, migrate);
+  const { faultFolio } = walk;
   if (folioIsLarge(k, folio)) {
     if (folio !== faultFolio) {
       if (k.stepping) yield k.writeFolio(folio);
@@ -254,9 +255,8 @@ export function* hmmVmaWalkSplit(
   pmdp: number,
   vpn: number,
 ): Kernel$<number> {
-  const { migrate } = walk.range;
+  const { faultFolio } = walk;
   assertUnlocked(k, walk);
-  const faultFolio = migrate ? faultFolioOf(k, migrate) : -1;
   const ptl = ptlOf(k, pmdp);
   if (k.stepping) yield k.acquire(ptl);
   k.lock(ptl);

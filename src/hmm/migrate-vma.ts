@@ -23,10 +23,7 @@ import {
 } from '../mm/folio.ts';
 import { splitHugePmd } from '../mm/huge-memory.ts';
 import type { Kernel } from '../mm/kernel.ts';
-import {
-  makeReadableDevicePrivateEntry,
-  makeWritableDevicePrivateEntry,
-} from '../mm/leafops.ts';
+import { makeReadableDevicePrivateEntry, makeWritableDevicePrivateEntry } from '../mm/leafops.ts';
 import { Holder } from '../mm/ledger.ts';
 import {
   folioMapping,
@@ -44,18 +41,18 @@ import {
 import {
   pmdAlloc,
   pmdTransHuge,
-  ptepGet,
-  ptepGetAndClear,
   pteAlloc,
   pteOffsetMap,
+  ptepGet,
+  ptepGetAndClear,
   ptlOf,
   setPte,
 } from '../mm/pgtable.ts';
 import { folioAddNewAnonRmap } from '../mm/rmap.ts';
-import { type Vma, VM_WRITE, vmaIsAnonymous } from '../mm/vma.ts';
+import { VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { migrateVmaCollect } from './collect.ts';
-import { insertHugePmdPage, splitUnmappedFolio } from './migrate-huge.ts';
 import { MIGRATE_VMA_FAULT, type MigrateVma } from './migrate-args.ts';
+import { insertHugePmdPage, splitUnmappedFolio } from './migrate-huge.ts';
 import {
   HMM_PFN_COMPOUND,
   HMM_PFN_INOUT_FLAGS,

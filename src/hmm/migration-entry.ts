@@ -15,9 +15,9 @@ import {
   pageAnonExclusive,
   pageFolio,
 } from '../mm/folio.ts';
+import { splitFolio } from '../mm/huge-memory.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { Holder } from '../mm/ledger.ts';
-import { splitFolio } from '../mm/huge-memory.ts';
 import { ptepGetAndClear, setPte } from '../mm/pgtable.ts';
 import { folioRemoveRmapPte, folioTryShareAnonRmap, migrationPte } from '../mm/rmap.ts';
 import type { Vma } from '../mm/vma.ts';

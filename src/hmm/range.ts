@@ -40,12 +40,12 @@ import {
   pmdIsTable,
   pmdPresent,
   pmdTransHuge,
-  ptepGet,
   pteOffsetMap,
+  ptepGet,
   ptepOf,
   ptlOf,
 } from '../mm/pgtable.ts';
-import { type Vma, VM_READ, VM_WRITE } from '../mm/vma.ts';
+import { VM_READ, VM_WRITE, type Vma } from '../mm/vma.ts';
 import { AS_POSTED } from './as-posted/prepare.ts';
 import {
   hmmPfnsFill,
@@ -97,6 +97,18 @@ function rangeNeedFault(range: HmmRange, start: number, end: number, cpuFlags: n
 function recordFault(walk: HmmVmaWalk, start: number, end: number, required: number): number {
   walk.last = start;
   walk.end = end;
+  const units = walk.range.faultUnits;
+  if (units) {
+    const write = (required & HMM_NEED_WRITE_FAULT) !== 0;
+    let from = write ? units.writeFrom : units.readFrom;
+    if (from < 0) {
+      from = start;
+      if (write) units.writeFrom = from;
+      else units.readFrom = from;
+    }
+    const unit = Math.floor((start - from) / units.pages) + 1;
+    walk.end = Math.min(end, from + unit * units.pages);
+  }
   walk.requiredFault = required;
   return HMM_FAULT_PENDING;
 }
@@ -145,10 +157,7 @@ function handlePte(
     const required = needFault(range, request, 0);
     if (required) return recordFault(walk, vpn, end, required);
   } else if (!ptePresent(pte)) {
-    if (
-      isDevicePrivate(pte) &&
-      pagePgmap(k, softleafToPfn(pte)).owner === range.devPrivateOwner
-    ) {
+    if (isDevicePrivate(pte) && pagePgmap(k, softleafToPfn(pte)).owner === range.devPrivateOwner) {
       // the caller's own page is reported, not faulted
       const flags = HMM_PFN_VALID | (isDevicePrivateWrite(pte) ? HMM_PFN_WRITE : 0);
       result = hmmPfn(softleafToPfn(pte), flags);
@@ -164,9 +173,7 @@ function handlePte(
       }
     }
   } else {
-    const flags = pteProtnone(pte)
-      ? 0
-      : HMM_PFN_VALID | (pteWrite(pte) ? HMM_PFN_WRITE : 0);
+    const flags = pteProtnone(pte) ? 0 : HMM_PFN_VALID | (pteWrite(pte) ? HMM_PFN_WRITE : 0);
     const required = needFault(range, request, flags);
     if (required) return recordFault(walk, vpn, end, required);
     result = hmmPfn(ptePfn(pte), flags);
@@ -179,13 +186,7 @@ function handlePte(
  * Mirrors: mm/hmm.c hmm_vma_handle_pmd()
  * faithful
  */
-function handlePmd(
-  k: Kernel,
-  walk: HmmVmaWalk,
-  start: number,
-  end: number,
-  pmd: number,
-): number {
+function handlePmd(k: Kernel, walk: HmmVmaWalk, start: number, end: number, pmd: number): number {
   const { range } = walk;
   const flags =
     pmd & PTE_PROTNONE
@@ -197,13 +198,7 @@ function handlePmd(
   return 0;
 }
 
-function fillHuge(
-  walk: HmmVmaWalk,
-  start: number,
-  end: number,
-  pfn: number,
-  flags: number,
-): void {
+function fillHuge(walk: HmmVmaWalk, start: number, end: number, pfn: number, flags: number): void {
   const pfns = walk.range.hmmPfns;
   const at = start - walk.range.start;
   for (let i = 0; i < end - start; i++) {
@@ -235,9 +230,7 @@ function handleAbsentPmd(
   }
   const required = rangeNeedFault(range, start, end, 0);
   if (!required) return hmmPfnsFill(k, start, end, walk, HMM_PFN_ERROR, false);
-  return isDevicePrivate(pmd)
-    ? recordFault(walk, start, end, bringBack(range, required))
-    : -EFAULT;
+  return isDevicePrivate(pmd) ? recordFault(walk, start, end, bringBack(range, required)) : -EFAULT;
 }
 
 /** Gives the PMD lock up, if the walk holds it. */
@@ -247,6 +240,16 @@ function* unlockPmd(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
   k.unlock(walk.ptl);
   walk.ptl = null;
   walk.pmdLocked = false;
+}
+
+/**
+ * What was asked of these pages was given, and overwritten by a result that does not stand: they will
+ * be looked at again, and nothing more is asked for. (A split may turn pages of zeros into the zero
+ * page: these are holes to be populated then, not pages to be faulted again.)
+ */
+function satisfied(range: HmmRange, start: number, end: number): void {
+  const pfns = range.hmmPfns;
+  for (let i = start - range.start; i < end - range.start; i++) pfns[i] &= HMM_PFN_INOUT_FLAGS;
 }
 
 /** Whether an earlier round of this walk prepared the page: it stays as it is. */
@@ -275,6 +278,8 @@ function* walkPmd(
   const walk = mmWalk.private;
   const { range } = walk;
   const migrating = hmmSelectMigrate(range) !== 0;
+  const faultPage = range.migrate ? range.migrate.faultPage : -1;
+  walk.faultFolio = faultPage < 0 ? -1 : pageFolio(k, faultPage);
   let vpn = start;
   // a large folio could not be split: the rest of the table stays where it is
   let lookOnly = false;
@@ -315,6 +320,7 @@ function* walkPmd(
       if (ret !== -ENOENT) return ret;
       // not whole: split it, and walk the base entries; if it stays, so does its result
       if (yield* prepareOps(k).split(k, walk, pmdp, vpn)) return 0;
+      satisfied(range, vpn, end);
       continue;
     }
     yield* unlockPmd(k, walk);
@@ -353,6 +359,7 @@ function* walkPmd(
     if (ret !== -EAGAIN && ret !== -ENOMEM) return ret;
     // a large folio was split, or could not be: look again
     assertUnlocked(k, walk);
+    satisfied(range, vpn, vpn + 1);
     lookOnly = ret === -ENOMEM;
   }
 }

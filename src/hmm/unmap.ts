@@ -3,8 +3,9 @@
  *
  * Models: mm/migrate_device.c
  */
-import type { Kernel$ } from '../machine/step.ts';
+
 import { PG_LRU } from '../machine/page.ts';
+import type { Kernel$ } from '../machine/step.ts';
 import {
   folioFree,
   folioGet,
@@ -23,12 +24,7 @@ import type { Kernel } from '../mm/kernel.ts';
 import { Holder } from '../mm/ledger.ts';
 import { folioMapping, removeMigrationPtes } from '../mm/migrate.ts';
 import { tryToMigrate } from '../mm/rmap.ts';
-import {
-  MIGRATE_PFN_COMPOUND,
-  MIGRATE_PFN_MIGRATE,
-  migratePfnToPfn,
-  type Pfns,
-} from './pfn.ts';
+import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, migratePfnToPfn, type Pfns } from './pfn.ts';
 
 /**
  * Whether nobody but the migration holds a page.

@@ -29,6 +29,18 @@ export interface HmmRange {
   devPrivateOwner: object | null;
   /** Prepare pages for migration on the way. */
   migrate: MigrateVma | null;
+  /** How far one fault reaches; without it, to the end of the table or the area. */
+  faultUnits?: FaultUnits;
+}
+
+/**
+ * Faults come in units of so many pages, counted from a page of their own for reading and for
+ * writing; -1: from the first page that is faulted.
+ */
+export interface FaultUnits {
+  readonly pages: number;
+  readFrom: number;
+  writeFrom: number;
 }
 
 /**
@@ -45,6 +57,11 @@ export class HmmVmaWalk {
   end = 0;
   requiredFault = 0;
   // ---- when migrating ----
+  /**
+   * The folio of the fault's page when the walk came to the table. After a split the page is in
+   * another one: 7.3.4 leaves it for the next fault then, and so do we.
+   */
+  faultFolio = -1;
   /** The one area that the range may lie in. */
   vma: Vma | null = null;
   /** The invalidation that brackets the walk, while it is open. */

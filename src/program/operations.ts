@@ -2,10 +2,10 @@
 import {
   checkExclusive,
   type DeviceResult,
+  type Dmirror,
   deviceAccess,
   deviceExclusive,
   deviceSnapshot,
-  type Dmirror,
   faultMigrateToDevice,
   migrateToDevice,
   migrateToSystem,

@@ -1,12 +1,7 @@
 /** A text picture of each buffer: a glyph a page. */
 import { PTE_HUGE, ptePfn, ptePresent, pteProtnone, pteWrite } from '../machine/index.ts';
-import {
-  isDeviceExclusive,
-  isDevicePrivate,
-  isMigration,
-  softleafToPfn,
-} from '../mm/leafops.ts';
 import type { Kernel, Mm } from '../mm/index.ts';
+import { isDeviceExclusive, isDevicePrivate, isMigration, softleafToPfn } from '../mm/leafops.ts';
 import { pagePgmap } from '../mm/memremap.ts';
 import { pmdIsHuge, pmdpOf, ptepGet, ptepOf } from '../mm/pgtable.ts';
 import type { System } from './system.ts';
@@ -33,7 +28,15 @@ export const LEGEND: readonly [glyph: string, meaning: string][] = [
   ['-', 'present, no access'],
 ];
 /** Pages of a huge mapping are shown in capitals; on a device as these. */
-const HUGE: Record<string, string> = { r: 'R', w: 'W', z: 'Z', m: 'M', '0': 'A', '1': 'B', '-': '=' };
+const HUGE: Record<string, string> = {
+  r: 'R',
+  w: 'W',
+  z: 'Z',
+  m: 'M',
+  '0': 'A',
+  '1': 'B',
+  '-': '=',
+};
 export const HUGE_LEGEND: readonly [glyph: string, meaning: string][] = [
   ['R W Z M =', 'the same, in a huge mapping'],
   ['A B', 'a huge page on device 0, 1'],

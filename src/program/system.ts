@@ -2,15 +2,10 @@
  * The system that a program runs on: a kernel, its processes, two devices, and the pins that
  * processes hold.
  */
-import {
-  closeDmirror,
-  Dmirror,
-  DmirrorDevice,
-  openDmirror,
-} from '../drivers/index.ts';
+import { closeDmirror, type Dmirror, DmirrorDevice, openDmirror } from '../drivers/index.ts';
 import { type Kernel$, runToEnd } from '../machine/index.ts';
-import { folioPut, pageFolio } from '../mm/folio.ts';
 import { exitMmap } from '../mm/exit.ts';
+import { folioPut, pageFolio } from '../mm/folio.ts';
 import { Holder, Kernel, type KernelOptions, Ledger, type Mm } from '../mm/index.ts';
 
 /** A reference on a page, held by the processes that have its pipe open. */

@@ -268,12 +268,7 @@ function* hmmVmaHandleMigratePrepare(
  * Mirrors: the seed's hmm_vma_walk_split()
  * faithful
  */
-function* hmmVmaWalkSplit(
-  k: Kernel,
-  walk: HmmVmaWalk,
-  pmdp: number,
-  vpn: number,
-): Kernel$<number> {
+function* hmmVmaWalkSplit(k: Kernel, walk: HmmVmaWalk, pmdp: number, vpn: number): Kernel$<number> {
   const { migrate } = walk.range;
   assertUnlocked(k, walk);
   const faultFolio = migrate && migrate.faultPage >= 0 ? pageFolio(k, migrate.faultPage) : -1;
