@@ -27,6 +27,7 @@ Exit codes:
 const MAIN_HELP = `${EXIT_HELP}
 
 Examples:
+  $ softleaf demo
   $ softleaf run examples/migrate-on-fault.json
   $ softleaf conform corpus/base.jsonl --walk collect`;
 
@@ -44,6 +45,12 @@ Examples:
   $ softleaf conform corpus/base.jsonl corpus/fork.jsonl
   $ softleaf conform corpus/mof.jsonl --walk collect --json
   $ softleaf conform corpus/base.jsonl --only base-10000 --verbose`;
+
+const DEMO_HELP = `${EXIT_HELP}
+
+Examples:
+  $ softleaf demo
+  $ NO_COLOR=1 softleaf demo`;
 
 function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
   const program = new Command('softleaf')
@@ -83,6 +90,15 @@ function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
     .action(async (files: string[], options: ConformOptions) => {
       const { conformCommand } = await import('./conform.ts');
       setExit(conformCommand(files, options, terminal));
+    });
+
+  program
+    .command('demo')
+    .description('The main example before and after, two walks compared, and the whole corpus.')
+    .addHelpText('after', DEMO_HELP)
+    .action(async () => {
+      const { demoCommand } = await import('./demo.ts');
+      setExit(demoCommand(terminal));
     });
   return program;
 }

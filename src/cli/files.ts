@@ -1,5 +1,5 @@
 /** Reading programs and data that ship with the package. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type ProgramFile, parseProgramFile } from '../program/corpus.ts';
 import { UsageError } from './terminal.ts';
@@ -23,6 +23,12 @@ export function readText(file: string): string {
 
 export function readPrograms(file: string): ProgramFile {
   return parseProgramFile(readText(file), file);
+}
+
+/** The recorded corpus that ships with the package: its files, by name. */
+export function shippedCorpus(): string[] {
+  const names = readdirSync(packageFile('corpus')).filter((name) => name.endsWith('.jsonl'));
+  return names.sort().map((name) => packageFile(`corpus/${name}`));
 }
 
 /** A recorded program whose outcome hangs on what the model leaves out on purpose. */

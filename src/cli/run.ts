@@ -1,10 +1,10 @@
 /** `softleaf run`: one program, each operation with its result, then a picture of the memory. */
 import type { Op } from '../program/ops.ts';
-import { picture } from '../program/picture.ts';
 import { type RunOutcome, runProgram } from '../program/run.ts';
 import { compareResults } from '../program/runs.ts';
 import { type Program, showOp, showResult, type Walk } from '../program/schema.ts';
 import { readPrograms } from './files.ts';
+import { legendText, pictureLines } from './picture-text.ts';
 import { ExitCode, type Paint, painter, printable, type Terminal, UsageError } from './terminal.ts';
 
 export interface RunCommandOptions {
@@ -25,25 +25,6 @@ function chooseProgram(file: string, only: string | undefined): Program {
   throw new UsageError(`${file} has ${programs.length} programs: name one with --only NAME`);
 }
 
-const ROW_GLYPHS = 64;
-
-/** The picture as lines of at most 64 pages. */
-function pictureText(outcome: RunOutcome): string {
-  const { rows, legend } = picture(outcome);
-  const lines = rows.flatMap(({ proc, buf, page, glyphs }) => {
-    const cells = [...glyphs];
-    const parts: string[] = [];
-    for (let at = 0; at < cells.length; at += ROW_GLYPHS) {
-      const head = at === 0 ? `proc ${proc} buf ${buf}` : '';
-      const first = String(page + at).padStart(7);
-      parts.push(`${head.padEnd(15)}${first}  ${cells.slice(at, at + ROW_GLYPHS).join('')}`);
-    }
-    return parts;
-  });
-  const meanings = legend.map(([glyph, meaning]) => `${glyph} ${meaning}`).join('   ');
-  return `${lines.join('\n')}\n\n${meanings}\n`;
-}
-
 function countersText(counters: Record<string, number>, all: boolean): string {
   const shown = Object.entries(counters).filter(([, value]) => all || value !== 0);
   const width = Math.max(0, ...shown.map(([name]) => name.length));
@@ -58,7 +39,9 @@ function opsText(ops: readonly Op[], outcome: RunOutcome, paint: Paint): string 
       const result = outcome.results[i];
       const style = result?.ret === 'ok' ? 'green' : 'yellow';
       const line = `${paint('dim', String(i).padStart(4))}  ${text.padEnd(width)}  `;
-      return `${line}${paint(style, showResult(result))}\n`;
+      const notes = [ops[i].comment ?? []].flat();
+      const above = notes.map((note) => `${paint('cyan', `      # ${printable(note)}`)}\n`);
+      return `${above.join('')}${line}${paint(style, showResult(result))}\n`;
     })
     .join('');
 }
@@ -86,7 +69,7 @@ export function runCommand(
     stdout.write(`\n${opsText(program.ops, outcome, paint)}`);
     for (const { title, op, stack } of findings)
       stdout.write(`\n${paint('red', 'finding')} at op ${op}: ${title}\n  ${stack.join('\n  ')}\n`);
-    stdout.write(`\n${pictureText(outcome)}`);
+    stdout.write(`\n${pictureLines(outcome).join('\n')}\n\n${legendText([outcome])}\n`);
     stdout.write(`\ncounters\n${countersText(counters, options.counters ?? false)}`);
     if (program.results !== undefined && difference === undefined)
       stdout.write(`\n${paint('green', 'as recorded')}\n`);

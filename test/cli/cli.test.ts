@@ -37,7 +37,7 @@ const outcome = (results: Result[], findings: RunOutcome['findings'] = []): RunO
   results,
   counters: { walks: 2, flushes: 0 },
   findings,
-  machine: undefined as never,
+  system: undefined as never,
 });
 /** A runner that gives what was recorded. */
 const asRecorded = (program: Program) => outcome(program.results ?? []);
@@ -54,12 +54,15 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 describe('softleaf', () => {
-  it.each([[['--help']], [['run', '--help']], [['conform', '--help']]])('%j', async (args) => {
-    const { code, out, err } = await softleaf(...args);
-    expect(code).toBe(0);
-    expect(out).toMatch(/Usage: softleaf[\s\S]*Exit codes:[\s\S]*Examples:/);
-    expect(err).toBe('');
-  });
+  it.each([[['--help']], [['run', '--help']], [['conform', '--help']], [['demo', '--help']]])(
+    '%j',
+    async (args) => {
+      const { code, out, err } = await softleaf(...args);
+      expect(code).toBe(0);
+      expect(out).toMatch(/Usage: softleaf[\s\S]*Exit codes:[\s\S]*Examples:/);
+      expect(err).toBe('');
+    },
+  );
 
   it('--version', async () => {
     expect(await softleaf('--version')).toMatchObject({ code: 0, out: '0.1.0\n' });
