@@ -67,6 +67,13 @@ function firstMiss(dmirror: Dmirror, start: number, end: number, write: boolean)
   return end;
 }
 
+/** Whether a page was invalidated since the walk looked at it. */
+function isStale(range: HmmRange, watch: readonly Invalidated[], vpn: number): boolean {
+  return watch.some(
+    ({ first, last, sequence }) => sequence > range.notifierSeq && first <= vpn && vpn <= last,
+  );
+}
+
 /**
  * Maps the pages that a range fault gave; the mutex is held. Those that migrate are mapped again when
  * they have. A page that was invalidated since the walk looked at it is left out: the device faults
@@ -84,11 +91,9 @@ function mapFound(
   write: boolean,
   watch: readonly Invalidated[],
 ): boolean {
-  const stale = watch.filter(({ sequence }) => sequence > range.notifierSeq);
   for (let vpn = from; vpn < range.end; vpn++) {
     const entry = range.hmmPfns[vpn - range.start];
-    if (!(entry & HMM_PFN_VALID)) continue;
-    if (stale.some(({ first, last }) => first <= vpn && vpn <= last)) continue;
+    if (!(entry & HMM_PFN_VALID) || isStale(range, watch, vpn)) continue;
     const huge = hmmPfnToMapOrder(entry, k.geometry.pmdOrder) > 0;
     if (huge && folioIsZoneDevice(k, hmmPfnToPfn(entry))) return false;
     if (write && !(entry & HMM_PFN_WRITE)) return false;
@@ -140,7 +145,6 @@ function* onePass(
   if (k.stepping) yield k.acquire(mutex);
   k.lock(mutex);
   if (!ret && !mapFound(k, dmirror, range, from, write, watch)) ret = 1;
-  dmirror.watches.delete(watch);
   if (k.stepping) yield k.release(mutex);
   k.unlock(mutex);
   yield* migrateHmmRangeSetup(k, range);
@@ -148,14 +152,17 @@ function* onePass(
     // take back out what the walk installed
     yield* migrateVmaPages(k, args);
     yield* migrateVmaFinalize(k, args);
-    return ret;
-  }
-  yield* migratePrepared(k, args, dmirror);
-  for (let i = 0; i < pages; i++) {
-    const hole = !(range.hmmPfns[i] & HMM_PFN_VALID);
+  } else yield* migratePrepared(k, args, dmirror);
+  if (k.stepping) yield k.acquire(mutex);
+  k.lock(mutex);
+  dmirror.watches.delete(watch);
+  if (k.stepping) yield k.release(mutex);
+  k.unlock(mutex);
+  for (let i = 0; i < pages && !ret; i++) {
+    const hole = !(range.hmmPfns[i] & HMM_PFN_VALID) && !isStale(range, watch, start + i);
     if (hole && !(args.src[i] & MIGRATE_PFN_MIGRATE)) left.push(start + i);
   }
-  return 0;
+  return ret;
 }
 
 /**

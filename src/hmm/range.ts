@@ -12,8 +12,9 @@ import {
   handleMmFault,
   VM_FAULT_ERROR,
   vmFaultToErrno,
+  vmNormalPage,
 } from '../mm/fault.ts';
-import { pageFolio } from '../mm/folio.ts';
+import { folioIsLarge, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import {
   isDeviceExclusive,
@@ -96,6 +97,7 @@ function rangeNeedFault(range: HmmRange, start: number, end: number, cpuFlags: n
 /** Mirrors: mm/hmm.c hmm_record_fault(); faithful */
 function recordFault(walk: HmmVmaWalk, start: number, end: number, required: number): number {
   walk.last = start;
+  walk.faultStart = start;
   walk.end = end;
   const units = walk.range.faultUnits;
   if (units) {
@@ -169,6 +171,7 @@ function handlePte(
         }
         if (!isMigration(pte)) return -EFAULT;
         walk.last = vpn;
+        walk.faultStart = vpn;
         return WAIT_FOR_MIGRATION;
       }
     }
@@ -252,6 +255,31 @@ function satisfied(range: HmmRange, start: number, end: number): void {
   for (let i = start - range.start; i < end - range.start; i++) pfns[i] &= HMM_PFN_INOUT_FLAGS;
 }
 
+/** Whether an entry maps a page of a large folio. */
+function isLargeEntry(k: Kernel, pte: number): boolean {
+  if (pte === 0) return false;
+  const page = ptePresent(pte) ? vmNormalPage(pte) : isDevicePrivate(pte) ? softleafToPfn(pte) : -1;
+  return page >= 0 && folioIsLarge(k, pageFolio(k, page));
+}
+
+/**
+ * Before a split at `vpn`: whether something is to be faulted behind it.
+ * @param base index of the entry of page 0, less its page number
+ * @returns 0, or as handlePte(); the next round begins at `vpn`
+ */
+function lookAhead(k: Kernel, walk: HmmVmaWalk, base: number, vpn: number, end: number): number {
+  for (let next = vpn + 1; next < end; next++) {
+    if (isPrepared(walk, next)) continue;
+    const pte = ptepGet(k, base + next);
+    const ret = handlePte(k, walk, next, end, pte, next - walk.range.start);
+    if (!ret) continue;
+    satisfied(walk.range, vpn, next);
+    walk.last = vpn;
+    return ret;
+  }
+  return 0;
+}
+
 /** Whether an earlier round of this walk prepared the page: it stays as it is. */
 function isPrepared(walk: HmmVmaWalk, vpn: number): boolean {
   return vpn < walk.done && (walk.range.hmmPfns[vpn - walk.range.start] & HMM_PFN_MIGRATE) !== 0;
@@ -283,6 +311,7 @@ function* walkPmd(
   let vpn = start;
   // a large folio could not be split: the rest of the table stays where it is
   let lookOnly = false;
+  let aheadDone = false;
   for (;;) {
     if (migrating) {
       const ptl = ptlOf(k, pmdp);
@@ -348,18 +377,24 @@ function* walkPmd(
       ret = handlePte(k, walk, vpn, end, ptepGet(k, ptep), at);
       if (ret) break;
       if (!migrating || lookOnly) continue;
+      if (!aheadDone && isLargeEntry(k, ptepGet(k, ptep))) {
+        // a split changes how the pages of the folio are mapped: first give what is asked of them
+        ret = lookAhead(k, walk, first - from, vpn, end);
+        if (ret) break;
+        aheadDone = true;
+      }
       ret = yield* prepareOps(k).prepare(k, walk, ptep, vpn, at, start, end);
       if (ret) break;
     }
     if (walk.pteLocked) yield* unlockPtes(k, walk, start, end);
     if (ret === WAIT_FOR_MIGRATION) {
-      yield* migrationEntryWait(k, pmdp, vpn);
+      yield* migrationEntryWait(k, pmdp, walk.faultStart);
       return -EBUSY;
     }
     if (ret !== -EAGAIN && ret !== -ENOMEM) return ret;
     // a large folio was split, or could not be: look again
     assertUnlocked(k, walk);
-    satisfied(range, vpn, vpn + 1);
+    satisfied(range, vpn, end);
     lookOnly = ret === -ENOMEM;
   }
 }
@@ -422,11 +457,11 @@ function isAway(k: Kernel, mm: Mm, vpn: number): boolean {
 function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
   const migrating = hmmSelectMigrate(walk.range) !== 0;
   const write = (walk.requiredFault & HMM_NEED_WRITE_FAULT) !== 0;
-  const vma = mm.lookupVma(walk.last);
+  const vma = mm.lookupVma(walk.faultStart);
   if (!vma) return -EFAULT;
   if (write && !(vma.flags & VM_WRITE)) return -EPERM;
   const flags = FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0);
-  for (let vpn = walk.last; vpn < walk.end; vpn++) {
+  for (let vpn = walk.faultStart; vpn < walk.end; vpn++) {
     // what this walk prepared itself would be waited for for ever
     if (isPrepared(walk, vpn)) break;
     const away = write && migrating && isAway(k, mm, vpn);

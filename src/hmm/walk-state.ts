@@ -53,7 +53,8 @@ export const HMM_FAULT_PENDING = 256;
 export class HmmVmaWalk {
   /** Everything below has its result; the next round starts here. */
   last: number;
-  /** End of what must be faulted. */
+  /** What must be faulted. */
+  faultStart = 0;
   end = 0;
   requiredFault = 0;
   // ---- when migrating ----
