@@ -137,7 +137,12 @@ export function* migrateFinalizeAndMap(
   k.unlock(dmirror.mutex);
 }
 
-/** What follows when pages are prepared: allocate, copy, move, map. */
+/**
+ * What follows when pages are prepared: allocate, copy, move, map.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_migrate_to_device() (the body of its loop)
+ * faithful
+ */
 export function* migratePrepared(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kernel$<void> {
   yield* migrateAllocAndCopy(k, args, dmirror);
   yield* migrateVmaPages(k, args);

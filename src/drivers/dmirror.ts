@@ -124,7 +124,12 @@ function invalidateOps(dmirror: Dmirror): IntervalNotifierOps {
   };
 }
 
-/** Opens a device for an address space (dmirror_fops_open()). */
+/**
+ * Opens a device for an address space.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_fops_open()
+ * faithful
+ */
 export function* openDmirror(k: Kernel, device: DmirrorDevice, mm: Mm): Kernel$<Dmirror> {
   const dmirror = new Dmirror(k, device, mm);
   yield* mmuIntervalNotifierInsert(k, dmirror.notifier, mm, 0, k.geometry.addressPages - 2);

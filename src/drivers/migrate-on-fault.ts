@@ -1,6 +1,6 @@
 /**
  * Migrate on fault: a device touches a range, and its pages come to the device. In two passes, as a
- * driver must today, or in one walk, as the seed lets it.
+ * driver must today, or in one walk, as the series lets it.
  *
  * Models: lib/test_hmm.c with the series' HMM_DMIRROR_MIGRATE_ON_FAULT_TO_DEV
  */

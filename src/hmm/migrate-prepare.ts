@@ -1,5 +1,5 @@
 /**
- * Device page migration prepared inside the range walk: the seed, rebased on 7.3.4 and mended.
+ * Device page migration prepared inside the range walk: the posted patch, rebased on 7.3.4 and mended.
  *
  * Models: mm/hmm.c with "mm: setup device page migration in HMM pagewalk"
  */
@@ -94,7 +94,7 @@ export function hmmPfnsFill(
  * Prepares a huge entry. The PMD lock is held, and stays so.
  *
  * Mirrors: mm/hmm.c hmm_vma_handle_migrate_prepare_pmd()
- * differs: a folio that somebody else has locked keeps its result (the seed makes an error of it,
+ * differs: a folio that somebody else has locked keeps its result (the posted patch makes an error of it,
  * so a range fault reports success for pages that it did not give)
  * @returns 0; -EBUSY when the entry is a table by now; -ENOENT when the huge page must be split and
  * walked by base entries
@@ -149,7 +149,12 @@ export function* hmmVmaHandleMigratePreparePmd(
   return 0;
 }
 
-/** Unlocks the table of base entries, after the flush that replaced entries need. */
+/**
+ * Unlocks the table of base entries, after the flush that replaced entries need.
+ *
+ * Mirrors: the series' hmm_vma_walk_pmd() (its end)
+ * faithful
+ */
 export function* unlockPtes(
   k: Kernel,
   walk: HmmVmaWalk,
@@ -177,7 +182,7 @@ export function* unlockPtes(
  * present entries only, the fault's folio keeps its lock, holes are not valid, flags of the caller are
  * kept, the TLBs are flushed once before the table is unlocked; no device-coherent memory
  * @returns 0; -EAGAIN when the entry must be looked at again; -ENOMEM when a large folio could not be
- * split (the seed fails the whole range with -EFAULT): both without the lock
+ * split (the posted patch fails the whole range with -EFAULT): both without the lock
  */
 export function* hmmVmaHandleMigratePrepare(
   k: Kernel,
@@ -245,7 +250,7 @@ export function* hmmVmaHandleMigratePrepare(
  * locked.
  *
  * Mirrors: mm/hmm.c hmm_vma_walk_split()
- * differs: device-private huge entries are split as well (the seed leaves them, and its caller comes
+ * differs: device-private huge entries are split as well (the posted patch leaves them, and its caller comes
  * back for ever)
  * @returns 0 when it is worth looking again; a negative errno when the huge page stays
  */
@@ -291,7 +296,7 @@ export function* hmmVmaWalkSplit(
   return ret;
 }
 
-/** What a walk of the seed's kind is made of; `as-posted` has its own. */
+/** What a walk of the series' kind is made of; `as-posted` has its own. */
 export interface PrepareOps {
   preparePmd: typeof hmmVmaHandleMigratePreparePmd;
   prepare: typeof hmmVmaHandleMigratePrepare;

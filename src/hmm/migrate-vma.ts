@@ -112,7 +112,7 @@ export function* migrateHmmRangeSetup(k: Kernel, range: HmmRange): Kernel$<void>
  * allocates and copies, calls `migrateVmaPages` and `migrateVmaFinalize`.
  *
  * Mirrors: mm/migrate_device.c migrate_vma_setup(); with the walks `unified` and `as-posted` as the
- * seed changes it
+ * series changes it
  * faithful
  * @returns 0; -EINVAL for a bad range; with MIGRATE_VMA_FAULT what the fault returned
  */

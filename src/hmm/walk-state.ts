@@ -45,7 +45,7 @@ export interface FaultUnits {
 
 /**
  * What a walk callback returns when a fault is needed; the outer loop makes it. 7.3.4 uses -EAGAIN,
- * which the seed's prepare step returns for something else.
+ * which the series' prepare step returns for something else.
  */
 export const HMM_FAULT_PENDING = 256;
 

@@ -31,7 +31,10 @@ function leafOf(k: Kernel, pmdp: number, vpn: number): number {
 }
 
 /**
- * The hardware's walk: sets accessed and dirty bits and fills the TLB.
+ * Sets accessed and dirty bits and fills the TLB.
+ *
+ * Mirrors: the hardware's page walk
+ * simplified: one step, as if nothing could come between the levels
  * @returns the translation as the TLB keeps it, or 0 for a fault
  */
 function* hardwareWalk(k: Kernel, tlb: Tlb, mm: Mm, vpn: number, write: boolean): Kernel$<number> {
@@ -97,6 +100,9 @@ export function* translate(k: Kernel, mm: Mm, vpn: number, write: boolean): Kern
 
 /**
  * Stores the first word of a page.
+ *
+ * Mirrors: the hardware's store
+ * simplified: a word at the start of a page
  * @param word exact up to 2^53
  * @returns 0, SIGSEGV or SIGBUS
  */
@@ -107,7 +113,12 @@ export function* cpuWriteWord(k: Kernel, mm: Mm, vpn: number, word: number): Ker
   return 0;
 }
 
-/** Loads the first word of a page; -1 and -2 are SIGSEGV and SIGBUS. */
+/**
+ * Loads the first word of a page; -1 and -2 are SIGSEGV and SIGBUS.
+ *
+ * Mirrors: the hardware's load
+ * simplified: a word at the start of a page
+ */
 export function* cpuReadWord(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
   const pfn = yield* translate(k, mm, vpn, false);
   return pfn < 0 ? pfn : k.frames.readWord(pfn);

@@ -160,7 +160,12 @@ export function* folioFree(k: Kernel, folio: number): Kernel$<void> {
   else freeRamFolio(k, folio);
 }
 
-/** Drops a reference, and frees the folio with the last (folio_put()). */
+/**
+ * Drops a reference, and frees the folio with the last.
+ *
+ * Mirrors: include/linux/mm.h folio_put()
+ * faithful
+ */
 export function* folioPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
   if (k.stepping) yield k.writeFolio(folio);
   if (folioPutTestzero(k, folio, holder)) yield* folioFree(k, folio);

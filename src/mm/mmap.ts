@@ -79,7 +79,12 @@ export function* mmapRegion(
   return ret;
 }
 
-/** Splits an area, and a huge mapping across the split before it. */
+/**
+ * Splits an area, and a huge mapping across the split before it.
+ *
+ * Mirrors: mm/vma.c __split_vma()
+ * simplified: the huge mapping is split before the areas' locks would be taken
+ */
 export function* splitVmaAt(k: Kernel, vma: Vma, at: number): Kernel$<Vma> {
   yield* vmaAdjustTransHuge(k, vma, at);
   return splitVma(vma, at);

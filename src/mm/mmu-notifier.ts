@@ -184,7 +184,12 @@ export function* mmuNotifierInvalidateRangeStart(k: Kernel, range: NotifierRange
   return err;
 }
 
-/** Ends an invalidation (mmu_notifier_invalidate_range_end()). */
+/**
+ * Ends an invalidation.
+ *
+ * Mirrors: mm/mmu_notifier.c __mmu_notifier_invalidate_range_end()
+ * simplified: interval notifiers only
+ */
 export function* mmuNotifierInvalidateRangeEnd(k: Kernel, range: NotifierRange): Kernel$<void> {
   const subs = subscriptions(range.mm);
   if (!subs.registered) return;

@@ -63,7 +63,12 @@ export class MmuGather {
   }
 }
 
-/** Flushes what was tracked, without freeing (tlb_flush_mmu_tlbonly()). */
+/**
+ * Flushes what was tracked, without freeing.
+ *
+ * Mirrors: include/asm-generic/tlb.h tlb_flush_mmu_tlbonly()
+ * faithful
+ */
 export function* tlbFlushOnly(k: Kernel, tlb: MmuGather): Kernel$<void> {
   if (tlb.end === 0) return;
   if (k.stepping) yield k.flushStep(tlb.start);
@@ -72,7 +77,12 @@ export function* tlbFlushOnly(k: Kernel, tlb: MmuGather): Kernel$<void> {
   tlb.end = 0;
 }
 
-/** Flushes the TLBs, then frees (tlb_finish_mmu()). */
+/**
+ * Flushes the TLBs, then frees.
+ *
+ * Mirrors: mm/mmu_gather.c tlb_finish_mmu()
+ * faithful
+ */
 export function* tlbFinishMmu(k: Kernel, tlb: MmuGather): Kernel$<void> {
   yield* tlbFlushOnly(k, tlb);
   for (let i = 0; i < tlb.folios.length; i++) {

@@ -1,5 +1,5 @@
 /**
- * The seed to the letter, with its mistakes: "mm: setup device page migration in HMM pagewalk" as it
+ * The patch to the letter, with its mistakes: "mm: setup device page migration in HMM pagewalk" as it
  * was posted. Nothing here is mended; `migrate-prepare.ts` is the mended twin. What surrounds it (the
  * walk, the setup) is the same for both.
  *
@@ -66,7 +66,7 @@ function* unlockPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
 }
 
 /**
- * Mirrors: the seed's migrate_vma_split_folio()
+ * Mirrors: the series' migrate_vma_split_folio()
  * faithful
  */
 export function* migrateVmaSplitFolio(
@@ -101,7 +101,7 @@ export function* migrateVmaSplitFolio(
 }
 
 /**
- * Mirrors: the seed's hmm_vma_handle_migrate_prepare_pmd()
+ * Mirrors: the series' hmm_vma_handle_migrate_prepare_pmd()
  * faithful
  */
 function* hmmVmaHandleMigratePreparePmd(
@@ -171,7 +171,7 @@ function* pteUnmapUnlock(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
 }
 
 /**
- * Mirrors: the seed's hmm_vma_handle_migrate_prepare()
+ * Mirrors: the series' hmm_vma_handle_migrate_prepare()
  * faithful
  */
 function* hmmVmaHandleMigratePrepare(
@@ -265,7 +265,7 @@ function* hmmVmaHandleMigratePrepare(
 }
 
 /**
- * Mirrors: the seed's hmm_vma_walk_split()
+ * Mirrors: the series' hmm_vma_walk_split()
  * faithful
  */
 function* hmmVmaWalkSplit(k: Kernel, walk: HmmVmaWalk, pmdp: number, vpn: number): Kernel$<number> {
