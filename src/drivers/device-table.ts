@@ -65,10 +65,12 @@ export class DeviceTable {
   }
 
   /** Every entry: page and value. */
-  *entries(): Generator<[number, number]> {
+  entries(): [vpn: number, entry: number][] {
+    const all: [number, number][] = [];
     for (const [key, chunk] of this.chunks) {
-      for (let i = 0; i < CHUNK; i++) if (chunk[i] !== 0) yield [key * CHUNK + i, chunk[i]];
+      for (let i = 0; i < CHUNK; i++) if (chunk[i] !== 0) all.push([key * CHUNK + i, chunk[i]]);
     }
+    return all;
   }
 }
 

@@ -125,7 +125,8 @@ export class Machine {
       this.report('lock', `read unlock of ${lock.name}, which the task does not hold`);
       return;
     }
-    lock.readers.splice(at, 1);
+    if (lock.readers.length === 1) lock.readers.length = 0;
+    else lock.readers.splice(at, 1);
     this.forget(task, lock);
   }
 

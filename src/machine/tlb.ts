@@ -55,12 +55,14 @@ export class Tlb {
   }
 
   /** Every cached translation. */
-  *cached(): Generator<{ space: number; vpn: number; pte: number }> {
+  cached(): { space: number; vpn: number; pte: number }[] {
+    const all = [];
     for (let i = 0; i < this.entries; i++) {
       const tag = this.tags[i];
       if (tag === 0) continue;
       const space = Math.floor(tag / 2 ** 37);
-      yield { space, vpn: tag - space * 2 ** 37, pte: this.values[i] };
+      all.push({ space, vpn: tag - space * 2 ** 37, pte: this.values[i] });
     }
+    return all;
   }
 }
