@@ -7,7 +7,7 @@
  * which may be FROM, and the modules of other folders in place.
  */
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 const ROOMS = ['machine', 'mm', 'hmm', 'drivers', 'program'];
 
@@ -57,6 +57,13 @@ function main(from, to, folders) {
     }
   }
   cpSync(join(to, 'machine', 'execute-straight.js'), join(to, 'machine', 'execute.js'));
+  if (to === from) return;
+  // the command line runs programs in a straight line
+  const rooms = new RegExp(`'\\.\\./(${ROOMS.join('|')})/`, 'g');
+  const straight = `'../${relative(from, to)}/$1/`;
+  for (const path of modules(join(from, 'cli'))) {
+    writeFileSync(path, readFileSync(path, 'utf8').replace(rooms, straight));
+  }
 }
 
 const [from, to, ...folders] = process.argv.slice(2);
