@@ -160,16 +160,33 @@ function* zapPteRange(
   }
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
-  if (!reclaim || end - start < k.geometry.ptrsPerPte) return;
+  if (reclaim && end - start >= k.geometry.ptrsPerPte) {
+    yield* zapPteTableIfEmpty(k, tlb.mm, pmdp, start);
+  }
+}
+
+/** Mirrors: mm/memory.c zap_pte_table_if_empty(); simplified: freed at once */
+function* zapPteTableIfEmpty(k: Kernel, mm: Mm, pmdp: number, start: number): Kernel$<void> {
   const pmdLock = ptlOf(k, pmdp);
   if (k.stepping) yield k.acquire(pmdLock);
   k.lock(pmdLock);
-  const table = k.tables.tableOf(first);
-  if (pteOffsetMap(k, pmdp, start) === first && k.tables.isEmpty(table) && !ptl.held) {
-    if (k.stepping) yield k.writeEntry(pmdp);
-    ptepGetAndClear(k, pmdp);
-    k.tables.release(table);
-    tlb.mm.pteTables--;
+  const first = pteOffsetMap(k, pmdp, start);
+  if (first >= 0) {
+    const ptl = ptlOf(k, first);
+    const table = k.tables.tableOf(first);
+    if (k.stepping) yield k.acquire(ptl);
+    k.lock(ptl);
+    const empty = k.tables.isEmpty(table);
+    if (empty) {
+      if (k.stepping) yield k.writeEntry(pmdp);
+      ptepGetAndClear(k, pmdp);
+    }
+    if (k.stepping) yield k.release(ptl);
+    k.unlock(ptl);
+    if (empty) {
+      k.tables.release(table);
+      mm.pteTables--;
+    }
   }
   if (k.stepping) yield k.release(pmdLock);
   k.unlock(pmdLock);
