@@ -112,6 +112,38 @@ export function* anonVmaPrepare(k: Kernel, vma: Vma): Kernel$<number> {
   return 0;
 }
 
+/**
+ * Takes the locks of the reverse maps that areas are in, before the areas change: a walk of a
+ * reverse map must not see them half changed. Files come first.
+ *
+ * Mirrors: mm/vma.c vma_prepare(); mm/rmap.c unlink_anon_vmas()
+ * simplified: all locks at once, in a fixed order
+ * @returns the locks, for `vmaComplete`
+ */
+export function* vmaPrepare(k: Kernel, vmas: readonly Vma[]): Kernel$<Lock[]> {
+  const files = new Set<Lock>();
+  const anonVmas = new Set<Lock>();
+  for (const vma of vmas) {
+    if (vma.file) files.add(vma.file.lock);
+    for (const chain of vma.anonVmaChain) anonVmas.add(chain.anonVma.lock);
+  }
+  const byAge = (a: Lock, b: Lock): number => a.id - b.id;
+  const locks = [...[...files].sort(byAge), ...[...anonVmas].sort(byAge)];
+  for (const lock of locks) {
+    if (k.stepping) yield k.acquire(lock);
+    k.lock(lock);
+  }
+  return locks;
+}
+
+/** Mirrors: mm/vma.c vma_complete(); simplified: the locks are given back */
+export function* vmaComplete(k: Kernel, locks: readonly Lock[]): Kernel$<void> {
+  for (let i = locks.length - 1; i >= 0; i--) {
+    if (k.stepping) yield k.release(locks[i]);
+    k.unlock(locks[i]);
+  }
+}
+
 /** What an anon_vma is cloned for (enum vma_operation). */
 export type CloneFor = 'split' | 'merge-unfaulted' | 'remap' | 'fork';
 
@@ -119,7 +151,7 @@ export type CloneFor = 'split' | 'merge-unfaulted' | 'remap' | 'fork';
  * Puts `dst` into every anon_vma that `src` is in.
  *
  * Mirrors: mm/rmap.c anon_vma_clone(), maybe_reuse_anon_vma()
- * simplified: allocations do not fail; the caller holds mmap_lock, the rwsem is not taken
+ * simplified: allocations do not fail; the caller holds the locks, see vmaPrepare()
  */
 export function anonVmaClone(dst: Vma, src: Vma, operation: CloneFor): void {
   if (!src.anonVma) return;
@@ -167,7 +199,7 @@ export function* anonVmaFork(k: Kernel, vma: Vma, parent: Vma): Kernel$<void> {
  * Takes an area out of all of its anon_vmas.
  *
  * Mirrors: mm/rmap.c unlink_anon_vmas()
- * simplified: the caller holds mmap_lock, the rwsem is not taken
+ * simplified: the caller holds the locks, see vmaPrepare()
  */
 export function unlinkAnonVmas(k: Kernel, vma: Vma): void {
   if (!vma.anonVma) return;

@@ -15,7 +15,7 @@ import {
   pteWrite,
 } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
-import { anonVmaFork } from './anon-vma.ts';
+import { anonVmaFork, vmaComplete, vmaPrepare } from './anon-vma.ts';
 import { maybeMkwrite, restoreExclusivePte, vmNormalPage } from './fault.ts';
 import {
   copyPage,
@@ -294,7 +294,9 @@ export function* dupMmap(k: Kernel, mm: Mm, oldmm: Mm): Kernel$<number> {
     const dst = new Vma(mm, src.start, src.end, src.flags, src.pgoff, src.anonPgoff, src.file);
     dst.pageProt = src.pageProt;
     yield* anonVmaFork(k, dst, src);
+    const locks = yield* vmaPrepare(k, dst.file ? [dst] : []);
     vmaLink(dst);
+    yield* vmaComplete(k, locks);
     ret = yield* copyPageRange(k, dst, src);
     if (ret) break;
   }

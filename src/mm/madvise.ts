@@ -256,7 +256,7 @@ function* updateVma(
   if (vma.flags === flags) return 0;
   yield* vmaAdjustTransHuge(k, vma, start);
   yield* vmaAdjustTransHuge(k, vma, end);
-  const part = vmaModifyFlags(k, vma, start, end, flags);
+  const part = yield* vmaModifyFlags(k, vma, start, end, flags);
   part.flags = flags | (part.flags & VM_STICKY);
   return 0;
 }

@@ -5,7 +5,7 @@
  */
 import { EEXIST } from '../machine/errno.ts';
 import type { Kernel$ } from '../machine/step.ts';
-import { unlinkAnonVmas } from './anon-vma.ts';
+import { unlinkAnonVmas, vmaComplete, vmaPrepare } from './anon-vma.ts';
 import { vmaAdjustTransHuge } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
@@ -27,7 +27,7 @@ import {
   vmaSetPageProt,
   vmaUnlink,
 } from './vma.ts';
-import { splitVma, vmaMergeNewRange } from './vma-merge.ts';
+import { splitVma, vmaMergeNewRange, vmasAround } from './vma-merge.ts';
 import { MmuGather, tlbFinishMmu, tlbFlushOnly, zapVmaRange } from './zap.ts';
 
 /** Whether an area counts against the commit limit (accountable_mapping()). */
@@ -59,6 +59,7 @@ export function* mmapRegion(
   else {
     const vmFlags = flags | (accountable(flags) ? VM_ACCOUNT : 0);
     const pgoff = file ? 0 : start;
+    const locks = yield* vmaPrepare(k, vmasAround(mm, start, end));
     const merged = vmaMergeNewRange(k, mm.vmas, {
       start,
       end,
@@ -71,6 +72,7 @@ export function* mmapRegion(
     });
     const vma = merged ?? new Vma(mm, start, end, vmFlags, pgoff, start, file);
     if (!merged) vmaLink(vma);
+    yield* vmaComplete(k, locks);
     vma.flags |= VM_SOFTDIRTY;
     vmaSetPageProt(vma);
   }
@@ -87,7 +89,10 @@ export function* mmapRegion(
  */
 export function* splitVmaAt(k: Kernel, vma: Vma, at: number): Kernel$<Vma> {
   yield* vmaAdjustTransHuge(k, vma, at);
-  return splitVma(vma, at);
+  const locks = yield* vmaPrepare(k, [vma]);
+  const upper = splitVma(vma, at);
+  yield* vmaComplete(k, locks);
+  return upper;
 }
 
 /**
@@ -122,11 +127,17 @@ export function* doMunmap(k: Kernel, mm: Mm, start: number, end: number): Kernel
   for (const vma of gone) yield* zapVmaRange(k, tlb, vma, vma.start, vma.end, false);
   yield* mmuNotifierInvalidateRangeEnd(k, range);
   yield* tlbFlushOnly(k, tlb);
-  for (const vma of gone) freePgtables(k, mm, vma.start, vma.end, floor, ceiling);
-  yield* tlbFinishMmu(k, tlb);
-  for (const vma of gone) {
+  for (let i = 0; i < gone.length; i++) {
+    const vma = gone[i];
+    // no walk of a reverse map gets at the tables from here on
+    const locks = yield* vmaPrepare(k, [vma]);
     vmaUnlink(vma);
     unlinkAnonVmas(k, vma);
+    yield* vmaComplete(k, locks);
+    freePgtables(k, mm, vma.start, vma.end, floor, gone[i + 1]?.start ?? ceiling);
+  }
+  yield* tlbFinishMmu(k, tlb);
+  for (const vma of gone) {
     if (vma.file && vma.file.vmas.length === 0) evictFile(k, vma.file);
   }
 }

@@ -202,7 +202,7 @@ function* mprotectFixup(
   } else if (vma.flags & VM_ACCOUNT && vmaIsAnonymous(vma) && !vma.anonVma) flags &= ~VM_ACCOUNT;
   yield* vmaAdjustTransHuge(k, vma, start);
   yield* vmaAdjustTransHuge(k, vma, end);
-  const part = vmaModifyFlags(k, vma, start, end, flags);
+  const part = yield* vmaModifyFlags(k, vma, start, end, flags);
   part.flags = flags | (part.flags & VM_STICKY);
   vmaSetPageProt(part);
   yield* changeProtection(k, tlb, part, start, end, wantsManualWriteUpgrade(part));

@@ -6,7 +6,7 @@
 import { EFAULT, EINVAL } from '../machine/errno.ts';
 import { PTE_SOFT_DIRTY, ptePresent } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
-import { anonVmaClone } from './anon-vma.ts';
+import { anonVmaClone, vmaComplete, vmaPrepare } from './anon-vma.ts';
 import { moveHugePmd, splitHugePmd } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { SWP_SOFT_DIRTY } from './leafops.ts';
@@ -33,7 +33,7 @@ import {
   setPte,
 } from './pgtable.ts';
 import { linearAnonPageIndex, linearPageIndex, Vma, vmaIsAnonymous, vmaLink } from './vma.ts';
-import { vmaMergeNewRange } from './vma-merge.ts';
+import { vmaMergeNewRange, vmasAround } from './vma-merge.ts';
 
 /** An entry that moves counts as written. */
 export function moveSoftDirty(pte: number): number {
@@ -135,11 +135,22 @@ function canAlignDown(k: Kernel, vma: Vma, vpn: number): boolean {
   return !below || below.start >= vma.start;
 }
 
+/** Mirrors: mm/mremap.c take_rmap_locks(), drop_rmap_locks(); faithful */
+function* withRmapLocks<T>(k: Kernel, vma: Vma, take: boolean, move: () => Kernel$<T>): Kernel$<T> {
+  if (!take) return yield* move();
+  const locks = yield* vmaPrepare(k, [vma]);
+  const moved = yield* move();
+  yield* vmaComplete(k, locks);
+  return moved;
+}
+
 /**
  * Moves the entries of `from` to `from + pages` to `to`.
  *
  * Mirrors: mm/mremap.c move_page_tables()
- * simplified: no tables of the third level are moved whole, the rmap locks are not taken
+ * simplified: no tables of the third level are moved whole
+ * @param needRmapLocks a walk of the reverse map may come to the new place before the old one, and
+ *   must not miss an entry that moves between
  */
 function* movePageTables(
   k: Kernel,
@@ -148,6 +159,7 @@ function* movePageTables(
   from: number,
   to: number,
   pages: number,
+  needRmapLocks: boolean,
 ): Kernel$<void> {
   const { mm } = old;
   const { pgdPages, pudPages, ptrsPerPte } = k.geometry;
@@ -182,15 +194,20 @@ function* movePageTables(
         const newPmd = pmdAlloc(k, mm, target);
         let moved = false;
         if (pmdIsHuge(ptepGet(k, oldPmd))) {
-          moved =
-            extent === ptrsPerPte && (yield* moveHugePmd(k, old, vpn, target, oldPmd, newPmd));
+          if (extent === ptrsPerPte) {
+            const move = () => moveHugePmd(k, old, vpn, target, oldPmd, newPmd);
+            moved = yield* withRmapLocks(k, old, needRmapLocks, move);
+          }
           if (!moved) yield* splitHugePmd(k, old, oldPmd, vpn);
         } else if (extent === ptrsPerPte) {
-          moved = yield* moveNormalPmd(k, old, vpn, oldPmd, newPmd);
+          // a whole table moves without the lock of its entries
+          const move = () => moveNormalPmd(k, old, vpn, oldPmd, newPmd);
+          moved = yield* withRmapLocks(k, old, true, move);
         }
         if (!moved && ptepGet(k, oldPmd) !== 0) {
           pteAlloc(k, mm, newPmd);
-          yield* movePtes(k, old, vpn, target, extent, oldPmd, newPmd);
+          const move = () => movePtes(k, old, vpn, target, extent, oldPmd, newPmd);
+          yield* withRmapLocks(k, old, needRmapLocks, move);
         }
       }
     }
@@ -206,13 +223,15 @@ function* movePageTables(
  * Mirrors: mm/vma.c copy_vma()
  * faithful
  */
-function copyVma(k: Kernel, vma: Vma, from: number, to: number, pages: number): Vma {
+function* copyVma(k: Kernel, vma: Vma, from: number, to: number, pages: number): Kernel$<Vma> {
   let pgoff = linearPageIndex(vma, from);
   let anonPgoff = linearAnonPageIndex(vma, from);
   if (!vma.anonVma) {
     anonPgoff = to;
     if (vmaIsAnonymous(vma)) pgoff = to;
   }
+  const around = vmasAround(vma.mm, to, to + pages);
+  const locks = yield* vmaPrepare(k, [vma, ...around]);
   const merged = vmaMergeNewRange(k, vma.mm.vmas, {
     start: to,
     end: to + pages,
@@ -223,12 +242,16 @@ function copyVma(k: Kernel, vma: Vma, from: number, to: number, pages: number): 
     anonVma: vma.anonVma,
     copiedFrom: vma,
   });
-  if (merged) return merged;
+  if (merged) {
+    yield* vmaComplete(k, locks);
+    return merged;
+  }
   const fresh = new Vma(vma.mm, to, to + pages, vma.flags, pgoff, anonPgoff, vma.file);
   fresh.pageProt = vma.pageProt;
   fresh.anonVma = vma.anonVma;
   anonVmaClone(fresh, vma, 'remap');
   vmaLink(fresh);
+  yield* vmaComplete(k, locks);
   return fresh;
 }
 
@@ -263,10 +286,12 @@ export function* mremap(
     const target = to + (start - from);
     yield* doMunmap(k, mm, target, target + length);
     const source = mm.lookupVma(start) as Vma;
-    const fresh = copyVma(k, source, start, target, length);
+    const fresh = yield* copyVma(k, source, start, target, length);
     // a merge may have replaced the area that holds the old place
     const old = mm.lookupVma(start) as Vma;
-    yield* movePageTables(k, old, fresh, start, target, length);
+    // an area that was there before may come before the old one in a walk
+    const merged = fresh.pages !== length;
+    yield* movePageTables(k, old, fresh, start, target, length, merged);
     yield* doMunmap(k, mm, start, start + length);
     err = 0;
     first = false;

@@ -4,8 +4,17 @@
  *
  * Models: mm/vma.c
  */
-import { type AnonVma, anonVmaClone, unlinkAnonVmas, vmaIsForkChild } from './anon-vma.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import {
+  type AnonVma,
+  anonVmaClone,
+  unlinkAnonVmas,
+  vmaComplete,
+  vmaIsForkChild,
+  vmaPrepare,
+} from './anon-vma.ts';
 import type { Kernel } from './kernel.ts';
+import type { Mm } from './mm.ts';
 import type { AddressSpace } from './shmem.ts';
 import {
   VM_ACCESS_FLAGS,
@@ -66,6 +75,11 @@ function canMergeRight(range: Proposal, next: Vma | undefined, prev: Vma | null)
   if (needsAdjacentAnonPgoff(range) && range.anonPgoff + pages !== next.anonPgoff) return false;
   if (!prev) return true;
   return !prev.anonVma || !next.anonVma || prev.anonVma === next.anonVma;
+}
+
+/** The areas that a change of `start` to `end` may change: it and its neighbours. */
+export function vmasAround(mm: Mm, start: number, end: number): Vma[] {
+  return mm.vmas.filter((vma) => vma.end >= start && vma.start <= end);
 }
 
 /** Mirrors: mm/vma.c dup_anon_vma(); faithful */
@@ -166,13 +180,14 @@ export function splitVma(vma: Vma, at: number): Vma {
  * Mirrors: mm/vma.c vma_modify_flags()
  * faithful
  */
-export function vmaModifyFlags(
+export function* vmaModifyFlags(
   k: Kernel,
   vma: Vma,
   start: number,
   end: number,
   flags: number,
-): Vma {
+): Kernel$<Vma> {
+  const locks = yield* vmaPrepare(k, vmasAround(vma.mm, start, end));
   const merged = mergeExisting(k, {
     start,
     end,
@@ -184,10 +199,12 @@ export function vmaModifyFlags(
     middle: vma,
     copiedFrom: null,
   });
-  if (merged) return merged;
-  let part = vma;
-  if (part.start < start) part = splitVma(part, start);
-  if (part.end > end) splitVma(part, end);
+  let part = merged ?? vma;
+  if (!merged) {
+    if (part.start < start) part = splitVma(part, start);
+    if (part.end > end) splitVma(part, end);
+  }
+  yield* vmaComplete(k, locks);
   return part;
 }
 
