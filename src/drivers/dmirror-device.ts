@@ -15,6 +15,7 @@ import {
   pagePgmap,
   zoneDevicePageInit,
 } from '../mm/memremap.ts';
+import { CopyRun } from './copy-run.ts';
 import type { Dmirror } from './dmirror.ts';
 import { devmemFault } from './dmirror-migrate.ts';
 
@@ -33,6 +34,7 @@ export class DmirrorDevice {
   cfree = 0;
   private readonly freePages: number[] = [];
   private readonly freeFolios: number[] = [];
+  private readonly copies = new CopyRun();
   private memoryPages = 0;
   private readonly ops: DevPagemapOps;
 
@@ -131,22 +133,41 @@ export class DmirrorDevice {
     k.unlock(this.lock);
   }
 
-  /** Copies a page of RAM into a page of the device (a step of its own, which may take time). */
+  /**
+   * Copies a page of RAM into a page of the device. The copy may be still to do when this returns:
+   * see {@link finishCopies}. Where tasks take steps, each page is a step and done at once.
+   */
   *copyIn(to: number, from: number): Kernel$<void> {
-    const { k } = this;
-    if (k.stepping) yield k.copyStep(from);
-    const pending = this.memory.copyFromRam(this.devicePage(to), k.frames, from);
-    if (pending) yield k.deviceWait(pending);
-    k.counters.bytesCopied += k.geometry.pageBytes;
+    yield* this.copy(from, to, false);
   }
 
-  /** Copies a page of the device into a page of RAM. */
+  /** Copies a page of the device into a page of RAM, as {@link copyIn} does. */
   *copyOut(to: number, from: number): Kernel$<void> {
-    const { k } = this;
-    if (k.stepping) yield k.copyStep(to);
-    const pending = this.memory.copyToRam(k.frames, to, this.devicePage(from));
+    yield* this.copy(to, from, true);
+  }
+
+  private *copy(ram: number, page: number, toRam: boolean): Kernel$<void> {
+    const { k, copies } = this;
+    if (k.stepping) yield k.copyStep(ram);
+    const at = this.devicePage(page);
+    if (!copies.add(ram, at, toRam)) {
+      yield* this.finishCopies();
+      copies.begin(ram, at, toRam);
+    }
+    if (k.stepping) yield* this.finishCopies();
+  }
+
+  /** Does what copies are still to do: before anyone can look at the pages. */
+  *finishCopies(): Kernel$<void> {
+    const { k, copies } = this;
+    const { count, ram, page } = copies;
+    if (count === 0) return;
+    copies.count = 0;
+    const pending = copies.toRam
+      ? this.memory.copyToRam(k.frames, ram, page, count)
+      : this.memory.copyFromRam(page, k.frames, ram, count);
     if (pending) yield k.deviceWait(pending);
-    k.counters.bytesCopied += k.geometry.pageBytes;
+    k.counters.bytesCopied += count * k.geometry.pageBytes;
   }
 
   *clear(page: number): Kernel$<void> {

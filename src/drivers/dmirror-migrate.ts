@@ -109,6 +109,7 @@ export function* migrateAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirr
       else yield* device.copyIn(dpage + j, spage + j);
     }
   }
+  yield* device.finishCopies();
 }
 
 /**
@@ -227,7 +228,10 @@ function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kern
     let ram = -1;
     if (dmirror.failAlloc) dmirror.failAlloc = false;
     else ram = yield* allocRam(k, order);
-    if (ram < 0 && order === 0) return VM_FAULT_OOM;
+    if (ram < 0 && order === 0) {
+      yield* device.finishCopies();
+      return VM_FAULT_OOM;
+    }
     const compound = order > 0 && ram >= 0 ? MIGRATE_PFN_COMPOUND : 0;
     dst[at] = write | compound | (ram < 0 ? 0 : migratePfn(ram));
     for (let i = 0; i < 1 << order; i++) {
@@ -243,6 +247,7 @@ function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kern
             if (folioPutTestzero(k, done, Holder.Alloc)) yield* folioFree(k, done);
           }
           dst.fill(0, at, at + (1 << order));
+          yield* device.finishCopies();
           return VM_FAULT_OOM;
         }
         dst[at + i] = migratePfn(to);
@@ -252,6 +257,7 @@ function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kern
       yield* device.copyOut(to, page + i);
     }
   }
+  yield* device.finishCopies();
   return 0;
 }
 
@@ -346,6 +352,7 @@ export function* evictChunk(k: Kernel, device: DmirrorDevice, chunk: DevPagemap)
     dst[i] = migratePfn(ram) | write | (order > 0 ? MIGRATE_PFN_COMPOUND : 0);
     for (let j = 0; j < 1 << order; j++) yield* device.copyOut(ram + j, page + j);
   }
+  yield* device.finishCopies();
   yield* migrateDevicePages(k, src, dst, npages);
   yield* migrateDeviceFinalize(k, src, dst, npages);
 }

@@ -9,8 +9,20 @@ import type { Frames } from './frames.ts';
 export interface DeviceMemory {
   /** Makes sure that pages below `end` exist. */
   ensure(end: number): void;
-  copyFromRam(page: number, frames: Frames, pfn: number): PromiseLike<void> | undefined;
-  copyToRam(frames: Frames, pfn: number, page: number): PromiseLike<void> | undefined;
+  /** Copies `count` pages that follow each other on both sides. */
+  copyFromRam(
+    page: number,
+    frames: Frames,
+    pfn: number,
+    count: number,
+  ): PromiseLike<void> | undefined;
+  /** Copies `count` pages that follow each other on both sides. */
+  copyToRam(
+    frames: Frames,
+    pfn: number,
+    page: number,
+    count: number,
+  ): PromiseLike<void> | undefined;
   /** Copies within the device. */
   copy(to: number, from: number): PromiseLike<void> | undefined;
   clear(page: number): PromiseLike<void> | undefined;
@@ -37,14 +49,14 @@ export class ArrayDeviceMemory implements DeviceMemory {
     this.bytes = next;
   }
 
-  copyFromRam(page: number, frames: Frames, pfn: number): undefined {
+  copyFromRam(page: number, frames: Frames, pfn: number, count: number): undefined {
     const size = this.pageBytes;
-    this.bytes.set(frames.bytes.subarray(pfn * size, (pfn + 1) * size), page * size);
+    this.bytes.set(frames.bytes.subarray(pfn * size, (pfn + count) * size), page * size);
   }
 
-  copyToRam(frames: Frames, pfn: number, page: number): undefined {
+  copyToRam(frames: Frames, pfn: number, page: number, count: number): undefined {
     const size = this.pageBytes;
-    frames.bytes.set(this.bytes.subarray(page * size, (page + 1) * size), pfn * size);
+    frames.bytes.set(this.bytes.subarray(page * size, (page + count) * size), pfn * size);
   }
 
   copy(to: number, from: number): undefined {

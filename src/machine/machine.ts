@@ -125,7 +125,7 @@ export class Machine {
       this.report('lock', `read unlock of ${lock.name}, which the task does not hold`);
       return;
     }
-    if (lock.readers.length === 1) lock.readers.length = 0;
+    if (at === lock.readers.length - 1) lock.readers.pop();
     else lock.readers.splice(at, 1);
     this.forget(task, lock);
   }

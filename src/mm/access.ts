@@ -45,7 +45,7 @@ function* hardwareWalk(k: Kernel, tlb: Tlb, mm: Mm, vpn: number, write: boolean)
     // the whole walk is one step: a table that it reads is freed after a flush that waits for it
     for (let named = -1; named !== ptep; ptep = leafOf(k, pmdp, vpn)) {
       named = ptep;
-      if (named >= 0) yield k.step(StepKind.TlbFill, Space.Entry, named, true);
+      if (k.stepping && named >= 0) yield k.step(StepKind.TlbFill, Space.Entry, named, true);
     }
   }
   if (ptep < 0) return 0;
