@@ -23,4 +23,4 @@ export { mprotect } from './mprotect.ts';
 export { mremap } from './mremap.ts';
 export { clearSoftDirty, pagemapScan, readPagemap } from './pagemap.ts';
 export { newFile } from './shmem.ts';
-export { Vma } from './vma.ts';
+export { VM_READ, VM_SHARED, VM_WRITE, Vma } from './vma.ts';

@@ -1,0 +1,92 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { legendText, pictureLines } from '../src/cli/picture-text.ts';
+import { LEGEND, parseProgram, runProgram, showOp } from '../src/program/index.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
+const documents = ['README.md', 'ARCHITECTURE.md', 'CHANGELOG.md', 'corpus/README.md'].concat(
+  readdirSync(join(root, 'docs'))
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+);
+
+describe.each(documents)('%s', (path) => {
+  it('links to files and headings that are there', () => {
+    const slug = (heading: string) =>
+      heading
+        .toLowerCase()
+        .replace(/[^\w -]/g, '')
+        .replaceAll(' ', '-');
+    const broken = [...read(path).matchAll(/\]\(([^)\s]+)\)/g)].filter(([, link]) => {
+      if (/^[a-z]+:/.test(link)) return false;
+      const [file, anchor] = link.split('#');
+      const target = file === '' ? join(root, path) : join(root, dirname(path), file);
+      if (!existsSync(target)) return true;
+      const headings = anchor ? readFileSync(target, 'utf8').match(/^#+ .*$/gm) : [];
+      return anchor && !headings?.some((line) => slug(line.replace(/^#+ /, '')) === anchor);
+    });
+    expect(broken.map(([, link]) => link)).toEqual([]);
+  });
+
+  it('names scripts and files that are there', () => {
+    const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
+    const text = read(path);
+    for (const [, name] of text.matchAll(/npm run ([\w:-]+)/g))
+      expect(scripts).toHaveProperty(name);
+    for (const [, name] of text.matchAll(
+      /(?:softleaf|npx softleaf) (?:run|conform) (\S+\.jsonl?)/g,
+    )) {
+      if (!name.includes('*')) expect(existsSync(join(root, name)), name).toBe(true);
+    }
+  });
+});
+
+describe('README.md', () => {
+  it('shows the main example as it is', () => {
+    const program = parseProgram(JSON.parse(read('examples/migrate-on-fault.json')));
+    const fault = program.ops.findIndex(({ op }) => op === 'fault_migrate_to_dev');
+    const run = (end: number) => runProgram({ name: program.name, ops: program.ops.slice(0, end) });
+    const [before, after] = [run(fault), run(fault + 1)];
+    const text = read('README.md');
+    expect(text).toContain(`before\n${pictureLines(before).join('\n')}\n`);
+    expect(text).toContain(`\n${showOp(program.ops[fault])}\n`);
+    expect(text).toContain(`after\n${pictureLines(after).join('\n')}\n`);
+    expect(text).toContain(`\n${legendText([before, after])}\n`);
+  });
+});
+
+describe('ARCHITECTURE.md', () => {
+  it('names functions that are there', () => {
+    const source = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts'))
+      .map((name) => read(`src/${name}`))
+      .join('\n');
+    const functions = new Set([...source.matchAll(/function\*? (\w+)/g)].map(([, name]) => name));
+    const names = [...read('ARCHITECTURE.md').matchAll(/`(\w+)\(\)`/g)].map(([, name]) => name);
+    expect(names.length).toBeGreaterThan(20);
+    expect(names.filter((name) => !functions.has(name))).toEqual([]);
+  });
+});
+
+describe('the number of recorded programs', () => {
+  const files = readdirSync(join(root, 'corpus')).filter((name) => name.endsWith('.jsonl'));
+  const count = (file: string) => read(`corpus/${file}`).trim().split('\n').length;
+
+  it('is what the documents say', () => {
+    const total = files.reduce((sum, file) => sum + count(file), 0);
+    expect(read('README.md')).toContain(` ${total} programs`);
+    expect(read('CHANGELOG.md')).toContain(` ${total} programs`);
+    for (const file of files)
+      expect(read('corpus/README.md')).toContain(`\`${file}\` | ${count(file)} |`);
+  });
+});
+
+describe('docs/programs.md', () => {
+  it('has the glyphs of the picture', () => {
+    for (const [glyph, meaning] of LEGEND)
+      expect(read('docs/programs.md')).toContain(`| \`${glyph}\` | ${meaning} |`);
+  });
+});

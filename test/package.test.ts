@@ -1,0 +1,106 @@
+/** The package as it is packed: unpacked into a folder of its own, used as a user would. */
+import { spawnSync } from 'node:child_process';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+let dir: string;
+
+function run(command: string, args: string[], cwd: string) {
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8' });
+  return { status, stdout, stderr };
+}
+const tsc = (...args: string[]) =>
+  run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...args], dir);
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'softleaf-package-'));
+  // a build of its own: other tests use dist/
+  const source = join(dir, 'source');
+  const configs = ['package.json', 'tsconfig.json', 'tsconfig.build.json'];
+  const documents = ['LICENSE', 'README.md', 'CHANGELOG.md'];
+  for (const name of ['src', 'scripts', 'corpus', 'examples', ...configs, ...documents])
+    cpSync(join(root, name), join(source, name), { recursive: true });
+  symlinkSync(join(root, 'node_modules'), join(source, 'node_modules'));
+  const build = run('npm', ['run', '--silent', 'build'], source);
+  expect(build.status, build.stdout + build.stderr).toBe(0);
+  const pack = run(
+    'npm',
+    ['pack', '--silent', '--ignore-scripts', '--pack-destination', dir],
+    source,
+  );
+  expect(pack.status, pack.stderr).toBe(0);
+  const modules = join(dir, 'node_modules');
+  mkdirSync(modules);
+  run('tar', ['-xzf', join(dir, pack.stdout.trim()), '-C', modules], dir);
+  run('mv', ['package', 'softleaf'], modules);
+  for (const name of ['commander', '@types', 'undici-types'])
+    symlinkSync(join(root, 'node_modules', name), join(modules, name));
+  writeFileSync(join(dir, 'package.json'), '{"type": "module"}');
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+describe('the package', () => {
+  it.each([
+    ['softleaf', ['parseProgram', 'runProgram', 'compareResults', 'System']],
+    ['softleaf/program', ['parseProgram', 'runProgram']],
+    ['softleaf/machine', ['Machine', 'runToEnd', 'runStepping', 'snapshot']],
+    ['softleaf/mm', ['Kernel', 'mmapRegion', 'handleMmFault', 'VM_READ']],
+    ['softleaf/hmm', ['hmmRangeFault', 'migrateVmaSetup', 'migrateHmmRangeSetup']],
+    ['softleaf/drivers', ['openDmirror', 'faultMigrateToDevice']],
+  ])('%s has its exports', (name, expected) => {
+    const code = `console.log(JSON.stringify(Object.keys(await import('${name}'))))`;
+    const { stdout, stderr } = run(process.execPath, ['--input-type=module', '-e', code], dir);
+    expect(stderr).toBe('');
+    expect(JSON.parse(stdout)).toEqual(expect.arrayContaining(expected));
+  });
+
+  it('runs a program that it ships, from any folder', () => {
+    const main = join(dir, 'node_modules/softleaf/dist/cli/main.js');
+    const example = join(dir, 'node_modules/softleaf/examples/migrate-on-fault.json');
+    const { status, stdout, stderr } = run(process.execPath, [main, 'run', example], tmpdir());
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+    expect(stdout).toContain('as recorded');
+  });
+
+  it('ships the corpus, the examples, the license and no tests', () => {
+    const { stdout } = run('find', ['.', '-type', 'f'], join(dir, 'node_modules/softleaf'));
+    const files = stdout.split('\n');
+    for (const name of ['corpus/base.jsonl', 'examples/holes.json', 'LICENSE', 'README.md'])
+      expect(files).toContain(`./${name}`);
+    expect(files.filter((name) => /^\.\/(test|bench|node_modules)\//.test(name))).toEqual([]);
+  });
+});
+
+describe("README.md's library examples", () => {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const examples = [...readme.matchAll(/```ts\n([\s\S]*?)```/g)].map(([, code]) => code);
+
+  it('compile and say what they should', () => {
+    expect(examples).toHaveLength(2);
+    const names = examples.map((code, i) => {
+      writeFileSync(join(dir, `example-${i}.ts`), code);
+      return `example-${i}`;
+    });
+    const options = ['--target', 'es2023', '--module', 'nodenext', '--strict', '--types', 'node'];
+    const compiled = tsc(...options, ...names.map((name) => `${name}.ts`));
+    expect(compiled.stdout + compiled.stderr).toBe('');
+    const printed = names.map((name) => run(process.execPath, [`${name}.js`], dir));
+    expect(printed.map(({ stderr }) => stderr)).toEqual(['', '']);
+    expect(printed[0].stdout).toMatch(
+      /^collect: 512 pages, \d+ walks\nunified: 512 pages, 1 walks\n$/,
+    );
+    expect(printed[1].stdout).toMatch(/^one page to the device in \d+ steps; the CPU reads 42\n$/);
+  });
+});
