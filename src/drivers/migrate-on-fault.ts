@@ -23,7 +23,7 @@ import {
 } from '../hmm/pfn.ts';
 import { hmmRangeFault } from '../hmm/range.ts';
 import type { HmmRange } from '../hmm/walk-state.ts';
-import { EBUSY } from '../machine/errno.ts';
+import { EBUSY, EFAULT } from '../machine/errno.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import { folioIsZoneDevice } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
@@ -142,6 +142,7 @@ function* onePass(
   range.faultUnits = { pages: BATCH, readFrom, writeFrom: from < readFrom ? from : -1 };
   range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
   let ret = yield* hmmRangeFault(k, range);
+  if (ret === -EFAULT) ret = 1;
   if (k.stepping) yield k.acquire(mutex);
   k.lock(mutex);
   if (!ret && !mapFound(k, dmirror, range, from, write, watch)) ret = 1;

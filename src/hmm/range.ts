@@ -116,11 +116,20 @@ function recordFault(walk: HmmVmaWalk, start: number, end: number, required: num
 }
 
 /**
+ * Whether a page is faulted for reading before it is faulted for writing, as two passes of a driver
+ * do. A page that the device can read already is faulted for writing alone.
+ */
+function readsFirst(range: HmmRange, vpn: number): boolean {
+  if (!hmmSelectMigrate(range)) return false;
+  return range.faultUnits === undefined || vpn >= range.faultUnits.readFrom;
+}
+
+/**
  * What to fault for a page that is on another device, or a device's alone. A migrating walk only
  * brings it back: it may be writable then, and need not be dirtied.
  */
-function bringBack(range: HmmRange, required: number): number {
-  return hmmSelectMigrate(range) ? HMM_NEED_FAULT : required;
+function bringBack(range: HmmRange, vpn: number, required: number): number {
+  return readsFirst(range, vpn) ? HMM_NEED_FAULT : required;
 }
 
 /** Mirrors: mm/hmm.c hmm_vma_walk_hole(); faithful */
@@ -141,6 +150,8 @@ function walkHole(k: Kernel, start: number, end: number, mmWalk: MmWalk<HmmVmaWa
  *
  * Mirrors: mm/hmm.c hmm_vma_handle_pte()
  * simplified: no special mappings but the zero page, no userfaultfd
+ * differs: a migrating walk that must have write access fails at a read-only page of its own device
+ * before it faults what follows; 7.3.4 reports the page without write access
  * @returns 0; HMM_FAULT_PENDING; -EFAULT; WAIT_FOR_MIGRATION
  */
 function handlePte(
@@ -162,12 +173,13 @@ function handlePte(
     if (isDevicePrivate(pte) && pagePgmap(k, softleafToPfn(pte)).owner === range.devPrivateOwner) {
       // the caller's own page is reported, not faulted
       const flags = HMM_PFN_VALID | (isDevicePrivateWrite(pte) ? HMM_PFN_WRITE : 0);
+      if (hmmSelectMigrate(range) && needFault(range, request, flags)) return -EFAULT;
       result = hmmPfn(softleafToPfn(pte), flags);
     } else {
       const required = needFault(range, request, 0);
       if (required) {
         if (isDevicePrivate(pte) || isDeviceExclusive(pte)) {
-          return recordFault(walk, vpn, end, bringBack(range, required));
+          return recordFault(walk, vpn, end, bringBack(range, vpn, required));
         }
         if (!isMigration(pte)) return -EFAULT;
         walk.last = vpn;
@@ -233,7 +245,8 @@ function handleAbsentPmd(
   }
   const required = rangeNeedFault(range, start, end, 0);
   if (!required) return hmmPfnsFill(k, start, end, walk, HMM_PFN_ERROR, false);
-  return isDevicePrivate(pmd) ? recordFault(walk, start, end, bringBack(range, required)) : -EFAULT;
+  if (!isDevicePrivate(pmd)) return -EFAULT;
+  return recordFault(walk, start, end, bringBack(range, start, required));
 }
 
 /** Gives the PMD lock up, if the walk holds it. */
@@ -439,11 +452,18 @@ const HMM_OPS: MmWalkOps<HmmVmaWalk> = {
   testWalk: walkTest,
 };
 
-/** Whether a page is on a device, or a device's alone. */
-function isAway(k: Kernel, mm: Mm, vpn: number): boolean {
-  const ptep = ptepOf(k, mm, vpn);
+/**
+ * Whether a page is on a device, or a device's alone; and whether a read of it by this range's device
+ * would fault: its own pages it can read.
+ */
+function whereabouts(k: Kernel, walk: HmmVmaWalk, vpn: number): { away: boolean; unread: boolean } {
+  const ptep = ptepOf(k, walk.mm, vpn);
   const pte = ptep < 0 ? 0 : ptepGet(k, ptep);
-  return pte !== 0 && !ptePresent(pte);
+  const away = pte !== 0 && !ptePresent(pte);
+  const { devPrivateOwner } = walk.range;
+  const own =
+    away && isDevicePrivate(pte) && pagePgmap(k, softleafToPfn(pte)).owner === devPrivateOwner;
+  return { away, unread: !ptePresent(pte) && !own };
 }
 
 /**
@@ -455,19 +475,28 @@ function isAway(k: Kernel, mm: Mm, vpn: number): boolean {
  * @returns -EBUSY when the walk should look again, or another negative errno
  */
 function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
-  const migrating = hmmSelectMigrate(walk.range) !== 0;
   const write = (walk.requiredFault & HMM_NEED_WRITE_FAULT) !== 0;
   const vma = mm.lookupVma(walk.faultStart);
   if (!vma) return -EFAULT;
   if (write && !(vma.flags & VM_WRITE)) return -EPERM;
   const flags = FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0);
+  const units = walk.range.faultUnits;
+  // whether a fault for reading would have reached this page: one begins at the first unreadable page
+  // of a unit and goes on to its end
+  let reading = false;
   for (let vpn = walk.faultStart; vpn < walk.end; vpn++) {
     // what this walk prepared itself would be waited for for ever
     if (isPrepared(walk, vpn)) break;
-    const away = write && migrating && isAway(k, mm, vpn);
+    let again = false;
+    if (write && readsFirst(walk.range, vpn)) {
+      const { away, unread } = whereabouts(k, walk, vpn);
+      if (units && (vpn - units.readFrom) % units.pages === 0) reading = false;
+      if (unread) reading = true;
+      again = away && reading;
+    }
     let ret = yield* handleMmFault(k, vma, vpn, flags);
     // that fault brought the page back; the write itself is still to be made
-    if (away && !(ret & VM_FAULT_ERROR)) ret = yield* handleMmFault(k, vma, vpn, flags);
+    if (again && !(ret & VM_FAULT_ERROR)) ret = yield* handleMmFault(k, vma, vpn, flags);
     if (ret & VM_FAULT_ERROR) return vmFaultToErrno(ret);
   }
   return -EBUSY;
