@@ -1,7 +1,14 @@
 export { cpuReadWord, cpuWriteWord, SIGBUS, SIGSEGV, translate } from './access.ts';
+export {
+  compareDescriptions,
+  Describer,
+  type Description,
+  describeKernel,
+} from './describe.ts';
 export { handleMmFault } from './fault.ts';
 export { dupMmap } from './fork.ts';
 export { pinUserPage } from './gup.ts';
+export { type Broken, checkEmpty, checkQuiescent, type QuiescentOptions } from './invariants.ts';
 export { Kernel, type KernelOptions, type Walk } from './kernel.ts';
 export { Holder, Ledger } from './ledger.ts';
 export { type Advice, madvise } from './madvise.ts';

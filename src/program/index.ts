@@ -1,6 +1,8 @@
 /** Programs: the format, reading it, running it, comparing with a recording. */
 export * from './corpus.ts';
+export { describeSystem } from './describe.ts';
 export * from './error.ts';
+export { checkShutDown, checkSystem, showBroken } from './invariants.ts';
 export * from './ops.ts';
 export * from './picture.ts';
 export * from './run.ts';

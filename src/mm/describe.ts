@@ -1,0 +1,241 @@
+/**
+ * The observable state of a machine's memory as plain data: two machines that behave the same from
+ * now on have equal descriptions, however they came to be. Frame numbers, table numbers, TLBs and
+ * what waits in LRU batches are left out.
+ */
+import { PG_ANON_EXCLUSIVE, PG_DIRTY, PG_SWAPBACKED, ZONE_DEVICE } from '../machine/page.ts';
+import {
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_PROTNONE,
+  PTE_SOFT_DIRTY,
+  PTE_SPECIAL,
+  PTE_UFFD,
+  PTE_WRITE,
+  ptePresent,
+} from '../machine/pte.ts';
+import { folioTestAnon, pageFolio } from './folio.ts';
+import type { Kernel } from './kernel.ts';
+import {
+  isDeviceExclusive,
+  isDevicePrivate,
+  isDevicePrivateWrite,
+  isMigration,
+  isMigrationReadExclusive,
+  isMigrationWrite,
+  SWP_SOFT_DIRTY,
+  SWP_UFFD,
+} from './leafops.ts';
+import { type Leaf, leafPfn, leavesOf, placeOf } from './leaves.ts';
+import { pagePgmap } from './memremap.ts';
+import type { Mm } from './mm.ts';
+import {
+  VM_DONTCOPY,
+  VM_HUGEPAGE,
+  VM_NOHUGEPAGE,
+  VM_READ,
+  VM_SHARED,
+  VM_SOFTDIRTY,
+  VM_WRITE,
+  type Vma,
+} from './vma.ts';
+
+/** A part of a description: JSON. */
+export type Described = string | number | boolean | { [name: string]: Described };
+
+/** Something that can be described and compared. */
+export type Description = { [name: string]: Described };
+
+/** What a description calls things that the kernel has no name for. */
+export interface DescribeOptions {
+  /** The owner of device memory. Default: by order of registration. */
+  ownerName?: (owner: object) => string;
+}
+
+/** Numbers frames in the order in which they are come across, and reads their bytes. */
+export class Describer {
+  private readonly numbers = new Map<number, number>();
+  private readonly owners: object[] = [];
+  private readonly bytes: Uint8Array;
+
+  constructor(
+    readonly k: Kernel,
+    private readonly options: DescribeOptions = {},
+  ) {
+    this.bytes = new Uint8Array(k.geometry.pageBytes);
+    for (const pagemap of k.pagemaps) {
+      if (pagemap && !this.owners.includes(pagemap.owner)) this.owners.push(pagemap.owner);
+    }
+  }
+
+  /** The number of a page: the same for every mapping of it. */
+  number(pfn: number): number {
+    let number = this.numbers.get(pfn);
+    if (number === undefined) {
+      number = this.numbers.size;
+      this.numbers.set(pfn, number);
+    }
+    return number;
+  }
+
+  ownerName(owner: object): string {
+    return this.options.ownerName?.(owner) ?? `device memory ${this.owners.indexOf(owner)}`;
+  }
+
+  /** A digest of a page's bytes, in RAM or on a device. */
+  content(pfn: number): string {
+    const { k, bytes } = this;
+    if (k.pages.zone[pfn] >= ZONE_DEVICE) {
+      const pagemap = pagePgmap(k, pfn);
+      if (pagemap.memory.read(pagemap.devicePage(pfn), bytes)) return 'not at hand';
+      return digest(bytes);
+    }
+    return digest(k.frames.view(pfn));
+  }
+}
+
+/** 64 bits of a page's bytes, as hexadecimal digits; pages of zeros are `0`. */
+export function digest(bytes: Uint8Array): string {
+  const words = new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.length >>> 2);
+  let a = 0x811c9dc5;
+  let b = 0x9dc5811c;
+  let any = 0;
+  for (const word of words) {
+    any |= word;
+    a = Math.imul(a ^ word, 0x01000193);
+    b = Math.imul(b ^ (word >>> 13) ^ (word << 7), 0x85ebca6b) ^ (b >>> 15);
+  }
+  if (any === 0) return '0';
+  return (a >>> 0).toString(16).padStart(8, '0') + (b >>> 0).toString(16).padStart(8, '0');
+}
+
+function areaFlags(flags: number): string {
+  const words = [`${flags & VM_READ ? 'r' : '-'}${flags & VM_WRITE ? 'w' : '-'}`];
+  if (flags & VM_SHARED) words.push('shared');
+  if (flags & VM_DONTCOPY) words.push('not copied');
+  if (flags & VM_HUGEPAGE) words.push('huge pages');
+  if (flags & VM_NOHUGEPAGE) words.push('no huge pages');
+  if (flags & VM_SOFTDIRTY) words.push('soft-dirty');
+  return words.join(', ');
+}
+
+function describeArea(vma: Vma): Description {
+  const area: Description = { pages: vma.pages, flags: areaFlags(vma.flags) };
+  if (vma.file) area.file = vma.pgoff;
+  return area;
+}
+
+/** What kind of entry it is. */
+function entryKind(k: Kernel, { pte, huge }: Leaf): string {
+  const page = leafPfn(pte);
+  const size = huge ? 'huge ' : '';
+  if (ptePresent(pte)) {
+    if (pte & PTE_SPECIAL || k.isHugeZero(page)) return `${size}zero`;
+    return `${size}${pte & PTE_PROTNONE ? 'not accessible' : 'present'}`;
+  }
+  if (isMigration(pte)) return `${size}migration`;
+  if (isDevicePrivate(pte)) return `${size}device-private`;
+  return isDeviceExclusive(pte) ? 'device-exclusive' : 'unknown';
+}
+
+function entryBits(pte: number): string {
+  const words: string[] = [];
+  const say = (bit: number | boolean, word: string): void => {
+    if (bit) words.push(word);
+  };
+  if (ptePresent(pte)) {
+    say(pte & PTE_WRITE, 'writable');
+    say(pte & PTE_ACCESSED, 'young');
+    say(pte & PTE_DIRTY, 'dirty');
+    say(pte & PTE_SOFT_DIRTY, 'soft-dirty');
+    say(pte & PTE_UFFD, 'uffd');
+    return words.join(' ');
+  }
+  say(isDevicePrivateWrite(pte) || isMigrationWrite(pte), 'writable');
+  say(isMigrationReadExclusive(pte), 'exclusive');
+  say(pte & SWP_SOFT_DIRTY, 'soft-dirty');
+  say(pte & SWP_UFFD, 'uffd');
+  return words.join(' ');
+}
+
+function waiting(k: Kernel, folio: number): number {
+  let count = 0;
+  for (const own of k.lru) {
+    for (const list of Object.values(own) as number[][]) {
+      for (const other of list) if (other === folio) count++;
+    }
+  }
+  return count;
+}
+
+/** One page of a mapping. References are without those of LRU batches. */
+function describePage(d: Describer, leaf: Leaf, offset: number): Description {
+  const { k } = d;
+  const { pages } = k;
+  const kind = entryKind(k, leaf);
+  const page: Description = { entry: kind, bits: entryBits(leaf.pte) };
+  const pfn = leafPfn(leaf.pte) + offset;
+  if (kind.endsWith('zero')) return page;
+  const folio = pageFolio(k, pfn);
+  page.page = d.number(pfn);
+  page.content = d.content(pfn);
+  page.anonymous = folioTestAnon(k, folio);
+  page.exclusive = (pages.flags[leaf.huge ? folio : pfn] & PG_ANON_EXCLUSIVE) !== 0;
+  page.mapped = pages.mapcount[pfn] + (pages.order[folio] > 0 ? pages.entireMapcount[folio] : 0);
+  page.references = pages.refcount[folio] - waiting(k, folio);
+  if (pages.order[folio] > 0) page.order = pages.order[folio];
+  const device = pages.zone[pfn] >= ZONE_DEVICE;
+  page.memory = device ? d.ownerName(pagePgmap(k, pfn).owner) : 'RAM';
+  // whether it may be discarded
+  if (!device) page.discardable = (pages.flags[folio] & (PG_DIRTY | PG_SWAPBACKED)) === 0;
+  return page;
+}
+
+function describeSpace(d: Describer, mm: Mm): Description {
+  const { k } = d;
+  const areas: Description = {};
+  for (const vma of mm.vmas) areas[placeOf(k, vma.start)] = describeArea(vma);
+  const pages: Description = {};
+  for (const leaf of leavesOf(k, mm)) {
+    for (let i = 0; i < leaf.pages; i++) {
+      pages[placeOf(k, leaf.vpn + i)] = describePage(d, leaf, i);
+    }
+  }
+  return {
+    'anonymous pages': mm.anonPages,
+    'file pages': mm.filePages,
+    areas,
+    pages,
+  };
+}
+
+/**
+ * Describes the memory of every process.
+ * @param describer gives the same numbers to what else is described with it
+ */
+export function describeKernel(k: Kernel, describer = new Describer(k)): Description {
+  const spaces: Description = {};
+  for (const mm of k.mms) spaces[`address space ${mm.id}`] = describeSpace(describer, mm);
+  return spaces;
+}
+
+function show(value: Described | undefined): string {
+  return value === undefined ? 'nothing' : JSON.stringify(value);
+}
+
+/**
+ * Compares two descriptions.
+ * @returns each difference with its place; empty when they are equal
+ */
+export function compareDescriptions(a: Description, b: Description): string[] {
+  const differences: string[] = [];
+  const compare = (x: Described | undefined, y: Described | undefined, path: string[]): void => {
+    if (typeof x === 'object' && typeof y === 'object') {
+      for (const name of new Set([...Object.keys(x), ...Object.keys(y)])) {
+        compare(x[name], y[name], [...path, name]);
+      }
+    } else if (x !== y) differences.push(`${path.join(', ')}: ${show(x)} against ${show(y)}`);
+  };
+  compare(a, b, []);
+  return differences;
+}

@@ -1,0 +1,30 @@
+/** The observable state of a system, as plain data. */
+import { describeMirror } from '../drivers/describe.ts';
+import { DmirrorDevice } from '../drivers/dmirror-device.ts';
+import { Describer, type Description, describeKernel } from '../mm/describe.ts';
+import type { System } from './system.ts';
+
+/**
+ * Describes everything that a program could find out from now on: each process's areas and pages,
+ * which pages are the same, pins, the devices and their page tables.
+ */
+export function describeSystem(system: System): Description {
+  const describer = new Describer(system.kernel, {
+    ownerName: (owner) => (owner instanceof DmirrorDevice ? `device ${owner.id}` : 'a device'),
+  });
+  const description: Description = describeKernel(system.kernel, describer);
+  for (const mirror of system.mirrors) {
+    description[`device ${mirror.device.id}`] = describeMirror(mirror, describer);
+  }
+  system.processes.forEach((process, proc) => {
+    if (!process) return;
+    const pins: Description = {};
+    for (const [id, pin] of process.pins) {
+      pins[id] = pin
+        ? { page: describer.number(pin.page), content: describer.content(pin.page) }
+        : 'failed';
+    }
+    description[`pins of process ${proc}`] = pins;
+  });
+  return description;
+}
