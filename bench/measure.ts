@@ -1,4 +1,4 @@
-/** Timing: several ways to do the same job, taken in turns, so that what disturbs one disturbs all. */
+/** Timing: several ways to do the same job, taken in turns and each order as often, so that what disturbs one disturbs all. */
 
 export interface Sample {
   /** Nanoseconds, median of the rounds. */
@@ -44,7 +44,7 @@ export function compare<Name extends string>(
   const names = Object.keys(jobs) as Name[];
   const times = new Map<Name, number[]>(names.map((name) => [name, []]));
   for (let round = -warmUp; round < rounds; round++) {
-    for (const name of names) {
+    for (const name of round & 1 ? names.toReversed() : names) {
       const { prepare, run } = jobs[name];
       prepare?.();
       const start = process.hrtime.bigint();
