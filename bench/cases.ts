@@ -52,6 +52,57 @@ export function presentPages(pages: number, effort: Effort) {
   };
 }
 
+/** Present huge pages to the device and back, against copying as many bytes. */
+export function hugePages(count: number, effort: Effort) {
+  const pages = count * CHUNK;
+  const huge = CHUNK * PAGE;
+  const from = new Uint8Array(pages * PAGE).fill(1);
+  const to = new Uint8Array(pages * PAGE).fill(2);
+  const copy = {
+    run: () => {
+      for (let at = 0; at < to.length; at += huge) to.set(from.subarray(at, at + huge), at);
+    },
+  };
+  const migrations = (walk: Walk) => {
+    const bench = new Bench({ walk });
+    const start = bench.mapHuge(count);
+    const there = (chunk: number) => void bench.run(bench.migrate(start, pages, chunk));
+    const back = () => {
+      bench.run(migrateToSystem(bench.k, bench.mirror, start, start + pages));
+    };
+    const before = bench.k.counters.entriesVisited;
+    there(pages);
+    const entries = (bench.k.counters.entriesVisited - before) / count;
+    back();
+    return {
+      atOnce: { prepare: back, run: () => there(pages) },
+      oneByOne: { prepare: back, run: () => there(CHUNK) },
+      back: { prepare: () => there(pages), run: back },
+      entries,
+    };
+  };
+  const unified = migrations('unified');
+  const collect = migrations('collect');
+  return {
+    pages,
+    'entries visited a huge page, unified': unified.entries,
+    'entries visited a huge page, collect': collect.entries,
+    ...compare(
+      {
+        'copy huge page by huge page': copy,
+        'to the device at once, unified': unified.atOnce,
+        'to the device one by one, unified': unified.oneByOne,
+        'back to RAM, unified': unified.back,
+        'to the device at once, collect': collect.atOnce,
+        'to the device one by one, collect': collect.oneByOne,
+        'back to RAM, collect': collect.back,
+      },
+      // a round is few calls: it takes many until they are compiled
+      { rounds: effort.rounds * 3, warmUp: effort.warmUp * 20 },
+    ),
+  };
+}
+
 /** Missing pages, faulted and migrated: one walk against two. */
 export function missingPages(pages: number, write: boolean, effort: Effort) {
   const jobs = (walk: Walk, driver: boolean) => {

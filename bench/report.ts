@@ -1,5 +1,6 @@
 /** The figures as text. */
 import type {
+  hugePages,
   metadata,
   missingPages,
   presentPages,
@@ -13,6 +14,7 @@ import type { Sample } from './measure.ts';
 /** What a run measured: the sections that were asked for. */
 export interface Results {
   present?: ReturnType<typeof presentPages>;
+  huge?: ReturnType<typeof hugePages>;
   missing?: ReturnType<typeof missingPages>[];
   snapshots?: ReturnType<typeof snapshots>;
   sizes?: ReturnType<typeof rangeSizes>;
@@ -57,6 +59,20 @@ function presentText(section: ReturnType<typeof presentPages>): string {
     `Migrating ${pages} present base pages, against copying their bytes with Uint8Array.prototype.set`,
     table([HEADING, ...rows]),
     `  to the device, unified: ${ratio(to, copy)} of the copy page by page, ${ratio(to, bulk)} of the copy in one`,
+  ].join('\n');
+}
+
+function hugeText(section: ReturnType<typeof hugePages>): string {
+  const { pages } = section;
+  const copy = section['copy huge page by huge page'];
+  const atOnce = ratio(section['to the device at once, unified'], copy);
+  const oneByOne = ratio(section['to the device one by one, unified'], copy);
+  const rows = samples(section).map(([name, sample]) => timed(name, sample, pages));
+  const entries = section['entries visited a huge page, unified'];
+  return [
+    `Migrating ${pages} present pages that are huge ones, against copying their bytes`,
+    table([HEADING, ...rows]),
+    `  to the device, unified: ${atOnce} of the copy at once, ${oneByOne} one by one; page-table entries visited a huge page: ${entries}`,
   ].join('\n');
 }
 
@@ -123,9 +139,10 @@ function startText(section: ReturnType<typeof startTime>): string {
 
 /** Everything that was measured, for reading. */
 export function reportText(results: Results): string {
-  const { present, missing, snapshots, sizes, sparse, metadata, start } = results;
+  const { present, huge, missing, snapshots, sizes, sparse, metadata, start } = results;
   const parts = [
     present && presentText(present),
+    huge && hugeText(huge),
     ...(missing ?? []).map(missingText),
     snapshots && snapshotsText(snapshots),
     sizes && sizesText(sizes),

@@ -8,13 +8,22 @@ import {
   HMM_PFN_REQ_WRITE,
   type HmmRange,
   hmmRangeFault,
+  MIGRATE_VMA_SELECT_COMPOUND,
   MIGRATE_VMA_SELECT_SYSTEM,
+  type MigrateVma,
   migrateHmmRangeSetup,
   migrateVmaArgs,
   migrateVmaSetup,
 } from '../src/hmm/index.ts';
 import { type Kernel$, runToEnd } from '../src/machine/index.ts';
-import { cpuWriteWord, type Kernel, type Mm, mmapRegion, munmap } from '../src/mm/index.ts';
+import {
+  cpuWriteWord,
+  type Kernel,
+  type Mm,
+  madvise,
+  mmapRegion,
+  munmap,
+} from '../src/mm/index.ts';
 import { mmuIntervalReadBegin } from '../src/mm/mmu-notifier.ts';
 import { VM_READ, VM_WRITE } from '../src/mm/vma.ts';
 import { System, type SystemOptions } from '../src/program/system.ts';
@@ -52,6 +61,15 @@ export class Bench {
 
   unmap(start: number, pages: number): void {
     this.run(munmap(this.k, this.mm, start, start + pages));
+  }
+
+  /** Maps as much as `count` huge pages, and a CPU writes to each. @returns the first page */
+  mapHuge(count: number): number {
+    const pages = count * CHUNK;
+    const start = this.map(pages);
+    this.run(madvise(this.k, this.mm, start, start + pages, 'hugepage'));
+    for (let i = 0; i < count; i++) this.touch(start + i * CHUNK, 1);
+    return start;
   }
 
   /** A CPU writes to each page. */
@@ -95,21 +113,26 @@ export class Bench {
     return ret;
   }
 
-  /** Migrates what is present: prepare, allocate, copy, move, map. Nothing is read back. */
-  *migrate(start: number, pages: number): Kernel$<number> {
+  /**
+   * Migrates what is present: prepare, allocate, copy, move, map. Nothing is read back.
+   * @param chunk pages of one migration
+   */
+  *migrate(start: number, pages: number, chunk = CHUNK): Kernel$<number> {
     const { k, mm } = this;
     k.lockShared(mm.mmapLock);
     let ret = 0;
-    for (let vpn = start; vpn < start + pages && !ret; vpn += CHUNK) {
-      ret = yield* this.setupAndMigrate(vpn, Math.min(vpn + CHUNK, start + pages));
+    const args = this.args(start, start + Math.min(chunk, pages));
+    for (let vpn = start; vpn < start + pages && !ret; vpn += chunk) {
+      args.start = vpn;
+      args.end = Math.min(vpn + chunk, start + pages);
+      ret = yield* this.setupAndMigrate(args);
     }
     k.unlockShared(mm.mmapLock);
     return ret;
   }
 
-  private *setupAndMigrate(start: number, end: number): Kernel$<number> {
+  private *setupAndMigrate(args: MigrateVma): Kernel$<number> {
     const { k } = this;
-    const args = this.args(start, end);
     const ret = yield* migrateVmaSetup(k, args);
     if (!ret) yield* migratePrepared(k, args, this.mirror);
     return ret;
@@ -120,7 +143,7 @@ export class Bench {
     args.vma = this.mm.lookupVma(start) ?? null;
     args.start = start;
     args.end = end;
-    args.flags = MIGRATE_VMA_SELECT_SYSTEM;
+    args.flags = MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND;
     return args;
   }
 
@@ -146,7 +169,7 @@ export class Bench {
         if (!ret) yield* migratePrepared(k, args, this.mirror);
       } else {
         ret = yield* hmmRangeFault(k, range);
-        if (!ret) ret = yield* this.setupAndMigrate(vpn, end);
+        if (!ret) ret = yield* this.setupAndMigrate(this.args(vpn, end));
       }
     }
     k.unlockShared(mm.mmapLock);

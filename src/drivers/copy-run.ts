@@ -11,25 +11,23 @@ export class CopyRun {
   page = 0;
   toRam = false;
 
-  begin(ram: number, page: number, toRam: boolean): void {
-    this.count = 1;
+  begin(ram: number, page: number, count: number, toRam: boolean): void {
+    this.count = count;
     this.ram = ram;
     this.page = page;
     this.toRam = toRam;
   }
 
-  /** Whether one more page went on with the run. */
-  add(ram: number, page: number, toRam: boolean): boolean {
-    const { count } = this;
-    if (count === 0 || toRam !== this.toRam) return false;
-    if (ram === this.ram + count && page === this.page + count) {
-      this.count++;
-      return true;
+  /** Whether `count` more pages went on with the run. */
+  add(ram: number, page: number, count: number, toRam: boolean): boolean {
+    if (this.count === 0 || toRam !== this.toRam) return false;
+    const above = ram === this.ram + this.count && page === this.page + this.count;
+    if (!above) {
+      if (ram !== this.ram - count || page !== this.page - count) return false;
+      this.ram = ram;
+      this.page = page;
     }
-    if (ram !== this.ram - 1 || page !== this.page - 1) return false;
-    this.ram = ram;
-    this.page = page;
-    this.count++;
+    this.count += count;
     return true;
   }
 }

@@ -41,6 +41,18 @@ export class DeviceTable {
     chunk[vpn & (CHUNK - 1)] = ((pfn + 1) << 2) | tag;
   }
 
+  /** Stores `count` pages that follow each other on both sides. */
+  storeRun(vpn: number, pfn: number, count: number, tag: number): void {
+    for (let done = 0; done < count; ) {
+      this.store(vpn + done, pfn + done, tag);
+      const chunk = this.last as Int32Array;
+      const at = (vpn + done) & (CHUNK - 1);
+      const n = Math.min(count - done, CHUNK - at);
+      for (let i = 1, entry = chunk[at]; i < n; i++) chunk[at + i] = entry += 4;
+      done += n;
+    }
+  }
+
   erase(vpn: number): void {
     const chunk = this.chunk(vpn);
     if (chunk) chunk[vpn & (CHUNK - 1)] = 0;

@@ -134,27 +134,32 @@ export class DmirrorDevice {
   }
 
   /**
-   * Copies a page of RAM into a page of the device. The copy may be still to do when this returns:
-   * see {@link finishCopies}. Where tasks take steps, each page is a step and done at once.
+   * Copies `count` pages of RAM into pages of the device. The copy may be still to do when this
+   * returns: see {@link finishCopies}. Where tasks take steps, each page is a step and done at once.
    */
-  *copyIn(to: number, from: number): Kernel$<void> {
-    yield* this.copy(from, to, false);
+  copyIn(to: number, from: number, count: number): Kernel$<void> {
+    return this.copy(from, to, count, false);
   }
 
-  /** Copies a page of the device into a page of RAM, as {@link copyIn} does. */
-  *copyOut(to: number, from: number): Kernel$<void> {
-    yield* this.copy(to, from, true);
+  /** Copies `count` pages of the device into pages of RAM, as {@link copyIn} does. */
+  copyOut(to: number, from: number, count: number): Kernel$<void> {
+    return this.copy(to, from, count, true);
   }
 
-  private *copy(ram: number, page: number, toRam: boolean): Kernel$<void> {
+  private *copy(ram: number, page: number, count: number, toRam: boolean): Kernel$<void> {
     const { k, copies } = this;
-    if (k.stepping) yield k.copyStep(ram);
     const at = this.devicePage(page);
-    if (!copies.add(ram, at, toRam)) {
-      yield* this.finishCopies();
-      copies.begin(ram, at, toRam);
+    if (k.stepping) {
+      for (let i = 0; i < count; i++) {
+        if (k.stepping) yield k.copyStep(ram + i);
+        copies.begin(ram + i, at + i, 1, toRam);
+        yield* this.finishCopies();
+      }
+      return;
     }
-    if (k.stepping) yield* this.finishCopies();
+    if (copies.add(ram, at, count, toRam)) return;
+    yield* this.finishCopies();
+    copies.begin(ram, at, count, toRam);
   }
 
   /** Does what copies are still to do: before anyone can look at the pages. */

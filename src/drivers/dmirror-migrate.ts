@@ -97,17 +97,16 @@ export function* migrateAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirr
         k.pages.private[small] = dmirror.number;
         dst[i] = migratePfn(small) | write;
         if (spage < 0) yield* device.clear(small);
-        else yield* device.copyIn(small, spage + j);
+        else yield* device.copyIn(small, spage + j, 1);
       }
       continue;
     }
     k.pages.private[dpage] = dmirror.number;
     dst[i] = migratePfn(dpage) | write | (large ? MIGRATE_PFN_COMPOUND : 0);
     const pages = large && folioIsLarge(k, dpage) ? folioPages(k, dpage) : 1;
-    for (let j = 0; j < pages; j++, i++) {
-      if (spage < 0) yield* device.clear(dpage + j);
-      else yield* device.copyIn(dpage + j, spage + j);
-    }
+    if (spage >= 0) yield* device.copyIn(dpage, spage, pages);
+    else for (let j = 0; j < pages; j++) yield* device.clear(dpage + j);
+    i += pages;
   }
   yield* device.finishCopies();
 }
@@ -126,13 +125,14 @@ export function* migrateFinalizeAndMap(
   const { src, dst } = args;
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
-  for (let i = 0; i < args.end - args.start; i++) {
-    if (!(src[i] & MIGRATE_PFN_MIGRATE)) continue;
+  const count = args.end - args.start;
+  for (let i = 0, pages = 1; i < count; i += pages) {
+    pages = 1;
     const page = migratePfnToPfn(dst[i]);
-    if (page < 0) continue;
-    const pages = dst[i] & MIGRATE_PFN_COMPOUND ? folioPages(k, pageFolio(k, page)) : 1;
+    if (!(src[i] & MIGRATE_PFN_MIGRATE) || page < 0) continue;
+    if (dst[i] & MIGRATE_PFN_COMPOUND) pages = folioPages(k, pageFolio(k, page));
     const tag = dst[i] & MIGRATE_PFN_WRITE ? DPT_WRITE : DPT_READ;
-    for (let j = 0; j < pages; j++) dmirror.pt.store(args.start + i + j, page + j, tag);
+    dmirror.pt.storeRun(args.start + i, page, pages, tag);
   }
   if (k.stepping) yield k.release(dmirror.mutex);
   k.unlock(dmirror.mutex);
@@ -234,27 +234,30 @@ function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kern
     }
     const compound = order > 0 && ram >= 0 ? MIGRATE_PFN_COMPOUND : 0;
     dst[at] = write | compound | (ram < 0 ? 0 : migratePfn(ram));
-    for (let i = 0; i < 1 << order; i++) {
-      let to = ram + i;
-      if (ram < 0) {
-        // no huge page: as many base pages
-        to = yield* allocRam(k, 0);
-        if (to < 0) {
-          for (let j = i - 1; j >= 0; j--) {
-            const done = migratePfnToPfn(dst[at + j]);
-            if (k.stepping) yield k.writeFolio(done);
-            k.folioUnlock(done);
-            if (folioPutTestzero(k, done, Holder.Alloc)) yield* folioFree(k, done);
-          }
-          dst.fill(0, at, at + (1 << order));
-          yield* device.finishCopies();
-          return VM_FAULT_OOM;
+    const pages = 1 << order;
+    if (ram >= 0) {
+      dmirror.pt.eraseRange(vpn, vpn + pages - 1);
+      yield* device.copyOut(ram, page, pages);
+      vpn += pages;
+      continue;
+    }
+    // no huge page: as many base pages
+    for (let i = 0; i < pages; i++, vpn++) {
+      const small = yield* allocRam(k, 0);
+      if (small < 0) {
+        for (let j = i - 1; j >= 0; j--) {
+          const done = migratePfnToPfn(dst[at + j]);
+          if (k.stepping) yield k.writeFolio(done);
+          k.folioUnlock(done);
+          if (folioPutTestzero(k, done, Holder.Alloc)) yield* folioFree(k, done);
         }
-        dst[at + i] = migratePfn(to);
+        dst.fill(0, at, at + pages);
+        yield* device.finishCopies();
+        return VM_FAULT_OOM;
       }
+      dst[at + i] = migratePfn(small);
       dmirror.pt.erase(vpn);
-      vpn++;
-      yield* device.copyOut(to, page + i);
+      yield* device.copyOut(small, page + i, 1);
     }
   }
   yield* device.finishCopies();
@@ -295,9 +298,9 @@ export function* migrateToSystem(
       break;
     }
     yield* migrateVmaPages(k, args);
-    for (let i = 0; i < args.npages; i++) {
-      if (args.src[i] & MIGRATE_PFN_VALID && args.src[i] & MIGRATE_PFN_MIGRATE) cpages++;
-    }
+    const { src, npages } = args;
+    const migrated = MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
+    for (let i = 0; i < npages; i++) if ((src[i] & migrated) === migrated) cpages++;
     yield* migrateVmaFinalize(k, args);
     vpn = part.next;
   }
@@ -350,7 +353,7 @@ export function* evictChunk(k: Kernel, device: DmirrorDevice, chunk: DevPagemap)
     if (ram < 0) continue;
     const write = src[i] & MIGRATE_PFN_WRITE;
     dst[i] = migratePfn(ram) | write | (order > 0 ? MIGRATE_PFN_COMPOUND : 0);
-    for (let j = 0; j < 1 << order; j++) yield* device.copyOut(ram + j, page + j);
+    yield* device.copyOut(ram, page, 1 << order);
   }
   yield* device.finishCopies();
   yield* migrateDevicePages(k, src, dst, npages);

@@ -145,7 +145,8 @@ export function* hmmVmaHandleMigratePreparePmd(
     return -ENOENT;
   }
   pfns[at] |= HMM_PFN_MIGRATE | HMM_PFN_COMPOUND;
-  for (let i = 1; i < end - start; i++) pfns[at + i] &= HMM_PFN_INOUT_FLAGS;
+  const last = at + (end - start);
+  for (let i = at + 1; i < last; i++) pfns[i] &= HMM_PFN_INOUT_FLAGS;
   return 0;
 }
 

@@ -88,11 +88,12 @@ export function* migrateHmmRangeSetup(k: Kernel, range: HmmRange): Kernel$<void>
   const pfns = range.hmmPfns;
   migrate.npages = migrate.end - migrate.start;
   migrate.cpages = 0;
-  for (let i = 0; i < migrate.npages; i++) {
+  const { src: to, npages } = migrate;
+  migrate.dst.fill(0, 0, npages);
+  for (let i = 0; i < npages; i++) {
     const entry = pfns[i] & ~HMM_PFN_INOUT_FLAGS;
-    migrate.dst[i] = 0;
     if (!(entry & HMM_PFN_MIGRATE)) {
-      migrate.src[i] = 0;
+      to[i] = 0;
       continue;
     }
     const page = hmmPfnToPfn(entry);
@@ -101,7 +102,7 @@ export function* migrateHmmRangeSetup(k: Kernel, range: HmmRange): Kernel$<void>
     if (page !== 0) src |= migratePfn(page);
     if (page !== 0 && entry & HMM_PFN_WRITE) src |= MIGRATE_PFN_WRITE;
     if (entry & HMM_PFN_COMPOUND) src |= MIGRATE_PFN_COMPOUND;
-    migrate.src[i] = src;
+    to[i] = src;
     migrate.cpages++;
   }
   if (migrate.cpages) yield* migrateVmaUnmap(k, migrate);
@@ -233,6 +234,10 @@ export function* migrateDevicePagesInner(
   let notify: NotifierRange | null = null;
   const huge = k.geometry.ptrsPerPte;
   for (let i = 0; i < npages; ) {
+    if ((src[i] | dst[i]) === 0) {
+      i++;
+      continue;
+    }
     const newpage = migratePfnToPfn(dst[i]);
     const page = migratePfnToPfn(src[i]);
     if (newpage < 0) {
@@ -330,6 +335,7 @@ export function* migrateDeviceFinalizeInner(
 ): Kernel$<void> {
   const faultFolio = faultPage < 0 ? -1 : pageFolio(k, faultPage);
   for (let i = 0; i < npages; i++) {
+    if ((src[i] | dst[i]) === 0) continue;
     const newpage = migratePfnToPfn(dst[i]);
     const page = migratePfnToPfn(src[i]);
     let to = newpage < 0 ? -1 : pageFolio(k, newpage);

@@ -215,9 +215,9 @@ function handlePmd(k: Kernel, walk: HmmVmaWalk, start: number, end: number, pmd:
 
 function fillHuge(walk: HmmVmaWalk, start: number, end: number, pfn: number, flags: number): void {
   const pfns = walk.range.hmmPfns;
-  const at = start - walk.range.start;
-  for (let i = 0; i < end - start; i++) {
-    pfns[at + i] = (pfns[at + i] & HMM_PFN_INOUT_FLAGS) | hmmPfn(pfn + i, flags);
+  const last = end - walk.range.start;
+  for (let i = start - walk.range.start, page = pfn; i < last; i++, page++) {
+    pfns[i] = (pfns[i] & HMM_PFN_INOUT_FLAGS) | hmmPfn(page, flags);
   }
 }
 

@@ -171,15 +171,21 @@ export class PageMap {
 
   /** Makes `1 << order` pages one folio with one reference, everything else at its initial value. */
   initFolio(pfn: number, order: number): void {
-    const end = pfn + (1 << order);
-    for (let page = pfn; page < end; page++) {
-      this.flags[page] = 0;
-      this.refcount[page] = 0;
-      this.mapcount[page] = 0;
-      this.mapping[page] = 0;
-      this.head[page] = pfn;
-      this.private[page] = 0;
-      this.order[page] = 0;
+    if (order > 0) {
+      const end = pfn + (1 << order);
+      this.flags.fill(0, pfn, end);
+      this.refcount.fill(0, pfn, end);
+      this.mapcount.fill(0, pfn, end);
+      this.mapping.fill(0, pfn, end);
+      this.head.fill(pfn, pfn, end);
+      this.private.fill(0, pfn, end);
+      this.order.fill(0, pfn, end);
+    } else {
+      this.flags[pfn] = 0;
+      this.mapcount[pfn] = 0;
+      this.mapping[pfn] = 0;
+      this.head[pfn] = pfn;
+      this.private[pfn] = 0;
     }
     this.refcount[pfn] = 1;
     this.lockOwner[pfn] = 0;
@@ -195,12 +201,16 @@ export class PageMap {
 
   /** Marks the pages of a folio free. */
   markFree(pfn: number, order: number): void {
-    const end = pfn + (1 << order);
-    for (let page = pfn; page < end; page++) {
-      this.head[page] = FREE;
-      this.flags[page] = 0;
-      this.mapping[page] = 0;
+    if (order > 0) {
+      const end = pfn + (1 << order);
+      this.head.fill(FREE, pfn, end);
+      this.flags.fill(0, pfn, end);
+      this.mapping.fill(0, pfn, end);
+      return;
     }
+    this.head[pfn] = FREE;
+    this.flags[pfn] = 0;
+    this.mapping[pfn] = 0;
   }
 
   isFree(pfn: number): boolean {

@@ -94,9 +94,8 @@ export function* freeZoneDeviceFolio(k: Kernel, folio: number): Kernel$<void> {
   const nr = folioPages(k, folio);
   if (k.warn(!pgmap, 'a device folio without pgmap is freed')) return;
   if (folioTestAnon(k, folio)) {
-    for (let i = 0; i < nr; i++) {
-      k.pages.flags[folio + i] = k.pages.flags[folio + i] & ~PG_ANON_EXCLUSIVE;
-    }
+    const { flags } = k.pages;
+    for (let page = folio; page < folio + nr; page++) flags[page] &= ~PG_ANON_EXCLUSIVE;
   }
   k.pages.mapping[folio] = 0;
   k.ledger?.freed(folio);
