@@ -22,13 +22,14 @@ import {
   MIGRATE_PFN_MIGRATE,
 } from '../hmm/pfn.ts';
 import { hmmRangeFault } from '../hmm/range.ts';
-import type { HmmRange } from '../hmm/walk-state.ts';
+import type { FaultUnits, HmmRange } from '../hmm/walk-state.ts';
 import { EBUSY, EFAULT } from '../machine/errno.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import { folioIsZoneDevice } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { mmuIntervalReadBegin } from '../mm/mmu-notifier.ts';
-import { VM_READ, VM_WRITE, type Vma } from '../mm/vma.ts';
+import { pmdpOf, pteOffsetMap, ptepGet } from '../mm/pgtable.ts';
+import { VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { DPT_READ, DPT_WRITE, tagOf } from './device-table.ts';
 import {
   BATCH,
@@ -65,6 +66,40 @@ function firstMiss(dmirror: Dmirror, start: number, end: number, write: boolean)
     if (entry === 0 || (write && tagOf(entry) !== DPT_WRITE)) return vpn;
   }
   return end;
+}
+
+/** What of a chunk the device has to fault. */
+interface Misses {
+  /** The first page that it cannot access as it wants to, or the end. */
+  first: number;
+  units: FaultUnits;
+}
+
+/** What two passes over a chunk would fault. */
+function* missesOf(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+  write: boolean,
+): Kernel$<Misses> {
+  if (k.stepping) yield k.acquire(dmirror.mutex);
+  k.lock(dmirror.mutex);
+  const first = firstMiss(dmirror, start, end, write);
+  const readFrom = write ? firstMiss(dmirror, first, end, false) : first;
+  if (k.stepping) yield k.release(dmirror.mutex);
+  k.unlock(dmirror.mutex);
+  const writeFrom = first < readFrom ? first : -1;
+  return { first, units: { pages: BATCH, readFrom, writeFrom } };
+}
+
+/** Whether nothing is mapped at a page of anonymous memory. */
+function isHole(k: Kernel, vma: Vma, vpn: number): boolean {
+  if (!vmaIsAnonymous(vma)) return false;
+  const pmdp = pmdpOf(k, vma.mm, vpn);
+  if (pmdp < 0 || ptepGet(k, pmdp) === 0) return true;
+  const ptep = pteOffsetMap(k, pmdp, vpn);
+  return ptep >= 0 && ptepGet(k, ptep) === 0;
 }
 
 /** Whether a page was invalidated since the walk looked at it. */
@@ -104,6 +139,7 @@ function mapFound(
 
 /**
  * Faults and prepares a part of one area in one walk, and migrates it.
+ * @param misses what of the whole chunk the device cannot access
  * @param left gets the pages that were empty and could not be populated
  * @returns 0; 1 when the area cannot be had this way: fault it in place; a negative errno
  */
@@ -114,6 +150,7 @@ function* onePass(
   start: number,
   end: number,
   write: boolean,
+  misses: Misses,
   left: number[],
 ): Kernel$<number> {
   const { mutex, notifier } = dmirror;
@@ -132,20 +169,22 @@ function* onePass(
   const watch: Invalidated[] = [];
   if (k.stepping) yield k.acquire(mutex);
   k.lock(mutex);
-  const from = firstMiss(dmirror, start, end, write);
-  const readFrom = write ? firstMiss(dmirror, from, end, false) : from;
   dmirror.watches.add(watch);
   if (k.stepping) yield k.release(mutex);
   k.unlock(mutex);
   // what the device can access stays as it is, and migrates without a fault
+  const from = Math.min(Math.max(misses.first, start), end);
   range.hmmPfns.fill(request, from - start);
-  range.faultUnits = { pages: BATCH, readFrom, writeFrom: from < readFrom ? from : -1 };
+  range.faultUnits = misses.units;
+  const fillsLast = write && from < end && isHole(k, vma, end - 1);
   range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
   let ret = yield* hmmRangeFault(k, range);
   if (ret === -EFAULT) ret = 1;
   if (k.stepping) yield k.acquire(mutex);
   k.lock(mutex);
   if (!ret && !mapFound(k, dmirror, range, from, write, watch)) ret = 1;
+  // in two passes the zero page would have been replaced there, and the update of that goes too far
+  if (!ret && fillsLast) dmirror.pt.erase(end);
   if (k.stepping) yield k.release(mutex);
   k.unlock(mutex);
   yield* migrateHmmRangeSetup(k, range);
@@ -203,11 +242,15 @@ function* unifiedChunk(
   if (k.stepping) yield k.acquire(mm.mmapLock, true);
   k.lockShared(mm.mmapLock);
   const parts = accessibleParts(dmirror, start, end, write);
+  let misses = yield* missesOf(k, dmirror, start, end, write);
   const left: number[] = [];
   let ret = parts ? 0 : 1;
   for (const part of parts ?? []) {
-    do ret = yield* onePass(k, dmirror, part.vma, part.start, part.end, write, left);
-    while (ret === -EBUSY);
+    for (;;) {
+      ret = yield* onePass(k, dmirror, part.vma, part.start, part.end, write, misses, left);
+      if (ret !== -EBUSY) break;
+      misses = yield* missesOf(k, dmirror, start, end, write);
+    }
     if (ret) break;
   }
   if (k.stepping) yield k.release(mm.mmapLock);

@@ -46,7 +46,7 @@ import {
   ptepOf,
   ptlOf,
 } from '../mm/pgtable.ts';
-import { VM_READ, VM_WRITE, type Vma } from '../mm/vma.ts';
+import { VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { AS_POSTED } from './as-posted/prepare.ts';
 import {
   hmmPfnsFill,
@@ -125,11 +125,16 @@ function readsFirst(range: HmmRange, vpn: number): boolean {
 }
 
 /**
- * What to fault for a page that is on another device, or a device's alone. A migrating walk only
- * brings it back: it may be writable then, and need not be dirtied.
+ * What to fault for a page that is on another device, or a device's alone, or a file's. A migrating
+ * walk faults it for reading: it may be writable then, and need not be dirtied.
  */
-function bringBack(range: HmmRange, vpn: number, required: number): number {
+function readFirst(range: HmmRange, vpn: number, required: number): number {
   return readsFirst(range, vpn) ? HMM_NEED_FAULT : required;
+}
+
+/** What to fault where nothing is mapped. */
+function fillFirst({ range, vma }: HmmVmaWalk, vpn: number, required: number): number {
+  return !vma || vmaIsAnonymous(vma) ? required : readFirst(range, vpn, required);
 }
 
 /** Mirrors: mm/hmm.c hmm_vma_walk_hole(); faithful */
@@ -141,7 +146,7 @@ function walkHole(k: Kernel, start: number, end: number, mmWalk: MmWalk<HmmVmaWa
   if (!mmWalk.vma) {
     return required ? -EFAULT : hmmPfnsFill(k, start, end, walk, HMM_PFN_ERROR, false);
   }
-  if (required) return recordFault(walk, start, end, required);
+  if (required) return recordFault(walk, start, end, fillFirst(walk, start, required));
   return hmmPfnsFill(k, start, end, walk, 0, true);
 }
 
@@ -168,7 +173,7 @@ function handlePte(
   let result = 0;
   if (pte === 0) {
     const required = needFault(range, request, 0);
-    if (required) return recordFault(walk, vpn, end, required);
+    if (required) return recordFault(walk, vpn, end, fillFirst(walk, vpn, required));
   } else if (!ptePresent(pte)) {
     if (isDevicePrivate(pte) && pagePgmap(k, softleafToPfn(pte)).owner === range.devPrivateOwner) {
       // the caller's own page is reported, not faulted
@@ -179,7 +184,7 @@ function handlePte(
       const required = needFault(range, request, 0);
       if (required) {
         if (isDevicePrivate(pte) || isDeviceExclusive(pte)) {
-          return recordFault(walk, vpn, end, bringBack(range, vpn, required));
+          return recordFault(walk, vpn, end, readFirst(range, vpn, required));
         }
         if (!isMigration(pte)) return -EFAULT;
         walk.last = vpn;
@@ -246,7 +251,7 @@ function handleAbsentPmd(
   const required = rangeNeedFault(range, start, end, 0);
   if (!required) return hmmPfnsFill(k, start, end, walk, HMM_PFN_ERROR, false);
   if (!isDevicePrivate(pmd)) return -EFAULT;
-  return recordFault(walk, start, end, bringBack(range, start, required));
+  return recordFault(walk, start, end, readFirst(range, start, required));
 }
 
 /** Gives the PMD lock up, if the walk holds it. */

@@ -1,7 +1,7 @@
 /**
  * The observable state of a machine's memory as plain data: two machines that behave the same from
- * now on have equal descriptions, however they came to be. Frame numbers, table numbers, TLBs and
- * what waits in LRU batches are left out.
+ * now on have equal descriptions, however they came to be. Frame numbers, table numbers, TLBs, accessed
+ * and dirty bits and what waits in LRU batches are left out.
  */
 import { PG_ANON_EXCLUSIVE, PG_DIRTY, PG_SWAPBACKED, ZONE_DEVICE } from '../machine/page.ts';
 import {
@@ -50,6 +50,8 @@ export type Description = { [name: string]: Described };
 export interface DescribeOptions {
   /** The owner of device memory. Default: by order of registration. */
   ownerName?: (owner: object) => string;
+  /** Also what no program can find out: accessed and dirty bits, references of LRU batches. */
+  exact?: boolean;
 }
 
 /** Numbers frames in the order in which they are come across, and reads their bytes. */
@@ -60,7 +62,7 @@ export class Describer {
 
   constructor(
     readonly k: Kernel,
-    private readonly options: DescribeOptions = {},
+    readonly options: DescribeOptions = {},
   ) {
     this.bytes = new Uint8Array(k.geometry.pageBytes);
     for (const pagemap of k.pagemaps) {
@@ -138,22 +140,25 @@ function entryKind(k: Kernel, { pte, huge }: Leaf): string {
   return isDeviceExclusive(pte) ? 'device-exclusive' : 'unknown';
 }
 
-function entryBits(pte: number): string {
+/** @param vma an area that is soft-dirty as a whole hides the entry's own bit */
+function entryBits(pte: number, vma: Vma | undefined, exact: boolean): string {
   const words: string[] = [];
+  const softDirty = (bit: number): number =>
+    exact || !vma ? bit : bit | (vma.flags & VM_SOFTDIRTY);
   const say = (bit: number | boolean, word: string): void => {
     if (bit) words.push(word);
   };
   if (ptePresent(pte)) {
     say(pte & PTE_WRITE, 'writable');
-    say(pte & PTE_ACCESSED, 'young');
-    say(pte & PTE_DIRTY, 'dirty');
-    say(pte & PTE_SOFT_DIRTY, 'soft-dirty');
+    say(exact && pte & PTE_ACCESSED, 'young');
+    say(exact && pte & PTE_DIRTY, 'dirty');
+    say(softDirty(pte & PTE_SOFT_DIRTY), 'soft-dirty');
     say(pte & PTE_UFFD, 'uffd');
     return words.join(' ');
   }
   say(isDevicePrivateWrite(pte) || isMigrationWrite(pte), 'writable');
   say(isMigrationReadExclusive(pte), 'exclusive');
-  say(pte & SWP_SOFT_DIRTY, 'soft-dirty');
+  say(softDirty(pte & SWP_SOFT_DIRTY), 'soft-dirty');
   say(pte & SWP_UFFD, 'uffd');
   return words.join(' ');
 }
@@ -168,12 +173,14 @@ function waiting(k: Kernel, folio: number): number {
   return count;
 }
 
-/** One page of a mapping. References are without those of LRU batches. */
-function describePage(d: Describer, leaf: Leaf, offset: number): Description {
+/** One page of a mapping. */
+function describePage(d: Describer, mm: Mm, leaf: Leaf, offset: number): Description {
   const { k } = d;
+  const exact = d.options.exact ?? false;
   const { pages } = k;
   const kind = entryKind(k, leaf);
-  const page: Description = { entry: kind, bits: entryBits(leaf.pte) };
+  const bits = entryBits(leaf.pte, mm.lookupVma(leaf.vpn), exact);
+  const page: Description = { entry: kind, bits };
   const pfn = leafPfn(leaf.pte) + offset;
   if (kind.endsWith('zero')) return page;
   const folio = pageFolio(k, pfn);
@@ -182,12 +189,14 @@ function describePage(d: Describer, leaf: Leaf, offset: number): Description {
   page.anonymous = folioTestAnon(k, folio);
   page.exclusive = (pages.flags[leaf.huge ? folio : pfn] & PG_ANON_EXCLUSIVE) !== 0;
   page.mapped = pages.mapcount[pfn] + (pages.order[folio] > 0 ? pages.entireMapcount[folio] : 0);
-  page.references = pages.refcount[folio] - waiting(k, folio);
+  page.references = pages.refcount[folio] - (exact ? 0 : waiting(k, folio));
   if (pages.order[folio] > 0) page.order = pages.order[folio];
   const device = pages.zone[pfn] >= ZONE_DEVICE;
   page.memory = device ? d.ownerName(pagePgmap(k, pfn).owner) : 'RAM';
-  // whether it may be discarded
-  if (!device) page.discardable = (pages.flags[folio] & (PG_DIRTY | PG_SWAPBACKED)) === 0;
+  if (device) return page;
+  const dirty = pages.flags[folio] & PG_DIRTY || (ptePresent(leaf.pte) && leaf.pte & PTE_DIRTY);
+  page.discardable = !(pages.flags[folio] & PG_SWAPBACKED) && !dirty;
+  if (exact) page.flags = pages.flags[pfn];
   return page;
 }
 
@@ -198,7 +207,7 @@ function describeSpace(d: Describer, mm: Mm): Description {
   const pages: Description = {};
   for (const leaf of leavesOf(k, mm)) {
     for (let i = 0; i < leaf.pages; i++) {
-      pages[placeOf(k, leaf.vpn + i)] = describePage(d, leaf, i);
+      pages[placeOf(k, leaf.vpn + i)] = describePage(d, mm, leaf, i);
     }
   }
   return {

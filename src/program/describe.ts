@@ -7,9 +7,11 @@ import type { System } from './system.ts';
 /**
  * Describes everything that a program could find out from now on: each process's areas and pages,
  * which pages are the same, pins, the devices and their page tables.
+ * @param exact also what no program can find out, such as accessed and dirty bits
  */
-export function describeSystem(system: System): Description {
+export function describeSystem(system: System, { exact = false } = {}): Description {
   const describer = new Describer(system.kernel, {
+    exact,
     ownerName: (owner) => (owner instanceof DmirrorDevice ? `device ${owner.id}` : 'a device'),
   });
   const description: Description = describeKernel(system.kernel, describer);
