@@ -22,6 +22,11 @@ import { devmemFault } from './dmirror-migrate.ts';
 /** Pages of a new chunk of device memory, at least; each is as large as all before it. */
 const CHUNK_PAGES = 1024;
 
+/** The device that a page belongs to (dmirror_page_to_device()). */
+function pageDevice(k: Kernel, pfn: number): DmirrorDevice {
+  return pagePgmap(k, pfn).owner as DmirrorDevice;
+}
+
 export class DmirrorDevice {
   readonly memory: DeviceMemory;
   readonly chunks: DevPagemap[] = [];
@@ -36,7 +41,14 @@ export class DmirrorDevice {
   private readonly freeFolios: number[] = [];
   private readonly copies = new CopyRun();
   private memoryPages = 0;
-  private readonly ops: DevPagemapOps;
+  /** They find the device by the page, as they may be called after it was put back to a snapshot. */
+  private static readonly ops: DevPagemapOps = {
+    folioFree: (k, folio) => pageDevice(k, folio).devmemFree(k, folio),
+    migrateToRam: (k, vmf) => devmemFault(k, pageDevice(k, vmf.page), vmf),
+    folioSplit: (k, head, tail) => {
+      if (tail !== null) k.pages.private[tail] = k.pages.private[head];
+    },
+  };
 
   constructor(
     readonly k: Kernel,
@@ -46,13 +58,6 @@ export class DmirrorDevice {
     this.memory = memory ?? new ArrayDeviceMemory(k.geometry.pageBytes);
     this.lock = k.newLock(`free list of device ${id}`, 'spin');
     this.devmemLock = k.newLock(`memory of device ${id}`, 'mutex');
-    this.ops = {
-      folioFree: (kernel, folio) => this.devmemFree(kernel, folio),
-      migrateToRam: (kernel, vmf) => devmemFault(kernel, this, vmf),
-      folioSplit: (kernel, head, tail) => {
-        if (tail !== null) kernel.pages.private[tail] = kernel.pages.private[head];
-      },
-    };
   }
 
   /** Pages in use. */
@@ -77,7 +82,7 @@ export class DmirrorDevice {
     k.lock(this.devmemLock);
     const align = k.geometry.ptrsPerPte;
     const count = Math.ceil(Math.max(CHUNK_PAGES, this.memoryPages, align) / align) * align;
-    const chunk = new DevPagemap(this, this.ops, this.memory, this.memoryPages);
+    const chunk = new DevPagemap(this, DmirrorDevice.ops, this.memory, this.memoryPages);
     memremapPages(k, chunk, count);
     this.memoryPages += count;
     this.chunks.push(chunk);

@@ -87,7 +87,7 @@ export class Dmirror {
     this.mutex = k.newLock(`mirror of device ${device.id}`, 'mutex');
     this.number = device.opened.length;
     device.opened.push(this);
-    this.notifier = new IntervalNotifier(invalidateOps(this));
+    this.notifier = new MirrorNotifier(this, MIRROR_OPS);
   }
 }
 
@@ -95,33 +95,42 @@ export class Dmirror {
  * Mirrors: lib/test_hmm.c dmirror_interval_invalidate(), dmirror_do_update()
  * faithful, with the update's range taken one page too far
  */
-function invalidateOps(dmirror: Dmirror): IntervalNotifierOps {
-  return {
-    *invalidate(
-      k: Kernel,
-      notifier: IntervalNotifier,
-      range: NotifierRange,
-      sequence: number,
-    ): Kernel$<boolean> {
-      // one's own migration takes care of the device's page table itself
-      if (range.event === MmuNotify.Migrate && range.owner === dmirror.device) return true;
-      if (range.blockable) {
-        if (k.stepping) yield k.acquire(dmirror.mutex);
-        k.lock(dmirror.mutex);
-      } else {
-        if (k.stepping) yield k.tryAcquire(dmirror.mutex);
-        if (!k.tryLock(dmirror.mutex)) return false;
-      }
-      mmuIntervalSetSeq(notifier, sequence);
-      dmirror.pt.eraseRange(range.start, range.end);
-      for (const watch of dmirror.watches) {
-        watch.push({ first: range.start, last: range.end, sequence });
-      }
-      if (k.stepping) yield k.release(dmirror.mutex);
-      k.unlock(dmirror.mutex);
-      return true;
-    },
-  };
+const MIRROR_OPS: IntervalNotifierOps = {
+  *invalidate(
+    k: Kernel,
+    notifier: IntervalNotifier,
+    range: NotifierRange,
+    sequence: number,
+  ): Kernel$<boolean> {
+    const { dmirror } = notifier as MirrorNotifier;
+    // one's own migration takes care of the device's page table itself
+    if (range.event === MmuNotify.Migrate && range.owner === dmirror.device) return true;
+    if (range.blockable) {
+      if (k.stepping) yield k.acquire(dmirror.mutex);
+      k.lock(dmirror.mutex);
+    } else {
+      if (k.stepping) yield k.tryAcquire(dmirror.mutex);
+      if (!k.tryLock(dmirror.mutex)) return false;
+    }
+    mmuIntervalSetSeq(notifier, sequence);
+    dmirror.pt.eraseRange(range.start, range.end);
+    for (const watch of dmirror.watches) {
+      watch.push({ first: range.start, last: range.end, sequence });
+    }
+    if (k.stepping) yield k.release(dmirror.mutex);
+    k.unlock(dmirror.mutex);
+    return true;
+  },
+};
+
+/** A notifier for a mirror, by which the callback finds it (container_of()). */
+class MirrorNotifier extends IntervalNotifier {
+  constructor(
+    readonly dmirror: Dmirror,
+    ops: IntervalNotifierOps,
+  ) {
+    super(ops);
+  }
 }
 
 /**
@@ -437,23 +446,22 @@ function snapshotByte(k: Kernel, dmirror: Dmirror, entry: number): number {
 }
 
 /** Mirrors: lib/test_hmm.c dmirror_snapshot_invalidate(); faithful */
-function snapshotOps(dmirror: Dmirror): IntervalNotifierOps {
-  return {
-    *invalidate(k, notifier, range, sequence): Kernel$<boolean> {
-      if (range.blockable) {
-        if (k.stepping) yield k.acquire(dmirror.mutex);
-        k.lock(dmirror.mutex);
-      } else {
-        if (k.stepping) yield k.tryAcquire(dmirror.mutex);
-        if (!k.tryLock(dmirror.mutex)) return false;
-      }
-      mmuIntervalSetSeq(notifier, sequence);
-      if (k.stepping) yield k.release(dmirror.mutex);
-      k.unlock(dmirror.mutex);
-      return true;
-    },
-  };
-}
+const SNAPSHOT_OPS: IntervalNotifierOps = {
+  *invalidate(k, notifier, range, sequence): Kernel$<boolean> {
+    const { dmirror } = notifier as MirrorNotifier;
+    if (range.blockable) {
+      if (k.stepping) yield k.acquire(dmirror.mutex);
+      k.lock(dmirror.mutex);
+    } else {
+      if (k.stepping) yield k.tryAcquire(dmirror.mutex);
+      if (!k.tryLock(dmirror.mutex)) return false;
+    }
+    mmuIntervalSetSeq(notifier, sequence);
+    if (k.stepping) yield k.release(dmirror.mutex);
+    k.unlock(dmirror.mutex);
+    return true;
+  },
+};
 
 /** Mirrors: lib/test_hmm.c dmirror_range_snapshot(); simplified: no clock */
 function* rangeSnapshot(
@@ -463,7 +471,7 @@ function* rangeSnapshot(
   into: number[],
 ): Kernel$<number> {
   const { mm, mutex } = dmirror;
-  const notifier = new IntervalNotifier(snapshotOps(dmirror));
+  const notifier = new MirrorNotifier(dmirror, SNAPSHOT_OPS);
   range.notifier = notifier;
   yield* mmuIntervalNotifierInsert(k, notifier, mm, range.start, range.end - 1);
   let ret: number;
