@@ -1,0 +1,22 @@
+import { readFileSync } from 'node:fs';
+import { type Program, parseProgramFile } from '../../src/program/index.ts';
+
+/** The recorded profiles. */
+export const BASE_PAGE_PROFILES = ['base', 'mixed', 'fork', 'mof', 'mof-fork'] as const;
+export const HUGE_PAGE_PROFILES = ['thp', 'thp-fork', 'mof-thp'] as const;
+export type RecordedProfile =
+  | (typeof BASE_PAGE_PROFILES)[number]
+  | (typeof HUGE_PAGE_PROFILES)[number];
+
+/** The recorded programs of a profile. */
+export function recorded(profile: RecordedProfile): Program[] {
+  const url = new URL(`../../corpus/${profile}.jsonl`, import.meta.url);
+  const file = parseProgramFile(readFileSync(url, 'utf8'), `${profile}.jsonl`);
+  if (file.badLines.length > 0) throw new Error(JSON.stringify(file.badLines[0]));
+  return file.programs.map(({ program }) => program);
+}
+
+/** Every `step`-th of a list. */
+export function sample<T>(list: readonly T[], step: number): T[] {
+  return list.filter((_, i) => i % step === 0);
+}
