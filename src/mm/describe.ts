@@ -173,6 +173,13 @@ function waiting(k: Kernel, folio: number): number {
   return count;
 }
 
+/** Whether a folio's contents may be discarded, or will be when its batch is drained. */
+function isLazyfree(k: Kernel, folio: number): boolean {
+  if (!folioTestAnon(k, folio)) return false;
+  if (!(k.pages.flags[folio] & PG_SWAPBACKED)) return true;
+  return k.lru.some((own) => own.lazyfree.includes(folio));
+}
+
 /** One page of a mapping. */
 function describePage(d: Describer, mm: Mm, leaf: Leaf, offset: number): Description {
   const { k } = d;
@@ -195,7 +202,7 @@ function describePage(d: Describer, mm: Mm, leaf: Leaf, offset: number): Descrip
   page.memory = device ? d.ownerName(pagePgmap(k, pfn).owner) : 'RAM';
   if (device) return page;
   const dirty = pages.flags[folio] & PG_DIRTY || (ptePresent(leaf.pte) && leaf.pte & PTE_DIRTY);
-  page.discardable = !(pages.flags[folio] & PG_SWAPBACKED) && !dirty;
+  page.discardable = isLazyfree(k, folio) && !dirty;
   if (exact) page.flags = pages.flags[pfn];
   return page;
 }

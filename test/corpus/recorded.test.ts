@@ -31,6 +31,10 @@ describe('recorded programs of base pages: as recorded, and nothing broken', () 
     it.each(['collect', 'unified'] as const)(`${profile}, walk %s`, (walk) => {
       expect(programs.flatMap((program) => problems(program, { walk }))).toEqual([]);
     });
+    it(`${profile}: one after the other, the posted patch does the same`, () => {
+      const some = sample(programs, 4);
+      expect(some.flatMap((program) => problems(program, { walk: 'as-posted' }))).toEqual([]);
+    });
     it(`${profile}: a sample with the reference ledger`, () => {
       const some = sample(programs, 12);
       expect(some.flatMap((p) => problems(p, { walk: 'unified', ledger: true }))).toEqual([]);
