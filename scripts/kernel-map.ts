@@ -71,7 +71,7 @@ function readDoc(doc: string): Pick<Modelled, 'mirrors' | 'status' | 'note'> {
 }
 
 const DECLARATION =
-  /^(?<indent> *)(?<exported>export )?(?:(?:private|protected|static|readonly|override) )*(?:(?<keyword>function(?<star>\*)?|class) )?(?<method>\*)?(?<name>[\w$]+)\b/;
+  /^(?<indent> *)(?<exported>export )?(?:(?:private|protected|static|readonly|override) )*(?:(?<keyword>function(?<star>\*)?|class|const) )?(?<method>\*)?(?<name>[\w$]+)\b/;
 
 /** The modelled functions of a file's text: those with a `Mirrors:` line, and all entries. */
 export function modelledFunctions(file: string, text: string): Modelled[] {
