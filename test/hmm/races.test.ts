@@ -156,6 +156,43 @@ describe('an invalidation between two rounds', () => {
     expect(b.end()).toEqual([]);
   });
 
+  it('of a walk that asks the same of every page: the same', () => {
+    const b = bench('unified', written(0, 2));
+    b.all({ op: 'exclusive', dev: 0, ...part(2, 1) });
+    const r = migratingRange(b, 0, 4, { defaultFlags: FAULT });
+    const walker = between(b, r, unmapped(b));
+    expect(walker.finish()).toBe(0);
+    expect([...r.hmmPfns].every((pfn) => pfn & HMM_PFN_MIGRATE)).toBe(true);
+    walker.also(() => unprepare(b, r));
+    expect(b.end()).toEqual([]);
+  });
+
+  it('faults what went meanwhile, up to the first page that is prepared', () => {
+    const b = bench('unified', written(0, 3));
+    const folio = leafPfn(entry(b, 0).get());
+    const holder = thread(b, 'holder', function* () {
+      if (b.k.stepping) yield b.k.acquireFolio(folio);
+      b.k.folioLock(folio);
+      if (b.k.stepping) yield b.k.writeFolio(folio);
+      b.k.folioUnlock(folio);
+    });
+    holder.take();
+    // page 0 is locked, and looked at only; 1 and 2 are prepared; 3 is faulted
+    const r = migratingRange(b, 0, 4, { defaultFlags: FAULT });
+    const walker = between(b, r, function* () {
+      yield* madvise(b.k, mmOf(b), b.vpn(0, 0), b.vpn(0, 1), 'dontneed');
+    });
+    holder.finish();
+    expect(r.hmmPfns[0] & HMM_PFN_MIGRATE).toBe(0);
+    const { faults } = b.k.counters;
+    expect(walker.finish()).toBe(0);
+    // one fault more, for page 0: those behind it would wait for this walk itself
+    expect(b.k.counters.faults - faults).toBe(1);
+    expect([...r.hmmPfns].every((pfn) => pfn & HMM_PFN_MIGRATE)).toBe(true);
+    walker.also(() => unprepare(b, r));
+    expect(b.end()).toEqual([]);
+  });
+
   it('ends the walk that was posted', () => {
     const b = bench('as-posted', written(0, 2));
     const r = migratingRange(b, 0, 4, { pfnFlagsMask: FAULT });

@@ -9,7 +9,7 @@ import {
   migrateHmmRangeSetup,
   migratePfnToPfn,
 } from '../../src/hmm/index.ts';
-import { EINVAL, ENOMEM, runToEnd, Task } from '../../src/machine/index.ts';
+import { EINVAL, ENOMEM, runStepping, runToEnd, Task } from '../../src/machine/index.ts';
 import { folioGet, folioPutTestzero } from '../../src/mm/folio.ts';
 import { compareDescriptions, Holder } from '../../src/mm/index.ts';
 import { leafPfn } from '../../src/mm/leaves.ts';
@@ -33,8 +33,12 @@ function bench(walk: Walk, write = true): Bench {
 }
 
 /** Sets a migration up, notes which pages it would migrate, and gives it up. */
-function prepared(b: Bench, migrate: MigrateVma): { pages: number[]; holes: number[] } {
-  expect(setup(b, migrate)).toBe(0);
+function prepared(
+  b: Bench,
+  migrate: MigrateVma,
+  run = runToEnd<number>,
+): { pages: number[]; holes: number[] } {
+  expect(setup(b, migrate, run)).toBe(0);
   const entries = [...migrate.src].map((src, page) => ({ src, page }));
   const moving = entries.filter(({ src }) => src & MIGRATE_PFN_MIGRATE);
   expect(migrate.cpages).toBe(moving.length);
@@ -119,33 +123,39 @@ describe.each(WALKS)('migrateVmaSetup, walk %s', (walk) => {
     expect(b.end()).toEqual([]);
   });
 
-  it('skips a page that somebody else has locked', () => {
-    const b = bench(walk);
-    const folio = leafPfn(entry(b, 3).get());
-    const other = new Task(2, 'other', 0);
-    const main = b.k.current;
-    b.k.current = other;
-    b.k.folioLock(folio);
-    b.k.current = main;
-    expect(prepared(b, args(b, 0, PAGES)).pages).toEqual([0, 1, 2, 4, 5, 6, 7]);
-    b.k.current = other;
-    b.k.folioUnlock(folio);
-    b.k.current = main;
-    expect(prepared(b, args(b, 0, PAGES)).pages).toEqual(every);
-    expect(b.end()).toEqual([]);
-  });
+  it.each([runToEnd<number>, runStepping<number>])(
+    'skips a page that somebody else has locked, %o',
+    (run) => {
+      const b = bench(walk);
+      const folio = leafPfn(entry(b, 3).get());
+      const other = new Task(2, 'other', 0);
+      const main = b.k.current;
+      b.k.current = other;
+      b.k.folioLock(folio);
+      b.k.current = main;
+      expect(prepared(b, args(b, 0, PAGES), run).pages).toEqual([0, 1, 2, 4, 5, 6, 7]);
+      b.k.current = other;
+      b.k.folioUnlock(folio);
+      b.k.current = main;
+      expect(prepared(b, args(b, 0, PAGES)).pages).toEqual(every);
+      expect(b.end()).toEqual([]);
+    },
+  );
 
-  it('skips an exclusive page that may be pinned, and leaves its entry as it was', () => {
-    const b = bench(walk);
-    const folio = leafPfn(entry(b, 3).get());
-    folioGet(b.k, folio, Holder.Pin, 1024);
-    const before = entry(b, 3).get();
-    const { pages } = prepared(b, args(b, 0, PAGES));
-    expect(pages).toEqual([0, 1, 2, 4, 5, 6, 7]);
-    expect(entry(b, 3).get()).toBe(before);
-    folioPutTestzero(b.k, folio, Holder.Pin, 1024);
-    expect(b.end()).toEqual([]);
-  });
+  it.each([runToEnd<number>, runStepping<number>])(
+    'skips an exclusive page that may be pinned, and leaves its entry as it was, %o',
+    (run) => {
+      const b = bench(walk);
+      const folio = leafPfn(entry(b, 3).get());
+      folioGet(b.k, folio, Holder.Pin, 1024);
+      const before = entry(b, 3).get();
+      const { pages } = prepared(b, args(b, 0, PAGES), run);
+      expect(pages).toEqual([0, 1, 2, 4, 5, 6, 7]);
+      expect(entry(b, 3).get()).toBe(before);
+      folioPutTestzero(b.k, folio, Holder.Pin, 1024);
+      expect(b.end()).toEqual([]);
+    },
+  );
 
   it('gives up a page that somebody holds, though its entry could be replaced', () => {
     const b = bench(walk);

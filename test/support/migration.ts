@@ -44,8 +44,9 @@ export function args(
   return made;
 }
 
-export function setup(bench: Bench, migrate: MigrateVma): number {
-  return runToEnd(
+/** @param run how: in a straight line, or suspended before each step */
+export function setup(bench: Bench, migrate: MigrateVma, run = runToEnd<number>): number {
+  return run(
     bench.k,
     underMmapLock(bench, () => migrateVmaSetup(bench.k, migrate)),
   );
