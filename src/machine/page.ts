@@ -75,6 +75,8 @@ export class PageMap {
   private readonly freeHuge: number[] = [];
   private ramNext = 0;
   private ramEnd = 0;
+  /** RAM so far, in use or not. */
+  private ramPages = 0;
 
   constructor(private readonly geometry: Geometry) {}
 
@@ -145,18 +147,20 @@ export class PageMap {
       }
     }
     if (this.ramNext + count > this.ramEnd) {
-      if (this.ramEnd + count > limit + this.geometry.ptrsPerPte) return -1;
+      const room = limit - this.ramPages;
+      if (room < count) return -1;
       const chunk = Math.max(count, this.ramEnd < 4096 ? 256 : 4096, this.geometry.ptrsPerPte);
-      if (order === 0) {
-        // keep what is left of the old block
-        while (this.ramNext < this.ramEnd) this.freeBase.push(this.ramNext++);
-      }
+      // keep what is left of the old block
+      while (this.ramNext < this.ramEnd) this.freeBase.push(this.ramNext++);
       const align = this.geometry.ptrsPerPte;
       const rest = this.size % align;
       if (rest !== 0) this.addZone(ZONE_NONE, align - rest);
       const rounded = Math.ceil(chunk / align) * align;
+      if (this.size + rounded > PTE_MAX_PFN) return -1;
+      const usable = Math.min(rounded, room);
       this.ramNext = this.addZone(ZONE_RAM, rounded);
-      this.ramEnd = this.ramNext + rounded;
+      this.ramEnd = this.ramNext + usable;
+      this.ramPages += usable;
     }
     const pfn = this.ramNext;
     this.ramNext += count;
