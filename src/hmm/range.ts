@@ -307,6 +307,9 @@ function prepareOps(k: Kernel): PrepareOps {
   return k.walk === 'as-posted' ? AS_POSTED : UNIFIED;
 }
 
+/** Splits of one entry, each found huge again, after which a walk is said to go on for ever. */
+const MAX_SPLITS = 1000;
+
 /**
  * A PMD entry. When migrating, the lock is held from before the entry is read until it is prepared,
  * and dropped only to wait, to fault or to split.
@@ -330,6 +333,7 @@ function* walkPmd(
   // a large folio could not be split: the rest of the table stays where it is
   let lookOnly = false;
   let aheadDone = false;
+  let splits = 0;
   for (;;) {
     if (migrating) {
       const ptl = ptlOf(k, pmdp);
@@ -367,6 +371,8 @@ function* walkPmd(
       if (ret !== -ENOENT) return ret;
       // not whole: split it, and walk the base entries; if it stays, so does its result
       if (yield* prepareOps(k).split(k, walk, pmdp, vpn)) return 0;
+      // the posted patch says so of a huge device page and leaves it whole, for ever
+      if (++splits > MAX_SPLITS) k.throwBug('livelock', 'a huge entry is split without end');
       satisfied(range, vpn, end);
       continue;
     }
