@@ -59,7 +59,10 @@ function main(): void {
   const machine = { node: process.version, cpu: cpus()[0]?.model.trim() ?? 'unknown' };
   const results: Results = Object.fromEntries(chosen.map((name) => [name, sections[name]()]));
   if (values.json) console.log(JSON.stringify({ machine, effort, ...results }));
-  else console.log(`Node ${machine.node}, ${machine.cpu}; medians of at least ${effort.rounds} rounds\n`);
+  else
+    console.log(
+      `Node ${machine.node}, ${machine.cpu}; medians of at least ${effort.rounds} rounds\n`,
+    );
   if (!values.json) console.log(reportText(results));
 }
 
