@@ -156,7 +156,7 @@ export class DmirrorDevice {
     const at = this.devicePage(page);
     if (k.stepping) {
       for (let i = 0; i < count; i++) {
-        if (k.stepping) yield k.copyStep(ram + i);
+        if (k.stepping) yield toRam ? k.copyStep(ram + i, page + i) : k.copyStep(page + i, ram + i);
         copies.begin(ram + i, at + i, 1, toRam);
         yield* this.finishCopies();
       }

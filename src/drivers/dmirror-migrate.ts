@@ -247,7 +247,7 @@ function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kern
       if (small < 0) {
         for (let j = i - 1; j >= 0; j--) {
           const done = migratePfnToPfn(dst[at + j]);
-          if (k.stepping) yield k.writeFolio(done);
+          if (k.stepping) yield k.releaseFolio(done);
           k.folioUnlock(done);
           if (folioPutTestzero(k, done, Holder.Alloc)) yield* folioFree(k, done);
         }

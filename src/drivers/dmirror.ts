@@ -17,7 +17,7 @@ import { hmmRangeFault } from '../hmm/range.ts';
 import type { HmmRange } from '../hmm/walk-state.ts';
 import { EBUSY, EFAULT, ENOENT, EPERM } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
-import { type Kernel$, Space, StepKind } from '../machine/step.ts';
+import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
 import { folioIsDevicePrivate, folioPut, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { Holder } from '../mm/ledger.ts';
@@ -254,6 +254,13 @@ function onDevice(k: Kernel, pfn: number): boolean {
   return folioIsDevicePrivate(k, pfn);
 }
 
+/** The step before an access: to the device's entry, under its mutex, and to the page behind it. */
+function deviceAccessStep(k: Kernel, dmirror: Dmirror, vpn: number, role: Role): Step {
+  const step = k.step(StepKind.DeviceAccess, Space.DeviceEntry, vpn, Role.Read);
+  const entry = dmirror.pt.load(vpn);
+  return entry === 0 ? step : step.and(Space.Frame, pfnOf(entry), role);
+}
+
 /**
  * Reads pages through the device's page table, until one is missing.
  *
@@ -271,7 +278,7 @@ function* doRead(
   const size = k.geometry.pageBytes;
   const data = result.data as Uint8Array;
   for (let vpn = start; vpn < end; vpn++) {
-    if (k.stepping) yield k.step(StepKind.DeviceAccess, Space.DeviceEntry, vpn, false);
+    if (k.stepping) yield deviceAccessStep(k, dmirror, vpn, Role.Read);
     const entry = dmirror.pt.load(vpn);
     if (entry === 0) return -ENOENT;
     const pfn = pfnOf(entry);
@@ -296,7 +303,7 @@ function* doWrite(
   const size = k.geometry.pageBytes;
   const data = result.data as Uint8Array;
   for (let vpn = start; vpn < end; vpn++) {
-    if (k.stepping) yield k.step(StepKind.DeviceAccess, Space.DeviceEntry, vpn, true);
+    if (k.stepping) yield deviceAccessStep(k, dmirror, vpn, Role.Write);
     const entry = dmirror.pt.load(vpn);
     if (entry === 0 || tagOf(entry) !== DPT_WRITE) return -ENOENT;
     const pfn = pfnOf(entry);
@@ -410,7 +417,7 @@ export function* deviceExclusive(
     if (k.stepping) yield k.release(mutex);
     k.unlock(mutex);
     const folio = pageFolio(k, page);
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield k.releaseFolio(folio);
     k.folioUnlock(folio);
     yield* folioPut(k, folio, Holder.Pin);
   }

@@ -131,7 +131,7 @@ function* collectHugePmd(
     }
   } else result = 'again';
   if (result === 'take') {
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield k.tryAcquireFolio(folio);
     folioGet(k, folio, Holder.Migrate);
     if (folio !== faultFolio && !k.folioTryLock(folio)) {
       if (k.stepping) yield k.release(ptl);
@@ -159,7 +159,7 @@ function* collectHugePmd(
   if (result === 'again') return -EAGAIN;
   // not whole, or not possible: base entries
   const ret = yield* splitFolio(k, folio);
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.releaseFolio(folio);
   if (faultFolio !== folio) k.folioUnlock(folio);
   if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
   if (ret) return collectSkip(migrate, start, end);
@@ -263,7 +263,7 @@ function* collectPmd(
       folioGet(k, split, Holder.Split);
     }
     if (unmapped) {
-      if (k.stepping) yield k.flushStep(start);
+      if (k.stepping) yield k.flushStep(vma.mm.id);
       k.flushTlbRange(vma.mm.id, start, end);
       unmapped = false;
     }

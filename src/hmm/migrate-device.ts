@@ -20,7 +20,7 @@ function* pfnLock(k: Kernel, pfn: number): Kernel$<number> {
   if (k.pages.isFree(pfn) || pageFolio(k, pfn) !== pfn) return 0;
   if (k.stepping) yield k.writeFolio(pfn);
   if (k.pages.isFree(pfn) || !folioTryGet(k, pfn, Holder.Migrate)) return 0;
-  if (k.stepping) yield k.writeFolio(pfn);
+  if (k.stepping) yield k.tryAcquireFolio(pfn);
   if (!k.folioTryLock(pfn)) {
     if (folioPutTestzero(k, pfn, Holder.Migrate)) yield* folioFree(k, pfn);
     return 0;
@@ -45,7 +45,7 @@ function* lockAndUnmap(
     const nr = k.pages.isFree(pfn) ? 1 : folioPages(k, pageFolio(k, pfn));
     if (nr > npages - i) {
       if (src[i] & MIGRATE_PFN_MIGRATE) {
-        if (k.stepping) yield k.writeFolio(pfn);
+        if (k.stepping) yield k.releaseFolio(pfn);
         k.folioUnlock(pfn);
         if (folioPutTestzero(k, pfn, Holder.Migrate)) yield* folioFree(k, pfn);
       }

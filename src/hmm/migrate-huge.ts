@@ -80,7 +80,7 @@ export function* insertHugePmdPage(
       k.tables.release(table);
       if (k.stepping) yield k.writeEntry(pmdp);
       setPte(k, pmdp, 0);
-      if (k.stepping) yield k.flushStep(vpn);
+      if (k.stepping) yield k.flushStep(mm.id);
       k.flushTlbRange(mm.id, vpn, vpn + pages);
     } else {
       pgtableDeposit(k, pmdp, table);

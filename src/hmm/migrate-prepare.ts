@@ -132,14 +132,14 @@ export function* hmmVmaHandleMigratePreparePmd(
     return -EBUSY;
   }
   if (!wholeHuge(k, migrate, start, end)) return -ENOENT;
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.tryAcquireFolio(folio);
   folioGet(k, folio, Holder.Migrate);
   if (folio !== faultFolio && !k.folioTryLock(folio)) {
     if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
     return 0;
   }
   if (yield* setPmdMigrationEntry(k, walk.vma as Vma, start, pmdp, folio)) {
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield k.releaseFolio(folio);
     if (folio !== faultFolio) k.folioUnlock(folio);
     folioPutTestzero(k, folio, Holder.Migrate);
     return -ENOENT;
@@ -164,7 +164,7 @@ export function* unlockPtes(
 ): Kernel$<void> {
   const ptl = walk.ptl as Lock;
   if (walk.unmapped) {
-    if (k.stepping) yield k.flushStep(start);
+    if (k.stepping) yield k.flushStep(walk.mm.id);
     k.flushTlbRange(walk.mm.id, start, end);
     walk.unmapped = false;
   }
@@ -282,7 +282,7 @@ export function* hmmVmaWalkSplit(
     return 0;
   }
   if (folio !== faultFolio) {
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield k.tryAcquireFolio(folio);
     if (!k.folioTryLock(folio)) {
       yield* folioPut(k, folio, Holder.Split);
       return -EBUSY;
@@ -290,7 +290,7 @@ export function* hmmVmaWalkSplit(
   }
   const ret = yield* splitFolio(k, folio);
   if (folio !== faultFolio) {
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield k.releaseFolio(folio);
     k.folioUnlock(folio);
     yield* folioPut(k, folio, Holder.Split);
   }

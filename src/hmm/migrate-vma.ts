@@ -208,7 +208,7 @@ function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): K
     if (zero) {
       if (k.stepping) yield k.writeEntry(ptep);
       ptepGetAndClear(k, ptep);
-      if (k.stepping) yield k.flushStep(vpn);
+      if (k.stepping) yield k.flushStep(mm.id);
       k.flushTlbPage(mm.id, vpn);
     }
     if (k.stepping) yield k.writeEntry(ptep);
@@ -317,7 +317,7 @@ export function migrateVmaPages(k: Kernel, migrate: MigrateVma): Kernel$<void> {
 }
 
 function* unlockPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   if (folioPutTestzero(k, folio, holder)) yield* folioFree(k, folio);
 }
@@ -356,7 +356,7 @@ export function* migrateDeviceFinalizeInner(
     } else k.counters.pagesMigrated += folioPages(k, from);
     if (!folioIsZoneDevice(k, to)) folioAddLru(k, to);
     yield* removeMigrationPtes(k, from, to);
-    if (k.stepping) yield k.writeFolio(from);
+    if (k.stepping) yield k.releaseFolio(from);
     if (faultFolio !== from) k.folioUnlock(from);
     const holder = folioIsZoneDevice(k, from) ? Holder.Migrate : Holder.Isolated;
     if (folioPutTestzero(k, from, holder)) yield* folioFree(k, from);

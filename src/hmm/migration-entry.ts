@@ -49,7 +49,7 @@ export function* installMigrationEntry(
   faultFolio: number,
 ): Kernel$<number> {
   const folio = pageFolio(k, page);
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.tryAcquireFolio(folio);
   folioGet(k, folio, Holder.Migrate);
   if (faultFolio !== folio && !k.folioTryLock(folio)) {
     if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
@@ -61,14 +61,14 @@ export function* installMigrationEntry(
   const present = ptePresent(pte);
   if (anonExclusive) {
     if (present) {
-      if (k.stepping) yield k.flushStep(vpn);
+      if (k.stepping) yield k.flushStep(vma.mm.id);
       k.flushTlbPage(vma.mm.id, vpn);
     }
     if (k.stepping) yield k.writeFolio(folio);
     if (folioTryShareAnonRmap(k, folio, page)) {
       if (k.stepping) yield k.writeEntry(ptep);
       setPte(k, ptep, pte);
-      if (k.stepping) yield k.writeFolio(folio);
+      if (k.stepping) yield k.releaseFolio(folio);
       if (faultFolio !== folio) k.folioUnlock(folio);
       if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
       return SKIPPED;
@@ -124,7 +124,7 @@ export function* migrateVmaSplitFolio(
 }
 
 function* unlockPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   if (folioPutTestzero(k, folio, holder)) yield* folioFree(k, folio);
 }

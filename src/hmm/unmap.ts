@@ -107,7 +107,7 @@ export function* migrateDeviceUnmap(
     const folio = pageFolio(k, page);
     yield* removeMigrationPtes(k, folio, folio);
     src[i] = 0;
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield k.releaseFolio(folio);
     if (faultFolio !== folio) k.folioUnlock(folio);
     if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
     restore--;

@@ -24,21 +24,40 @@ export class KernelBug extends Error {
 }
 
 const FRAME = /^\s*at (?:async )?(?:new )?([\w$.]+)/;
-const INTERNAL = new Set(['next', 'finding', 'warn', 'bug', 'assertHeld', 'capture', 'throwBug']);
+/** Executors: what lies outwards of them is not modelled. */
+const ENDS = new Set(['runToEnd', 'runStepping', 'resume']);
+const INTERNAL = new Set([
+  'next',
+  'here',
+  'finding',
+  'warn',
+  'bug',
+  'assertHeld',
+  'capture',
+  'throwBug',
+]);
 
-/** The modelled functions on the JavaScript stack, innermost first, without the model's own. */
-export function modelledStack(): string[] {
-  const names: string[] = [];
+function here(): Error {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 60;
-  const text = new Error('stack').stack ?? '';
+  const error = new Error('stack');
   Error.stackTraceLimit = limit;
+  return error;
+}
+
+/**
+ * The modelled functions on the JavaScript stack, innermost first, without the model's own.
+ * @param of an error that was thrown there; else the stack of the caller
+ */
+export function modelledStack(of: Error = here()): string[] {
+  const names: string[] = [];
+  const text = of.stack ?? '';
   for (const line of text.split('\n').slice(1)) {
     const match = FRAME.exec(line);
     if (!match) continue;
     const name = (match[1] as string).replace(/^(?:[\w$]+\.)+/, '');
     if (name === 'modelledStack' || INTERNAL.has(name)) continue;
-    if (name === 'runToEnd' || name === 'runStepping') break;
+    if (ENDS.has(name)) break;
     names.push(name);
   }
   return names;

@@ -10,7 +10,7 @@ export { Machine, type MachineOptions, POISON } from './machine.ts';
 export * from './page.ts';
 export * from './pte.ts';
 export { restore, type Snapshot, snapshot } from './snapshot.ts';
-export { type Kernel$, Space, Step, StepKind } from './step.ts';
+export { type Kernel$, Role, Space, Step, StepKind } from './step.ts';
 export { TablePool } from './table.ts';
 export { Task } from './task.ts';
 export { Tlb } from './tlb.ts';

@@ -5,7 +5,7 @@ import { Geometry, type GeometryOptions } from './geometry.ts';
 import { Lock, type LockClass } from './lock.ts';
 import { PageMap, PG_LOCKED } from './page.ts';
 import { PTE_PRESENT, PTE_WRITE } from './pte.ts';
-import { Space, type Step, StepKind } from './step.ts';
+import { Role, Space, type Step, StepKind } from './step.ts';
 import { TablePool } from './table.ts';
 import { Task } from './task.ts';
 import { Tlb } from './tlb.ts';
@@ -66,19 +66,21 @@ export class Machine {
 
   /** The step before `lock`: enabled while the lock is free. */
   acquire(lock: Lock, shared = false): Step {
-    const step = this.current.pending.set(StepKind.Acquire, Space.Lock, lock.id, true);
+    const role = shared ? Role.AcquireShared : Role.Acquire;
+    const step = this.current.pending.set(StepKind.Acquire, Space.Lock, lock.id, role);
     step.enabled = () => lock.available(shared);
     return step;
   }
 
   /** The step before `tryLock`. */
   tryAcquire(lock: Lock): Step {
-    return this.current.pending.set(StepKind.TryAcquire, Space.Lock, lock.id, true);
+    return this.current.pending.set(StepKind.TryAcquire, Space.Lock, lock.id, Role.TryAcquire);
   }
 
-  /** The step before `unlock`. */
+  /** The step before `unlock` or `unlockShared`. */
   release(lock: Lock): Step {
-    return this.current.pending.set(StepKind.Release, Space.Lock, lock.id, true);
+    const role = lock.owner === null ? Role.ReleaseShared : Role.Release;
+    return this.current.pending.set(StepKind.Release, Space.Lock, lock.id, role);
   }
 
   /** Takes a lock that the executor knows to be free. */
@@ -155,39 +157,41 @@ export class Machine {
 
   // ---- steps ----
 
-  step(kind: StepKind, space: Space, id: number, write: boolean): Step {
-    return this.current.pending.set(kind, space, id, write);
+  step(kind: StepKind, space: Space, id: number, role: Role): Step {
+    return this.current.pending.set(kind, space, id, role);
   }
 
   /** The step before a page-table entry is written. */
   writeEntry(ptep: number): Step {
-    return this.current.pending.set(StepKind.WriteEntry, Space.Entry, ptep, true);
+    return this.step(StepKind.WriteEntry, Space.Entry, ptep, Role.Write);
   }
 
   readEntry(ptep: number): Step {
-    return this.current.pending.set(StepKind.ReadEntry, Space.Entry, ptep, false);
+    return this.step(StepKind.ReadEntry, Space.Entry, ptep, Role.Read);
   }
 
   /** The step before a folio's count or flags are changed. */
-  writeFolio(pfn: number): Step {
-    return this.current.pending.set(StepKind.Folio, Space.Folio, pfn, true);
+  writeFolio(folio: number): Step {
+    return this.step(StepKind.Folio, Space.Folio, folio, Role.Write);
   }
 
-  readFolio(pfn: number): Step {
-    return this.current.pending.set(StepKind.Folio, Space.Folio, pfn, false);
+  readFolio(folio: number): Step {
+    return this.step(StepKind.Folio, Space.Folio, folio, Role.Read);
   }
 
-  copyStep(pfn: number): Step {
-    return this.current.pending.set(StepKind.Copy, Space.Frame, pfn, true);
+  /** The step before a page of RAM is copied, or written as a whole. */
+  copyStep(to: number, from = -1): Step {
+    const step = this.step(StepKind.Copy, Space.Frame, to, Role.Write);
+    return from < 0 ? step : step.and(Space.Frame, from, Role.Read);
   }
 
   allocateStep(): Step {
-    return this.current.pending.set(StepKind.Allocate, Space.Allocator, 0, true);
+    return this.step(StepKind.Allocate, Space.Allocator, 0, Role.Commute);
   }
 
   /** Waits until `ready`; `what` names it when it never comes. */
-  waitFor(space: Space, id: number, ready: () => boolean): Step {
-    const step = this.current.pending.set(StepKind.Wait, space, id, false);
+  waitFor(space: Space, id: number, ready: () => boolean, role: Role = Role.Read): Step {
+    const step = this.step(StepKind.Wait, space, id, role);
     step.enabled = ready;
     return step;
   }
@@ -199,7 +203,7 @@ export class Machine {
 
   /** A device's operation that takes time: the step is over when it settles. */
   deviceWait(pending: PromiseLike<void>): Step {
-    const step = this.current.pending.set(StepKind.Wait, Space.DeviceFrame, 0, false);
+    const step = this.step(StepKind.Wait, Space.DeviceFrame, 0, Role.Write);
     step.pending = pending;
     return step;
   }
@@ -255,9 +259,21 @@ export class Machine {
 
   /** The step before `folioLock`: enabled while the folio is unlocked. */
   acquireFolio(folio: number): Step {
-    const step = this.current.pending.set(StepKind.Acquire, Space.Folio, folio, true);
+    const step = this.step(StepKind.Acquire, Space.FolioLock, folio, Role.Acquire);
     step.enabled = () => (this.pages.flags[folio] & PG_LOCKED) === 0;
     return step;
+  }
+
+  /** The step before `folioTryLock`, and what the task does with a folio that it then holds. */
+  tryAcquireFolio(folio: number): Step {
+    const step = this.step(StepKind.TryAcquire, Space.FolioLock, folio, Role.TryAcquire);
+    return step.and(Space.Folio, folio, Role.Write);
+  }
+
+  /** The step before `folioUnlock`, and before a reference that goes with the lock is dropped. */
+  releaseFolio(folio: number): Step {
+    const step = this.step(StepKind.Release, Space.FolioLock, folio, Role.Release);
+    return step.and(Space.Folio, folio, Role.Write);
   }
 
   folioLock(folio: number): void {
@@ -302,9 +318,9 @@ export class Machine {
     for (const tlb of this.tlbs) tlb.flushSpace(space);
   }
 
-  /** The step before a flush. */
-  flushStep(vpn: number): Step {
-    return this.current.pending.set(StepKind.TlbFlush, Space.Tlb, vpn, true);
+  /** The step before a flush of whatever part of an address space. */
+  flushStep(space: number): Step {
+    return this.step(StepKind.TlbFlush, Space.Tlb, space, Role.Commute);
   }
 
   /** Whether a cached or table entry lets the hardware read, or write. */

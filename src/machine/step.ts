@@ -56,26 +56,69 @@ export const Space = {
   Sequence: 8,
   /** An entry of a device's page table. */
   DeviceEntry: 9,
+  /** A folio's lock: its first page's frame number. */
+  FolioLock: 10,
 } as const;
 export type Space = (typeof Space)[keyof typeof Space];
 
+/**
+ * What a step does with one object. Two steps depend on each other when what they do with one
+ * object does not commute.
+ */
+export const Role = {
+  Read: 0,
+  Write: 1,
+  /** Changes it, in a way that commutes with others of this role: fills, flushes, allocations. */
+  Commute: 2,
+  Acquire: 3,
+  AcquireShared: 4,
+  TryAcquire: 5,
+  Release: 6,
+  ReleaseShared: 7,
+} as const;
+export type Role = (typeof Role)[keyof typeof Role];
+
+/** Objects that a step names at most. */
+const MOST = 4;
+
 export class Step {
   kind: StepKind = StepKind.Shared;
-  space: Space = Space.None;
-  id = 0;
-  write = false;
+  /** Objects that the step touches; the first is what it is about. */
+  count = 0;
+  readonly spaces: Space[] = new Array(MOST).fill(Space.None);
+  readonly ids: number[] = new Array(MOST).fill(0);
+  readonly roles: Role[] = new Array(MOST).fill(Role.Read);
   /** Whether the step can be taken now; null: always. */
   enabled: (() => boolean) | null = null;
   /** A device's operation that takes time: the step is over when it settles. */
   pending: PromiseLike<void> | null = null;
+  get space(): Space {
+    return this.spaces[0];
+  }
+  get id(): number {
+    return this.ids[0];
+  }
+  get write(): boolean {
+    return this.roles[0] !== Role.Read;
+  }
 
-  set(kind: StepKind, space: Space, id: number, write: boolean): this {
+  set(kind: StepKind, space: Space, id: number, role: Role): this {
     this.kind = kind;
-    this.space = space;
-    this.id = id;
-    this.write = write;
+    this.count = 1;
+    this.spaces[0] = space;
+    this.ids[0] = id;
+    this.roles[0] = role;
     this.enabled = null;
     this.pending = null;
+    return this;
+  }
+
+  /** The step touches this object too. */
+  and(space: Space, id: number, role: Role): this {
+    const at = this.count++;
+    this.spaces[at] = space;
+    this.ids[at] = id;
+    this.roles[at] = role;
     return this;
   }
 }

@@ -4,8 +4,8 @@
  * Models: arch/x86/mm/fault.c
  */
 import { Machine } from '../machine/machine.ts';
-import { PTE_ACCESSED, PTE_DIRTY, PTE_HUGE, ptePfn } from '../machine/pte.ts';
-import { type Kernel$, Space, StepKind } from '../machine/step.ts';
+import { PTE_ACCESSED, PTE_DIRTY, PTE_HUGE, ptePfn, ptePresent } from '../machine/pte.ts';
+import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
 import type { Tlb } from '../machine/tlb.ts';
 import {
   FAULT_FLAG_WRITE,
@@ -31,6 +31,26 @@ function leafOf(k: Kernel, pmdp: number, vpn: number): number {
 }
 
 /**
+ * The step of a hardware walk, and of the access that it is for. Walks commute with each other: each
+ * sets bits of the entry, and fills the TLB of its own CPU.
+ */
+function fillStep(k: Kernel, mm: Mm, vpn: number, ptep: number, write: boolean): Step {
+  const step = k.step(StepKind.TlbFill, Space.Entry, ptep, Role.Commute);
+  step.and(Space.Tlb, mm.id, Role.Read);
+  const pte = ptepGet(k, ptep);
+  if (!ptePresent(pte)) return step;
+  const offset = pte & PTE_HUGE ? vpn - hugeStart(k, vpn) : 0;
+  return step.and(Space.Frame, ptePfn(pte) + offset, write ? Role.Write : Role.Read);
+}
+
+/** The step of an access through the TLB, to the page that the TLB names now. */
+function accessStep(k: Kernel, tlb: Tlb, mm: Mm, vpn: number, write: boolean): Step {
+  const step = k.step(StepKind.CpuAccess, Space.Tlb, mm.id, Role.Read);
+  const pte = tlb.lookup(mm.id, vpn);
+  return pte === 0 ? step : step.and(Space.Frame, ptePfn(pte), write ? Role.Write : Role.Read);
+}
+
+/**
  * Sets accessed and dirty bits and fills the TLB.
  *
  * Mirrors: the hardware's page walk
@@ -45,7 +65,7 @@ function* hardwareWalk(k: Kernel, tlb: Tlb, mm: Mm, vpn: number, write: boolean)
     // the whole walk is one step: a table that it reads is freed after a flush that waits for it
     for (let named = -1; named !== ptep; ptep = leafOf(k, pmdp, vpn)) {
       named = ptep;
-      if (k.stepping && named >= 0) yield k.step(StepKind.TlbFill, Space.Entry, named, true);
+      if (k.stepping && named >= 0) yield fillStep(k, mm, vpn, named, write);
     }
   }
   if (ptep < 0) return 0;
@@ -73,7 +93,7 @@ function* hardwareWalk(k: Kernel, tlb: Tlb, mm: Mm, vpn: number, write: boolean)
 export function* translate(k: Kernel, mm: Mm, vpn: number, write: boolean): Kernel$<number> {
   const tlb = k.tlbs[k.current.cpu];
   for (;;) {
-    if (k.stepping) yield k.step(StepKind.CpuAccess, Space.Tlb, vpn, write);
+    if (k.stepping) yield accessStep(k, tlb, mm, vpn, write);
     let pte = tlb.lookup(mm.id, vpn);
     if (pte !== 0 && Machine.permits(pte, write) && (!write || pte & PTE_DIRTY)) {
       return ptePfn(pte);

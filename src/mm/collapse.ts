@@ -191,7 +191,7 @@ function* swapIn(k: Kernel, vma: Vma, pmdp: number, haddr: number): Kernel$<Scan
 
 /** A page is not collapsed after all (release_pte_folio()). */
 function* releaseFolio(k: Kernel, folio: number): Kernel$<void> {
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   folioPutbackLru(k, folio);
 }
@@ -221,13 +221,14 @@ function* isolate(k: Kernel, first: number, folios: number[]): Kernel$<Scan> {
     }
     const folio = pageFolio(k, page);
     if (seen.has(folio)) continue;
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield k.tryAcquireFolio(folio);
     if (!k.folioTryLock(folio)) {
       result = Scan.PageLock;
       break;
     }
     const alone = folioExpectedRefCount(k, folio) === k.pages.refcount[folio];
     if (!alone || !folioIsolateLru(k, folio)) {
+      if (k.stepping) yield k.releaseFolio(folio);
       k.folioUnlock(folio);
       result = alone ? Scan.DelPageLru : Scan.PageCount;
       break;
@@ -259,7 +260,7 @@ function* copyPages(
     const pte = ptepGet(k, first + i);
     if (noneOrZero(k, pte)) clearPage(k, to + i);
     else {
-      if (k.stepping) yield k.copyStep(ptePfn(pte));
+      if (k.stepping) yield k.copyStep(to + i, ptePfn(pte));
       copyPage(k, to + i, ptePfn(pte));
     }
   }
@@ -290,7 +291,7 @@ function* takeTable(k: Kernel, vma: Vma, pmdp: number, haddr: number): Kernel$<n
   k.lock(ptl);
   if (k.stepping) yield k.writeEntry(pmdp);
   const pmd = ptepGetAndClear(k, pmdp);
-  if (k.stepping) yield k.flushStep(haddr);
+  if (k.stepping) yield k.flushStep(vma.mm.id);
   k.flushTlbRange(vma.mm.id, haddr, end);
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);

@@ -307,7 +307,7 @@ function* doReadFault(k: Kernel, vmf: VmFault): Kernel$<number> {
   if (ret) return ret;
   const folio = vmf.page;
   ret = yield* finishFault(k, vmf, folio);
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) yield* folioPut(k, folio, Holder.Fault);
   else folioHandOver(k, folio, Holder.Fault, Holder.Mapping);
@@ -321,12 +321,12 @@ function* doCowFault(k: Kernel, vmf: VmFault): Kernel$<number> {
   if (copy < 0) return VM_FAULT_OOM;
   let ret = yield* doFileFault(k, vmf);
   if (!ret) {
-    if (k.stepping) yield k.copyStep(copy);
+    if (k.stepping) yield k.copyStep(copy, vmf.page);
     copyPage(k, copy, vmf.page);
     folioHandOver(k, copy, Holder.Alloc, Holder.Mapping);
     ret = yield* finishFault(k, vmf, copy);
     if (ret) folioHandOver(k, copy, Holder.Mapping, Holder.Alloc);
-    if (k.stepping) yield k.writeFolio(vmf.page);
+    if (k.stepping) yield k.releaseFolio(vmf.page);
     k.folioUnlock(vmf.page);
     yield* folioPut(k, vmf.page, Holder.Fault);
   }
@@ -346,7 +346,7 @@ function* doSharedFault(k: Kernel, vmf: VmFault): Kernel$<number> {
     folioHandOver(k, folio, Holder.Fault, Holder.Mapping);
     folioSet(k, folio, PG_DIRTY);
   }
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   if (ret) yield* folioPut(k, folio, Holder.Fault);
   return ret;
@@ -420,7 +420,7 @@ function* removeDeviceExclusiveEntry(k: Kernel, vmf: VmFault): Kernel$<number> {
     }
     yield* unmapUnlock(k, vmf);
   }
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   yield* folioPut(k, folio, Holder.Fault);
   yield* mmuNotifierInvalidateRangeEnd(k, range);
@@ -454,7 +454,7 @@ export function* doSwapPage(k: Kernel, vmf: VmFault): Kernel$<number> {
     return 0;
   }
   const folio = pageFolio(k, vmf.page);
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.tryAcquireFolio(folio);
   if (!k.folioTryLock(folio)) {
     const ptl = vmf.ptl as Lock;
     vmf.ptl = null;
@@ -466,7 +466,7 @@ export function* doSwapPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const ret = yield* pagePgmap(k, vmf.page).ops.migrateToRam(k, vmf);
   // the folio may have been split meanwhile: the page is what we locked and hold
   const now = pageFolio(k, vmf.page);
-  if (k.stepping) yield k.writeFolio(now);
+  if (k.stepping) yield k.releaseFolio(now);
   k.folioUnlock(now);
   yield* folioPut(k, now, Holder.Fault);
   return ret;
@@ -496,7 +496,7 @@ function* wpPageShared(k: Kernel, vmf: VmFault, folio: number): Kernel$<number> 
   if (k.stepping) yield k.acquireFolio(folio);
   k.folioLock(folio);
   folioSet(k, folio, PG_DIRTY);
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   yield* folioPut(k, folio, Holder.Fault);
   return 0;
@@ -515,12 +515,12 @@ function* wpCanReuseAnonFolio(k: Kernel, folio: number, vma: Vma): Kernel$<boole
   if (k.pages.refcount[folio] > 1 + (maybeInBatch ? 1 : 0)) return false;
   if (maybeInBatch) lruAddDrain(k);
   if (k.pages.refcount[folio] > 1) return false;
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.tryAcquireFolio(folio);
   if (!k.folioTryLock(folio)) return false;
   if (k.stepping) yield k.readFolio(folio);
   const alone = k.pages.refcount[folio] === 1;
   if (alone) folioMoveAnonRmap(k, folio, vma);
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   return alone;
 }
@@ -542,7 +542,7 @@ function* wpPageCopy(k: Kernel, vmf: VmFault): Kernel$<number> {
     return VM_FAULT_OOM;
   }
   if (vmf.page >= 0) {
-    if (k.stepping) yield k.copyStep(vmf.page);
+    if (k.stepping) yield k.copyStep(fresh, vmf.page);
     copyPage(k, fresh, vmf.page);
   }
   const range = notifierRange(MmuNotify.Clear, mm, vmf.vpn, vmf.vpn + 1);
@@ -560,7 +560,7 @@ function* wpPageCopy(k: Kernel, vmf: VmFault): Kernel$<number> {
     entry = maybeMkwrite(pteMkdirty(entry), vma);
     if (k.stepping) yield k.writeEntry(vmf.pte);
     ptepGetAndClear(k, vmf.pte);
-    if (k.stepping) yield k.flushStep(vmf.vpn);
+    if (k.stepping) yield k.flushStep(mm.id);
     k.flushTlbPage(mm.id, vmf.vpn);
     folioHandOver(k, fresh, Holder.Alloc, Holder.Mapping);
     folioAddNewAnonRmap(k, fresh, vma, vmf.vpn);
@@ -648,7 +648,7 @@ function* handlePteFault(k: Kernel, vmf: VmFault): Kernel$<number> {
     setPte(k, vmf.pte, ptepGet(k, vmf.pte) | entry);
   } else if (vmf.flags & FAULT_FLAG_WRITE) {
     // somebody else resolved it: a stale entry of this CPU's TLB may be the reason
-    if (k.stepping) yield k.flushStep(vmf.vpn);
+    if (k.stepping) yield k.flushStep(vmf.vma.mm.id);
     k.flushTlbPage(vmf.vma.mm.id, vmf.vpn);
   }
   yield* unmapUnlock(k, vmf);

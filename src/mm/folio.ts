@@ -19,7 +19,6 @@ import {
   ZONE_DEVICE,
 } from '../machine/page.ts';
 import type { Kernel$ } from '../machine/step.ts';
-import { Space } from '../machine/step.ts';
 import type { Kernel, LruBatches } from './kernel.ts';
 import { Holder } from './ledger.ts';
 import { freeZoneDeviceFolio } from './memremap.ts';
@@ -287,8 +286,3 @@ export function folioMarkLazyfree(k: Kernel, folio: number): void {
 /** Flags that a migration carries from the old folio to the new one (folio_migrate_flags()). */
 export const MIGRATED_FLAGS = PG_REFERENCED | PG_ACTIVE | PG_WORKINGSET;
 export const SPLIT_FLAGS = PG_DEFERRED_SPLIT | PG_PARTIALLY_MAPPED;
-
-/** The step before looking at a folio's count or flags without its lock. */
-export function folioRead(k: Kernel, folio: number) {
-  return k.step(5, Space.Folio, folio, false);
-}

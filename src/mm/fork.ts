@@ -114,11 +114,11 @@ function* copyNonpresentPte(
     const page = softleafToPfn(orig);
     const folio = pageFolio(k, page);
     k.bug(!vmaIsCowMapping(src), 'an exclusive entry in a shared area');
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield k.tryAcquireFolio(folio);
     if (!k.folioTryLock(folio)) return -EBUSY;
     if (k.stepping) yield k.writeEntry(srcPte);
     setPte(k, srcPte, restoreExclusivePte(k, src, folio, page, orig));
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield k.releaseFolio(folio);
     k.folioUnlock(folio);
     return RESTORED;
   }
@@ -152,7 +152,7 @@ function* copyPresentPte(
       if (folioTryDupAnonRmapPte(k, folio, page, dst)) {
         folioPutTestzero(k, folio, Holder.Mapping);
         if (prealloc < 0) return -EAGAIN;
-        if (k.stepping) yield k.copyStep(page);
+        if (k.stepping) yield k.copyStep(prealloc, page);
         copyPage(k, prealloc, page);
         folioSet(k, prealloc, PG_UPTODATE);
         folioHandOver(k, prealloc, Holder.Alloc, Holder.Mapping);
@@ -302,7 +302,7 @@ export function* dupMmap(k: Kernel, mm: Mm, oldmm: Mm): Kernel$<number> {
   }
   if (k.stepping) yield k.release(mm.mmapLock);
   k.unlock(mm.mmapLock);
-  if (k.stepping) yield k.flushStep(0);
+  if (k.stepping) yield k.flushStep(oldmm.id);
   k.flushTlbSpace(oldmm.id);
   if (k.stepping) yield k.release(oldmm.mmapLock);
   k.unlock(oldmm.mmapLock);

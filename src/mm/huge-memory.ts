@@ -304,14 +304,14 @@ function* doHugePmdDevicePrivate(k: Kernel, vmf: VmFault): Kernel$<number> {
   const folio = pageFolio(k, page);
   vmf.page = page;
   vmf.pte = -1;
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.tryAcquireFolio(folio);
   const locked = k.folioTryLock(folio);
   if (locked) folioGet(k, folio, Holder.Fault);
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
   if (!locked) return 0;
   const ret = yield* pagePgmap(k, page).ops.migrateToRam(k, vmf);
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   yield* folioPut(k, folio, Holder.Fault);
   return ret;
@@ -352,7 +352,7 @@ function* hugePmdSetAccessed(k: Kernel, vmf: VmFault): Kernel$<void> {
   const same = ptepGet(k, vmf.pmd) === vmf.origPmd;
   const changed = same && (yield* touchPmd(k, vmf.pmd, write));
   if (!changed && write) {
-    if (k.stepping) yield k.flushStep(vmf.vpn);
+    if (k.stepping) yield k.flushStep(vmf.vma.mm.id);
     k.flushTlbPage(vmf.vma.mm.id, vmf.vpn);
   }
   if (k.stepping) yield k.release(ptl);
@@ -381,7 +381,7 @@ function* doHugeZeroWpPmd(k: Kernel, vmf: VmFault): Kernel$<number> {
   if (same) {
     if (k.stepping) yield k.writeEntry(vmf.pmd);
     ptepGetAndClear(k, vmf.pmd);
-    if (k.stepping) yield k.flushStep(haddr);
+    if (k.stepping) yield k.flushStep(mm.id);
     k.flushTlbRange(mm.id, haddr, end);
     yield* mapAnonFolioPmd(k, folio, vmf.pmd, vma, haddr);
     mm.anonPages += k.geometry.ptrsPerPte;
@@ -428,7 +428,7 @@ function* doHugePmdWpPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const page = ptePfn(origPmd);
   const folio = pageFolio(k, page);
   if (pageAnonExclusive(k, page)) return yield* wpReuseHugePage(k, vmf, ptl);
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.tryAcquireFolio(folio);
   if (!k.folioTryLock(folio)) {
     folioGet(k, folio, Holder.Fault);
     if (k.stepping) yield k.release(ptl);
@@ -440,7 +440,7 @@ function* doHugePmdWpPage(k: Kernel, vmf: VmFault): Kernel$<number> {
     if (ptepGet(k, vmf.pmd) !== origPmd) {
       if (k.stepping) yield k.release(ptl);
       k.unlock(ptl);
-      if (k.stepping) yield k.writeFolio(folio);
+      if (k.stepping) yield k.releaseFolio(folio);
       k.folioUnlock(folio);
       yield* folioPut(k, folio, Holder.Fault);
       return 0;
@@ -454,7 +454,7 @@ function* doHugePmdWpPage(k: Kernel, vmf: VmFault): Kernel$<number> {
     folioMoveAnonRmap(k, folio, vma);
     folioSet(k, page, PG_ANON_EXCLUSIVE);
   }
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   if (reuse) return yield* wpReuseHugePage(k, vmf, ptl);
   if (k.stepping) yield k.release(ptl);
@@ -736,7 +736,7 @@ export function* moveHugePmd(
   if (k.stepping) yield k.writeEntry(newPmd);
   setPte(k, newPmd, pmd);
   if (pmdPresent(pmd)) {
-    if (k.stepping) yield k.flushStep(from);
+    if (k.stepping) yield k.flushStep(vma.mm.id);
     k.flushTlbRange(vma.mm.id, from, from + k.geometry.ptrsPerPte);
   }
   if (newPtl !== oldPtl) {
@@ -767,7 +767,7 @@ export function* clearSoftDirtyPmd(
   if (pmdPresent(pmd)) {
     const old = yield* invalidateAd(k, pmdp);
     const haddr = hugeStart(k, vpn);
-    if (k.stepping) yield k.flushStep(haddr);
+    if (k.stepping) yield k.flushStep(vma.mm.id);
     k.flushTlbRange(vma.mm.id, haddr, haddr + k.geometry.ptrsPerPte);
     if (k.stepping) yield k.writeEntry(pmdp);
     setPte(k, pmdp, old & ~(PTE_WRITE | PTE_SOFT_DIRTY));
@@ -809,7 +809,7 @@ export function* adviseHugePmd(
   const whole = end - start === ptrsPerPte;
   let ours = folio >= 0 && !folioIsZoneDevice(k, folio) && !folioMaybeMappedShared(k, folio);
   if (ours && (free || !whole)) {
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield k.tryAcquireFolio(folio);
     ours = k.folioTryLock(folio);
   }
   if (ours && !whole) {
@@ -817,7 +817,7 @@ export function* adviseHugePmd(
     if (k.stepping) yield k.release(ptl);
     k.unlock(ptl);
     const err = yield* splitFolio(k, folio);
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield k.releaseFolio(folio);
     k.folioUnlock(folio);
     yield* folioPut(k, folio, Holder.Split);
     // after a split both go on with the entries; `free` finds none there if it failed
@@ -826,11 +826,11 @@ export function* adviseHugePmd(
   if (ours) {
     if (free) {
       k.pages.flags[folio] &= ~PG_DIRTY;
-      if (k.stepping) yield k.writeFolio(folio);
+      if (k.stepping) yield k.releaseFolio(folio);
       k.folioUnlock(folio);
       if (pteYoung(pmd) || pteDirty(pmd)) {
         const old = yield* invalidateAd(k, pmdp);
-        if (k.stepping) yield k.flushStep(start);
+        if (k.stepping) yield k.flushStep(vma.mm.id);
         k.flushTlbRange(vma.mm.id, start, end);
         if (k.stepping) yield k.writeEntry(pmdp);
         setPte(k, pmdp, old & ~(PTE_ACCESSED | PTE_DIRTY));
@@ -871,7 +871,7 @@ export function* setPmdMigrationEntry(
   let writable: boolean;
   if (present) {
     setPte(k, pmdp, pmdMkinvalid(pmd));
-    if (k.stepping) yield k.flushStep(vpn);
+    if (k.stepping) yield k.flushStep(vma.mm.id);
     k.flushTlbRange(vma.mm.id, vpn, vpn + ptrsPerPte);
     writable = pteWrite(pmd);
   } else {

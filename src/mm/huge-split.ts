@@ -120,7 +120,7 @@ function fillTable(k: Kernel, table: number, make: (i: number) => number): void 
 function* splitHugeZeroPagePmd(k: Kernel, vma: Vma, haddr: number, pmdp: number): Kernel$<void> {
   if (k.stepping) yield k.writeEntry(pmdp);
   ptepGetAndClear(k, pmdp);
-  if (k.stepping) yield k.flushStep(haddr);
+  if (k.stepping) yield k.flushStep(vma.mm.id);
   k.flushTlbRange(vma.mm.id, haddr, haddr + k.geometry.ptrsPerPte);
   const table = pgtableWithdraw(k, pmdp);
   const pte = mkPte(k.zeroPfn, vma.pageProt) | PTE_SPECIAL;
@@ -248,7 +248,7 @@ export function* splitHugePmdLocked(
       if (k.stepping) yield k.writeEntry(pmdp);
       const old = ptepGet(k, pmdp);
       setPte(k, pmdp, pmdMkinvalid(old));
-      if (k.stepping) yield k.flushStep(haddr);
+      if (k.stepping) yield k.flushStep(vma.mm.id);
       k.flushTlbRange(vma.mm.id, haddr, haddr + ptrsPerPte);
       state.young = pteYoung(old);
       state.dirty = pteDirty(old);
@@ -438,7 +438,7 @@ export function* splitFolio(
       }
       for (let page = folio; page < end; page++) {
         if (page === lockAt) continue;
-        if (k.stepping) yield k.writeFolio(page);
+        if (k.stepping) yield k.releaseFolio(page);
         k.folioUnlock(page);
         yield* folioPut(k, page, Holder.Split);
       }

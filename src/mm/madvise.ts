@@ -109,19 +109,21 @@ export function adviseWholeFolio(k: Kernel, walk: AdviceWalk, folio: number): vo
  * Mirrors: mm/madvise.c madvise_cold_or_pageout_pte_range(), madvise_free_pte_range()
  * faithful
  */
-function adviseFolio(
+function* adviseFolio(
   k: Kernel,
   walk: AdviceWalk,
   folio: number,
   ptep: number,
   vpn: number,
   pages: number,
-): void {
+): Kernel$<void> {
   if (walk.advice === 'free') {
     if (folioTest(k, folio, PG_DIRTY)) {
+      if (k.stepping) yield k.tryAcquireFolio(folio);
       if (!k.folioTryLock(folio)) return;
       const ours = folioMapcount(k, folio) === folioPages(k, folio);
       if (ours) folioClear(k, folio, PG_DIRTY);
+      if (k.stepping) yield k.releaseFolio(folio);
       k.folioUnlock(folio);
       if (!ours) return;
     }
@@ -176,11 +178,14 @@ function* advisePtes(
       if (large && mappedWhole(k, folio, ptep, end - vpn)) pages = folioPages(k, folio);
       if (!large || pages > 1) {
         if (k.stepping) yield k.writeEntry(ptep);
-        adviseFolio(k, walk, folio, ptep, vpn, pages);
-      } else if (!folioMaybeMappedShared(k, folio) && tried !== vpn && k.folioTryLock(folio)) {
-        folioGet(k, folio, Holder.Split);
-        split = folio;
-        break;
+        yield* adviseFolio(k, walk, folio, ptep, vpn, pages);
+      } else if (!folioMaybeMappedShared(k, folio) && tried !== vpn) {
+        if (k.stepping) yield k.tryAcquireFolio(folio);
+        if (k.folioTryLock(folio)) {
+          folioGet(k, folio, Holder.Split);
+          split = folio;
+          break;
+        }
       }
     }
     vpn += pages;
@@ -217,7 +222,7 @@ function* advicePmdEntry(
     if (at.split < 0) continue;
     tried = vpn;
     yield* splitFolio(k, at.split);
-    if (k.stepping) yield k.writeFolio(at.split);
+    if (k.stepping) yield k.releaseFolio(at.split);
     k.folioUnlock(at.split);
     yield* folioPut(k, at.split, Holder.Split);
   }

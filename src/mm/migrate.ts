@@ -15,7 +15,7 @@ import {
   pteMkdirty,
   ptePresent,
 } from '../machine/pte.ts';
-import { type Kernel$, Space } from '../machine/step.ts';
+import { type Kernel$, Role, Space } from '../machine/step.ts';
 import {
   folioGet,
   folioIsDevicePrivate,
@@ -160,7 +160,7 @@ export function* softleafEntryWaitOnLocked(
   k.unlock(ptl);
   k.mightSleep('a migration to end');
   const ready = () => !k.folioLocked(folio);
-  if (k.stepping) yield k.waitFor(Space.Folio, folio, ready);
+  if (k.stepping) yield k.waitFor(Space.FolioLock, folio, ready, Role.AcquireShared);
   k.waited(ready(), `the migration of folio ${folio} to end`);
 }
 

@@ -6,7 +6,7 @@
  */
 import { EAGAIN } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
-import { type Kernel$, Space, StepKind } from '../machine/step.ts';
+import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
 
@@ -143,7 +143,7 @@ function* mnItreeInvStartRange(
  * faithful
  */
 function* mnItreeInvEnd(k: Kernel, subs: NotifierSubscriptions): Kernel$<void> {
-  if (k.stepping) yield k.acquire(subs.lock);
+  if (k.stepping) yield k.acquire(subs.lock).and(Space.Sequence, subs.lock.id, Role.Write);
   k.lock(subs.lock);
   subs.activeInvalidateRanges--;
   if (subs.activeInvalidateRanges === 0 && subs.isInvalidating) {
@@ -154,7 +154,7 @@ function* mnItreeInvEnd(k: Kernel, subs: NotifierSubscriptions): Kernel$<void> {
       notifier.deferred = false;
     }
   }
-  if (k.stepping) yield k.release(subs.lock);
+  if (k.stepping) yield k.release(subs.lock).and(Space.Sequence, subs.lock.id, Role.Write);
   k.unlock(subs.lock);
 }
 
@@ -237,7 +237,12 @@ export function mmuIntervalCheckRetry(notifier: IntervalNotifier, sequence: numb
 
 /** The step before `mmuIntervalCheckRetry`. */
 export function checkRetryStep(k: Kernel, notifier: IntervalNotifier) {
-  return k.step(StepKind.Shared, Space.Sequence, (notifier.mm as Mm).id, false);
+  return k.step(
+    StepKind.Shared,
+    Space.Sequence,
+    subscriptions(notifier.mm as Mm).lock.id,
+    Role.Read,
+  );
 }
 
 /**

@@ -75,7 +75,7 @@ function* movePtes(
     setPte(k, newFirst + i, moveSoftDirty(pte));
   }
   if (flush) {
-    if (k.stepping) yield k.flushStep(from);
+    if (k.stepping) yield k.flushStep(vma.mm.id);
     k.flushTlbRange(vma.mm.id, from, from + pages);
   }
   if (newPtl !== oldPtl) {
@@ -115,7 +115,7 @@ function* moveNormalPmd(
     ptepGetAndClear(k, oldPmd);
     if (k.stepping) yield k.writeEntry(newPmd);
     setPte(k, newPmd, pmd);
-    if (k.stepping) yield k.flushStep(from);
+    if (k.stepping) yield k.flushStep(vma.mm.id);
     k.flushTlbRange(vma.mm.id, from, from + k.geometry.ptrsPerPte);
   }
   if (newPtl !== oldPtl) {

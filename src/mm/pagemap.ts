@@ -209,7 +209,7 @@ export function* clearSoftDirty(k: Kernel, mm: Mm): Kernel$<void> {
   yield* mmuNotifierInvalidateRangeStart(k, range);
   yield* walkPageRange(k, mm, 0, all, CLEAR_OPS, null);
   yield* mmuNotifierInvalidateRangeEnd(k, range);
-  if (k.stepping) yield k.flushStep(0);
+  if (k.stepping) yield k.flushStep(mm.id);
   k.flushTlbSpace(mm.id);
   if (k.stepping) yield k.release(mm.mmapLock);
   k.unlock(mm.mmapLock);

@@ -110,7 +110,7 @@ function* tryToUnmapOne(k: Kernel, folio: number, vma: Vma, vpn: number): Kernel
       pte |= ptepGetAndClear(k, ptep + i) & (PTE_ACCESSED | PTE_DIRTY);
     }
     if (present) {
-      if (k.stepping) yield k.flushStep(pvmw.vpn);
+      if (k.stepping) yield k.flushStep(mm.id);
       k.flushTlbRange(mm.id, pvmw.vpn, pvmw.vpn + nr);
       if (pteDirty(pte)) folioSet(k, folio, PG_DIRTY);
     }
@@ -156,7 +156,7 @@ function folioNotMapped(k: Kernel, folio: number): boolean {
  * @returns whether the folio is still there
  */
 function* shrinkFolio(k: Kernel, folio: number, list: number[]): Kernel$<boolean> {
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.tryAcquireFolio(folio);
   if (!k.folioTryLock(folio)) return true;
   let active = false;
   if (folioTestAnon(k, folio) && folioTest(k, folio, PG_SWAPBACKED)) {
@@ -180,13 +180,14 @@ function* shrinkFolio(k: Kernel, folio: number, list: number[]): Kernel$<boolean
         folioPutTestzero(k, folio, Holder.PageCache);
         k.pages.mapping[folio] = 0;
       }
+      if (k.stepping) yield k.releaseFolio(folio);
       k.folioUnlock(folio);
       if (folioPutTestzero(k, folio, Holder.Isolated)) freeRamFolio(k, folio);
       return false;
     }
   }
   if (active) folioSet(k, folio, PG_ACTIVE);
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   return true;
 }

@@ -438,7 +438,7 @@ function* tryToMigrateOne(
     if (k.stepping) yield k.writeEntry(ptep);
     if (ptePresent(pte)) {
       pte = ptepGetAndClear(k, ptep);
-      if (k.stepping) yield k.flushStep(pvmw.vpn);
+      if (k.stepping) yield k.flushStep(mm.id);
       k.flushTlbPage(mm.id, pvmw.vpn);
       if (pteDirty(pte)) folioSet(k, folio, PG_DIRTY);
       writable = pteWrite(pte);
@@ -521,7 +521,7 @@ export function* makeDeviceExclusive(
       if (found) {
         if (k.stepping) yield k.writeEntry(ptep);
         pte = ptepGetAndClear(k, ptep);
-        if (k.stepping) yield k.flushStep(vpn);
+        if (k.stepping) yield k.flushStep(vma.mm.id);
         k.flushTlbPage(vma.mm.id, vpn);
         if (pteDirty(pte)) folioSet(k, folio, PG_DIRTY);
         let entry = makeDeviceExclusiveEntry(page);
@@ -534,7 +534,7 @@ export function* makeDeviceExclusive(
     }
     yield* mmuNotifierInvalidateRangeEnd(k, range);
     if (found) return page;
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield k.releaseFolio(folio);
     k.folioUnlock(folio);
     yield* folioPut(k, folio, Holder.Pin);
   }

@@ -71,7 +71,7 @@ export class MmuGather {
  */
 export function* tlbFlushOnly(k: Kernel, tlb: MmuGather): Kernel$<void> {
   if (tlb.end === 0) return;
-  if (k.stepping) yield k.flushStep(tlb.start);
+  if (k.stepping) yield k.flushStep(tlb.mm.id);
   k.flushTlbRange(tlb.mm.id, tlb.start, tlb.end);
   tlb.start = Infinity;
   tlb.end = 0;

@@ -36,7 +36,10 @@ export interface RunOutcome {
 }
 
 /** The machine that a program asks for. */
-export function systemOptions(program: Program, options: RunOptions): SystemOptions {
+export function systemOptions(
+  program: { machine?: Program['machine'] },
+  options: RunOptions,
+): SystemOptions {
   const machine = program.machine ?? {};
   return {
     walk: options.walk ?? machine.walk ?? 'unified',
@@ -48,7 +51,7 @@ export function systemOptions(program: Program, options: RunOptions): SystemOpti
 }
 
 /** Buffers and pages must lie in the machine's address space. */
-function checkPlaces(program: Program, system: System): void {
+export function checkPlaces(program: Pick<Program, 'name' | 'ops'>, system: System): void {
   const { geometry } = system.kernel;
   program.ops.forEach((op, opIndex) => {
     const place = { program: program.name, opIndex, op: op.op };

@@ -60,7 +60,7 @@ import {
 } from '../walk-state.ts';
 
 function* unlockPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   yield* folioPut(k, folio, holder);
 }
@@ -137,7 +137,7 @@ function* hmmVmaHandleMigratePreparePmd(
     walk.last = start;
     return -EBUSY;
   }
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.tryAcquireFolio(folio);
   folioGet(k, folio, Holder.Migrate);
   if (folio !== faultFolio && !k.folioTryLock(folio)) {
     if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
@@ -154,7 +154,7 @@ function* hmmVmaHandleMigratePreparePmd(
     }
   }
   if (ret) {
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield k.releaseFolio(folio);
     if (folio !== faultFolio) k.folioUnlock(folio);
     if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
   }
@@ -228,7 +228,7 @@ function* hmmVmaHandleMigratePrepare(
   }
   if (page < 0 || k.pages.mapping[pageFolio(k, page)] === 0) return 0;
   const folio = pageFolio(k, page);
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.tryAcquireFolio(folio);
   folioGet(k, folio, Holder.Migrate);
   if (faultFolio === folio || k.folioTryLock(folio)) {
     const anonExclusive = folioTestAnon(k, folio) && pageAnonExclusive(k, page);
@@ -236,14 +236,14 @@ function* hmmVmaHandleMigratePrepare(
     pte = ptepGetAndClear(k, ptep);
     if (anonExclusive) {
       if (ptePresent(pte)) {
-        if (k.stepping) yield k.flushStep(vpn);
+        if (k.stepping) yield k.flushStep(vma.mm.id);
         k.flushTlbPage(vma.mm.id, vpn);
       }
       if (k.stepping) yield k.writeFolio(folio);
       if (folioTryShareAnonRmap(k, folio, page)) {
         if (k.stepping) yield k.writeEntry(ptep);
         setPte(k, ptep, pte);
-        if (k.stepping) yield k.writeFolio(folio);
+        if (k.stepping) yield k.releaseFolio(folio);
         k.folioUnlock(folio);
         if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
         return 0;
@@ -257,7 +257,7 @@ function* hmmVmaHandleMigratePrepare(
     folioPutTestzero(k, folio, Holder.Mapping);
     pfns[at] |= HMM_PFN_MIGRATE;
     if (ptePresent(pte)) {
-      if (k.stepping) yield k.flushStep(vpn);
+      if (k.stepping) yield k.flushStep(vma.mm.id);
       k.flushTlbRange(vma.mm.id, vpn, vpn + 1);
     }
   } else if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
@@ -293,7 +293,7 @@ function* hmmVmaWalkSplit(k: Kernel, walk: HmmVmaWalk, pmdp: number, vpn: number
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
   if (folio !== faultFolio) {
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield k.tryAcquireFolio(folio);
     if (!k.folioTryLock(folio)) {
       yield* folioPut(k, folio, Holder.Split);
       return -EBUSY;

@@ -1,0 +1,206 @@
+/**
+ * Every schedule that can end differently: depth first, with dynamic partial-order reduction by source
+ * sets and sleep sets.
+ *
+ * After P. Abdulla, S. Aronsson, B. Jonsson, K. Sagonas: Source Sets: A Foundation for Optimal Dynamic
+ * Partial Order Reduction, J. ACM 64 (2017).
+ */
+import { StepKind } from '../machine/index.ts';
+import { dependent, History } from './dependence.ts';
+import type { Execution } from './execution.ts';
+import { type Choice, FAIL, InARow, lowest, STOP, type Strategy, taskOf } from './strategy.ts';
+
+/** A point of the schedule at which a choice was made. */
+interface Node {
+  choice: Choice;
+  /** Tasks that could go on. */
+  enabled: number;
+  /** Tasks to be tried here, tried or not. */
+  backtrack: number;
+  /** Tasks that need not be tried: whatever they would begin was tried. */
+  sleep: number;
+  /** The task that went before, and so the one whose interruption is a preemption; -1 for none. */
+  before: number;
+  /** Preemptions and failed allocations so far, before this choice. */
+  preemptions: number;
+  failures: number;
+}
+
+export interface ExhaustiveOptions {
+  /** Allocations that may fail in a schedule. */
+  faults?: number;
+  /** Preemptions in a schedule at most; none: as many as there are. */
+  preemptions?: number;
+  /** Try every order of every pair of steps. For the test that reducing loses nothing. */
+  reduce?: boolean;
+}
+
+export class Exhaustive implements Strategy {
+  private readonly nodes: Node[] = [];
+  private readonly history: History;
+  private readonly row = new InARow();
+  private readonly faults: number;
+  private readonly limit: number;
+  private readonly reduce: boolean;
+  /** Choices given by `nodes`; what comes after is new. */
+  private given = 0;
+  private depth = 0;
+  private sleep = 0;
+  private finished = false;
+  /** Schedules that were left because they only repeat others. */
+  redundant = 0;
+
+  constructor(tasks: number, options: ExhaustiveOptions = {}) {
+    this.history = new History(tasks);
+    this.faults = options.faults ?? 0;
+    this.limit = options.preemptions ?? Number.POSITIVE_INFINITY;
+    this.reduce = options.reduce ?? true;
+  }
+
+  begin(): boolean {
+    if (this.finished) return false;
+    this.history.clear();
+    this.row.begin();
+    this.depth = 0;
+    this.sleep = 0;
+    return true;
+  }
+
+  choose(x: Execution, enabled: number): Choice {
+    const { nodes, depth } = this;
+    let node: Node;
+    if (depth < this.given) {
+      node = nodes[depth];
+      this.sleep = node.sleep;
+    } else {
+      const found = this.open(enabled);
+      if (!found) return STOP;
+      node = found;
+      nodes[depth] = node;
+    }
+    const task = taskOf(node.choice);
+    const step = x.pending(task);
+    // before the last given choice everything is as it was in the schedule before
+    if (this.reduce && depth + 1 >= this.given) {
+      this.waits = step.kind === StepKind.Wait;
+      this.history.races(task, step, (event, initials) => this.turn(event, initials, task));
+    }
+    if (this.reduce) {
+      this.history.add(task, step);
+      let sleep = 0;
+      for (let rest = this.sleep; rest !== 0; rest &= rest - 1) {
+        const q = lowest(rest);
+        if (!dependent(x.pending(q), step)) sleep |= 1 << q;
+      }
+      this.sleep = sleep;
+    } else this.sleep = 0;
+    if (
+      step.kind === StepKind.Allocate &&
+      node.failures < this.faults &&
+      depth + 1 >= this.given &&
+      node.choice < FAIL
+    ) {
+      node.backtrack |= 1 << (task + 16);
+    }
+    this.row.took(task);
+    this.depth++;
+    return node.choice;
+  }
+
+  /** A new point. */
+  private open(enabled: number): Node | null {
+    const { row, nodes, depth } = this;
+    const awake = enabled & ~this.sleep;
+    if (awake === 0) return null;
+    const above = depth === 0 ? null : nodes[depth - 1];
+    let preemptions = 0;
+    let failures = 0;
+    if (above) {
+      preemptions = above.preemptions + (this.preempts(above, taskOf(above.choice)) ? 1 : 0);
+      failures = above.failures + (above.choice >= FAIL ? 1 : 0);
+    }
+    const bound = preemptions >= this.limit && row.last >= 0 && enabled & (1 << row.last);
+    if (bound && (awake & (1 << row.last)) === 0) return null;
+    // a task that only turns in circles while those it waits for are asleep
+    if (row.tired && !bound && (awake & ~(1 << row.last)) === 0 && awake !== enabled) return null;
+    const task = bound ? row.last : row.pick(awake);
+    return {
+      choice: task,
+      enabled,
+      backtrack: this.reduce ? 1 << task : enabled,
+      sleep: this.sleep,
+      before: row.last,
+      preemptions,
+      failures,
+    };
+  }
+
+  private preempts(node: Node, task: number): boolean {
+    return node.before >= 0 && node.before !== task && (node.enabled & (1 << node.before)) !== 0;
+  }
+
+  /** One of `initials` has to be tried at an event's point. */
+  private turn(event: number, initials: number, task: number): void {
+    const node = this.nodes[event];
+    if (initials & (node.backtrack | node.sleep) & 0xffff) return;
+    const possible = initials & node.enabled;
+    if (possible !== 0) {
+      node.backtrack |= 1 << (possible & (1 << task) ? task : lowest(possible));
+    } else if (this.waits) node.backtrack |= node.enabled;
+    // a bounded search could not come to that point as it is: let it change task where this one began
+    if (this.limit !== Number.POSITIVE_INFINITY) {
+      let at = event;
+      while (at > 0 && this.nodes[at - 1].choice === node.choice) at--;
+      const first = this.nodes[at];
+      if (first.enabled & (1 << task)) first.backtrack |= 1 << task;
+    }
+  }
+
+  /** Whether the step at hand waits for a condition, which an earlier event may have made untrue. */
+  private waits = false;
+
+  end(x: Execution, complete: boolean): void {
+    const { nodes } = this;
+    if (!complete) this.redundant++;
+    if (this.reduce) {
+      // what could not be taken any more races too
+      for (let t = 0; t < x.running.length; t++) {
+        if (x.running[t].done) continue;
+        const step = x.pending(t);
+        this.waits = step.kind === StepKind.Wait;
+        this.history.races(t, step, (event, initials) => this.turn(event, initials, t));
+      }
+      this.waits = false;
+    }
+    nodes.length = this.depth;
+    while (nodes.length > 0) {
+      const node = nodes[nodes.length - 1];
+      const task = taskOf(node.choice);
+      if (node.choice < FAIL && node.backtrack & (1 << (task + 16))) {
+        node.choice = task + FAIL;
+        break;
+      }
+      node.sleep |= 1 << task;
+      let left = node.backtrack & node.enabled & ~node.sleep & 0xffff;
+      while (left !== 0) {
+        const next = lowest(left);
+        if (node.preemptions + (this.preempts(node, next) ? 1 : 0) <= this.limit) break;
+        left &= left - 1;
+      }
+      if (left !== 0) {
+        node.choice = lowest(left);
+        break;
+      }
+      nodes.pop();
+    }
+    this.given = nodes.length;
+    this.finished = nodes.length === 0;
+  }
+
+  bounds(): string[] {
+    const bounds: string[] = [];
+    if (this.limit !== Number.POSITIVE_INFINITY) bounds.push(`at most ${this.limit} preemptions`);
+    if (this.faults > 0) bounds.push(`at most ${this.faults} failed allocations`);
+    return bounds;
+  }
+}

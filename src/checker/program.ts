@@ -1,0 +1,78 @@
+/** A concurrent program as a scenario. */
+import { type Kernel$, runToEnd } from '../machine/index.ts';
+import type { Broken } from '../mm/index.ts';
+import {
+  type ConcurrentProgram,
+  checkPlaces,
+  checkShutDown,
+  checkSystem,
+  describeSystem,
+  type Op,
+  perform,
+  type Result,
+  System,
+  systemOptions,
+} from '../program/index.ts';
+import type { Scenario, SetupOptions } from './scenario.ts';
+
+/** A program under way: its system, and what the operations of each task returned so far. */
+export interface ProgramState {
+  readonly system: System;
+  readonly results: Record<string, Result[]>;
+  /** Results of `after`. */
+  after: Result[];
+}
+
+function* taskBody({ system, results }: ProgramState, name: string, ops: Op[]): Kernel$<void> {
+  for (const op of ops) results[name].push(yield* perform(system, op));
+}
+
+/** The most CPUs that a machine has. */
+const MAX_CPUS = 8;
+
+/**
+ * Makes a scenario of a concurrent program: every task has a CPU of its own.
+ * @throws ProgramError for a mistake in the program
+ */
+export function programScenario(program: ConcurrentProgram): Scenario<ProgramState> {
+  const names = Object.keys(program.tasks);
+  const tasks = Object.fromEntries(
+    names.map((name) => [name, (s: ProgramState) => taskBody(s, name, program.tasks[name])]),
+  );
+  return {
+    name: program.name,
+    ...(program.comment === undefined ? {} : { comment: program.comment }),
+    tasks,
+    kernel: ({ system }) => system.kernel,
+    setup({ walk, ledger }: SetupOptions): ProgramState {
+      const system = new System({
+        ...systemOptions(program, { ...(walk ? { walk } : {}), ...(ledger ? { ledger } : {}) }),
+        cpus: program.machine?.cpus ?? Math.min(names.length, MAX_CPUS),
+        tlbEntries: 32,
+        // few entries a table: every look at the whole state walks them
+        ...((program.machine?.pmdOrder ?? 9) <= 5 ? { tableBits: 4 } : {}),
+      });
+      const lists = [program.setup, ...names.map((name) => program.tasks[name]), program.after];
+      for (const ops of lists) checkPlaces({ name: program.name, ops }, system);
+      for (const op of program.setup) runToEnd(system.kernel, perform(system, op));
+      const results = Object.fromEntries(names.map((name) => [name, []]));
+      return { system, results, after: [] };
+    },
+    check(state): Broken[] {
+      const { system } = state;
+      const broken = checkSystem(system);
+      if (broken.length > 0) return broken;
+      for (const op of program.after)
+        state.after.push(runToEnd(system.kernel, perform(system, op)));
+      if (program.after.length > 0) broken.push(...checkSystem(system));
+      return broken;
+    },
+    outcome({ system, results, after }): string {
+      return JSON.stringify([results, after, describeSystem(system)]);
+    },
+    shutdown({ system }): Broken[] {
+      runToEnd(system.kernel, system.shutdown());
+      return checkShutDown(system);
+    },
+  };
+}

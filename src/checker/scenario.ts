@@ -1,0 +1,42 @@
+/**
+ * Scenarios: what the checker tries. A scenario builds a state, and names the tasks that run on it at
+ * the same time. A concurrent program is one; a driver or a changed kernel function of one's own is
+ * another.
+ */
+import type { Kernel$ } from '../machine/index.ts';
+import type { Broken, Kernel, Walk } from '../mm/index.ts';
+
+/** How a scenario is set up. */
+export interface SetupOptions {
+  /** How a migration is prepared, where the scenario leaves it open. */
+  walk?: Walk;
+  /** Keep a ledger that names the function that took each reference. Slow. */
+  ledger?: boolean;
+}
+
+/**
+ * Tasks on a state of type `S`. The checker takes a snapshot of the state after `setup` and puts it
+ * back before each schedule: everything that the tasks change must be reached through it.
+ */
+export interface Scenario<S extends object = object> {
+  readonly name: string;
+  readonly comment?: string | readonly string[];
+  /** Builds the state, in a straight line. */
+  setup(options: SetupOptions): S;
+  /** The machine in it. */
+  kernel(state: S): Kernel;
+  /** By name: what each task does. Task `i` runs on CPU `i`, or on the last one. */
+  readonly tasks: Readonly<Record<string, (state: S) => Kernel$<unknown>>>;
+  /**
+   * Is asked when every task has ended, in a straight line; it may change the state.
+   * @returns what does not hold
+   */
+  check?(state: S): Broken[];
+  /** What tells one end from another, by all that can be observed. */
+  outcome?(state: S): string;
+  /**
+   * Is asked last: gives everything back.
+   * @returns what is left
+   */
+  shutdown?(state: S): Broken[];
+}

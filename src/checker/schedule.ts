@@ -1,0 +1,145 @@
+/**
+ * Schedules as strings: `1.DIGEST.CHOICES`. Version, digest of what was run, and the choices: a letter
+ * for the task and how many steps it takes (no number: to its end, or until it has to wait). `!` after
+ * a number: the allocation of the last of these steps fails. After the last choice, tasks run one after
+ * the other.
+ */
+import type { Execution } from './execution.ts';
+import { type Choice, FAIL, fails, InARow, type Strategy, taskOf } from './strategy.ts';
+
+const VERSION = 1;
+
+/** A schedule that cannot be replayed; the message says why. */
+export class ScheduleError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'ScheduleError';
+  }
+}
+
+/** Some of a text as nine letters and digits. */
+export function digestOf(text: string): string {
+  let a = 0xdeadbeef;
+  let b = 0x41c6ce57;
+  for (let i = 0; i < text.length; i++) {
+    const c = text.charCodeAt(i);
+    a = Math.imul(a ^ c, 0x9e3779b1);
+    b = Math.imul(b ^ c, 0x5f356495);
+  }
+  a = Math.imul(a ^ (a >>> 16), 0x85ebca6b) ^ Math.imul(b ^ (b >>> 13), 0xc2b2ae35);
+  b = Math.imul(b ^ (b >>> 16), 0x85ebca6b) ^ Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
+  return ((b >>> 0) * 2 ** 12 + ((a >>> 0) & 0xfff)).toString(36).padStart(9, '0').slice(-9);
+}
+
+/** What a task does until another goes on. */
+export interface Run {
+  task: number;
+  /** Steps; Infinity: until it ends or has to wait. */
+  steps: number;
+  /** The allocation of the last step fails. */
+  fail: boolean;
+}
+
+const letter = (task: number): string => String.fromCharCode(97 + task);
+
+/** Choices, put together into runs. */
+export function runsOf(choices: readonly Choice[]): Run[] {
+  const runs: Run[] = [];
+  let open = false;
+  for (const choice of choices) {
+    const last = runs[runs.length - 1];
+    if (open && last.task === taskOf(choice)) last.steps++;
+    else runs.push({ task: taskOf(choice), steps: 1, fail: false });
+    open = !fails(choice);
+    if (!open) runs[runs.length - 1].fail = true;
+  }
+  return runs;
+}
+
+export function encodeSchedule(runs: readonly Run[], digest: string): string {
+  const text = runs.map(({ task, steps, fail }) => {
+    const count = steps === Number.POSITIVE_INFINITY ? '' : steps;
+    return `${letter(task)}${count}${fail ? '!' : ''}`;
+  });
+  return `${VERSION}.${digest}.${text.join('')}`;
+}
+
+/**
+ * Reads a schedule.
+ * @param digest of what is to be run
+ * @param tasks how many there are
+ * @throws ScheduleError when it is not one, or one of something else
+ */
+export function decodeSchedule(text: string, digest: string, tasks: number): Run[] {
+  const parts = /^(\d+)\.([0-9a-z]+)\.([a-p0-9!]*)$/.exec(text.trim());
+  if (!parts) throw new ScheduleError(`not a schedule (VERSION.DIGEST.CHOICES): ${text}`);
+  const [, version, of, choices] = parts;
+  if (Number(version) !== VERSION) {
+    throw new ScheduleError(`a schedule of format ${version}; this Softleaf reads ${VERSION}`);
+  }
+  if (of !== digest) {
+    throw new ScheduleError(
+      `the schedule is of another program or model (${of}, here ${digest}): check again to get a new one`,
+    );
+  }
+  const runs: Run[] = [];
+  let at = 0;
+  for (const [all, who, count, fail] of choices.matchAll(/([a-p])(\d*)(!?)/g)) {
+    const task = who.charCodeAt(0) - 97;
+    if (task >= tasks) throw new ScheduleError(`no task ${who}: there are ${tasks}`);
+    const steps = count === '' ? Number.POSITIVE_INFINITY : Number(count);
+    if (steps === 0) throw new ScheduleError(`a run of no steps: ${all}`);
+    if (fail && count === '') throw new ScheduleError(`which allocation fails? ${all}`);
+    runs.push({ task, steps, fail: fail !== '' });
+    at += all.length;
+  }
+  if (at !== choices.length) {
+    throw new ScheduleError(`cannot read the choices from "${choices.slice(at, at + 10)}"`);
+  }
+  return runs;
+}
+
+/** Replays one schedule. A run whose task cannot go on is over; what is left goes in a row. */
+export class Replay implements Strategy {
+  private at = 0;
+  private left = 0;
+  private done = false;
+  private readonly row = new InARow();
+  /** Runs that did not take as many steps as they say. */
+  short = 0;
+
+  constructor(private readonly runs: readonly Run[]) {}
+
+  begin(): boolean {
+    if (this.done) return false;
+    this.done = true;
+    this.at = 0;
+    this.left = this.runs[0]?.steps ?? 0;
+    this.row.begin();
+    return true;
+  }
+
+  choose(_x: Execution, enabled: number): Choice {
+    const { runs } = this;
+    while (this.at < runs.length) {
+      const { task, fail } = runs[this.at];
+      if (this.left > 0 && enabled & (1 << task)) {
+        this.left--;
+        this.row.took(task);
+        return this.left === 0 && fail ? task + FAIL : task;
+      }
+      if (this.left > 0 && this.left !== Number.POSITIVE_INFINITY) this.short++;
+      this.at++;
+      this.left = runs[this.at]?.steps ?? 0;
+    }
+    const task = this.row.pick(enabled);
+    this.row.took(task);
+    return task;
+  }
+
+  end(): void {}
+
+  bounds(): string[] {
+    return ['one schedule'];
+  }
+}
