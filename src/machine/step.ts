@@ -58,6 +58,8 @@ export const Space = {
   DeviceEntry: 9,
   /** A folio's lock: its first page's frame number. */
   FolioLock: 10,
+  /** An open file: its device. */
+  File: 11,
 } as const;
 export type Space = (typeof Space)[keyof typeof Space];
 
