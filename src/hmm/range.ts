@@ -28,6 +28,7 @@ import { migrationEntryWait, pmdMigrationEntryWait } from '../mm/migrate.ts';
 import type { Mm } from '../mm/mm.ts';
 import {
   checkRetryStep,
+  type IntervalNotifier,
   MmuNotify,
   mmuIntervalCheckRetry,
   mmuIntervalReadBegin,
@@ -377,6 +378,7 @@ function* walkPmd(
       continue;
     }
     yield* unlockPmd(k, walk);
+    if (k.stepping) yield k.readEntry(pmdp);
     const first = pteOffsetMap(k, pmdp, vpn);
     if (first < 0) continue;
     if (migrating) {
@@ -525,10 +527,10 @@ function* closeNotify(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
  * A migrating walk was invalidated, by its own faults perhaps. What it has prepared is locked and
  * stays as it is; what it only looked at must be looked at again.
  */
-function* refresh(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
+function* refresh(k: Kernel, walk: HmmVmaWalk, notifier: IntervalNotifier): Kernel$<void> {
   const { range } = walk;
   yield* closeNotify(k, walk);
-  if (range.notifier) range.notifierSeq = yield* mmuIntervalReadBegin(k, range.notifier);
+  range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
   const pfns = range.hmmPfns;
   for (let vpn = walk.last - 1; vpn >= range.start; vpn--) {
     if (isPrepared(walk, vpn)) continue;
@@ -563,7 +565,7 @@ export function* hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
           ret = -EBUSY;
           break;
         }
-        yield* refresh(k, walk);
+        yield* refresh(k, walk, notifier);
       }
     }
     walk.requiredFault = 0;
