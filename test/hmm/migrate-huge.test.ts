@@ -36,7 +36,7 @@ import { pmdIsTable, pmdTransHuge } from '../../src/mm/pgtable.ts';
 import { describeSystem, type Result } from '../../src/program/index.ts';
 import { HUGE, hugeBench, hugeFolio, part, pmd, written } from '../support/huge.ts';
 import { args, entry, underMmapLock } from '../support/migration.ts';
-import { as, before, lockedElsewhere, RUNS, type Run, somebody } from '../support/race.ts';
+import { as, lockedElsewhere, RUNS, type Run, somebody, when } from '../support/race.ts';
 import { Bench, type LooseOp } from '../support/system.ts';
 
 const SYSTEM = MIGRATE_VMA_SELECT_SYSTEM;
@@ -246,7 +246,7 @@ describe.each(WAYS)('a hole of a huge page’s size, walk %s, %s', (walk, _how, 
     const { k } = b;
     const mirror = b.system.mirrors[0];
     mirror.failAlloc = true;
-    before(
+    when(
       k,
       mirror.device,
       'allocPage',
@@ -383,7 +383,7 @@ describe.each(WAYS)('a hole of base pages, walk %s, %s', (walk, _how, run) => {
     const replace = () => b.all({ ...dropped(0), pages: HUGE } as LooseOp, written(1, 1));
     let race = { happened: false };
     const prepared = () => {
-      race = before(k, k, 'lock', k.tables.locks[leafPfn(pmd(b).get())], replace);
+      race = when(k, k, 'lock', k.tables.locks[leafPfn(pmd(b).get())], replace);
     };
     expect(migrate(b, run, m, { prepared })).toBe(0);
     expect(race.happened).toBe(true);

@@ -43,10 +43,11 @@ type Method = (...args: any[]) => unknown;
 type MethodsOf<O> = { [M in keyof O]: O[M] extends Method ? M : never }[keyof O];
 
 /**
- * Just before a method is called for the `nth` time with a certain first argument, somebody else acts.
+ * When a method is called for the `nth` time with a certain first argument, somebody else acts just
+ * before it.
  * @returns whether that has happened
  */
-export function before<O extends object, M extends MethodsOf<O>>(
+export function when<O extends object, M extends MethodsOf<O>>(
   machine: Machine,
   object: O,
   method: M,
