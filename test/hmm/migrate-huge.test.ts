@@ -393,6 +393,17 @@ describe.each(WAYS)('a hole of base pages, walk %s, %s', (walk, _how, run) => {
     expect(b.end()).toEqual([]);
   });
 
+  it('in a read-only area gets pages that nobody may write', () => {
+    const b = hugeBench(walk, { op: 'mprotect', ...part(0, HUGE), prot: 'r' });
+    const m = args(b, 0, 2, SYSTEM | WHOLE);
+    expect(migrate(b, run, m)).toBe(0);
+    for (const page of [0, 1]) {
+      expect(onDevice(b, page)).toBe(true);
+      expect(isDevicePrivateWrite(entry(b, page).get())).toBe(false);
+    }
+    expect(b.end()).toEqual([]);
+  });
+
   it('in files is not populated, whatever the driver says', () => {
     const b = new Bench({ walk, cpus: 2, pmdOrder: 2, pageBytes: 16 });
     b.all({ op: 'mmap', ...part(0, 4), prot: 'rw', kind: 'file-private' });
