@@ -492,6 +492,7 @@ function whereabouts(k: Kernel, walk: HmmVmaWalk, vpn: number): { away: boolean;
 function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
   const write = (walk.requiredFault & HMM_NEED_WRITE_FAULT) !== 0;
   const vma = mm.lookupVma(walk.faultStart);
+  /* v8 ignore next -- @preserve: mmap_lock is held since the walk found the area */
   if (!vma) return -EFAULT;
   if (write && !(vma.flags & VM_WRITE)) return -EPERM;
   const flags = FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0);

@@ -17,7 +17,6 @@ import {
   migrateVmaSetup,
 } from '../../src/hmm/index.ts';
 import { EBUSY, EFAULT, KernelBug, runToEnd, StepKind } from '../../src/machine/index.ts';
-import { pageFolio } from '../../src/mm/folio.ts';
 import type { Walk } from '../../src/mm/index.ts';
 import { isDevicePrivate, isMigration } from '../../src/mm/leafops.ts';
 import { leafPfn } from '../../src/mm/leaves.ts';
@@ -318,17 +317,18 @@ describe.each(RUNS)('a walk that comes by what it prepared itself, %s', (_how, r
   });
 
   /**
-   * Page 0 is somebody's when the walk first comes by, so that it must come by again; while it faults
-   * the second half in, `meanwhile` happens.
+   * The first pages are somebody's when the walk first comes by, so that it must come by again; while
+   * it faults the second half in, `meanwhile` happens.
    */
-  function again(b: Bench, meanwhile: () => void): HmmRange {
-    const folio = pageFolio(b.k, leafPfn(entry(b, 0).get()));
-    const unlock = lockedElsewhere(b.k, folio);
+  function again(b: Bench, meanwhile: () => void, held = 1): HmmRange {
+    const unlocks = from(0, held).map((page) =>
+      lockedElsewhere(b.k, leafPfn(entry(b, page).get())),
+    );
     const r = whole(b, 0, 2 * HUGE, { pfnFlagsMask: WRITE });
     r.hmmPfns.fill(WRITE, HUGE);
     const race = when(b.k, b.k, 'mayFail', undefined, () => {
-      expect(prepared(r).slice(0, HUGE)).toEqual([false, true, true, true]);
-      unlock();
+      expect(prepared(r).slice(0, HUGE)).toEqual(from(0).map((page) => page >= held));
+      for (const unlock of unlocks) unlock();
       meanwhile();
     });
     expect(fault(b, r)).toBe(0);
@@ -346,7 +346,7 @@ describe.each(RUNS)('a walk that comes by what it prepared itself, %s', (_how, r
   it('takes what it had to leave the first time', () => {
     const b = halfFull();
     const pages = from(0).map((page) => leafPfn(entry(b, page).get()));
-    const r = again(b, () => b.all(dropped(2)));
+    const r = again(b, () => b.all(dropped(2)), 2);
     expect(prepared(r)).toEqual([true, true, true, true, true, false, false, false]);
     expect(pagesOf(r).slice(0, HUGE)).toEqual(pages);
     run(b.k, unprepare(b, r));

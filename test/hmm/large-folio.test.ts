@@ -180,6 +180,22 @@ describe.each(RUNS)('faults in units of so many pages, %s', (_how, run) => {
     expect([...r.hmmPfns].every((pfn) => pfn & HMM_PFN_VALID)).toBe(true);
     expect(b.end()).toEqual([]);
   });
+
+  it('are made for writing alone where a walk that migrates finds nothing', () => {
+    const b = hugeBench('unified', { op: 'madvise', ...part(0, 2 * HUGE), advice: 'nohugepage' });
+    b.all(written(HUGE, 1));
+    const first = b.vpn(0, 0);
+    const units = { pages: 2, readFrom: first, writeFrom: -1 };
+    const asked = { defaultFlags: FAULT | HMM_PFN_WRITE, faultUnits: units };
+    const r = migratingRange(b, 0, HUGE, asked);
+    const { faults } = b.k.counters;
+    expect(run(b.k, rangeFault(b, r))).toBe(0);
+    expect(b.k.counters.faults - faults).toBe(HUGE);
+    expect(units.writeFrom).toBe(first);
+    expect(flagsOf(r)).toEqual([0, 1, 2, 3].map(() => VW | HMM_PFN_MIGRATE));
+    run(b.k, unprepare(b, r));
+    expect(b.end()).toEqual([]);
+  });
 });
 
 describe.each(RUNS)('collect meets what changes under it, %s', (_how, run) => {
