@@ -287,7 +287,7 @@ function isLargeEntry(k: Kernel, pte: number): boolean {
  */
 function lookAhead(k: Kernel, walk: HmmVmaWalk, base: number, vpn: number, end: number): number {
   for (let next = vpn + 1; next < end; next++) {
-    if (isPrepared(walk, next)) continue;
+    if (isDone(walk, next)) continue;
     const pte = ptepGet(k, base + next);
     const ret = handlePte(k, walk, next, end, pte, next - walk.range.start);
     if (!ret) continue;
@@ -301,6 +301,19 @@ function lookAhead(k: Kernel, walk: HmmVmaWalk, base: number, vpn: number, end: 
 /** Whether an earlier round of this walk prepared the page: it stays as it is. */
 function isPrepared(walk: HmmVmaWalk, vpn: number): boolean {
   return vpn < walk.done && (walk.range.hmmPfns[vpn - walk.range.start] & HMM_PFN_MIGRATE) !== 0;
+}
+
+/**
+ * Whether an earlier round is done with a page: it prepared it, or nothing was asked for there and
+ * nothing was found that could be given or migrated. Such a page stays as it was found.
+ */
+function isDone(walk: HmmVmaWalk, vpn: number): boolean {
+  if (isPrepared(walk, vpn)) return true;
+  const { range, requests } = walk;
+  const at = vpn - range.start;
+  if (vpn >= walk.done || range.hmmPfns[at] & HMM_PFN_VALID) return false;
+  const request = ((requests?.[at] ?? 0) & range.pfnFlagsMask) | range.defaultFlags;
+  return !(request & HMM_PFN_REQ_FAULT);
 }
 
 function prepareOps(k: Kernel): PrepareOps {
@@ -395,7 +408,7 @@ function* walkPmd(
     for (; vpn < end; vpn++) {
       const ptep = first + (vpn - from);
       const at = vpn - range.start;
-      if (migrating && isPrepared(walk, vpn)) continue;
+      if (migrating && isDone(walk, vpn)) continue;
       if (k.stepping && !migrating) yield k.readEntry(ptep);
       k.counters.entriesVisited++;
       ret = handlePte(k, walk, vpn, end, ptepGet(k, ptep), at);
@@ -531,7 +544,7 @@ function* refresh(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
   if (range.notifier) range.notifierSeq = yield* mmuIntervalReadBegin(k, range.notifier);
   const pfns = range.hmmPfns;
   for (let vpn = walk.last - 1; vpn >= range.start; vpn--) {
-    if (isPrepared(walk, vpn)) continue;
+    if (isDone(walk, vpn)) continue;
     const at = vpn - range.start;
     pfns[at] = walk.requests ? walk.requests[at] : pfns[at] & HMM_PFN_INOUT_FLAGS;
     walk.last = vpn;
@@ -567,7 +580,9 @@ export function* hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
       }
     }
     walk.requiredFault = 0;
+    range.walker = k.current;
     ret = yield* walkPageRange(k, mm, walk.last, range.end, HMM_OPS, walk);
+    range.walker = null;
     if (walk.last > walk.done) walk.done = walk.last;
     if (ret === HMM_FAULT_PENDING) {
       // a fault tells the notifiers itself: one's own invalidation must not be open then
