@@ -134,7 +134,7 @@ export class Bench {
   private *setupAndMigrate(args: MigrateVma): Kernel$<number> {
     const { k } = this;
     const ret = yield* migrateVmaSetup(k, args);
-    if (!ret) yield* migratePrepared(k, args, this.mirror);
+    if (!ret) yield* migratePrepared(k, args, this.mirror, []);
     return ret;
   }
 
@@ -166,7 +166,7 @@ export class Bench {
         range.migrate = args;
         ret = yield* hmmRangeFault(k, range);
         yield* migrateHmmRangeSetup(k, range);
-        if (!ret) yield* migratePrepared(k, args, this.mirror);
+        if (!ret) yield* migratePrepared(k, args, this.mirror, []);
       } else {
         ret = yield* hmmRangeFault(k, range);
         if (!ret) ret = yield* this.setupAndMigrate(this.args(vpn, end));

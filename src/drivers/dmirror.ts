@@ -17,9 +17,12 @@ import { hmmRangeFault } from '../hmm/range.ts';
 import type { HmmRange } from '../hmm/walk-state.ts';
 import { EBUSY, EFAULT, ENOENT, EPERM } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
+import { ptePresent } from '../machine/pte.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import type { Task } from '../machine/task.ts';
 import { folioIsDevicePrivate, folioPut, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
+import { isDeviceExclusive, softleafToPfn } from '../mm/leafops.ts';
 import { Holder } from '../mm/ledger.ts';
 import { pagePgmap } from '../mm/memremap.ts';
 import type { Mm } from '../mm/mm.ts';
@@ -27,13 +30,16 @@ import {
   IntervalNotifier,
   type IntervalNotifierOps,
   MmuNotify,
+  mmuIntervalInvalidating,
   mmuIntervalNotifierInsert,
   mmuIntervalNotifierRemove,
   mmuIntervalReadBegin,
   mmuIntervalReadRetry,
   mmuIntervalSetSeq,
   type NotifierRange,
+  type NotifierSubscriptions,
 } from '../mm/mmu-notifier.ts';
+import { ptepGet, ptepOf } from '../mm/pgtable.ts';
 import { makeDeviceExclusive } from '../mm/rmap.ts';
 import { DeviceTable, DPT_ATOMIC, DPT_READ, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
 import type { DmirrorDevice } from './dmirror-device.ts';
@@ -68,6 +74,9 @@ export interface Invalidated {
   sequence: number;
 }
 
+/** The sequence of what the device's own migrations move: no notifier counts those. */
+const MOVED = Number.POSITIVE_INFINITY;
+
 /** An open device file: the mirror of one address space (struct dmirror). */
 export class Dmirror {
   readonly pt = new DeviceTable();
@@ -79,8 +88,11 @@ export class Dmirror {
   readonly notifier: IntervalNotifier;
   /** The next allocation of a page, here or in RAM, fails (HMM_DMIRROR_FLAG_FAIL_ALLOC). */
   failAlloc = false;
-  /** While a walk is under way that will map what it finds: what was invalidated since. */
-  readonly watches = new Set<Invalidated[]>();
+  /**
+   * While a walk or a migration is under way that will map what it finds: what was invalidated since,
+   * and the task whose own invalidations do not count, if any.
+   */
+  readonly watches = new Map<Invalidated[], Task | null>();
   readonly number: number;
 
   constructor(
@@ -126,8 +138,8 @@ const MIRROR_OPS: IntervalNotifierOps = {
     }
     mmuIntervalSetSeq(notifier, sequence);
     dmirror.pt.eraseRange(range.start, range.end);
-    for (const watch of dmirror.watches) {
-      watch.push({ first: range.start, last: range.end, sequence });
+    for (const [watch, own] of dmirror.watches) {
+      if (own !== k.current) watch.push({ first: range.start, last: range.end, sequence });
     }
     if (k.stepping) yield k.release(dmirror.mutex);
     k.unlock(dmirror.mutex);
@@ -169,6 +181,118 @@ export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
   yield* mmuIntervalNotifierRemove(k, dmirror.notifier);
   for (const chunk of dmirror.device.chunks) yield* evictChunk(k, dmirror.device, chunk);
   dmirror.device.opened[dmirror.number] = undefined;
+}
+
+// ---- own migrations ----
+
+/**
+ * Begins to note what is invalidated.
+ * @param own the task whose own invalidations do not count
+ */
+export function* beginWatch(
+  k: Kernel,
+  dmirror: Dmirror,
+  own: Task | null = null,
+): Kernel$<Invalidated[]> {
+  const watch: Invalidated[] = [];
+  if (k.stepping) yield k.acquire(dmirror.mutex);
+  k.lock(dmirror.mutex);
+  dmirror.watches.set(watch, own);
+  if (k.stepping) yield k.release(dmirror.mutex);
+  k.unlock(dmirror.mutex);
+  return watch;
+}
+
+/**
+ * The device's own migration is about to copy pages, which no process can reach now: the device must
+ * not either, and a range fault under way that has looked at them must look again. The mutex is held.
+ *
+ * differs: stock leaves the entries of pages that come to the device as they are, so that the device may
+ * write to what was copied already, and a range fault may map it afterwards
+ * @param own a watch of the migration itself
+ */
+function leaveToMigration(
+  dmirror: Dmirror,
+  first: number,
+  last: number,
+  own: readonly Invalidated[] | null,
+): void {
+  dmirror.pt.eraseRange(first, last);
+  for (const [watch, task] of dmirror.watches) {
+    if (watch !== own && task !== dmirror.k.current) watch.push({ first, last, sequence: MOVED });
+  }
+}
+
+/**
+ * Before the device's own migration looks at any page: begins to note what others invalidate, when
+ * nothing is being invalidated. What they take away the migration must not map.
+ */
+export function* beginMigration(k: Kernel, dmirror: Dmirror): Kernel$<Invalidated[]> {
+  const since = yield* beginWatch(k, dmirror, k.current);
+  yield* mmuIntervalReadBegin(k, dmirror.notifier);
+  return since;
+}
+
+/** A migration that came to nothing. */
+export function* endWatch(k: Kernel, dmirror: Dmirror, watch: Invalidated[]): Kernel$<void> {
+  if (k.stepping) yield k.acquire(dmirror.mutex);
+  k.lock(dmirror.mutex);
+  dmirror.watches.delete(watch);
+  if (k.stepping) yield k.release(dmirror.mutex);
+  k.unlock(dmirror.mutex);
+}
+
+/** The object that a step names when it looks at the notifiers' sequence. */
+function sequenceOf({ mm }: Dmirror): number {
+  return (mm.subscriptions as NotifierSubscriptions).lock.id;
+}
+
+/**
+ * Pages of a range come to the device.
+ * @param migrates which ones
+ * @param own a watch of the same migration
+ * @returns the device's entries so far, 0 for none
+ */
+export function* leaveRam(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  pages: number,
+  migrates: (at: number) => boolean,
+  own: readonly Invalidated[] | null,
+): Kernel$<Int32Array> {
+  const entries = new Int32Array(pages);
+  if (k.stepping) yield k.acquire(dmirror.mutex);
+  k.lock(dmirror.mutex);
+  for (let i = 0; i < pages; i++) {
+    if (!migrates(i)) continue;
+    entries[i] = dmirror.pt.load(start + i);
+    if (entries[i] !== 0 || dmirror.watches.size > 1) {
+      leaveToMigration(dmirror, start + i, start + i, own);
+    }
+  }
+  if (k.stepping) yield k.release(dmirror.mutex);
+  k.unlock(dmirror.mutex);
+  return entries;
+}
+
+/** Pages leave the device. */
+export function* leaveDevice(
+  k: Kernel,
+  dmirror: Dmirror,
+  vpn: number,
+  pages: number,
+): Kernel$<void> {
+  if (k.stepping) yield k.acquire(dmirror.mutex);
+  k.lock(dmirror.mutex);
+  leaveToMigration(dmirror, vpn, vpn + pages - 1, null);
+  if (k.stepping) yield k.release(dmirror.mutex);
+  k.unlock(dmirror.mutex);
+}
+
+/** Whether a page was invalidated, or moved by the device's own migration, since `sequence`. */
+export function isStale(watch: readonly Invalidated[], vpn: number, sequence: number): boolean {
+  return watch.some((w) => w.sequence > sequence && w.first <= vpn && vpn <= w.last);
 }
 
 // ---- faults ----
@@ -219,22 +343,31 @@ export function deviceRange(dmirror: Dmirror, pages: number, flags: number): Hmm
  * Faults one range and maps it, as often as it is invalidated meanwhile.
  *
  * Mirrors: lib/test_hmm.c dmirror_range_fault()
- * simplified: there is no clock to give up by
+ * differs: looks again when the device's own migration moved a page, of which the notifier does not
+ * tell; there is no clock to give up by
  */
 function* rangeFault(k: Kernel, dmirror: Dmirror, range: HmmRange): Kernel$<number> {
   const { mm, mutex, notifier } = dmirror;
   for (;;) {
+    const watch = yield* beginWatch(k, dmirror);
     range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
     if (k.stepping) yield k.acquire(mm.mmapLock, true);
     k.lockShared(mm.mmapLock);
     const ret = yield* hmmRangeFault(k, range);
     if (k.stepping) yield k.release(mm.mmapLock);
     k.unlockShared(mm.mmapLock);
-    if (ret === -EBUSY) continue;
-    if (ret) return ret;
     if (k.stepping) yield k.acquire(mutex);
     k.lock(mutex);
-    const stale = mmuIntervalReadRetry(notifier, range.notifierSeq);
+    dmirror.watches.delete(watch);
+    let stale = ret === -EBUSY || mmuIntervalReadRetry(notifier, range.notifierSeq);
+    for (let vpn = range.start; vpn < range.end && !stale; vpn++) {
+      stale = isStale(watch, vpn, range.notifierSeq);
+    }
+    if (ret && ret !== -EBUSY) {
+      if (k.stepping) yield k.release(mutex);
+      k.unlock(mutex);
+      return ret;
+    }
     const mapped = stale ? 0 : dmirrorDoFault(k, dmirror, range);
     if (k.stepping) yield k.release(mutex);
     k.unlock(mutex);
@@ -410,10 +543,30 @@ export function* deviceAccess(
 }
 
 /**
+ * Whether an entry is still what a page was made exclusive with, and nobody is about to take it away;
+ * the mutex is held.
+ */
+function isStillExclusive(k: Kernel, dmirror: Dmirror, vpn: number, page: number): boolean {
+  if (mmuIntervalInvalidating(dmirror.notifier)) return false;
+  const ptep = ptepOf(k, dmirror.mm, vpn);
+  const pte = ptep < 0 ? 0 : ptepGet(k, ptep);
+  return !ptePresent(pte) && isDeviceExclusive(pte) && softleafToPfn(pte) === page;
+}
+
+/** The step before the mutex is taken to look at an entry and at the notifier. */
+function lookStep(k: Kernel, dmirror: Dmirror, vpn: number): Step {
+  const { mm, mutex } = dmirror;
+  const step = k.acquire(mutex).and(Space.Sequence, sequenceOf(dmirror), Role.Read);
+  const ptep = ptepOf(k, mm, vpn);
+  return ptep < 0 ? step : step.and(Space.Entry, ptep, Role.Read);
+}
+
+/**
  * Gives the device exclusive access to a range.
  *
  * Mirrors: lib/test_hmm.c dmirror_exclusive(), dmirror_atomic_map()
- * faithful
+ * differs: looks whether the page was taken away again before it is mapped; stock does not, and may
+ * map a page that the process has unmapped
  */
 export function* deviceExclusive(
   k: Kernel,
@@ -425,21 +578,24 @@ export function* deviceExclusive(
   if (k.stepping) yield k.acquire(mm.mmapLock, true);
   k.lockShared(mm.mmapLock);
   let ret = 0;
-  for (let vpn = start; vpn < end; vpn++) {
+  for (let vpn = start; vpn < end; ) {
     const page = yield* makeDeviceExclusive(k, mm, vpn, null);
     if (page < 0) {
       ret = page;
       break;
     }
-    if (k.stepping) yield k.acquire(mutex);
+    if (k.stepping) yield lookStep(k, dmirror, vpn);
     k.lock(mutex);
-    dmirror.map(vpn, page, DPT_ATOMIC);
+    const still = isStillExclusive(k, dmirror, vpn, page);
+    if (still) dmirror.map(vpn, page, DPT_ATOMIC);
     if (k.stepping) yield k.release(mutex);
     k.unlock(mutex);
     const folio = pageFolio(k, page);
     if (k.stepping) yield k.releaseFolio(folio);
     k.folioUnlock(folio);
     yield* folioPut(k, folio, Holder.Pin);
+    if (still) vpn++;
+    else yield* mmuIntervalReadBegin(k, dmirror.notifier);
   }
   if (k.stepping) yield k.release(mm.mmapLock);
   k.unlockShared(mm.mmapLock);

@@ -33,11 +33,15 @@ import { VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { DPT_READ, DPT_WRITE, tagOf } from './device-table.ts';
 import {
   BATCH,
+  beginMigration,
+  beginWatch,
   type DeviceResult,
   type Dmirror,
   deviceAccess,
   deviceRange,
+  endWatch,
   type Invalidated,
+  isStale,
   readBack,
 } from './dmirror.ts';
 import { migratePrepared, migrateToDevice } from './dmirror-migrate.ts';
@@ -102,13 +106,6 @@ function isHole(k: Kernel, vma: Vma, vpn: number): boolean {
   return ptep >= 0 && ptepGet(k, ptep) === 0;
 }
 
-/** Whether a page was invalidated since the walk looked at it. */
-function isStale(range: HmmRange, watch: readonly Invalidated[], vpn: number): boolean {
-  return watch.some(
-    ({ first, last, sequence }) => sequence > range.notifierSeq && first <= vpn && vpn <= last,
-  );
-}
-
 /**
  * Maps the pages that a range fault gave; the mutex is held. Those that migrate are mapped again when
  * they have. A page that was invalidated since the walk looked at it is left out: the device faults
@@ -128,7 +125,7 @@ function mapFound(
 ): boolean {
   for (let vpn = from; vpn < range.end; vpn++) {
     const entry = range.hmmPfns[vpn - range.start];
-    if (!(entry & HMM_PFN_VALID) || isStale(range, watch, vpn)) continue;
+    if (!(entry & HMM_PFN_VALID) || isStale(watch, vpn, range.notifierSeq)) continue;
     const huge = hmmPfnToMapOrder(entry, k.geometry.pmdOrder) > 0;
     if (huge && folioIsZoneDevice(k, hmmPfnToPfn(entry))) return false;
     if (write && !(entry & HMM_PFN_WRITE)) return false;
@@ -166,12 +163,8 @@ function* onePass(
   range.start = start;
   range.end = end;
   range.migrate = args;
-  const watch: Invalidated[] = [];
-  if (k.stepping) yield k.acquire(mutex);
-  k.lock(mutex);
-  dmirror.watches.add(watch);
-  if (k.stepping) yield k.release(mutex);
-  k.unlock(mutex);
+  const watch = yield* beginWatch(k, dmirror);
+  const since = yield* beginMigration(k, dmirror);
   // what the device can access stays as it is, and migrates without a fault
   const from = Math.min(Math.max(misses.first, start), end);
   range.hmmPfns.fill(request, from - start);
@@ -192,14 +185,12 @@ function* onePass(
     // take back out what the walk installed
     yield* migrateVmaPages(k, args);
     yield* migrateVmaFinalize(k, args);
-  } else yield* migratePrepared(k, args, dmirror);
-  if (k.stepping) yield k.acquire(mutex);
-  k.lock(mutex);
-  dmirror.watches.delete(watch);
-  if (k.stepping) yield k.release(mutex);
-  k.unlock(mutex);
+    yield* endWatch(k, dmirror, since);
+  } else yield* migratePrepared(k, args, dmirror, since, watch);
+  yield* endWatch(k, dmirror, watch);
   for (let i = 0; i < pages && !ret; i++) {
-    const hole = !(range.hmmPfns[i] & HMM_PFN_VALID) && !isStale(range, watch, start + i);
+    const hole =
+      !(range.hmmPfns[i] & HMM_PFN_VALID) && !isStale(watch, start + i, range.notifierSeq);
     if (hole && !(args.src[i] & MIGRATE_PFN_MIGRATE)) left.push(start + i);
   }
   return ret;

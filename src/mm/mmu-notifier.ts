@@ -235,6 +235,11 @@ export function mmuIntervalReadRetry(notifier: IntervalNotifier, sequence: numbe
   return notifier.invalidateSeq !== sequence;
 }
 
+/** Under the driver's lock: whether an invalidation that the notifier was told of is under way. */
+export function mmuIntervalInvalidating(notifier: IntervalNotifier): boolean {
+  return notifier.invalidateSeq === subscriptions(notifier.mm as Mm).invalidateSeq;
+}
+
 /** Without the driver's lock: a hint (mmu_interval_check_retry()). A step precedes it. */
 export function mmuIntervalCheckRetry(notifier: IntervalNotifier, sequence: number): boolean {
   return notifier.invalidateSeq !== sequence;
