@@ -13,7 +13,9 @@ import {
   System,
   systemOptions,
 } from '../program/index.ts';
+import type { Change, DataOracle, Pending } from './data.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
+import { Watch } from './watch.ts';
 
 /** A program under way: its system, and what the operations of each task returned so far. */
 export interface ProgramState {
@@ -23,8 +25,53 @@ export interface ProgramState {
   after: Result[];
 }
 
+/** What an operation does to memory, for those who look at the data. */
+function changeOf(op: Op): Change | null {
+  switch (op.op) {
+    case 'mmap':
+      return 'map';
+    case 'munmap':
+      return 'unmap';
+    case 'mremap':
+      return 'move';
+    case 'mprotect':
+      return 'protect';
+    case 'fork':
+      return 'fork';
+    case 'madvise':
+      if (op.advice === 'dontneed') return 'discard';
+      return op.advice === 'free' ? 'give up' : null;
+    default:
+      return null;
+  }
+}
+
+function begin(system: System, op: Op, data: DataOracle | null): Pending | null {
+  const change = data && changeOf(op);
+  if (!data || !change) return null;
+  const { mm } = system.process(op.proc);
+  if (!('buf' in op) || !('pages' in op)) return data.begin(change, mm);
+  const { geometry } = system.kernel;
+  const start = geometry.vpnOf(op.buf, op.page);
+  const to = op.op === 'mremap' ? geometry.vpnOf(op.toBuf, op.toPage) : 0;
+  return data.begin(change, mm, start, start + op.pages, to);
+}
+
+/** Performs an operation, and tells whoever looks at the data when it begins and when it ends. */
+function* performWatched(system: System, op: Op): Kernel$<Result> {
+  const { monitor } = system.kernel;
+  const data = monitor instanceof Watch ? monitor.data : null;
+  const pending = begin(system, op, data);
+  const result = yield* perform(system, op);
+  if (data && pending) {
+    const forked = op.op === 'fork' && result.ret === 'ok';
+    data.end(pending, forked ? system.process(op.child).mm : null);
+  }
+  return result;
+}
+
 function* taskBody({ system, results }: ProgramState, name: string, ops: Op[]): Kernel$<void> {
-  for (const op of ops) results[name].push(yield* perform(system, op));
+  for (const op of ops) results[name].push(yield* performWatched(system, op));
 }
 
 /** The most CPUs that a machine has. */
@@ -44,6 +91,7 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
     ...(program.comment === undefined ? {} : { comment: program.comment }),
     source: JSON.stringify([program.machine, program.setup, program.tasks, program.after]),
     tasks,
+    tellsData: true,
     kernel: ({ system }) => system.kernel,
     setup({ walk, ledger }: SetupOptions): ProgramState {
       const system = new System({
@@ -64,7 +112,7 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
       const broken = checkSystem(system);
       if (broken.length > 0) return broken;
       for (const op of program.after)
-        state.after.push(runToEnd(system.kernel, perform(system, op)));
+        state.after.push(runToEnd(system.kernel, performWatched(system, op)));
       if (program.after.length > 0) broken.push(...checkSystem(system));
       return broken;
     },

@@ -35,10 +35,13 @@ import { VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { DPT_READ, DPT_WRITE, tagOf } from './device-table.ts';
 import {
   BATCH,
+  beginMigration,
+  beginWatch,
   type DeviceResult,
   type Dmirror,
   deviceAccess,
   deviceRange,
+  endWatch,
   readBack,
   Watch,
 } from './dmirror.ts';
@@ -142,7 +145,7 @@ function mapFound(
     const huge = hmmPfnToMapOrder(entry, k.geometry.pmdOrder) > 0;
     if (huge && folioIsZoneDevice(k, hmmPfnToPfn(entry))) return false;
     if (write && !(entry & HMM_PFN_WRITE)) return false;
-    dmirror.pt.store(vpn, hmmPfnToPfn(entry), entry & HMM_PFN_WRITE ? DPT_WRITE : DPT_READ);
+    dmirror.map(vpn, hmmPfnToPfn(entry), entry & HMM_PFN_WRITE ? DPT_WRITE : DPT_READ);
   }
   return true;
 }
@@ -176,12 +179,8 @@ function* onePass(
   range.start = start;
   range.end = end;
   range.migrate = args;
-  const watch = new Watch(range);
-  if (k.stepping) yield k.acquire(mutex);
-  k.lock(mutex);
-  dmirror.watches.add(watch);
-  if (k.stepping) yield k.release(mutex);
-  k.unlock(mutex);
+  const watch = yield* beginWatch(k, dmirror, new Watch(null, range));
+  const since = yield* beginMigration(k, dmirror);
   // what the device can access stays as it is, and migrates without a fault
   const from = Math.min(Math.max(misses.first, start), end);
   range.hmmPfns.fill(request, from - start);
@@ -202,12 +201,9 @@ function* onePass(
     // take back out what the walk installed
     yield* migrateVmaPages(k, args);
     yield* migrateVmaFinalize(k, args);
-  } else yield* migratePrepared(k, args, dmirror);
-  if (k.stepping) yield k.acquire(mutex);
-  k.lock(mutex);
-  dmirror.watches.delete(watch);
-  if (k.stepping) yield k.release(mutex);
-  k.unlock(mutex);
+    yield* endWatch(k, dmirror, since);
+  } else yield* migratePrepared(k, args, dmirror, since, watch);
+  yield* endWatch(k, dmirror, watch);
   for (let i = 0; i < pages && !ret; i++) {
     const hole = !(range.hmmPfns[i] & HMM_PFN_VALID) && !watch.isStale(start + i);
     if (hole && !(args.src[i] & MIGRATE_PFN_MIGRATE)) left.push(start + i);

@@ -12,6 +12,7 @@ import {
   folioAlloc,
   folioGet,
   folioHandOver,
+  folioPut,
   folioPutTestzero,
   folioSet,
   folioTest,
@@ -88,18 +89,25 @@ function addFolio(k: Kernel, file: AddressSpace, index: number): number {
  */
 export function* shmemFault(k: Kernel, file: AddressSpace, index: number): Kernel$<number> {
   if (index >= file.pages) return -2;
-  let folio = file.folios.get(index);
-  if (folio === undefined) {
-    if (k.stepping) yield k.allocateStep();
-    const made = addFolio(k, file, index);
-    if (made < 0) return -1;
-    folio = made;
+  for (;;) {
+    let folio = file.folios.get(index);
+    if (folio === undefined) {
+      if (k.stepping) yield k.allocateStep();
+      // somebody else may have made it meanwhile
+      folio = file.folios.get(index) ?? addFolio(k, file, index);
+      if (folio < 0) return -1;
+    }
+    if (k.stepping) yield k.writeFolio(folio);
+    if (file.folios.get(index) !== folio) continue;
+    folioGet(k, folio, Holder.Fault);
+    if (k.stepping) yield k.acquireFolio(folio);
+    k.folioLock(folio);
+    if (file.folios.get(index) === folio) return folio;
+    // it was moved or freed before it could be locked
+    if (k.stepping) yield k.releaseFolio(folio);
+    k.folioUnlock(folio);
+    yield* folioPut(k, folio, Holder.Fault);
   }
-  if (k.stepping) yield k.writeFolio(folio);
-  folioGet(k, folio, Holder.Fault);
-  if (k.stepping) yield k.acquireFolio(folio);
-  k.folioLock(folio);
-  return folio;
 }
 
 /** A page that fault-around may map: cached, up to date, unlocked (next_uptodate_folio()). */
