@@ -26,7 +26,7 @@ import {
   migratePfnToPfn,
 } from '../hmm/pfn.ts';
 import { EINVAL, ENOMEM } from '../machine/errno.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role } from '../machine/step.ts';
 import { VM_FAULT_OOM, VM_FAULT_SIGBUS, type VmFault } from '../mm/fault.ts';
 import {
   folioAlloc,
@@ -45,7 +45,13 @@ import type { Mm } from '../mm/mm.ts';
 import { hugeStart } from '../mm/pgtable.ts';
 import { VM_READ, type Vma } from '../mm/vma.ts';
 import { DPT_READ, DPT_WRITE } from './device-table.ts';
-import { type DeviceResult, type Dmirror, readBack } from './dmirror.ts';
+import {
+  type DeviceResult,
+  type Dmirror,
+  deviceFlagStep,
+  deviceTableStep,
+  readBack,
+} from './dmirror.ts';
 import type { DmirrorDevice } from './dmirror-device.ts';
 
 /** A page of RAM to migrate to: locked, with one reference; -1 for none. */
@@ -82,6 +88,7 @@ export function* migrateAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirr
       continue;
     }
     let dpage = -1;
+    if (k.stepping) yield deviceFlagStep(k, dmirror);
     if (dmirror.failAlloc) dmirror.failAlloc = false;
     else dpage = yield* device.allocPage(large);
     if (dpage < 0) {
@@ -125,6 +132,7 @@ export function* migrateFinalizeAndMap(
   const { src, dst } = args;
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
+  if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
   const count = args.end - args.start;
   for (let i = 0, pages = 1; i < count; i += pages) {
     pages = 1;
@@ -226,6 +234,7 @@ function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kern
     order = folioOrder(k, pageFolio(k, page));
     const write = src[at] & MIGRATE_PFN_WRITE;
     let ram = -1;
+    if (k.stepping) yield deviceFlagStep(k, dmirror);
     if (dmirror.failAlloc) dmirror.failAlloc = false;
     else ram = yield* allocRam(k, order);
     if (ram < 0 && order === 0) {
@@ -236,6 +245,7 @@ function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kern
     dst[at] = write | compound | (ram < 0 ? 0 : migratePfn(ram));
     const pages = 1 << order;
     if (ram >= 0) {
+      if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
       dmirror.pt.eraseRange(vpn, vpn + pages - 1);
       yield* device.copyOut(ram, page, pages);
       vpn += pages;
@@ -256,6 +266,7 @@ function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kern
         return VM_FAULT_OOM;
       }
       dst[at + i] = migratePfn(small);
+      if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
       dmirror.pt.erase(vpn);
       yield* device.copyOut(small, page + i, 1);
     }

@@ -33,6 +33,7 @@ import {
   mmuIntervalReadRetry,
   mmuIntervalSetSeq,
   type NotifierRange,
+  setSeqStep,
 } from '../mm/mmu-notifier.ts';
 import { makeDeviceExclusive } from '../mm/rmap.ts';
 import { DeviceTable, DPT_ATOMIC, DPT_READ, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
@@ -103,6 +104,7 @@ const MIRROR_OPS: IntervalNotifierOps = {
     sequence: number,
   ): Kernel$<boolean> {
     const { dmirror } = notifier as MirrorNotifier;
+    const { mutex } = dmirror;
     // one's own migration takes care of the device's page table itself
     if (range.event === MmuNotify.Migrate && range.owner === dmirror.device) return true;
     if (range.blockable) {
@@ -112,6 +114,7 @@ const MIRROR_OPS: IntervalNotifierOps = {
       if (k.stepping) yield k.tryAcquire(dmirror.mutex);
       if (!k.tryLock(dmirror.mutex)) return false;
     }
+    if (k.stepping) yield setSeqStep(k, notifier).and(Space.DeviceEntry, mutex.id, Role.Write);
     mmuIntervalSetSeq(notifier, sequence);
     dmirror.pt.eraseRange(range.start, range.end);
     for (const watch of dmirror.watches) {
@@ -221,6 +224,7 @@ function* rangeFault(k: Kernel, dmirror: Dmirror, range: HmmRange): Kernel$<numb
     if (k.stepping) yield k.acquire(mutex);
     k.lock(mutex);
     const stale = mmuIntervalReadRetry(notifier, range.notifierSeq);
+    if (k.stepping && !stale) yield deviceTableStep(k, dmirror, Role.Write);
     const mapped = stale ? 0 : dmirrorDoFault(k, dmirror, range);
     if (k.stepping) yield k.release(mutex);
     k.unlock(mutex);
@@ -254,9 +258,22 @@ function onDevice(k: Kernel, pfn: number): boolean {
   return folioIsDevicePrivate(k, pfn);
 }
 
+/**
+ * The step before the device's page table is changed or looked at: most who do hold the mutex, but not
+ * all.
+ */
+export function deviceTableStep(k: Kernel, dmirror: Dmirror, role: Role): Step {
+  return k.step(StepKind.Shared, Space.DeviceEntry, dmirror.mutex.id, role);
+}
+
+/** The step before the device's flags are looked at or changed. */
+export function deviceFlagStep(k: Kernel, dmirror: Dmirror): Step {
+  return k.step(StepKind.Shared, Space.Program, dmirror.mutex.id, Role.Write);
+}
+
 /** The step before an access: to the device's entry, under its mutex, and to the page behind it. */
 function deviceAccessStep(k: Kernel, dmirror: Dmirror, vpn: number, role: Role): Step {
-  const step = k.step(StepKind.DeviceAccess, Space.DeviceEntry, vpn, Role.Read);
+  const step = k.step(StepKind.DeviceAccess, Space.DeviceEntry, dmirror.mutex.id, Role.Read);
   const entry = dmirror.pt.load(vpn);
   return entry === 0 ? step : step.and(Space.Frame, pfnOf(entry), role);
 }
@@ -413,6 +430,7 @@ export function* deviceExclusive(
     }
     if (k.stepping) yield k.acquire(mutex);
     k.lock(mutex);
+    if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
     dmirror.pt.store(vpn, page, DPT_ATOMIC);
     if (k.stepping) yield k.release(mutex);
     k.unlock(mutex);
@@ -428,8 +446,10 @@ export function* deviceExclusive(
 }
 
 /** -EPERM while the device has exclusive access to a page of the range (dmirror_check_atomic()). */
-export function checkExclusive(dmirror: Dmirror, start: number, end: number): number {
+export function* checkExclusive(dmirror: Dmirror, start: number, end: number): Kernel$<number> {
+  const { k } = dmirror;
   for (let vpn = start; vpn < end; vpn++) {
+    if (k.stepping) yield deviceTableStep(k, dmirror, Role.Read);
     if (tagOf(dmirror.pt.load(vpn)) === DPT_ATOMIC) return -EPERM;
   }
   return 0;
@@ -463,6 +483,7 @@ const SNAPSHOT_OPS: IntervalNotifierOps = {
       if (k.stepping) yield k.tryAcquire(dmirror.mutex);
       if (!k.tryLock(dmirror.mutex)) return false;
     }
+    if (k.stepping) yield setSeqStep(k, notifier);
     mmuIntervalSetSeq(notifier, sequence);
     if (k.stepping) yield k.release(dmirror.mutex);
     k.unlock(dmirror.mutex);

@@ -58,6 +58,14 @@ export const Space = {
   DeviceEntry: 9,
   /** A folio's lock: its first page's frame number. */
   FolioLock: 10,
+  /** A CPU's batches of folios on their way to the LRU lists. */
+  Batch: 11,
+  /** A page of the page cache: the file's number and the page's. */
+  Cache: 12,
+  /** State of an address space that is looked at without its lock. */
+  Mm: 13,
+  /** What a program keeps between operations (its pins, a driver's flags). */
+  Program: 14,
 } as const;
 export type Space = (typeof Space)[keyof typeof Space];
 
@@ -79,7 +87,7 @@ export const Role = {
 export type Role = (typeof Role)[keyof typeof Role];
 
 /** Objects that a step names at most. */
-const MOST = 4;
+const MOST = 8;
 
 export class Step {
   kind: StepKind = StepKind.Shared;

@@ -13,22 +13,27 @@ export class TablePool {
   readonly locks: Lock[] = [];
   /** Of a PMD table: the tables deposited for its huge entries, guarded by the PMD table's lock. */
   readonly deposits = new Map<number, number[]>();
-  private readonly free: number[] = [];
+  /** By CPU: what was freed there and is taken there again first. */
+  private readonly free: number[][] = [];
   private next = 1;
 
-  constructor(private readonly geometry: Geometry) {
+  constructor(
+    private readonly geometry: Geometry,
+    cpus = 1,
+  ) {
+    for (let cpu = 0; cpu < cpus; cpu++) this.free.push([]);
     this.strideShift = Math.max(geometry.tableBits, geometry.pmdOrder);
     this.entries = new Int32Array(16 << this.strideShift);
   }
 
   /** Tables in use, whatever their level. */
   get used(): number {
-    return this.next - 1 - this.free.length;
+    return this.free.reduce((used, list) => used - list.length, this.next - 1);
   }
 
   /** @returns the number of an empty table, from 1 */
-  alloc(): number {
-    const reused = this.free.pop();
+  alloc(cpu = 0): number {
+    const reused = this.free[cpu].pop();
     const table = reused ?? this.next++;
     const end = (table + 1) << this.strideShift;
     if (end > this.entries.length) {
@@ -41,8 +46,8 @@ export class TablePool {
     return table;
   }
 
-  release(table: number): void {
-    this.free.push(table);
+  release(table: number, cpu = 0): void {
+    this.free[cpu].push(table);
   }
 
   /** Keeps a table for the huge entry `pmdp`, for the day that it is split. */
