@@ -26,7 +26,7 @@ import {
   migratePfnToPfn,
 } from '../hmm/pfn.ts';
 import { EINVAL, ENOMEM } from '../machine/errno.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role } from '../machine/step.ts';
 import { VM_FAULT_OOM, VM_FAULT_SIGBUS, type VmFault } from '../mm/fault.ts';
 import {
   folioAlloc,
@@ -49,6 +49,8 @@ import {
   beginMigration,
   type DeviceResult,
   type Dmirror,
+  deviceFlagStep,
+  deviceTableStep,
   endWatch,
   leaveDevice,
   leaveRam,
@@ -100,6 +102,7 @@ export function* migrateAllocAndCopy(
       continue;
     }
     let dpage = -1;
+    if (k.stepping) yield deviceFlagStep(k, dmirror);
     if (dmirror.failAlloc) dmirror.failAlloc = false;
     else dpage = yield* device.allocPage(large);
     if (dpage < 0) {
@@ -147,6 +150,7 @@ export function* migrateFinalizeAndMap(
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
   dmirror.watches.delete(since);
+  if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
   const count = args.end - args.start;
   for (let i = 0, pages = 1; i < count; i += pages) {
     pages = 1;
@@ -269,6 +273,7 @@ function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kern
     order = folioOrder(k, pageFolio(k, page));
     const write = src[at] & MIGRATE_PFN_WRITE;
     let ram = -1;
+    if (k.stepping) yield deviceFlagStep(k, dmirror);
     if (dmirror.failAlloc) dmirror.failAlloc = false;
     else ram = yield* allocRam(k, order);
     if (ram < 0 && order === 0) {

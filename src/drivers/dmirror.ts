@@ -38,6 +38,7 @@ import {
   mmuIntervalSetSeq,
   type NotifierRange,
   type NotifierSubscriptions,
+  setSeqStep,
 } from '../mm/mmu-notifier.ts';
 import { ptepGet, ptepOf } from '../mm/pgtable.ts';
 import { makeDeviceExclusive } from '../mm/rmap.ts';
@@ -184,6 +185,7 @@ const MIRROR_OPS: IntervalNotifierOps = {
     sequence: number,
   ): Kernel$<boolean> {
     const { dmirror } = notifier as MirrorNotifier;
+    const { mutex } = dmirror;
     // one's own migration takes care of the device's page table itself
     if (range.event === MmuNotify.Migrate && range.owner === dmirror.device) return true;
     if (range.blockable) {
@@ -193,6 +195,7 @@ const MIRROR_OPS: IntervalNotifierOps = {
       if (k.stepping) yield k.tryAcquire(dmirror.mutex);
       if (!k.tryLock(dmirror.mutex)) return false;
     }
+    if (k.stepping) yield setSeqStep(k, notifier).and(Space.DeviceEntry, mutex.id, Role.Write);
     mmuIntervalSetSeq(notifier, sequence);
     dmirror.pt.eraseRange(range.start, range.end);
     for (const watch of dmirror.watches) watch.note(k, range.start, range.end, sequence);
@@ -308,6 +311,7 @@ export function* leaveRam(
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
   for (const watch of dmirror.watches) if (watch.isOf(k)) watch.mark();
+  if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
   for (let i = 0; i < pages; i++) {
     if (!migrates(i)) continue;
     entries[i] = dmirror.pt.load(start + i);
@@ -329,6 +333,7 @@ export function* leaveDevice(
 ): Kernel$<void> {
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
+  if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
   leaveToMigration(dmirror, vpn, vpn + pages - 1, null);
   if (k.stepping) yield k.release(dmirror.mutex);
   k.unlock(dmirror.mutex);
@@ -407,6 +412,7 @@ function* rangeFault(k: Kernel, dmirror: Dmirror, range: HmmRange): Kernel$<numb
       k.unlock(mutex);
       return ret;
     }
+    if (k.stepping && !stale) yield deviceTableStep(k, dmirror, Role.Write);
     const mapped = stale ? 0 : dmirrorDoFault(k, dmirror, range);
     if (k.stepping) yield k.release(mutex);
     k.unlock(mutex);
@@ -440,9 +446,22 @@ function onDevice(k: Kernel, pfn: number): boolean {
   return folioIsDevicePrivate(k, pfn);
 }
 
+/**
+ * The step before the device's page table is changed or looked at: most who do hold the mutex, but not
+ * all.
+ */
+export function deviceTableStep(k: Kernel, dmirror: Dmirror, role: Role): Step {
+  return k.step(StepKind.Shared, Space.DeviceEntry, dmirror.mutex.id, role);
+}
+
+/** The step before the device's flags are looked at or changed. */
+export function deviceFlagStep(k: Kernel, dmirror: Dmirror): Step {
+  return k.step(StepKind.Shared, Space.Program, dmirror.mutex.id, Role.Write);
+}
+
 /** The step before an access: to the device's entry, under its mutex, and to the page behind it. */
 function deviceAccessStep(k: Kernel, dmirror: Dmirror, vpn: number, role: Role): Step {
-  const step = k.step(StepKind.DeviceAccess, Space.DeviceEntry, vpn, Role.Read);
+  const step = k.step(StepKind.DeviceAccess, Space.DeviceEntry, dmirror.mutex.id, Role.Read);
   const entry = dmirror.pt.load(vpn);
   return entry === 0 ? step : step.and(Space.Frame, pfnOf(entry), role);
 }
@@ -626,6 +645,7 @@ export function* deviceExclusive(
     if (k.stepping) yield lookStep(k, dmirror, vpn);
     k.lock(mutex);
     const still = isStillExclusive(k, dmirror, vpn, page);
+    if (k.stepping && still) yield deviceTableStep(k, dmirror, Role.Write);
     if (still) dmirror.map(vpn, page, DPT_ATOMIC);
     if (k.stepping) yield k.release(mutex);
     k.unlock(mutex);
@@ -643,8 +663,10 @@ export function* deviceExclusive(
 }
 
 /** -EPERM while the device has exclusive access to a page of the range (dmirror_check_atomic()). */
-export function checkExclusive(dmirror: Dmirror, start: number, end: number): number {
+export function* checkExclusive(dmirror: Dmirror, start: number, end: number): Kernel$<number> {
+  const { k } = dmirror;
   for (let vpn = start; vpn < end; vpn++) {
+    if (k.stepping) yield deviceTableStep(k, dmirror, Role.Read);
     if (tagOf(dmirror.pt.load(vpn)) === DPT_ATOMIC) return -EPERM;
   }
   return 0;
@@ -678,6 +700,7 @@ const SNAPSHOT_OPS: IntervalNotifierOps = {
       if (k.stepping) yield k.tryAcquire(dmirror.mutex);
       if (!k.tryLock(dmirror.mutex)) return false;
     }
+    if (k.stepping) yield setSeqStep(k, notifier);
     mmuIntervalSetSeq(notifier, sequence);
     if (k.stepping) yield k.release(dmirror.mutex);
     k.unlock(dmirror.mutex);

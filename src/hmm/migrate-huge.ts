@@ -54,7 +54,7 @@ export function* insertHugePmdPage(
   if (!thpVmaSuitableOrder(k, vma, vpn)) return;
   yield* anonVmaPrepare(k, vma);
   folioSet(k, folio, PG_UPTODATE);
-  const table = k.tables.alloc();
+  const table = k.tables.alloc(k.current.cpu);
   let entry: number;
   if (folioIsDevicePrivate(k, folio)) {
     entry =
@@ -73,11 +73,11 @@ export function* insertHugePmdPage(
   if (pmd === 0 || zero) {
     mm.anonPages += pages;
     folioAddNewAnonRmap(k, folio, vma, vpn);
-    if (!folioIsZoneDevice(k, folio)) folioAddLru(k, folio);
+    if (!folioIsZoneDevice(k, folio)) yield* folioAddLru(k, folio);
     folioGet(k, folio, Holder.Mapping);
     if (zero) {
       // the huge zero page has a table deposited already
-      k.tables.release(table);
+      k.tables.release(table, k.current.cpu);
       if (k.stepping) yield k.writeEntry(pmdp);
       setPte(k, pmdp, 0);
       if (k.stepping) yield k.flushStep(mm.id);
@@ -90,7 +90,7 @@ export function* insertHugePmdPage(
     setPte(k, pmdp, entry);
     src[at] |= MIGRATE_PFN_MIGRATE;
   } else {
-    k.tables.release(table);
+    k.tables.release(table, k.current.cpu);
     for (let i = 0; i < pages; i++) src[at + i] &= ~MIGRATE_PFN_MIGRATE;
   }
   if (k.stepping) yield k.release(ptl);

@@ -222,7 +222,7 @@ export function* mapAnonFolioPmd(
 ): Kernel$<void> {
   folioHandOver(k, folio, Holder.Alloc, Holder.Mapping);
   folioAddNewAnonRmap(k, folio, vma, haddr);
-  folioAddLru(k, folio);
+  yield* folioAddLru(k, folio);
   if (k.stepping) yield k.writeEntry(pmdp);
   setPte(k, pmdp, maybeMkwrite(pteMkdirty(mkHugePmd(folio, vma.pageProt)), vma));
   deferredSplitFolio(k, folio, false);
@@ -238,7 +238,7 @@ function* mapNewHugePage(k: Kernel, vmf: VmFault, haddr: number): Kernel$<number
   const { vma } = vmf;
   const folio = yield* allocAnonFolioPmd(k);
   if (folio < 0) return VM_FAULT_FALLBACK;
-  const table = k.tables.alloc();
+  const table = k.tables.alloc(k.current.cpu);
   const ptl = ptlOf(k, vmf.pmd);
   if (k.stepping) yield k.acquire(ptl);
   k.lock(ptl);
@@ -252,7 +252,7 @@ function* mapNewHugePage(k: Kernel, vmf: VmFault, haddr: number): Kernel$<number
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
   if (!free) {
-    k.tables.release(table);
+    k.tables.release(table, k.current.cpu);
     if (folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
   }
   return 0;
@@ -273,7 +273,7 @@ function* mapHugeZeroPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   if (k.stepping) yield k.acquire(ptl);
   k.lock(ptl);
   if (ptepGet(k, vmf.pmd) === 0) {
-    pgtableDeposit(k, vmf.pmd, k.tables.alloc());
+    pgtableDeposit(k, vmf.pmd, k.tables.alloc(k.current.cpu));
     if (k.stepping) yield k.writeEntry(vmf.pmd);
     setPte(k, vmf.pmd, mkHugePmd(zero, vma.pageProt) | PTE_SPECIAL);
     vma.mm.pteTables++;
@@ -520,7 +520,7 @@ export function wpCanReuseLargeAnonFolio(k: Kernel, folio: number, vma: Vma): bo
 
 /** Frees the table that was kept for a huge entry; the PMD is locked (zap_deposited_table()). */
 function zapDepositedTable(k: Kernel, vma: Vma, pmdp: number): void {
-  k.tables.release(pgtableWithdraw(k, pmdp));
+  k.tables.release(pgtableWithdraw(k, pmdp), k.current.cpu);
   vma.mm.pteTables--;
 }
 
@@ -643,7 +643,7 @@ export function* copyHugePmd(
   }
   if (entry !== 0) {
     dst.mm.pteTables++;
-    pgtableDeposit(k, dstPmd, k.tables.alloc());
+    pgtableDeposit(k, dstPmd, k.tables.alloc(k.current.cpu));
     if (k.stepping) yield k.writeEntry(dstPmd);
     setPte(k, dstPmd, entry);
   }
@@ -848,7 +848,7 @@ export function* adviseHugePmd(
       setPte(k, pmdp, ptepGet(k, pmdp) & ~PTE_ACCESSED);
       walk.tlb.track(start, ptrsPerPte);
     }
-    adviseWholeFolio(k, walk, folio);
+    yield* adviseWholeFolio(k, walk, folio);
   }
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);

@@ -46,6 +46,8 @@ export interface IntervalNotifierOps {
 
 /** struct mmu_interval_notifier */
 export class IntervalNotifier {
+  /** Names it in steps; 0 until it is subscribed. */
+  id = 0;
   invalidateSeq = 0;
   /** Waiting on the deferred list; whether it is in the tree says for what. */
   deferred = false;
@@ -68,6 +70,8 @@ export class NotifierSubscriptions {
   tree: IntervalNotifier[] = [];
   /** Newest first. */
   deferred: IntervalNotifier[] = [];
+  /** How many ever subscribed. */
+  count = 0;
 
   constructor(readonly lock: Lock) {}
 
@@ -200,6 +204,11 @@ export function* mmuNotifierInvalidateRangeEnd(k: Kernel, range: NotifierRange):
   yield* mnItreeInvEnd(k, subs);
 }
 
+/** The step before `mmuIntervalSetSeq`: a reader may not have the driver's lock. */
+export function setSeqStep(k: Kernel, notifier: IntervalNotifier) {
+  return k.step(StepKind.Shared, Space.Sequence, notifier.id, Role.Write);
+}
+
 /** For a driver's `invalidate`: notes the sequence, under the driver's own lock. */
 export function mmuIntervalSetSeq(notifier: IntervalNotifier, sequence: number): void {
   notifier.invalidateSeq = sequence;
@@ -214,7 +223,7 @@ export function mmuIntervalSetSeq(notifier: IntervalNotifier, sequence: number):
  */
 export function* mmuIntervalReadBegin(k: Kernel, notifier: IntervalNotifier): Kernel$<number> {
   const subs = subscriptions(notifier.mm as Mm);
-  if (k.stepping) yield k.acquire(subs.lock);
+  if (k.stepping) yield k.acquire(subs.lock).and(Space.Sequence, notifier.id, Role.Read);
   k.lock(subs.lock);
   const seq = notifier.invalidateSeq;
   const isInvalidating = seq === subs.invalidateSeq;
@@ -247,12 +256,7 @@ export function mmuIntervalCheckRetry(notifier: IntervalNotifier, sequence: numb
 
 /** The step before `mmuIntervalCheckRetry`. */
 export function checkRetryStep(k: Kernel, notifier: IntervalNotifier) {
-  return k.step(
-    StepKind.Shared,
-    Space.Sequence,
-    subscriptions(notifier.mm as Mm).lock.id,
-    Role.Read,
-  );
+  return k.step(StepKind.Shared, Space.Sequence, notifier.id, Role.Read);
 }
 
 /**
@@ -269,7 +273,15 @@ export function* mmuIntervalNotifierInsert(
   last: number,
 ): Kernel$<void> {
   const subs = subscriptions(mm);
-  subs.registered = true;
+  if (!subs.registered) {
+    // mmu_notifier_register(): nobody is between the start and the end of an invalidation
+    if (k.stepping) yield k.acquire(mm.mmapLock);
+    k.lock(mm.mmapLock);
+    subs.registered = true;
+    if (k.stepping) yield k.release(mm.mmapLock);
+    k.unlock(mm.mmapLock);
+  }
+  notifier.id = subs.lock.id * 1024 + ++subs.count;
   notifier.mm = mm;
   notifier.start = start;
   notifier.last = last;
