@@ -10,7 +10,7 @@ export {
 export { Execution, MAX_TASKS } from './execution.ts';
 export { Exhaustive, type ExhaustiveOptions } from './exhaustive.ts';
 export { programScenario } from './program.ts';
-export { Pct, type RandomOptions, RandomWalk, UniformWalk } from './random.ts';
+export { Pct, type RandomOptions, RandomWalk, Turns, UniformWalk } from './random.ts';
 export type { Scenario, SetupOptions } from './scenario.ts';
 export {
   decodeSchedule,

@@ -6,6 +6,7 @@ import {
   checkPlaces,
   checkShutDown,
   checkSystem,
+  compareResults,
   describeSystem,
   type Op,
   perform,
@@ -23,8 +24,23 @@ export interface ProgramState {
   after: Result[];
 }
 
+/** An operation says what it must return: reports the first field that is otherwise. */
+function compare(system: System, op: Op, result: Result): void {
+  const different = op.expect && compareResults([{ ...result, ...op.expect }], [result]);
+  if (!different) return;
+  const show = (value: unknown): string => JSON.stringify(value) ?? 'nothing';
+  const { field } = different;
+  const must = show(op.expect?.[field as keyof Result]);
+  const is = show(result[field as keyof Result]);
+  system.kernel.report('expectation', `${op.op}: ${field} must be ${must}, is ${is}`);
+}
+
 function* taskBody({ system, results }: ProgramState, name: string, ops: Op[]): Kernel$<void> {
-  for (const op of ops) results[name].push(yield* perform(system, op));
+  for (const op of ops) {
+    const result = yield* perform(system, op);
+    results[name].push(result);
+    compare(system, op, result);
+  }
 }
 
 /** The most CPUs that a machine has. */
@@ -54,7 +70,9 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
       });
       const lists = [program.setup, ...names.map((name) => program.tasks[name]), program.after];
       for (const ops of lists) checkPlaces({ name: program.name, ops }, system);
-      for (const op of program.setup) runToEnd(system.kernel, perform(system, op));
+      for (const op of program.setup) {
+        compare(system, op, runToEnd(system.kernel, perform(system, op)));
+      }
       const results = Object.fromEntries(names.map((name) => [name, []]));
       return { system, results, after: [] };
     },
@@ -62,8 +80,11 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
       const { system } = state;
       const broken = checkSystem(system);
       if (broken.length > 0) return broken;
-      for (const op of program.after)
-        state.after.push(runToEnd(system.kernel, perform(system, op)));
+      for (const op of program.after) {
+        const result = runToEnd(system.kernel, perform(system, op));
+        state.after.push(result);
+        compare(system, op, result);
+      }
       if (program.after.length > 0) broken.push(...checkSystem(system));
       return broken;
     },
