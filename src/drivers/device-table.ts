@@ -76,6 +76,13 @@ export class DeviceTable {
     for (const [key, chunk] of this.chunks) if (key >= from && key <= to) clear(key, chunk);
   }
 
+  /** Forgets everything. */
+  clear(): void {
+    this.chunks.clear();
+    this.lastKey = -1;
+    this.last = null;
+  }
+
   /** Every entry: page and value. */
   entries(): [vpn: number, entry: number][] {
     const all: [number, number][] = [];

@@ -154,6 +154,7 @@ export function* openDmirror(k: Kernel, device: DmirrorDevice, mm: Mm): Kernel$<
 export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
   yield* mmuIntervalNotifierRemove(k, dmirror.notifier);
   for (const chunk of dmirror.device.chunks) yield* evictChunk(k, dmirror.device, chunk);
+  dmirror.pt.clear();
   dmirror.device.opened[dmirror.number] = undefined;
 }
 

@@ -10,5 +10,5 @@ export {
   openDmirror,
 } from './dmirror.ts';
 export { DmirrorDevice } from './dmirror-device.ts';
-export { migrateToDevice, migrateToSystem } from './dmirror-migrate.ts';
+export { evictChunk, migrateToDevice, migrateToSystem } from './dmirror-migrate.ts';
 export { faultMigrateToDevice } from './migrate-on-fault.ts';

@@ -36,6 +36,30 @@ const INTERNAL = new Set([
   'capture',
   'throwBug',
 ]);
+/** What makes a step or a report: not modelled, where it is innermost. */
+const MAKERS = new Set([
+  'set',
+  'step',
+  'acquire',
+  'tryAcquire',
+  'release',
+  'writeEntry',
+  'readEntry',
+  'writeFolio',
+  'readFolio',
+  'copyStep',
+  'allocateStep',
+  'waitFor',
+  'deviceWait',
+  'acquireFolio',
+  'tryAcquireFolio',
+  'releaseFolio',
+  'flushStep',
+  'accessStep',
+  'fillStep',
+  'deviceAccessStep',
+  'checkRetryStep',
+]);
 
 function here(): Error {
   const limit = Error.stackTraceLimit;
@@ -57,6 +81,7 @@ export function modelledStack(of: Error = here()): string[] {
     if (!match) continue;
     const name = (match[1] as string).replace(/^(?:[\w$]+\.)+/, '');
     if (name === 'modelledStack' || INTERNAL.has(name)) continue;
+    if (names.length === 0 && MAKERS.has(name)) continue;
     if (ENDS.has(name)) break;
     names.push(name);
   }

@@ -9,6 +9,8 @@
  * Each task owns one Step object, which is filled anew for each step: a task has at most one step
  * pending.
  */
+
+import { modelledStack } from './finding.ts';
 export const StepKind = {
   /** Take a lock, waiting for it. */
   Acquire: 0,
@@ -58,6 +60,8 @@ export const Space = {
   DeviceEntry: 9,
   /** A folio's lock: its first page's frame number. */
   FolioLock: 10,
+  /** An open file: its device. */
+  File: 11,
 } as const;
 export type Space = (typeof Space)[keyof typeof Space];
 
@@ -82,6 +86,9 @@ export type Role = (typeof Role)[keyof typeof Role];
 const MOST = 4;
 
 export class Step {
+  /** Note the modelled functions on the stack with each step. Slow: for reports. */
+  static traced = false;
+
   kind: StepKind = StepKind.Shared;
   /** Objects that the step touches; the first is what it is about. */
   count = 0;
@@ -92,6 +99,9 @@ export class Step {
   enabled: (() => boolean) | null = null;
   /** A device's operation that takes time: the step is over when it settles. */
   pending: PromiseLike<void> | null = null;
+  /** Where `traced`: the modelled functions, innermost first. */
+  stack: readonly string[] = [];
+
   get space(): Space {
     return this.spaces[0];
   }
@@ -110,6 +120,7 @@ export class Step {
     this.roles[0] = role;
     this.enabled = null;
     this.pending = null;
+    if (Step.traced) this.stack = modelledStack();
     return this;
   }
 

@@ -6,11 +6,12 @@ import {
   deviceAccess,
   deviceExclusive,
   deviceSnapshot,
+  evictChunk,
   faultMigrateToDevice,
   migrateToDevice,
   migrateToSystem,
 } from '../drivers/index.ts';
-import { errnoName, type Kernel$ } from '../machine/index.ts';
+import { EBADF, errnoName, type Kernel$, Role, Space, StepKind } from '../machine/index.ts';
 import {
   clearSoftDirty,
   cpuReadWord,
@@ -164,6 +165,27 @@ function* fork(system: System, op: OpNamed<'fork'>): Kernel$<Result> {
  * @returns what the operation returned
  */
 export function* perform(system: System, op: Op): Kernel$<Result> {
+  if (!('dev' in op)) return yield* act(system, op);
+  const k = system.kernel;
+  const file = system.files[op.dev];
+  const role = op.op === 'close' ? Role.Write : Role.Commute;
+  if (k.stepping) yield k.step(StepKind.Shared, Space.File, op.dev, role);
+  if (file.closed) return outcome(-EBADF);
+  let result = outcome(0);
+  if (op.op === 'close') file.closed = true;
+  else {
+    file.users++;
+    result = yield* act(system, op);
+    // whoever is last lets a closed device go
+    const last = file.closed ? Role.Write : Role.Commute;
+    if (k.stepping) yield k.step(StepKind.Shared, Space.File, op.dev, last);
+    file.users--;
+  }
+  yield* system.release(file);
+  return result;
+}
+
+function* act(system: System, op: Op): Kernel$<Result> {
   const k = system.kernel;
   const { mm } = system.process(op.proc);
   const start = 'buf' in op ? k.geometry.vpnOf(op.buf, op.page) : 0;
@@ -215,6 +237,11 @@ export function* perform(system: System, op: Op): Kernel$<Result> {
       if (ret) return outcome(ret);
       return { ret: 'ok', cpages: prot.length, prot: valueRuns(prot) };
     }
+    case 'evict':
+      for (const chunk of mirror.device.chunks) yield* evictChunk(k, mirror.device, chunk);
+      return outcome(0);
+    case 'close':
+      return outcome(0);
     case 'pagemap':
       return { ret: 'ok', bits: valueRuns(yield* readPagemap(k, mm, start, end)) };
     case 'scan':

@@ -72,6 +72,8 @@ export const OPS = {
   check_exclusive: deviceRange,
   fail_alloc: { dev },
   snapshot: deviceRange,
+  evict: { dev },
+  close: { dev },
   pagemap: range,
   scan: range,
   clear_soft_dirty: {},

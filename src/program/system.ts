@@ -14,6 +14,14 @@ export interface Pin {
   readonly processes: Set<number>;
 }
 
+/** A device as process 0 has it open. An operation that is under way keeps it open. */
+export interface DeviceFile {
+  readonly mirror: Dmirror;
+  users: number;
+  closed: boolean;
+  released: boolean;
+}
+
 export interface Process {
   readonly mm: Mm;
   /** By id: the pin, or null for one that failed. */
@@ -30,6 +38,7 @@ export class System {
   readonly processes: (Process | undefined)[] = [];
   /** The two devices as process 0 has them open. */
   readonly mirrors: Dmirror[] = [];
+  readonly files: DeviceFile[] = [];
   /** Every pin with a holder, also those whose id was used again. */
   readonly pins = new Set<Pin>();
 
@@ -41,7 +50,9 @@ export class System {
     this.processes[0] = { mm, pins: new Map() };
     for (let id = 0; id < 2; id++) {
       const device = new DmirrorDevice(this.kernel, id);
-      this.mirrors.push(runToEnd(this.kernel, openDmirror(this.kernel, device, mm)));
+      const mirror = runToEnd(this.kernel, openDmirror(this.kernel, device, mm));
+      this.mirrors.push(mirror);
+      this.files.push({ mirror, users: 0, closed: false, released: false });
     }
   }
 
@@ -57,6 +68,13 @@ export class System {
     yield* folioPut(this.kernel, pageFolio(this.kernel, pin.page), Holder.Pin);
   }
 
+  /** The last user of a closed device lets it go. */
+  *release(file: DeviceFile): Kernel$<void> {
+    if (!file.closed || file.users > 0 || file.released) return;
+    file.released = true;
+    yield* closeDmirror(this.kernel, file.mirror);
+  }
+
   /** Everything ends: processes exit, youngest first; the devices are closed; pipes are closed. */
   *shutdown(): Kernel$<void> {
     for (let proc = this.processes.length - 1; proc >= 0; proc--) {
@@ -66,7 +84,10 @@ export class System {
         if (pin.processes.has(proc)) yield* this.dropPin(pin, proc);
       }
       if (proc === 0) {
-        for (const mirror of this.mirrors) yield* closeDmirror(this.kernel, mirror);
+        for (const file of this.files) {
+          file.closed = true;
+          yield* this.release(file);
+        }
       }
       yield* exitMmap(this.kernel, process.mm);
       this.processes[proc] = undefined;
