@@ -78,6 +78,7 @@ const SPACES: Record<Space, string> = {
   [Space.DeviceEntry]: 'device entry of page',
   [Space.FolioLock]: 'folio',
   [Space.File]: 'device file',
+  [Space.Flags]: 'flags of address space',
 };
 
 const KINDS: Record<StepKind, string> = {

@@ -6,7 +6,7 @@
 import { EINVAL } from '../machine/errno.ts';
 import { PG_UPTODATE } from '../machine/page.ts';
 import { mkPte, PTE_SPECIAL, PTE_WRITE, pteMkdirty, ptePfn, ptePresent } from '../machine/pte.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role, Space } from '../machine/step.ts';
 import { anonVmaPrepare } from '../mm/anon-vma.ts';
 import {
   folioAddLru,
@@ -38,6 +38,7 @@ import {
   type NotifierRange,
   notifierRange,
 } from '../mm/mmu-notifier.ts';
+import { checkStableAddressSpace } from '../mm/oom.ts';
 import {
   pmdAlloc,
   pmdTransHuge,
@@ -196,11 +197,12 @@ function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): K
   const ptep = pteOffsetMap(k, pmdp, vpn);
   if (ptep < 0) return;
   const ptl = ptlOf(k, ptep);
-  if (k.stepping) yield k.acquire(ptl);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Flags, mm.id, Role.Read);
   k.lock(ptl);
   const orig = ptepGet(k, ptep);
   const zero = ptePresent(orig) && (orig & PTE_SPECIAL) !== 0;
-  if (pteOffsetMap(k, pmdp, vpn) === ptep && (orig === 0 || zero)) {
+  const stable = !checkStableAddressSpace(mm);
+  if (pteOffsetMap(k, pmdp, vpn) === ptep && stable && (orig === 0 || zero)) {
     mm.anonPages++;
     folioAddNewAnonRmap(k, folio, vma, vpn);
     if (!folioIsZoneDevice(k, folio)) folioAddLru(k, folio);

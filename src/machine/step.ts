@@ -62,6 +62,8 @@ export const Space = {
   FolioLock: 10,
   /** An open file: its device. */
   File: 11,
+  /** Flags of an address space. */
+  Flags: 12,
 } as const;
 export type Space = (typeof Space)[keyof typeof Space];
 

@@ -50,6 +50,8 @@ export class IntervalNotifier {
   /** Waiting on the deferred list; whether it is in the tree says for what. */
   deferred = false;
   inTree = false;
+  /** It was removed: its memory may be something else. */
+  givenBack = false;
   mm: Mm | null = null;
   /** Pages; `last` is inclusive. */
   start = 0;
@@ -149,6 +151,10 @@ function* mnItreeInvEnd(k: Kernel, subs: NotifierSubscriptions): Kernel$<void> {
   if (subs.activeInvalidateRanges === 0 && subs.isInvalidating) {
     subs.invalidateSeq++;
     for (const notifier of subs.deferred.splice(0)) {
+      // whoever looks at the sequence without the lock may see it before the list is done
+      if (k.stepping) yield k.step(StepKind.Shared, Space.Sequence, subs.lock.id, Role.Write);
+      if (notifier.mm === null)
+        k.report('use after free', 'a notifier that was given back is used');
       if (notifier.inTree) subs.treeRemove(notifier);
       else subs.treeInsert(notifier);
       notifier.deferred = false;
@@ -260,6 +266,7 @@ export function* mmuIntervalNotifierInsert(
 ): Kernel$<void> {
   const subs = subscriptions(mm);
   subs.registered = true;
+  notifier.givenBack = false;
   notifier.mm = mm;
   notifier.start = start;
   notifier.last = last;
@@ -316,4 +323,6 @@ export function* mmuIntervalNotifierRemove(k: Kernel, notifier: IntervalNotifier
     if (k.stepping) yield k.waitFor(Space.Sequence, subs.lock.id, ready);
     k.waited(ready(), 'the end of an invalidation');
   }
+  // the caller may free it
+  notifier.givenBack = true;
 }

@@ -80,6 +80,7 @@ export const OPS = {
   pin: { id, buf, page },
   unpin: { id },
   fork: { child: integer(1, 15) },
+  oom_reap: {},
 } as const satisfies Record<string, Record<string, FieldSpec>>;
 
 export type OpName = keyof typeof OPS;
