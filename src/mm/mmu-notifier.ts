@@ -153,8 +153,7 @@ function* mnItreeInvEnd(k: Kernel, subs: NotifierSubscriptions): Kernel$<void> {
     for (const notifier of subs.deferred.splice(0)) {
       // whoever looks at the sequence without the lock may see it before the list is done
       if (k.stepping) yield k.step(StepKind.Shared, Space.Sequence, subs.lock.id, Role.Write);
-      if (notifier.mm === null)
-        k.report('use after free', 'a notifier that was given back is used');
+      if (notifier.givenBack) k.report('use after free', 'a notifier that was freed is used');
       if (notifier.inTree) subs.treeRemove(notifier);
       else subs.treeInsert(notifier);
       notifier.deferred = false;
