@@ -2,8 +2,8 @@
 import type { Finding } from '../machine/index.ts';
 import { Execution, plain } from './execution.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
-import { digestOf } from './schedule.ts';
-import { type Choice, fails, STOP, type Strategy, taskOf } from './strategy.ts';
+import { digestOf, Replay, type Run } from './schedule.ts';
+import { type Choice, FAIR, fails, STOP, type Strategy, taskOf } from './strategy.ts';
 
 export interface CheckOptions extends SetupOptions {
   strategy: (tasks: number) => Strategy;
@@ -17,6 +17,10 @@ export interface CheckOptions extends SetupOptions {
   findings?: number;
   /** Remember how schedules end, to count the different ways. */
   outcomes?: boolean;
+  /** Is asked now and then whether to go on. */
+  goOn?: () => boolean;
+  /** Where an earlier search stood. */
+  from?: unknown;
 }
 
 /** A finding and the schedule that led there. */
@@ -36,6 +40,10 @@ export interface CheckResult {
   outcomes: Set<string>;
   /** Whether everything that the strategy has was tried. */
   complete: boolean;
+  /** Schedules that were left because they only repeat others. */
+  redundant: number;
+  /** Where the search stands, where it is not complete. */
+  at?: unknown;
   bounds: string[];
 }
 
@@ -46,7 +54,7 @@ export function titleOf(finding: Finding): string {
 }
 
 /** Whether a fair schedule that has come so far will never end. */
-export const MAX_STEPS = 20_000;
+export const MAX_STEPS = 15_000;
 
 /** One schedule from beginning to end. What broke is in `x.finding`. */
 export function runSchedule(
@@ -57,6 +65,8 @@ export function runSchedule(
   const choices: Choice[] = [];
   let preemptions = 0;
   let last = -1;
+  let row = 0;
+  let fair = true;
   x.reset();
   while (x.finding === null) {
     const enabled = x.enabled();
@@ -69,9 +79,14 @@ export function runSchedule(
     choices.push(choice);
     const task = taskOf(choice);
     if (last >= 0 && last !== task && enabled & (1 << last)) preemptions++;
+    row = task === last && enabled !== 1 << task ? row + 1 : 0;
+    if (row > FAIR) fair = false;
     last = task;
     x.take(task, fails(choice));
-    if (choices.length >= maxSteps && x.finding === null) x.endless();
+    if (choices.length >= maxSteps && x.finding === null) {
+      if (!fair) return { choices, preemptions, complete: false };
+      x.endless();
+    }
   }
   return { choices, preemptions, complete: true };
 }
@@ -87,13 +102,17 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     steps: 0,
     outcomes: new Set(),
     complete: false,
+    redundant: 0,
     bounds: [],
   };
+  if (options.from !== undefined) strategy.load?.(options.from);
   const titles = new Set<string>();
   const until = Date.now() + time;
   for (;;) {
     if (result.schedules >= schedules) break;
-    if ((result.schedules & 15) === 0 && Date.now() > until) break;
+    if ((result.schedules & 15) === 0) {
+      if (Date.now() > until || options.goOn?.() === false) break;
+    }
     if (!strategy.begin(x)) {
       result.complete = true;
       break;
@@ -102,6 +121,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     strategy.end(x, complete);
     result.schedules++;
     result.steps += x.steps;
+    if (!complete) result.redundant++;
     if (complete && x.finding === null) {
       x.finish();
       if (x.finding === null && options.outcomes) {
@@ -120,5 +140,24 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     }
   }
   result.bounds = strategy.bounds();
+  if (!result.complete) result.at = strategy.save?.();
   return result;
+}
+
+/** One schedule again, with the checks at its end. */
+export function replaySchedule(
+  scenario: Scenario,
+  options: SetupOptions,
+  runs: readonly Run[],
+): { finding: Finding | null; steps: number; outcome: string } {
+  const x = new Execution(scenario, options);
+  const strategy = new Replay(runs);
+  strategy.begin(x);
+  const { complete } = runSchedule(x, strategy);
+  const { steps } = x;
+  let outcome = '';
+  if (complete && x.finding === null) x.finish();
+  if (complete && x.finding === null) outcome = scenario.outcome?.(x.state) ?? '';
+  if (complete && x.finding === null) x.shutdown();
+  return { finding: x.finding, steps, outcome };
 }

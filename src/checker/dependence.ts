@@ -23,6 +23,11 @@ for (let role = 0; role < 8; role++) {
 /** What two steps do with an object, as one number. */
 const keyOf = (step: Step, at: number): number => step.ids[at] * 16 + step.spaces[at];
 
+/** Whether what two steps do with one object does not commute. */
+export function conflict(a: Role, b: Role): boolean {
+  return (CONFLICTS[a] & (1 << b)) !== 0;
+}
+
 /** Whether two steps depend on each other. */
 export function dependent(a: Step, b: Step): boolean {
   for (let i = 0; i < a.count; i++) {

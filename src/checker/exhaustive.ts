@@ -57,7 +57,7 @@ export class Exhaustive implements Strategy {
     this.reduce = options.reduce ?? true;
   }
 
-  begin(): boolean {
+  begin(_x: Execution): boolean {
     if (this.finished) return false;
     this.history.clear();
     this.row.begin();
@@ -195,6 +195,17 @@ export class Exhaustive implements Strategy {
     }
     this.given = nodes.length;
     this.finished = nodes.length === 0;
+  }
+
+  save(): unknown {
+    return { nodes: this.nodes, finished: this.finished };
+  }
+
+  load(saved: unknown): void {
+    const { nodes, finished } = saved as { nodes: Node[]; finished: boolean };
+    this.nodes.splice(0, this.nodes.length, ...nodes);
+    this.given = nodes.length;
+    this.finished = finished;
   }
 
   bounds(): string[] {

@@ -1,23 +1,46 @@
 /** The checker: tries the schedules of concurrent tasks, and says what breaks. */
 export {
+  type ConcurrentProgram,
+  isConcurrent,
+  ProgramError,
+  parseAnyProgram,
+  parseConcurrentProgram,
+  type Walk,
+} from '../program/index.ts';
+export {
   type CheckOptions,
   type CheckResult,
   check,
   type Found,
+  replaySchedule,
   runSchedule,
   titleOf,
 } from './check.ts';
 export { Execution, MAX_TASKS } from './execution.ts';
 export { Exhaustive, type ExhaustiveOptions } from './exhaustive.ts';
-export { programScenario } from './program.ts';
+export { fingerprint } from './fingerprint.ts';
+export { type ProgramState, programScenario } from './program.ts';
 export { Pct, type RandomOptions, RandomWalk, Turns, UniformWalk } from './random.ts';
+export { type PagePart, type Report, report, reportPage, reportText } from './report.ts';
 export type { Scenario, SetupOptions } from './scenario.ts';
 export {
   decodeSchedule,
   digestOf,
   encodeSchedule,
   Replay,
+  type Run,
   runsOf,
   ScheduleError,
 } from './schedule.ts';
+export { shortestRuns, shrinkProgram, shrinkSchedule } from './shrink.ts';
+export { STRATEGIES, type StrategyName } from './strategies.ts';
 export { type Choice, FAIL, type Strategy } from './strategy.ts';
+export {
+  DEFAULT_PLAN,
+  type JobResult,
+  type Plan,
+  type ReportedFinding,
+  runJob,
+  type Subject,
+  scenarioOf,
+} from './suite.ts';

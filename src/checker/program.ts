@@ -58,6 +58,7 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
   return {
     name: program.name,
     ...(program.comment === undefined ? {} : { comment: program.comment }),
+    source: JSON.stringify([program.machine, program.setup, program.tasks, program.after]),
     tasks,
     kernel: ({ system }) => system.kernel,
     setup({ walk, ledger }: SetupOptions): ProgramState {

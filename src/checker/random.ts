@@ -90,6 +90,15 @@ abstract class AtRandom implements Strategy {
     return ['schedules at random'];
   }
 
+  save(): unknown {
+    const { schedule, started, longest, mostAllocations } = this;
+    return { schedule, started, longest, mostAllocations };
+  }
+
+  load(saved: unknown): void {
+    Object.assign(this, saved);
+  }
+
   /** Before each schedule. */
   protected prepare(_x: Execution): void {}
   /** One of several tasks. */

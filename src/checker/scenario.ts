@@ -14,6 +14,9 @@ export interface SetupOptions {
   ledger?: boolean;
 }
 
+/** What a task does. (A method, so that a scenario of any state is a scenario.) */
+type TaskOf<S> = { body(state: S): Kernel$<unknown> }['body'];
+
 /**
  * Tasks on a state of type `S`. The checker takes a snapshot of the state after `setup` and puts it
  * back before each schedule: everything that the tasks change must be reached through it.
@@ -21,12 +24,14 @@ export interface SetupOptions {
 export interface Scenario<S extends object = object> {
   readonly name: string;
   readonly comment?: string | readonly string[];
+  /** What it was made of: a schedule of one source is not one of another. */
+  readonly source?: string;
   /** Builds the state, in a straight line. */
   setup(options: SetupOptions): S;
   /** The machine in it. */
   kernel(state: S): Kernel;
   /** By name: what each task does. Task `i` runs on CPU `i`, or on the last one. */
-  readonly tasks: Readonly<Record<string, (state: S) => Kernel$<unknown>>>;
+  readonly tasks: Readonly<Record<string, TaskOf<S>>>;
   /**
    * Is asked when every task has ended, in a straight line; it may change the state.
    * @returns what does not hold

@@ -110,7 +110,7 @@ export class Replay implements Strategy {
 
   constructor(private readonly runs: readonly Run[]) {}
 
-  begin(): boolean {
+  begin(_x: Execution): boolean {
     if (this.done) return false;
     this.done = true;
     this.at = 0;
@@ -123,7 +123,10 @@ export class Replay implements Strategy {
     const { runs } = this;
     while (this.at < runs.length) {
       const { task, fail } = runs[this.at];
-      if (this.left > 0 && enabled & (1 << task)) {
+      const whole = this.left === Number.POSITIVE_INFINITY;
+      // a run without a number is fair: others are not kept waiting for ever
+      const enough = whole && this.row.tired && this.row.last === task && enabled !== 1 << task;
+      if (this.left > 0 && enabled & (1 << task) && !enough) {
         this.left--;
         this.row.took(task);
         return this.left === 0 && fail ? task + FAIL : task;

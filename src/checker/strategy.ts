@@ -27,6 +27,9 @@ export interface Strategy {
   end(x: Execution, complete: boolean): void;
   /** What bounded the search, in words; empty for a search of everything. */
   bounds(): string[];
+  /** Between two schedules: where the search stands, as JSON; `load` goes on from there. */
+  save?(): unknown;
+  load?(saved: unknown): void;
 }
 
 /** The lowest task of a set. */
@@ -41,8 +44,10 @@ export function size(mask: number): number {
   return n;
 }
 
-/** Steps that a task may take in a row while others wait: no task is left out for ever. */
+/** Steps that a task takes in a row while others wait, at most: no task is left out for ever. */
 export const FAIR = 600;
+/** A task's share differs from time to time, so that no two tasks always meet at the same place. */
+const share = (turn: number): number => FAIR / 2 + ((turn * turn * 31 + turn * 7) % (FAIR / 2));
 
 /**
  * Whom to let go on where nothing else decides: the task that ran last, as long as it can and has not
@@ -51,14 +56,16 @@ export const FAIR = 600;
 export class InARow {
   last = -1;
   private row = 0;
+  private turns = 0;
 
   begin(): void {
     this.last = -1;
     this.row = 0;
+    this.turns = 0;
   }
 
   pick(candidates: number): number {
-    if (this.last >= 0 && candidates & (1 << this.last) && this.row < FAIR) return this.last;
+    if (this.last >= 0 && candidates & (1 << this.last) && !this.tired) return this.last;
     const others = this.last < 0 ? candidates : candidates & ~(1 << this.last);
     if (others === 0) return lowest(candidates);
     const above = others & ~((1 << (this.last + 1)) - 1);
@@ -67,11 +74,15 @@ export class InARow {
 
   /** Whether the last task has had its share, and another should go on. */
   get tired(): boolean {
-    return this.row >= FAIR;
+    return this.row >= share(this.turns);
   }
 
   took(task: number): void {
-    this.row = task === this.last ? this.row + 1 : 1;
+    if (task === this.last) this.row++;
+    else {
+      this.row = 1;
+      this.turns++;
+    }
     this.last = task;
   }
 }

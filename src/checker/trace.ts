@@ -1,5 +1,5 @@
 /** A schedule, step by step: what each task did, and where it was. */
-import { Space, Step, StepKind } from '../machine/index.ts';
+import { type Role, Space, Step, StepKind } from '../machine/index.ts';
 import { runSchedule } from './check.ts';
 import type { Execution } from './execution.ts';
 import { type Choice, fails, STOP, type Strategy, taskOf } from './strategy.ts';
@@ -9,18 +9,57 @@ export interface TracedStep {
   task: number;
   kind: StepKind;
   /** What it touches, with the role: `[space, id, role]`; the first is what it is about. */
-  objects: [space: Space, id: number, role: number][];
+  objects: [space: Space, id: number, role: Role][];
   /** The modelled functions, innermost first. */
   stack: readonly string[];
   /** The allocation failed. */
   failed: boolean;
+  /** Locks that the task holds before the step, each with the step at which it was first seen to. */
+  held: { name: string; since: number }[];
+}
+
+/** A schedule step by step. */
+export interface Trace {
+  steps: TracedStep[];
+  /** By number: what a lock is called. */
+  lockNames: ReadonlyMap<number, string>;
+  /** At the end: what each task that has not ended is about to do, with the locks that it holds. */
+  left: TracedStep[];
 }
 
 /** Does what another strategy does, and notes it. */
 class Noting implements Strategy {
   readonly steps: TracedStep[] = [];
+  readonly lockNames = new Map<number, string>();
+  /** By task and lock: since when it is held. */
+  private readonly since = new Map<string, number>();
 
   constructor(private readonly inner: Strategy) {}
+
+  /** What a task is about to do. */
+  next(x: Execution, task: number, failed: boolean): TracedStep {
+    const step = x.pending(task);
+    const objects: TracedStep['objects'] = [];
+    for (let i = 0; i < step.count; i++) objects.push([step.spaces[i], step.ids[i], step.roles[i]]);
+    const held = x.running[task].task.held.map((lock) => {
+      this.lockNames.set(lock.id, lock.name);
+      return { name: lock.name, since: this.since.get(`${task} ${lock.id}`) ?? this.steps.length };
+    });
+    return { task, kind: step.kind, objects, stack: step.stack, failed, held };
+  }
+
+  /** Notes since when locks are held. */
+  private locks(x: Execution): void {
+    const now = new Set<string>();
+    x.running.forEach(({ task }, i) => {
+      for (const lock of task.held) {
+        const key = `${i} ${lock.id}`;
+        now.add(key);
+        if (!this.since.has(key)) this.since.set(key, this.steps.length - 1);
+      }
+    });
+    for (const key of this.since.keys()) if (!now.has(key)) this.since.delete(key);
+  }
 
   begin(x: Execution): boolean {
     return this.inner.begin(x);
@@ -29,12 +68,8 @@ class Noting implements Strategy {
   choose(x: Execution, enabled: number): Choice {
     const choice = this.inner.choose(x, enabled);
     if (choice === STOP) return choice;
-    const task = taskOf(choice);
-    const step = x.pending(task);
-    const objects: TracedStep['objects'] = [];
-    for (let i = 0; i < step.count; i++) objects.push([step.spaces[i], step.ids[i], step.roles[i]]);
-    const { kind, stack } = step;
-    this.steps.push({ task, kind, objects, stack, failed: fails(choice) });
+    this.locks(x);
+    this.steps.push(this.next(x, taskOf(choice), fails(choice)));
     return choice;
   }
 
@@ -47,22 +82,20 @@ class Noting implements Strategy {
   }
 }
 
-/**
- * Runs one schedule and notes every step. What broke is in `x.finding` afterwards.
- * @param whole also the scenario's checks at the end
- */
-export function trace(x: Execution, strategy: Strategy): TracedStep[] {
+/** Runs one schedule and notes every step. What broke is in `x.finding` afterwards. */
+export function trace(x: Execution, strategy: Strategy): Trace {
   const noting = new Noting(strategy);
   Step.traced = true;
   try {
     noting.begin(x);
     const { complete } = runSchedule(x, noting);
+    const left = x.running.flatMap(({ done }, i) => (done ? [] : [noting.next(x, i, false)]));
     if (complete && x.finding === null) x.finish();
     if (complete && x.finding === null) x.shutdown();
+    return { steps: noting.steps, lockNames: noting.lockNames, left };
   } finally {
     Step.traced = false;
   }
-  return noting.steps;
 }
 
 const SPACES: Record<Space, string> = {
@@ -101,11 +134,11 @@ const KINDS: Record<StepKind, string> = {
 /** A step in words. */
 export function describeStep(
   { kind, objects, failed }: TracedStep,
-  lockName: (id: number) => string = (id) => `lock ${id}`,
+  lockNames: ReadonlyMap<number, string>,
 ): string {
   const [[space, id, role]] = objects;
   const verb = kind === StepKind.Folio && role !== 0 ? 'change' : KINDS[kind];
-  if (space === Space.Lock) return `${verb} ${lockName(id)}`;
+  if (space === Space.Lock) return `${verb} ${lockNames.get(id) ?? `lock ${id}`}`;
   if (space === Space.Allocator) return failed ? 'fail to allocate a page' : 'allocate a page';
   return `${verb} ${SPACES[space]} ${id}`.trim();
 }

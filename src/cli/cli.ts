@@ -1,8 +1,10 @@
 /** The command line. A command's module is loaded only when it runs, so that help comes at once. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { STRATEGIES, type StrategyName } from '../checker/strategies.ts';
 import { ProgramError } from '../program/error.ts';
 import { WALKS, type Walk } from '../program/schema.ts';
+import type { CheckCommandOptions } from './check.ts';
 import type { ConformOptions } from './conform.ts';
 import type { RunCommandOptions } from './run.ts';
 import { ExitCode, printable, type Terminal, UsageError } from './terminal.ts';
@@ -11,6 +13,23 @@ function parseWalk(value: string): Walk {
   const walk = WALKS.find((name) => name === value);
   if (walk === undefined) throw new InvalidArgumentError(`Expected one of ${WALKS.join(', ')}.`);
   return walk;
+}
+
+function parseStrategy(value: string): StrategyName {
+  const strategy = STRATEGIES.find((name) => name === value);
+  if (strategy === undefined)
+    throw new InvalidArgumentError(`Expected one of ${STRATEGIES.join(', ')}.`);
+  return strategy;
+}
+
+/** A parser of whole numbers from `min`. */
+function count(min: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+$/.test(value) || number < min || number > Number.MAX_SAFE_INTEGER)
+      throw new InvalidArgumentError(`Expected a whole number from ${min}.`);
+    return number;
+  };
 }
 
 function packageVersion(): string {
@@ -45,6 +64,14 @@ Examples:
   $ softleaf conform corpus/base.jsonl corpus/fork.jsonl
   $ softleaf conform corpus/mof.jsonl --walk collect --json
   $ softleaf conform corpus/base.jsonl --only base-10000 --verbose`;
+
+const CHECK_HELP = `${EXIT_HELP}
+
+Examples:
+  $ softleaf check
+  $ softleaf check scenarios/device-fault-munmap.json --walk as-posted
+  $ softleaf check scenarios/two-devices.json --strategy pct --seed 7 --time 60
+  $ softleaf check scenarios/two-devices.json --replay 1.0123abcde.a12b --walk collect`;
 
 const DEMO_HELP = `${EXIT_HELP}
 
@@ -90,6 +117,39 @@ function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
     .action(async (files: string[], options: ConformOptions) => {
       const { conformCommand } = await import('./conform.ts');
       setExit(conformCommand(files, options, terminal));
+    });
+
+  program
+    .command('check')
+    .description(
+      'Try the schedules of concurrent programs: clean, or the shortest one that breaks.',
+    )
+    .argument(
+      '[files...]',
+      'concurrent programs (.json) or modules with scenarios; none: the quick suite',
+    )
+    .option('--walk <walk>', walkHelp, parseWalk)
+    .option('--strategy <name>', `how to search: ${STRATEGIES.join(', ')}`, parseStrategy)
+    .option('--seed <n>', 'for the random strategies (default 1)', count(0))
+    .option('--time <seconds>', 'for the whole run, at most', count(1))
+    .option('--schedules <n>', 'for each search, at most (default 100000)', count(1))
+    .option('--preemptions <n>', 'in a schedule, at most (exhaustive)', count(0))
+    .option('--faults <n>', 'allocations that may fail in a schedule (default 0)', count(0))
+    .option('--findings <n>', 'different findings after which a search ends (default 3)', count(1))
+    .option(
+      '--workers <n>',
+      'threads (default: one a processor); the verdict is the same',
+      count(1),
+    )
+    .option('--replay <schedule>', 'run this schedule of one scenario')
+    .option('--resume <file>', 'where an interrupted run is kept; go on from there')
+    .option('--report <file>', 'write a self-contained page')
+    .option('--json', 'print one JSON object: verdict, findings, coverage')
+    .option('--verbose', 'print every search, and the shrunk programs')
+    .addHelpText('after', CHECK_HELP)
+    .action(async (files: string[], options: CheckCommandOptions) => {
+      const { checkCommand } = await import('./check.ts');
+      setExit(await checkCommand(files, options, terminal));
     });
 
   program

@@ -4,7 +4,14 @@
  * Models: mm/migrate_device.c
  */
 import type { Kernel$ } from '../machine/step.ts';
-import { folioFree, folioPages, folioPutTestzero, folioTryGet, pageFolio } from '../mm/folio.ts';
+import {
+  folioFree,
+  folioPages,
+  folioPut,
+  folioPutTestzero,
+  folioTryGet,
+  pageFolio,
+} from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { Holder } from '../mm/ledger.ts';
 import { migrateDeviceFinalizeInner, migrateDevicePagesInner } from './migrate-vma.ts';
@@ -22,7 +29,7 @@ function* pfnLock(k: Kernel, pfn: number): Kernel$<number> {
   if (k.pages.isFree(pfn) || !folioTryGet(k, pfn, Holder.Migrate)) return 0;
   if (k.stepping) yield k.tryAcquireFolio(pfn);
   if (!k.folioTryLock(pfn)) {
-    if (folioPutTestzero(k, pfn, Holder.Migrate)) yield* folioFree(k, pfn);
+    yield* folioPut(k, pfn, Holder.Migrate);
     return 0;
   }
   return migratePfn(pfn) | MIGRATE_PFN_MIGRATE;

@@ -9,7 +9,6 @@ import { ptePfn, ptePresent, pteWrite } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import { vmNormalPage } from '../mm/fault.ts';
 import {
-  folioFree,
   folioGet,
   folioIsLarge,
   folioIsZoneDevice,
@@ -135,7 +134,7 @@ export function* hmmVmaHandleMigratePreparePmd(
   if (k.stepping) yield k.tryAcquireFolio(folio);
   folioGet(k, folio, Holder.Migrate);
   if (folio !== faultFolio && !k.folioTryLock(folio)) {
-    if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
+    yield* folioPut(k, folio, Holder.Migrate);
     return 0;
   }
   if (yield* setPmdMigrationEntry(k, walk.vma as Vma, start, pmdp, folio)) {

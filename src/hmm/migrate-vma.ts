@@ -18,7 +18,6 @@ import {
   folioPages,
   folioPutTestzero,
   folioSet,
-  folioTestAnon,
   pageFolio,
 } from '../mm/folio.ts';
 import { splitHugePmd } from '../mm/huge-memory.ts';
@@ -291,12 +290,10 @@ export function* migrateDevicePagesInner(
       src[i] &= ~MIGRATE_PFN_MIGRATE;
     }
     if (folioIsZoneDevice(k, newfolio) && folioMapping(k, folio)) {
-      // only anonymous memory goes to a device
-      if (!folioTestAnon(k, folio)) {
-        src[i] &= ~MIGRATE_PFN_MIGRATE;
-        i += pages;
-        continue;
-      }
+      // only anonymous memory goes to a device (which has a mapping only in the swap cache)
+      src[i] &= ~MIGRATE_PFN_MIGRATE;
+      i += pages;
+      continue;
     }
     const extra = migrate && migrate.faultPage === page ? 1 : 0;
     if (k.stepping) yield k.writeFolio(folio);

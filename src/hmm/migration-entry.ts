@@ -9,6 +9,7 @@ import type { Kernel$ } from '../machine/step.ts';
 import {
   folioFree,
   folioGet,
+  folioPut,
   folioPutTestzero,
   folioSet,
   folioTestAnon,
@@ -52,7 +53,7 @@ export function* installMigrationEntry(
   if (k.stepping) yield k.tryAcquireFolio(folio);
   folioGet(k, folio, Holder.Migrate);
   if (faultFolio !== folio && !k.folioTryLock(folio)) {
-    if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
+    yield* folioPut(k, folio, Holder.Migrate);
     return SKIPPED;
   }
   // the table is locked: presence does not change
@@ -72,7 +73,7 @@ export function* installMigrationEntry(
       setPte(k, ptep, pte);
       if (k.stepping) yield k.releaseFolio(folio);
       if (faultFolio !== folio) k.folioUnlock(folio);
-      if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
+      yield* folioPut(k, folio, Holder.Migrate);
       return SKIPPED;
     }
   }

@@ -29,6 +29,7 @@ import { migrationEntryWait, pmdMigrationEntryWait } from '../mm/migrate.ts';
 import type { Mm } from '../mm/mm.ts';
 import {
   checkRetryStep,
+  type IntervalNotifier,
   MmuNotify,
   mmuIntervalCheckRetry,
   mmuIntervalReadBegin,
@@ -57,6 +58,7 @@ import {
   unlockPtes,
 } from './migrate-prepare.ts';
 import {
+  HMM_PFN_COMPOUND,
   HMM_PFN_ERROR,
   HMM_PFN_INOUT_FLAGS,
   HMM_PFN_MIGRATE,
@@ -294,7 +296,6 @@ function isLargeEntry(k: Kernel, pte: number): boolean {
  */
 function lookAhead(k: Kernel, walk: HmmVmaWalk, base: number, vpn: number, end: number): number {
   for (let next = vpn + 1; next < end; next++) {
-    if (isPrepared(walk, next)) continue;
     const pte = ptepGet(k, base + next);
     const ret = handlePte(k, walk, next, end, pte, next - walk.range.start);
     if (!ret) continue;
@@ -305,9 +306,13 @@ function lookAhead(k: Kernel, walk: HmmVmaWalk, base: number, vpn: number, end: 
   return 0;
 }
 
-/** Whether an earlier round of this walk prepared the page: it stays as it is. */
-function isPrepared(walk: HmmVmaWalk, vpn: number): boolean {
-  return vpn < walk.done && (walk.range.hmmPfns[vpn - walk.range.start] & HMM_PFN_MIGRATE) !== 0;
+/** Whether an earlier round of this walk prepared the page, or the huge page that holds it. */
+function isPrepared(k: Kernel, walk: HmmVmaWalk, vpn: number): boolean {
+  if (vpn >= walk.done) return false;
+  const { start, hmmPfns } = walk.range;
+  if (hmmPfns[vpn - start] & HMM_PFN_MIGRATE) return true;
+  const first = hugeStart(k, vpn) - start;
+  return first >= 0 && (hmmPfns[first] & HMM_PFN_COMPOUND) !== 0;
 }
 
 function prepareOps(k: Kernel): PrepareOps {
@@ -357,7 +362,6 @@ function* walkPmd(
     if (!pmdPresent(pmd) && isMigration(pmd)) {
       k.counters.entriesVisited++;
       yield* unlockPmd(k, walk);
-      if (isPrepared(walk, vpn)) return 0;
       if (rangeNeedFault(range, vpn, end, 0)) {
         walk.last = vpn;
         yield* pmdMigrationEntryWait(k, pmdp);
@@ -384,6 +388,7 @@ function* walkPmd(
       continue;
     }
     yield* unlockPmd(k, walk);
+    if (k.stepping) yield k.readEntry(pmdp);
     const first = pteOffsetMap(k, pmdp, vpn);
     if (first < 0) continue;
     if (migrating) {
@@ -402,7 +407,6 @@ function* walkPmd(
     for (; vpn < end; vpn++) {
       const ptep = first + (vpn - from);
       const at = vpn - range.start;
-      if (migrating && isPrepared(walk, vpn)) continue;
       if (k.stepping && !migrating) yield k.readEntry(ptep);
       k.counters.entriesVisited++;
       ret = handlePte(k, walk, vpn, end, ptepGet(k, ptep), at);
@@ -495,6 +499,7 @@ function whereabouts(k: Kernel, walk: HmmVmaWalk, vpn: number): { away: boolean;
 function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
   const write = (walk.requiredFault & HMM_NEED_WRITE_FAULT) !== 0;
   const vma = mm.lookupVma(walk.faultStart);
+  /* v8 ignore next -- @preserve: mmap_lock is held since the walk found the area */
   if (!vma) return -EFAULT;
   if (write && !(vma.flags & VM_WRITE)) return -EPERM;
   const flags = FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0);
@@ -503,8 +508,6 @@ function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
   // of a unit and goes on to its end
   let reading = false;
   for (let vpn = walk.faultStart; vpn < walk.end; vpn++) {
-    // what this walk prepared itself would be waited for for ever
-    if (isPrepared(walk, vpn)) break;
     let again = false;
     if (write && readsFirst(walk.range, vpn)) {
       const { away, unread } = whereabouts(k, walk, vpn);
@@ -535,17 +538,39 @@ function* closeNotify(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
  * A migrating walk was invalidated, by its own faults perhaps. What it has prepared is locked and
  * stays as it is; what it only looked at must be looked at again.
  */
-function* refresh(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
+function* refresh(k: Kernel, walk: HmmVmaWalk, notifier: IntervalNotifier): Kernel$<void> {
   const { range } = walk;
   yield* closeNotify(k, walk);
-  if (range.notifier) range.notifierSeq = yield* mmuIntervalReadBegin(k, range.notifier);
+  range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
   const pfns = range.hmmPfns;
   for (let vpn = walk.last - 1; vpn >= range.start; vpn--) {
-    if (isPrepared(walk, vpn)) continue;
+    if (isPrepared(k, walk, vpn)) continue;
     const at = vpn - range.start;
     pfns[at] = walk.requests ? walk.requests[at] : pfns[at] & HMM_PFN_INOUT_FLAGS;
     walk.last = vpn;
   }
+}
+
+/**
+ * One round of a walk, from `last` on. What an earlier round prepared is passed over, whatever is
+ * mapped there by now: its folio is locked, and its result says which one that is. (7.3.4 has no walk
+ * that comes by again.)
+ */
+function* walkRound(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
+  const { end } = walk.range;
+  for (let vpn = walk.last; vpn < end; ) {
+    if (isPrepared(k, walk, vpn)) {
+      vpn++;
+      continue;
+    }
+    let to = vpn + 1;
+    while (to < walk.done && !isPrepared(k, walk, to)) to++;
+    if (to >= walk.done) to = end;
+    const ret = yield* walkPageRange(k, mm, vpn, to, HMM_OPS, walk);
+    if (ret) return ret;
+    vpn = to;
+  }
+  return 0;
 }
 
 /**
@@ -573,11 +598,11 @@ export function* hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
           ret = -EBUSY;
           break;
         }
-        yield* refresh(k, walk);
+        yield* refresh(k, walk, notifier);
       }
     }
     walk.requiredFault = 0;
-    ret = yield* walkPageRange(k, mm, walk.last, range.end, HMM_OPS, walk);
+    ret = yield* walkRound(k, mm, walk);
     if (walk.last > walk.done) walk.done = walk.last;
     if (ret === HMM_FAULT_PENDING) {
       // a fault tells the notifiers itself: one's own invalidation must not be open then

@@ -71,6 +71,9 @@ export class PageMap {
   mmId = [new Int32Array(0), new Int32Array(0)];
   mmIdCount = [new Int32Array(0), new Int32Array(0)];
 
+  /** Of the first page of a large folio: how often it is pinned, if it is. */
+  readonly pinCount = new Map<number, number>();
+
   private readonly freeBase: number[] = [];
   private readonly freeHuge: number[] = [];
   private ramNext = 0;

@@ -17,9 +17,12 @@ import {
 import type { Kernel$ } from '../machine/step.ts';
 import { FAULT_FLAG_REMOTE, FAULT_FLAG_WRITE, handleMmFault, vmFaultToErrno } from './fault.ts';
 import {
+  folioFree,
   folioGet,
+  folioIsLarge,
   folioMarkAccessed,
   folioPut,
+  folioPutTestzero,
   folioSet,
   folioTest,
   folioTryGet,
@@ -40,6 +43,7 @@ import {
   ptepGet,
   ptlOf,
 } from './pgtable.ts';
+import { GUP_PIN_COUNTING_BIAS } from './rmap.ts';
 import { VM_READ, VM_WRITE, type Vma } from './vma.ts';
 
 /** FOLL_*: what the caller wants of a page. */
@@ -207,6 +211,37 @@ export function* pinUserPage(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
   if (k.stepping) yield k.release(mm.mmapLock);
   k.unlockShared(mm.mmapLock);
   return page;
+}
+
+/**
+ * Pins a folio that the caller keeps from being freed: its bytes are read and written from outside,
+ * so it must stay where it is. The step before it is the caller's.
+ *
+ * Mirrors: mm/gup.c try_grab_folio(), with FOLL_PIN
+ * simplified: one pin at a time, no statistics
+ */
+export function pinFolio(k: Kernel, folio: number): void {
+  const { pinCount } = k.pages;
+  if (folioIsLarge(k, folio)) {
+    folioGet(k, folio, Holder.Pin);
+    pinCount.set(folio, (pinCount.get(folio) ?? 0) + 1);
+  } else folioGet(k, folio, Holder.Pin, GUP_PIN_COUNTING_BIAS);
+}
+
+/**
+ * Drops a pin.
+ *
+ * Mirrors: mm/gup.c gup_put_folio(), with FOLL_PIN
+ * simplified: one pin at a time, no statistics
+ */
+export function* unpinFolio(k: Kernel, folio: number): Kernel$<void> {
+  if (k.stepping) yield k.writeFolio(folio);
+  const { pinCount } = k.pages;
+  const pins = pinCount.get(folio);
+  if (pins === 1) pinCount.delete(folio);
+  else if (pins) pinCount.set(folio, pins - 1);
+  const count = folioIsLarge(k, folio) ? 1 : GUP_PIN_COUNTING_BIAS;
+  if (folioPutTestzero(k, folio, Holder.Pin, count)) yield* folioFree(k, folio);
 }
 
 /**

@@ -257,12 +257,13 @@ export function folioMoveAnonRmap(k: Kernel, folio: number, vma: Vma): void {
   k.pages.mapping[folio] = (vma.anonVma as AnonVma).number * 2 + 1;
 }
 
-/** References from which pins are assumed (GUP_PIN_COUNTING_BIAS). */
-const PIN_BIAS = 1024;
+/** References that stand for one pin of a base page, and from which pins are assumed. */
+export const GUP_PIN_COUNTING_BIAS = 1024;
 
-/** Mirrors: include/linux/mm.h folio_maybe_dma_pinned(); simplified: pins are references */
+/** Mirrors: include/linux/mm.h folio_maybe_dma_pinned(); faithful */
 export function folioMaybeDmaPinned(k: Kernel, folio: number): boolean {
-  return !folioIsLarge(k, folio) && k.pages.refcount[folio] >= PIN_BIAS;
+  if (folioIsLarge(k, folio)) return k.pages.pinCount.has(folio);
+  return k.pages.refcount[folio] >= GUP_PIN_COUNTING_BIAS;
 }
 
 /**

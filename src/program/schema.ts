@@ -300,7 +300,7 @@ export function parseProgram(value: unknown, where = 'program'): Program {
   if (looksConcurrent(source))
     throw new ProgramError(
       place,
-      'a sequential program ("ops"); running concurrent ones is not built yet',
+      'a sequential program ("ops"); `softleaf check` takes one with tasks',
       Object.keys(source),
     );
   refuseOthers(source, [...HEAD_FIELDS, 'ops', 'results'], place);
@@ -342,6 +342,11 @@ export function parseConcurrentProgram(value: unknown, where = 'program'): Concu
 /** Reads a program of either form. */
 export function parseAnyProgram(value: unknown, where?: string): Program | ConcurrentProgram {
   return looksConcurrent(value) ? parseConcurrentProgram(value, where) : parseProgram(value, where);
+}
+
+/** Whether a program is one of tasks that run at the same time. */
+export function isConcurrent(program: Program | ConcurrentProgram): program is ConcurrentProgram {
+  return 'tasks' in program;
 }
 
 /** An operation in one line: its name, then its fields. */

@@ -306,4 +306,24 @@ describe('hmmRangeFault: a range to be migrated', () => {
     expect([...r.hmmPfns].every((pfn) => pfn & HMM_PFN_MIGRATE)).toBe(true);
     expect(b.end()).toEqual([]);
   });
+
+  it('may be a file’s: what must be written is read first, then copied', () => {
+    const b = new Bench();
+    b.all({ op: 'mmap', ...all, prot: 'rw', kind: 'file-private' });
+    const r = migratingRange(b, 0, 2, { defaultFlags: WRITE });
+    expect(fault(b, r)).toBe(0);
+    const want = HMM_PFN_VALID | HMM_PFN_WRITE | HMM_PFN_MIGRATE;
+    expect([...r.hmmPfns].map((pfn) => pfn & FLAGS)).toEqual([want, want]);
+    expect(b.end()).toEqual([]);
+  });
+
+  it('may hold pages of the device behind missing ones: the fault for these brings them back', () => {
+    const b = bench(written(1, 1), { op: 'migrate_to_dev', dev: 0, buf: 0, page: 1, pages: 1 });
+    const r = migratingRange(b, 0, 2, { defaultFlags: WRITE });
+    expect(fault(b, r)).toBe(0);
+    const want = HMM_PFN_VALID | HMM_PFN_WRITE | HMM_PFN_MIGRATE;
+    expect([...r.hmmPfns].map((pfn) => pfn & FLAGS)).toEqual([want, want]);
+    expect(b.system.mirrors[0].device.used).toBe(0);
+    expect(b.end()).toEqual([]);
+  });
 });

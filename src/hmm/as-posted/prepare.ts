@@ -12,7 +12,6 @@ import { pteDirty, ptePfn, ptePresent, pteWrite } from '../../machine/pte.ts';
 import type { Kernel$ } from '../../machine/step.ts';
 import { vmNormalPage } from '../../mm/fault.ts';
 import {
-  folioFree,
   folioGet,
   folioIsLarge,
   folioIsZoneDevice,
@@ -140,7 +139,7 @@ function* hmmVmaHandleMigratePreparePmd(
   if (k.stepping) yield k.tryAcquireFolio(folio);
   folioGet(k, folio, Holder.Migrate);
   if (folio !== faultFolio && !k.folioTryLock(folio)) {
-    if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
+    yield* folioPut(k, folio, Holder.Migrate);
     return hmmPfnsFill(k, start, end, walk, HMM_PFN_ERROR, false);
   }
   let ret = -ENOENT;
@@ -156,7 +155,7 @@ function* hmmVmaHandleMigratePreparePmd(
   if (ret) {
     if (k.stepping) yield k.releaseFolio(folio);
     if (folio !== faultFolio) k.folioUnlock(folio);
-    if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
+    yield* folioPut(k, folio, Holder.Migrate);
   }
   return ret;
 }
@@ -245,7 +244,7 @@ function* hmmVmaHandleMigratePrepare(
         setPte(k, ptep, pte);
         if (k.stepping) yield k.releaseFolio(folio);
         k.folioUnlock(folio);
-        if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
+        yield* folioPut(k, folio, Holder.Migrate);
         return 0;
       }
     }
@@ -260,7 +259,7 @@ function* hmmVmaHandleMigratePrepare(
       if (k.stepping) yield k.flushStep(vma.mm.id);
       k.flushTlbRange(vma.mm.id, vpn, vpn + 1);
     }
-  } else if (folioPutTestzero(k, folio, Holder.Migrate)) yield* folioFree(k, folio);
+  } else yield* folioPut(k, folio, Holder.Migrate);
   return 0;
 }
 

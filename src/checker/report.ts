@@ -1,0 +1,251 @@
+/** Reports: a finding as a reviewer wants to see it, as data, as text and as a page. */
+import { type Finding, Space } from '../machine/index.ts';
+import { conflict } from './dependence.ts';
+import { Execution } from './execution.ts';
+import type { Scenario, SetupOptions } from './scenario.ts';
+import { Replay, type Run } from './schedule.ts';
+import { describeStep, type Trace, type TracedStep, trace } from './trace.ts';
+
+/** A line of a report. */
+export interface ReportStep {
+  /** Number of the step in the schedule. */
+  at: number;
+  task: number;
+  what: string;
+  /** The modelled functions, innermost first. */
+  stack: readonly string[];
+}
+
+/** A task is interrupted, or has to wait. */
+export interface ReportSwitch {
+  /** After this step. */
+  at: number;
+  from: number;
+  to: number;
+  /** Where `from` stands. */
+  stack: readonly string[];
+  /** What it holds, and since which step. */
+  held: { name: string; since: number }[];
+}
+
+export interface Report {
+  tasks: readonly string[];
+  finding: Finding;
+  /** Steps of the whole schedule. */
+  total: number;
+  /** The steps that matter: those that touch what another task touches too. */
+  steps: ReportStep[];
+  switches: ReportSwitch[];
+  /** Tasks that did not come to their end, with what they are about to do and what they hold. */
+  left: {
+    task: number;
+    what: string;
+    stack: readonly string[];
+    held: { name: string; since: number }[];
+  }[];
+}
+
+const LOCKS = new Set<Space>([Space.Lock, Space.FolioLock, Space.File]);
+
+/** Whether two steps touch one object in ways that do not commute, locks aside. */
+function meets(a: TracedStep, b: TracedStep): boolean {
+  return a.objects.some(([space, id, role]) => {
+    if (LOCKS.has(space) || space === Space.Allocator) return false;
+    return b.objects.some(
+      ([other, number, how]) => space === other && id === number && conflict(role, how),
+    );
+  });
+}
+
+/**
+ * The numbers of the steps that matter: those whose order with a step of another task makes a
+ * difference, locks aside; failed allocations; and the last one.
+ */
+function mattering({ steps }: Trace): number[] {
+  const matter = new Set<number>();
+  steps.forEach((step, i) => {
+    if (step.failed || i === steps.length - 1) matter.add(i);
+    else if (steps.some((other) => other.task !== step.task && meets(step, other))) matter.add(i);
+  });
+  return [...matter].sort((a, b) => a - b);
+}
+
+/** Where tasks take turns. */
+function switchesOf({ steps, left }: Trace): ReportSwitch[] {
+  const switches: ReportSwitch[] = [];
+  for (let i = 1; i < steps.length; i++) {
+    const { task: from } = steps[i - 1];
+    const { task: to } = steps[i];
+    if (from === to) continue;
+    const next = [...steps.slice(i), ...left].find(({ task }) => task === from);
+    if (next === undefined) continue;
+    switches.push({ at: i - 1, from, to, stack: next.stack, held: next.held });
+  }
+  return switches;
+}
+
+/**
+ * Replays a schedule and reports it.
+ * @throws Error when nothing breaks in it
+ */
+export function report(scenario: Scenario, options: SetupOptions, runs: readonly Run[]): Report {
+  const x = new Execution(scenario, { ...options, ledger: true });
+  const traced = trace(x, new Replay(runs));
+  const finding = x.finding;
+  if (finding === null) throw new Error('nothing breaks in this schedule');
+  const { steps, lockNames } = traced;
+  return {
+    tasks: x.names,
+    finding,
+    total: steps.length,
+    steps: mattering(traced).map((at) => ({
+      at,
+      task: steps[at].task,
+      what: describeStep(steps[at], lockNames),
+      stack: steps[at].stack,
+    })),
+    switches: switchesOf(traced),
+    left: traced.left.map((step) => ({
+      task: step.task,
+      what: describeStep(step, lockNames),
+      stack: step.stack,
+      held: step.held,
+    })),
+  };
+}
+
+/** The functions that a reader wants: not those that perform a program's operation. */
+const OUTER = new Set(['act', 'perform', 'taskBody']);
+export function stackText(stack: readonly string[], most = 6): string {
+  const names = stack.filter((name) => !OUTER.has(name));
+  return names.length > most ? `${names.slice(0, most).join(' < ')} < …` : names.join(' < ');
+}
+
+function heldText(held: { name: string; since: number }[]): string {
+  if (held.length === 0) return 'holds no lock';
+  return `holds ${held.map(({ name, since }) => `${name} (since step ${since})`).join(', ')}`;
+}
+
+function fitted(text: string, width: number): string {
+  return text.length > width ? `${text.slice(0, width - 1)}…` : text.padEnd(width);
+}
+
+/**
+ * The report as text, the tasks side by side.
+ * @param width characters of a line
+ */
+export function reportText(r: Report, width = 120): string {
+  const column = Math.max(24, Math.floor((width - 6) / r.tasks.length) - 3);
+  const line = (at: string, task: number, text: string): string => {
+    const cells = r.tasks.map((_, i) => fitted(i === task ? text : '', column));
+    return `${at.padStart(5)}  ${cells.join(' | ')}`.trimEnd();
+  };
+  const lines = [
+    `${' '.repeat(7)}${r.tasks.map((name) => fitted(name, column)).join(' | ')}`.trimEnd(),
+    `${' '.repeat(7)}${r.tasks.map(() => '-'.repeat(column)).join('-+-')}`,
+  ];
+  const switches = new Map(r.switches.map((s) => [s.at, s]));
+  let done = -1;
+  const between = (to: number): void => {
+    for (let at = done + 1; at <= to; at++) {
+      const s = switches.get(at);
+      if (!s) continue;
+      lines.push(`       ~ ${r.tasks[s.from]} is left in ${stackText(s.stack)}`);
+      lines.push(`         and ${heldText(s.held)}; ${r.tasks[s.to]} goes on`);
+    }
+    done = Math.max(done, to);
+  };
+  for (const { at, task, what, stack } of r.steps) {
+    between(at - 1);
+    lines.push(line(String(at), task, `${what}  ${stack[0] ?? ''}`));
+  }
+  between(r.total);
+  for (const { task, what, stack, held } of r.left) {
+    lines.push(`       ! ${r.tasks[task]} is about to ${what} in ${stackText(stack)}`);
+    lines.push(`         and ${heldText(held)}`);
+  }
+  const { finding } = r;
+  lines.push(`  ==>  ${finding.invariant}: ${finding.title}`);
+  if (finding.stack.length > 0) lines.push(`       in ${stackText(finding.stack, 10)}`);
+  return `${lines.join('\n')}\n`;
+}
+
+const escaped = (text: string): string =>
+  text.replace(
+    /[&<>"]/g,
+    (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[c] ?? c,
+  );
+
+const STYLE = `
+body{font:14px/1.5 system-ui,sans-serif;margin:2em auto;max-width:80em;padding:0 1em;color:#1a1a1a;background:#fff}
+h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}
+table{border-collapse:collapse;width:100%}td,th{border:1px solid #ccc;padding:.25em .6em;vertical-align:top;text-align:left}
+td.n{color:#666;text-align:right;width:3em}td.s{background:#f3f0e6;color:#444}
+code{font:13px ui-monospace,monospace}small{color:#555}.bad{background:#fbe3e0;font-weight:600}
+pre{background:#f6f6f6;padding:.8em;overflow:auto;white-space:pre-wrap}
+@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}td,th{border-color:#444}td.s{background:#2a2820;color:#bbb}
+pre{background:#222}small,td.n{color:#999}.bad{background:#4a201c}}`;
+
+function reportTable(r: Report): string {
+  const rows: string[] = [];
+  const span = r.tasks.length + 1;
+  const switches = new Map(r.switches.map((s) => [s.at, s]));
+  let done = -1;
+  const between = (to: number): void => {
+    for (let at = done + 1; at <= to; at++) {
+      const s = switches.get(at);
+      if (!s) continue;
+      const text = `${r.tasks[s.from]} is left in ${stackText(s.stack)}, and ${heldText(s.held)}; ${r.tasks[s.to]} goes on`;
+      rows.push(`<tr><td class="s" colspan="${span}">${escaped(text)}</td></tr>`);
+    }
+    done = Math.max(done, to);
+  };
+  for (const { at, task, what, stack } of r.steps) {
+    between(at - 1);
+    const cells = r.tasks.map((_, i) =>
+      i === task
+        ? `<td>${escaped(what)}<br><small><code>${escaped(stackText(stack, 3))}</code></small></td>`
+        : '<td></td>',
+    );
+    rows.push(`<tr><td class="n">${at}</td>${cells.join('')}</tr>`);
+  }
+  between(r.total);
+  for (const { task, what, stack, held } of r.left) {
+    const text = `${r.tasks[task]} is about to ${what} in ${stackText(stack)}, and ${heldText(held)}`;
+    rows.push(`<tr><td class="s" colspan="${span}">${escaped(text)}</td></tr>`);
+  }
+  const last = `${r.finding.invariant}: ${r.finding.title}`;
+  rows.push(`<tr><td class="bad" colspan="${span}">${escaped(last)}</td></tr>`);
+  const heads = r.tasks.map((name) => `<th>${escaped(name)}</th>`).join('');
+  return `<table><tr><th>step</th>${heads}</tr>${rows.join('\n')}</table>`;
+}
+
+/** A part of a page of reports. */
+export interface PagePart {
+  title: string;
+  /** Where: the scenario. */
+  where: string;
+  /** The line that replays it. */
+  replay: string;
+  /** The program, as it was shrunk. */
+  program?: string;
+  report: Report;
+}
+
+/** A self-contained page. */
+export function reportPage(heading: string, summary: string, parts: readonly PagePart[]): string {
+  const body = parts.map(
+    (part) => `<h2>${escaped(part.title)}</h2>
+<p>${escaped(part.where)}</p>
+${part.program === undefined ? '' : `<pre><code>${escaped(part.program)}</code></pre>`}
+${reportTable(part.report)}
+<p>Again:</p><pre><code>${escaped(part.replay)}</code></pre>`,
+  );
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>${escaped(heading)}</title><style>${STYLE}</style></head>
+<body><h1>${escaped(heading)}</h1><pre>${escaped(summary)}</pre>
+${body.join('\n')}
+</body></html>
+`;
+}

@@ -1,0 +1,227 @@
+/**
+ * Shrinking: from a schedule that breaks something to the simplest one found that breaks the same.
+ * Fewest preemptions first, then fewest steps, then fewest operations and pages in the program.
+ */
+import type { ConcurrentProgram, Op } from '../program/index.ts';
+import { type Found, runSchedule, titleOf } from './check.ts';
+import { Execution } from './execution.ts';
+import { Exhaustive } from './exhaustive.ts';
+import { programScenario } from './program.ts';
+import type { Scenario, SetupOptions } from './scenario.ts';
+import { Replay, type Run, runsOf } from './schedule.ts';
+import { type Choice, FAIL, type Strategy } from './strategy.ts';
+
+/** What came of one schedule. */
+interface Attempt {
+  title: string | null;
+  choices: Choice[];
+  preemptions: number;
+}
+
+/** One schedule with the checks at its end. */
+function attempt(x: Execution, strategy: Strategy): Attempt {
+  const { choices, preemptions, complete } = runSchedule(x, strategy);
+  strategy.end(x, complete);
+  if (complete && x.finding === null) x.finish();
+  if (complete && x.finding === null) x.shutdown();
+  return { title: x.finding === null ? null : titleOf(x.finding), choices, preemptions };
+}
+
+function replay(x: Execution, runs: readonly Run[]): Attempt {
+  const strategy = new Replay(runs);
+  strategy.begin(x);
+  return attempt(x, strategy);
+}
+
+/** Whether `a` is simpler than `b`. */
+function simpler(a: Attempt, b: Attempt): boolean {
+  if (a.preemptions !== b.preemptions) return a.preemptions < b.preemptions;
+  return a.choices.length < b.choices.length;
+}
+
+/** How much may be tried. */
+export interface Effort {
+  /** Schedules for each bound on preemptions. */
+  schedules: number;
+  /** Milliseconds in all. */
+  time: number;
+}
+
+export const EFFORT: Effort = { schedules: 2000, time: 15_000 };
+
+/** Leaves out or joins runs of a schedule as long as it breaks the same. */
+function fewerRuns(x: Execution, title: string, from: Attempt): Attempt {
+  let best = from;
+  for (let again = true; again; ) {
+    again = false;
+    const runs = runsOf(best.choices);
+    for (let i = runs.length - 1; i >= 0; i--) {
+      const less = runs.slice();
+      less.splice(i, 1);
+      const tried = replay(x, less);
+      if (tried.title === title && simpler(tried, best)) {
+        best = tried;
+        again = true;
+        break;
+      }
+    }
+  }
+  return best;
+}
+
+/** Searches for the fewest preemptions, and with those for the shortest schedule. */
+function fewerPreemptions(x: Execution, title: string, from: Attempt, effort: Effort): Attempt {
+  let best = from;
+  const faults = from.choices.filter((choice) => choice >= FAIL).length;
+  const until = Date.now() + effort.time;
+  for (let bound = 0; bound <= best.preemptions; bound++) {
+    const search = new Exhaustive(x.names.length, { preemptions: bound, faults });
+    for (let n = 0; n < effort.schedules && Date.now() < until && search.begin(x); n++) {
+      const tried = attempt(x, search);
+      if (tried.title === title && simpler(tried, best)) best = tried;
+    }
+    if (best.preemptions <= bound) break;
+  }
+  return best;
+}
+
+/** The simplest way found to break the same in the same scenario. */
+export function shrinkSchedule(
+  scenario: Scenario,
+  options: SetupOptions,
+  found: Pick<Found, 'title' | 'choices' | 'preemptions'>,
+  effort: Effort = EFFORT,
+): Attempt {
+  const x = new Execution(scenario, options);
+  const { title } = found;
+  const first = replay(x, runsOf(found.choices));
+  if (first.title !== title) throw new Error(`a schedule does not replay: ${title}`);
+  return fewerPreemptions(x, title, fewerRuns(x, title, first), effort);
+}
+
+/** The schedule as runs, without what happens anyway. */
+export function shortestRuns(scenario: Scenario, options: SetupOptions, found: Attempt): Run[] {
+  const x = new Execution(scenario, options);
+  let runs = runsOf(found.choices);
+  const holds = (tried: Run[]): boolean => {
+    const got = replay(x, tried);
+    return got.title === found.title && got.preemptions <= found.preemptions;
+  };
+  for (let i = 0; i < runs.length; i++) {
+    if (runs[i].fail) continue;
+    const tried = runs.map((run, j) =>
+      j === i ? { ...run, steps: Number.POSITIVE_INFINITY } : run,
+    );
+    if (holds(tried)) runs = tried;
+  }
+  while (runs.length > 0 && holds(runs.slice(0, -1))) runs = runs.slice(0, -1);
+  return runs;
+}
+
+// ---- programs ----
+
+/** The lists of operations in a program, and putting one back changed. */
+function lists(
+  program: ConcurrentProgram,
+): { ops: Op[]; with: (ops: Op[]) => ConcurrentProgram }[] {
+  const tasks = Object.keys(program.tasks).map((name) => ({
+    ops: program.tasks[name],
+    with: (ops: Op[]) => ({ ...program, tasks: { ...program.tasks, [name]: ops } }),
+  }));
+  return [
+    { ops: program.after, with: (after) => ({ ...program, after }) },
+    ...tasks,
+    { ops: program.setup, with: (setup) => ({ ...program, setup }) },
+  ];
+}
+
+/** Whether every process that an operation names is there. */
+function sound(program: ConcurrentProgram): boolean {
+  const made = new Set([0]);
+  const all = [...program.setup, ...Object.values(program.tasks).flat(), ...program.after];
+  for (const op of all) if (op.op === 'fork') made.add(op.child);
+  return all.every((op) => made.has(op.proc));
+}
+
+/** Programs that are a little smaller. */
+function* smaller(program: ConcurrentProgram): Generator<ConcurrentProgram> {
+  const names = Object.keys(program.tasks);
+  if (names.length > 1) {
+    for (const name of names) {
+      const { [name]: _, ...tasks } = program.tasks;
+      yield { ...program, tasks };
+    }
+  }
+  for (const list of lists(program)) {
+    for (let i = 0; i < list.ops.length; i++) {
+      yield list.with([...list.ops.slice(0, i), ...list.ops.slice(i + 1)]);
+    }
+  }
+  for (const list of lists(program)) {
+    for (const [i, op] of list.ops.entries()) {
+      if (!('pages' in op) || op.pages === 1) continue;
+      for (const pages of new Set([1, op.pages >>> 1, op.pages - 1])) {
+        yield list.with(list.ops.map((o, j) => (j === i ? ({ ...o, pages } as Op) : o)));
+      }
+    }
+  }
+}
+
+/** A program and the simplest schedule found that breaks it. */
+export interface Shrunk extends Attempt {
+  title: string;
+  program: ConcurrentProgram;
+}
+
+/** The title without where it showed: a smaller program may show it in another place. */
+export function shrinkProgram(
+  program: ConcurrentProgram,
+  options: SetupOptions,
+  found: Found,
+  effort: Effort = EFFORT,
+): Shrunk {
+  const until = Date.now() + effort.time;
+  const first = shrinkSchedule(programScenario(program), options, found, {
+    ...effort,
+    time: effort.time / 3,
+  });
+  let best: Shrunk = { ...first, title: found.title, program };
+  for (let again = true; again && Date.now() < until; ) {
+    again = false;
+    for (const candidate of smaller(best.program)) {
+      if (Date.now() > until) break;
+      if (!sound(candidate)) continue;
+      const tried = breaks(candidate, options, best, Math.min(effort.schedules, 500));
+      if (tried && !simpler(best, tried)) {
+        best = { ...tried, title: found.title, program: candidate };
+        again = true;
+        break;
+      }
+    }
+  }
+  return best;
+}
+
+/** Whether a program breaks in the same way with no more preemptions. */
+function breaks(
+  program: ConcurrentProgram,
+  options: SetupOptions,
+  like: Shrunk,
+  schedules: number,
+): Attempt | null {
+  let x: Execution;
+  try {
+    x = new Execution(programScenario(program), options);
+  } catch {
+    // a setup that does not work
+    return null;
+  }
+  const faults = like.choices.filter((choice) => choice >= FAIL).length;
+  const preemptions = like.preemptions;
+  const search = new Exhaustive(x.names.length, { preemptions, faults });
+  for (let n = 0; n < schedules && search.begin(x); n++) {
+    const tried = attempt(x, search);
+    if (tried.title === like.title && tried.preemptions <= preemptions) return tried;
+  }
+  return null;
+}
