@@ -14,7 +14,9 @@ import {
   programScenario,
   RandomWalk,
   type Scenario,
+  type SetupOptions,
   type Strategy,
+  shrinkSchedule,
   Turns,
 } from '../../src/checker/index.ts';
 import type { Walk } from '../../src/program/schema.ts';
@@ -64,9 +66,14 @@ function tries(entry: BugEntry): Try[] {
   return turns ? [byTurns, exhaustive(0.3), pct, random] : [exhaustive(0.4), pct, random];
 }
 
-/** Here a schedule is made as short as it can be. Not built yet: as it was found. */
-function shrink(_scenario: Scenario, found: Found): Found {
-  return found;
+/** Of the time of a search: what shrinking may take. */
+const SHRINK = { schedules: 500, time: 10_000 };
+
+/** The simplest schedule found that ends in the same. One without end stays as it is. */
+function shrink(scenario: Scenario, options: SetupOptions, found: Found): Omit<Found, 'finding'> {
+  if (found.finding.invariant === 'livelock') return found;
+  const { title } = found;
+  return { ...shrinkSchedule(scenario, options, found, SHRINK), title };
 }
 
 async function scenarioOf(entry: BugEntry): Promise<Scenario> {
@@ -92,9 +99,9 @@ export async function hunt(entry: BugEntry, walk: Walk, seconds: number): Promis
     const left = seconds * 1000 - (Date.now() - start);
     if (left <= 0) break;
     const { ledger = false } = entry.search;
+    const options = { walk, ledger };
     const tried: CheckResult = check(scenario, {
-      walk,
-      ledger,
+      ...options,
       strategy: make,
       time: share * left,
     });
@@ -104,16 +111,13 @@ export async function hunt(entry: BugEntry, walk: Walk, seconds: number): Promis
     result.complete = tried.complete;
     const [first] = tried.found;
     if (first) {
-      const { title, finding, choices, preemptions } = shrink(scenario, first);
+      result.seconds = (Date.now() - start) / 1000;
+      const { choices, preemptions } = shrink(scenario, options, first);
+      const { title, finding } = first;
       const { invariant } = finding;
-      result.found = {
-        title,
-        invariant,
-        function: finding.function,
-        steps: choices.length,
-        preemptions,
-      };
-      break;
+      const steps = choices.length;
+      result.found = { title, invariant, function: finding.function, steps, preemptions };
+      return result;
     }
     if (tried.complete && name === 'exhaustive') break;
   }

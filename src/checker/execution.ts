@@ -15,6 +15,7 @@ import {
 } from '../machine/index.ts';
 import type { Broken, Kernel } from '../mm/index.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
+import { Watch } from './watch.ts';
 
 /** At most so many tasks: a set of tasks is the bits of a number. */
 export const MAX_TASKS = 16;
@@ -35,6 +36,8 @@ export class Execution<S extends object = object> {
   steps = 0;
   /** What broke in this schedule; the schedule ends there. */
   finding: Finding | null = null;
+  /** Who looks at what the tasks do; null: nobody. */
+  readonly watch: Watch | null;
   private readonly saved: Snapshot<S>;
 
   /** @throws Error when the scenario has no task, or too many */
@@ -48,6 +51,8 @@ export class Execution<S extends object = object> {
     }
     this.state = scenario.setup(options);
     this.saved = snapshot(this.state);
+    const watched = options.watch ?? true;
+    this.watch = watched ? new Watch(this.kernel, scenario.tellsData ?? false) : null;
   }
 
   get kernel(): Kernel {
@@ -60,6 +65,10 @@ export class Execution<S extends object = object> {
     this.steps = 0;
     this.finding = null;
     const k = this.kernel;
+    if (this.watch) {
+      this.watch.reset();
+      this.watch.attach();
+    }
     this.running = this.names.map((name, i) => {
       const task = new Task(2 + i, name, Math.min(i, k.tlbs.length - 1));
       return { task, body: this.scenario.tasks[name](this.state), done: false };
@@ -96,6 +105,7 @@ export class Execution<S extends object = object> {
   take(task: number, fail: boolean): void {
     this.steps++;
     const k = this.kernel;
+    k.steps = this.steps;
     if (fail) k.failAllocations = 1;
     this.resume(task);
     if (fail) k.failAllocations = 0;
@@ -157,6 +167,10 @@ export class Execution<S extends object = object> {
   /** When every task has ended: the scenario's own checks. */
   finish(): void {
     this.alone((state) => this.scenario.check?.(state) ?? []);
+    if (this.finding === null && this.watch?.data) {
+      this.watch.data.checkAll();
+      if (this.kernel.findings.length > 0) this.finding = this.kernel.findings[0];
+    }
   }
 
   /** After `finish`: everything is given back, and nothing may be left. */

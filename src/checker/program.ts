@@ -14,7 +14,9 @@ import {
   System,
   systemOptions,
 } from '../program/index.ts';
+import type { Change, DataOracle, Pending } from './data.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
+import { Watch } from './watch.ts';
 
 /** A program under way: its system, and what the operations of each task returned so far. */
 export interface ProgramState {
@@ -35,9 +37,59 @@ function compare(system: System, op: Op, result: Result): void {
   system.kernel.report('expectation', `${op.op}: ${field} must be ${must}, is ${is}`);
 }
 
+/** What an operation does to memory, for those who look at the data. */
+function changeOf(op: Op): Change | null {
+  switch (op.op) {
+    case 'mmap':
+      return 'map';
+    case 'munmap':
+      return 'unmap';
+    case 'mremap':
+      return 'move';
+    case 'mprotect':
+      return 'protect';
+    case 'fork':
+      return 'fork';
+    case 'madvise':
+      if (op.advice === 'dontneed') return 'discard';
+      return op.advice === 'free' ? 'give up' : null;
+    case 'oom_reap':
+      return 'give up';
+    default:
+      return null;
+  }
+}
+
+function begin(system: System, op: Op, data: DataOracle | null): Pending | null {
+  const change = data && changeOf(op);
+  if (!data || !change) return null;
+  const { mm } = system.process(op.proc);
+  if (op.op === 'oom_reap') {
+    return data.begin(change, mm, mm.vmas[0]?.start ?? 0, mm.vmas.at(-1)?.end ?? 0);
+  }
+  if (!('buf' in op) || !('pages' in op)) return data.begin(change, mm);
+  const { geometry } = system.kernel;
+  const start = geometry.vpnOf(op.buf, op.page);
+  const to = op.op === 'mremap' ? geometry.vpnOf(op.toBuf, op.toPage) : 0;
+  return data.begin(change, mm, start, start + op.pages, to);
+}
+
+/** Performs an operation, and tells whoever looks at the data when it begins and when it ends. */
+function* performWatched(system: System, op: Op): Kernel$<Result> {
+  const { monitor } = system.kernel;
+  const data = monitor instanceof Watch ? monitor.data : null;
+  const pending = begin(system, op, data);
+  const result = yield* perform(system, op);
+  if (data && pending) {
+    const forked = op.op === 'fork' && result.ret === 'ok';
+    data.end(pending, forked ? system.process(op.child).mm : null);
+  }
+  return result;
+}
+
 function* taskBody({ system, results }: ProgramState, name: string, ops: Op[]): Kernel$<void> {
   for (const op of ops) {
-    const result = yield* perform(system, op);
+    const result = yield* performWatched(system, op);
     results[name].push(result);
     compare(system, op, result);
   }
@@ -60,6 +112,7 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
     ...(program.comment === undefined ? {} : { comment: program.comment }),
     source: JSON.stringify([program.machine, program.setup, program.tasks, program.after]),
     tasks,
+    tellsData: true,
     kernel: ({ system }) => system.kernel,
     setup({ walk, ledger }: SetupOptions): ProgramState {
       const system = new System({
@@ -82,7 +135,7 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
       const broken = checkSystem(system);
       if (broken.length > 0) return broken;
       for (const op of program.after) {
-        const result = runToEnd(system.kernel, perform(system, op));
+        const result = runToEnd(system.kernel, performWatched(system, op));
         state.after.push(result);
         compare(system, op, result);
       }

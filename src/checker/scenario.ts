@@ -12,6 +12,8 @@ export interface SetupOptions {
   walk?: Walk;
   /** Keep a ledger that names the function that took each reference. Slow. */
   ledger?: boolean;
+  /** Look at what tasks do while they do it. Default: yes. */
+  watch?: boolean;
 }
 
 /** What a task does. (A method, so that a scenario of any state is a scenario.) */
@@ -32,6 +34,11 @@ export interface Scenario<S extends object = object> {
   kernel(state: S): Kernel;
   /** By name: what each task does. Task `i` runs on CPU `i`, or on the last one. */
   readonly tasks: Readonly<Record<string, TaskOf<S>>>;
+  /**
+   * Whether every operation that takes memory away or copies it is told to the watch's `data` when it
+   * begins and when it ends, so that every read can be looked at.
+   */
+  readonly tellsData?: boolean;
   /**
    * Is asked when every task has ended, in a straight line; it may change the state.
    * @returns what does not hold

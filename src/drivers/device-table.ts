@@ -17,6 +17,9 @@ export class DeviceTable {
   private readonly chunks = new Map<number, Int32Array>();
   private lastKey = -1;
   private last: Int32Array | null = null;
+  /** No entry lies outside of `low` to `high`. */
+  private low = Infinity;
+  private high = -1;
 
   private chunk(vpn: number): Int32Array | null {
     const key = Math.floor(vpn / CHUNK);
@@ -39,6 +42,8 @@ export class DeviceTable {
       this.last = chunk;
     }
     chunk[vpn & (CHUNK - 1)] = ((pfn + 1) << 2) | tag;
+    if (vpn < this.low) this.low = vpn;
+    if (vpn > this.high) this.high = vpn;
   }
 
   /** Stores `count` pages that follow each other on both sides. */
@@ -49,6 +54,7 @@ export class DeviceTable {
       const at = (vpn + done) & (CHUNK - 1);
       const n = Math.min(count - done, CHUNK - at);
       for (let i = 1, entry = chunk[at]; i < n; i++) chunk[at + i] = entry += 4;
+      if (vpn + done + n - 1 > this.high) this.high = vpn + done + n - 1;
       done += n;
     }
   }
@@ -60,6 +66,11 @@ export class DeviceTable {
 
   /** Erases `first` to `last`, both inclusive. */
   eraseRange(first: number, last: number): void {
+    if (first > this.high || last < this.low) return;
+    if (first <= this.low && last >= this.high) {
+      this.low = Infinity;
+      this.high = -1;
+    }
     const from = Math.floor(first / CHUNK);
     const to = Math.floor(last / CHUNK);
     const clear = (key: number, chunk: Int32Array): void => {
@@ -81,6 +92,32 @@ export class DeviceTable {
     this.chunks.clear();
     this.lastKey = -1;
     this.last = null;
+    this.low = Infinity;
+    this.high = -1;
+  }
+
+  /** First page of `first` to `last` (inclusive) that has an entry; -1: none. */
+  firstIn(first: number, last: number): number {
+    const end = Math.min(last, this.high);
+    for (let vpn = Math.max(first, this.low); vpn <= end; vpn++) {
+      if (this.load(vpn) !== 0) return vpn;
+    }
+    return -1;
+  }
+
+  /** A page whose entry names one of `pages` frames; -1: none. */
+  pageOf(pfn: number, pages: number, writable: boolean): number {
+    for (let vpn = this.low; vpn <= this.high; vpn++) {
+      const entry = this.load(vpn);
+      const to = pfnOf(entry);
+      if (entry === 0 || to < pfn || to >= pfn + pages) continue;
+      if (!writable || tagOf(entry) !== DPT_READ) return vpn;
+    }
+    return -1;
+  }
+
+  hasExclusive(vpn: number): boolean {
+    return tagOf(this.load(vpn)) === DPT_ATOMIC;
   }
 
   /** Every entry: page and value. */

@@ -157,6 +157,7 @@ export class DmirrorDevice {
     if (k.stepping) {
       for (let i = 0; i < count; i++) {
         if (k.stepping) yield toRam ? k.copyStep(ram + i, page + i) : k.copyStep(page + i, ram + i);
+        if (k.monitor !== null) k.monitor.onMove(toRam ? page + i : ram + i);
         copies.begin(ram + i, at + i, 1, toRam);
         yield* this.finishCopies();
       }

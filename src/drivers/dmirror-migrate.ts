@@ -132,7 +132,7 @@ export function* migrateFinalizeAndMap(
     if (!(src[i] & MIGRATE_PFN_MIGRATE) || page < 0) continue;
     if (dst[i] & MIGRATE_PFN_COMPOUND) pages = folioPages(k, pageFolio(k, page));
     const tag = dst[i] & MIGRATE_PFN_WRITE ? DPT_WRITE : DPT_READ;
-    dmirror.pt.storeRun(args.start + i, page, pages, tag);
+    dmirror.map(args.start + i, page, tag, pages);
   }
   if (k.stepping) yield k.release(dmirror.mutex);
   k.unlock(dmirror.mutex);

@@ -71,6 +71,10 @@ export interface Invalidated {
 /** An open device file: the mirror of one address space (struct dmirror). */
 export class Dmirror {
   readonly pt = new DeviceTable();
+  /** The page table, for those who look whether it is right. */
+  get table(): DeviceTable {
+    return this.pt;
+  }
   readonly mutex: Lock;
   readonly notifier: IntervalNotifier;
   /** The next allocation of a page, here or in RAM, fails (HMM_DMIRROR_FLAG_FAIL_ALLOC). */
@@ -88,6 +92,14 @@ export class Dmirror {
     this.number = device.opened.length;
     device.opened.push(this);
     this.notifier = new MirrorNotifier(this, MIRROR_OPS);
+  }
+
+  /** Fills `count` entries of the device's page table; the mutex is held. */
+  map(vpn: number, pfn: number, tag: number, count = 1): void {
+    this.pt.storeRun(vpn, pfn, count, tag);
+    const { monitor } = this.k;
+    if (monitor === null) return;
+    for (let i = 0; i < count; i++) monitor.onDeviceMap(this.mm.id, vpn + i, this.device);
   }
 }
 
@@ -142,6 +154,7 @@ class MirrorNotifier extends IntervalNotifier {
 export function* openDmirror(k: Kernel, device: DmirrorDevice, mm: Mm): Kernel$<Dmirror> {
   const dmirror = new Dmirror(k, device, mm);
   yield* mmuIntervalNotifierInsert(k, dmirror.notifier, mm, 0, k.geometry.addressPages - 2);
+  k.deviceViews.push(dmirror);
   return dmirror;
 }
 
@@ -152,6 +165,7 @@ export function* openDmirror(k: Kernel, device: DmirrorDevice, mm: Mm): Kernel$<
  * faithful
  */
 export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
+  k.deviceViews.splice(k.deviceViews.indexOf(dmirror), 1);
   yield* mmuIntervalNotifierRemove(k, dmirror.notifier);
   for (const chunk of dmirror.device.chunks) yield* evictChunk(k, dmirror.device, chunk);
   dmirror.pt.clear();
@@ -182,7 +196,7 @@ export function dmirrorDoFault(
     k.warn(!(entry & HMM_PFN_VALID), 'a range fault succeeds with a page missing');
     if (!(entry & HMM_PFN_WRITE) && range.defaultFlags & HMM_PFN_REQ_WRITE) return -EFAULT;
     const tag = entry & HMM_PFN_WRITE ? DPT_WRITE : DPT_READ;
-    dmirror.pt.store(vpn, hmmPfnToPfn(entry), tag);
+    dmirror.map(vpn, hmmPfnToPfn(entry), tag);
   }
   return 0;
 }
@@ -288,6 +302,9 @@ function* doRead(
       const pending = dmirror.device.memory.read(dmirror.device.devicePage(pfn), into);
       if (pending) yield k.deviceWait(pending);
     } else into.set(k.frames.view(pfn));
+    if (k.monitor !== null) {
+      k.monitor.onDeviceAccess(dmirror.mm.id, vpn, pfn, into, false, dmirror.device);
+    }
     result.cpages++;
   }
   return 0;
@@ -313,6 +330,9 @@ function* doWrite(
       const pending = dmirror.device.memory.write(dmirror.device.devicePage(pfn), from);
       if (pending) yield k.deviceWait(pending);
     } else k.frames.view(pfn).set(from);
+    if (k.monitor !== null) {
+      k.monitor.onDeviceAccess(dmirror.mm.id, vpn, pfn, from, true, dmirror.device);
+    }
     result.cpages++;
   }
   return 0;
@@ -414,7 +434,7 @@ export function* deviceExclusive(
     }
     if (k.stepping) yield k.acquire(mutex);
     k.lock(mutex);
-    dmirror.pt.store(vpn, page, DPT_ATOMIC);
+    dmirror.map(vpn, page, DPT_ATOMIC);
     if (k.stepping) yield k.release(mutex);
     k.unlock(mutex);
     const folio = pageFolio(k, page);

@@ -11,6 +11,8 @@ export interface Finding {
   function: string;
   /** The modelled functions from the innermost outwards. */
   stack: string[];
+  /** The numbers, and who else had a part in it: what differs from one schedule to the next. */
+  detail?: string;
 }
 
 /** Thrown by a modelled BUG(): the modelled kernel cannot go on. */
@@ -35,6 +37,40 @@ const INTERNAL = new Set([
   'assertHeld',
   'capture',
   'throwBug',
+  'report',
+  'lock',
+  'lockShared',
+  'tryLock',
+  'unlock',
+  'unlockShared',
+  'forget',
+  'folioLock',
+  'folioTryLock',
+  'takeFolio',
+  'folioUnlock',
+  'deadlock',
+  'mightSleep',
+  'sleepsUnderSpinlock',
+]);
+
+/** A monitor's: what lies inwards of them is not modelled. */
+const MONITOR = new Set([
+  'onLock',
+  'onUnlock',
+  'onFolioLock',
+  'onFolioUnlock',
+  'onWait',
+  'onTableFree',
+  'onEntry',
+  'onCpuAccess',
+  'onDeviceAccess',
+  'onMove',
+  'onFree',
+  'onInvalidate',
+  'onInvalidateEnd',
+  'onDeviceMap',
+  'onFork',
+  'onLedger',
 ]);
 /** What makes a step or a report: not modelled, where it is innermost. */
 const MAKERS = new Set([
@@ -83,6 +119,10 @@ export function modelledStack(of: Error = here()): string[] {
     if (name === 'modelledStack' || INTERNAL.has(name)) continue;
     if (names.length === 0 && MAKERS.has(name)) continue;
     if (ENDS.has(name)) break;
+    if (MONITOR.has(name)) {
+      names.length = 0;
+      continue;
+    }
     names.push(name);
   }
   return names;

@@ -7,6 +7,7 @@ export { Frames } from './frames.ts';
 export { Geometry, type GeometryOptions } from './geometry.ts';
 export { Lock, type LockClass } from './lock.ts';
 export { Machine, type MachineOptions, POISON } from './machine.ts';
+export type { Monitor, Taking } from './monitor.ts';
 export * from './page.ts';
 export * from './pte.ts';
 export { restore, type Snapshot, snapshot } from './snapshot.ts';

@@ -12,6 +12,8 @@ export class Lock {
   owner: Task | null = null;
   /** Tasks that hold a rwsem for reading. */
   readers: Task[] = [];
+  /** What kind of lock it is, as whoever looks at the order of locks numbers them; 0: not yet. */
+  kind = 0;
 
   constructor(
     readonly id: number,

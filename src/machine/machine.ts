@@ -3,6 +3,7 @@ import { type Finding, KernelBug, modelledStack } from './finding.ts';
 import { Frames } from './frames.ts';
 import { Geometry, type GeometryOptions } from './geometry.ts';
 import { Lock, type LockClass } from './lock.ts';
+import type { Monitor, Taking } from './monitor.ts';
 import { PageMap, PG_LOCKED } from './page.ts';
 import { PTE_PRESENT, PTE_WRITE } from './pte.ts';
 import { Role, Space, type Step, StepKind } from './step.ts';
@@ -44,6 +45,10 @@ export class Machine {
   current: Task;
   /** Allocations that the executor wants to fail: the next so many `mayFail` calls return true. */
   failAllocations = 0;
+  /** Who looks at what tasks do, if anyone. */
+  monitor: Monitor | null = null;
+  /** Steps that the executor let tasks take. */
+  steps = 0;
   private lockCount = 0;
 
   constructor(options: MachineOptions = {}) {
@@ -91,12 +96,14 @@ export class Machine {
     else if (task.spinDepth > 0) this.sleepsUnderSpinlock(lock.name);
     lock.owner = task;
     task.held.push(lock);
+    if (this.monitor !== null) this.monitor.onLock(lock, 'waits');
   }
 
   lockShared(lock: Lock): void {
     if (lock.owner !== null) this.deadlock(lock.name);
     const task = this.current;
     if (task.spinDepth > 0) this.sleepsUnderSpinlock(lock.name);
+    if (this.monitor !== null) this.monitor.onLock(lock, 'shares');
     lock.readers.push(task);
     task.held.push(lock);
   }
@@ -106,6 +113,7 @@ export class Machine {
     if (lock.lockClass === 'spin') this.current.spinDepth++;
     lock.owner = this.current;
     this.current.held.push(lock);
+    if (this.monitor !== null) this.monitor.onLock(lock, 'tries');
     return true;
   }
 
@@ -133,6 +141,7 @@ export class Machine {
   }
 
   private forget(task: Task, lock: Lock): void {
+    if (this.monitor !== null) this.monitor.onUnlock(lock);
     const held = task.held;
     if (held[held.length - 1] === lock) held.pop();
     else held.splice(held.lastIndexOf(lock), 1);
@@ -248,12 +257,17 @@ export class Machine {
 
   /** folio_trylock(), without its step. */
   folioTryLock(folio: number): boolean {
+    return this.takeFolio(folio, 'tries');
+  }
+
+  private takeFolio(folio: number, taking: Taking): boolean {
     const flags = this.pages.flags;
     if (flags[folio] & PG_LOCKED) return false;
     flags[folio] = flags[folio] | PG_LOCKED;
     this.pages.lockOwner[folio] = this.current.id;
     this.current.folioLocks++;
     this.counters.folioLocks++;
+    if (this.monitor !== null) this.monitor.onFolioLock(folio, taking);
     return true;
   }
 
@@ -278,7 +292,7 @@ export class Machine {
 
   folioLock(folio: number): void {
     if (this.current.spinDepth > 0) this.sleepsUnderSpinlock(`the lock of folio ${folio}`);
-    if (!this.folioTryLock(folio)) this.deadlock(`the lock of folio ${folio}`);
+    if (!this.takeFolio(folio, 'waits')) this.deadlock(`the lock of folio ${folio}`);
   }
 
   folioUnlock(folio: number): void {
@@ -293,6 +307,7 @@ export class Machine {
     flags[folio] = flags[folio] & ~PG_LOCKED;
     this.pages.lockOwner[folio] = 0;
     this.current.folioLocks--;
+    if (this.monitor !== null) this.monitor.onFolioUnlock(folio);
   }
 
   folioLocked(folio: number): boolean {

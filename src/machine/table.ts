@@ -13,7 +13,11 @@ export class TablePool {
   readonly locks: Lock[] = [];
   /** Of a PMD table: the tables deposited for its huge entries, guarded by the PMD table's lock. */
   readonly deposits = new Map<number, number[]>();
+  /** Is told of every table that is released. */
+  onRelease: ((table: number) => void) | null = null;
   private readonly free: number[] = [];
+  /** By table: whether it is in use. */
+  private inUse = new Uint8Array(64);
   private next = 1;
 
   constructor(private readonly geometry: Geometry) {
@@ -37,12 +41,24 @@ export class TablePool {
       this.entries = bigger;
     }
     if (reused !== undefined) this.entries.fill(0, table << this.strideShift, end);
+    if (table >= this.inUse.length) {
+      const bigger = new Uint8Array(this.inUse.length * 2);
+      bigger.set(this.inUse);
+      this.inUse = bigger;
+    }
+    this.inUse[table] = 1;
     if (!this.locks[table]) this.locks[table] = new Lock(table, `page table ${table}`, 'spin');
     return table;
   }
 
   release(table: number): void {
     this.free.push(table);
+    this.inUse[table] = 0;
+    if (this.onRelease !== null) this.onRelease(table);
+  }
+
+  isFree(table: number): boolean {
+    return this.inUse[table] === 0;
   }
 
   /** Keeps a table for the huge entry `pmdp`, for the day that it is split. */

@@ -1,3 +1,5 @@
+import { PTE_WRITE, ptePfn } from './pte.ts';
+
 /**
  * A CPU's translation lookaside buffer: direct mapped, tagged with the address space. It keeps a
  * translation until it is flushed or another page takes its place, however the page table changes.
@@ -52,6 +54,20 @@ export class Tlb {
 
   flushSpace(space: number): void {
     this.flushRange(space, 0, 2 ** 37);
+  }
+
+  /**
+   * The page of a cached translation to one of `pages` frames, tagged with its address space; or -1.
+   * @param writable only one that lets the CPU write
+   */
+  translationTo(pfn: number, pages: number, writable: boolean): number {
+    for (let i = 0; i < this.entries; i++) {
+      if (this.tags[i] === 0) continue;
+      const pte = this.values[i];
+      const to = ptePfn(pte);
+      if (to >= pfn && to < pfn + pages && (!writable || pte & PTE_WRITE)) return this.tags[i];
+    }
+    return -1;
   }
 
   /** Every cached translation. */

@@ -143,6 +143,7 @@ export function* cpuWriteWord(k: Kernel, mm: Mm, vpn: number, word: number): Ker
   const pfn = yield* translate(k, mm, vpn, true);
   if (pfn < 0) return pfn;
   k.frames.writeWord(pfn, word);
+  if (k.monitor !== null) k.monitor.onCpuAccess(mm.id, vpn, pfn, word, true);
   return 0;
 }
 
@@ -154,5 +155,8 @@ export function* cpuWriteWord(k: Kernel, mm: Mm, vpn: number, word: number): Ker
  */
 export function* cpuReadWord(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
   const pfn = yield* translate(k, mm, vpn, false);
-  return pfn < 0 ? pfn : k.frames.readWord(pfn);
+  if (pfn < 0) return pfn;
+  const word = k.frames.readWord(pfn);
+  if (k.monitor !== null) k.monitor.onCpuAccess(mm.id, vpn, pfn, word, false);
+  return word;
 }

@@ -261,6 +261,7 @@ function* copyPages(
     if (noneOrZero(k, pte)) clearPage(k, to + i);
     else {
       if (k.stepping) yield k.copyStep(to + i, ptePfn(pte));
+      if (k.monitor !== null) k.monitor.onMove(ptePfn(pte));
       copyPage(k, to + i, ptePfn(pte));
     }
   }

@@ -141,6 +141,7 @@ export function freeRamFolio(k: Kernel, folio: number): void {
   if (flags & PG_LOCKED) k.report('bad page', 'a locked folio is freed');
   if (folioMapcount(k, folio) !== 0) k.report('bad page', 'a mapped folio is freed');
   k.ledger?.freed(folio);
+  if (k.monitor !== null) k.monitor.onFree(folio, 1 << order);
   if (k.poison) {
     for (let pfn = folio; pfn < folio + (1 << order); pfn++) k.frames.fill(pfn, POISON);
   }

@@ -304,6 +304,7 @@ export function* dupMmap(k: Kernel, mm: Mm, oldmm: Mm): Kernel$<number> {
   k.unlock(mm.mmapLock);
   if (k.stepping) yield k.flushStep(oldmm.id);
   k.flushTlbSpace(oldmm.id);
+  if (k.monitor !== null) k.monitor.onFork(oldmm.id);
   if (k.stepping) yield k.release(oldmm.mmapLock);
   k.unlock(oldmm.mmapLock);
   return ret;

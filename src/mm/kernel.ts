@@ -24,6 +24,21 @@ export interface LruBatches {
   lazyfree: number[];
 }
 
+/** A device's view of an address space: its own page table, for those who look whether it is right. */
+export interface DeviceView {
+  readonly mm: Mm;
+  /** The device: the owner of its own migrations. */
+  readonly device: object;
+  readonly table: {
+    /** First page of `first` to `last` (inclusive) that the device can reach; -1: none. */
+    firstIn(first: number, last: number): number;
+    /** A page through which the device reaches one of `pages` frames; -1: none. */
+    pageOf(pfn: number, pages: number, writable: boolean): number;
+    /** Whether the device has a page for itself. */
+    hasExclusive(vpn: number): boolean;
+  };
+}
+
 /**
  * The state of the modelled kernel: a machine with address spaces, reverse maps, files and device
  * memory.
@@ -36,6 +51,8 @@ export class Kernel extends Machine {
   /** Device memory by zone number. */
   readonly pagemaps: (DevPagemap | undefined)[] = [];
   readonly lru: LruBatches[] = [];
+  /** Devices that mirror an address space. */
+  readonly deviceViews: DeviceView[] = [];
   /** Who holds which reference; null when nobody asks. */
   ledger: Ledger | null = null;
   /** The page that every untouched page reads as. */

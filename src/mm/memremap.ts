@@ -99,6 +99,7 @@ export function* freeZoneDeviceFolio(k: Kernel, folio: number): Kernel$<void> {
   }
   k.pages.mapping[folio] = 0;
   k.ledger?.freed(folio);
+  if (k.monitor !== null) k.monitor.onFree(folio, nr);
   if (k.folioLocked(folio)) k.report('bad page', 'a locked device folio is freed');
   k.pages.markFree(folio, folioOrder(k, folio));
   yield* pgmap.ops.folioFree(k, folio);

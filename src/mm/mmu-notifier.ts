@@ -186,6 +186,9 @@ export function* mmuNotifierInvalidateRangeStart(k: Kernel, range: NotifierRange
     }
   }
   if (err) yield* mnItreeInvEnd(k, subs);
+  else if (k.monitor !== null) {
+    k.monitor.onInvalidate(range.mm.id, range.start, range.end, range, range.owner);
+  }
   return err;
 }
 
@@ -198,6 +201,7 @@ export function* mmuNotifierInvalidateRangeStart(k: Kernel, range: NotifierRange
 export function* mmuNotifierInvalidateRangeEnd(k: Kernel, range: NotifierRange): Kernel$<void> {
   const subs = subscriptions(range.mm);
   if (!subs.registered) return;
+  if (k.monitor !== null) k.monitor.onInvalidateEnd(range);
   yield* mnItreeInvEnd(k, subs);
 }
 
@@ -223,6 +227,7 @@ export function* mmuIntervalReadBegin(k: Kernel, notifier: IntervalNotifier): Ke
   k.unlock(subs.lock);
   if (isInvalidating) {
     k.mightSleep('an invalidation to end');
+    if (k.monitor !== null) k.monitor.onWait('invalidation');
     const ready = () => subs.invalidateSeq !== seq;
     if (k.stepping) yield k.waitFor(Space.Sequence, subs.lock.id, ready);
     k.waited(ready(), 'an invalidation to end');
@@ -317,6 +322,7 @@ export function* mmuIntervalNotifierRemove(k: Kernel, notifier: IntervalNotifier
   if (k.stepping) yield k.release(subs.lock);
   k.unlock(subs.lock);
   if (seq !== 0) {
+    if (k.monitor !== null) k.monitor.onWait('invalidation');
     // the sequence is read under the lock: mn_itree_inv_end() is over when it has changed
     const ready = () => subs.invalidateSeq !== seq && !subs.lock.held;
     if (k.stepping) yield k.waitFor(Space.Sequence, subs.lock.id, ready);

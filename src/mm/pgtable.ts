@@ -15,11 +15,13 @@ export function ptepGet(k: Kernel, ptep: number): number {
 
 /** Writes an entry. The step before it is the caller's. */
 export function setPte(k: Kernel, ptep: number, pte: number): void {
+  if (k.monitor !== null) k.monitor.onEntry(ptep);
   k.tables.entries[ptep] = pte;
 }
 
 /** Clears an entry and returns what it was, with the hardware's bits (ptep_get_and_clear()). */
 export function ptepGetAndClear(k: Kernel, ptep: number): number {
+  if (k.monitor !== null) k.monitor.onEntry(ptep);
   const pte = k.tables.entries[ptep];
   k.tables.entries[ptep] = 0;
   return pte;

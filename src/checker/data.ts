@@ -1,0 +1,387 @@
+/**
+ * What a read may return. Every page of memory that a process can reach has a place here; a place knows
+ * which values its first word may have: the latest write, or, while or after an operation that takes
+ * pages away, what comes instead. A copy that a fork makes has any value that the original had while the
+ * fork was under way.
+ *
+ * Reads and writes come from the machine, as they happen; operations that change what a place is are
+ * told by whoever performs them, when they begin and when they end.
+ */
+import { PG_SWAPBACKED, POISON } from '../machine/index.ts';
+import { pageFolio } from '../mm/folio.ts';
+import type { Kernel, Mm, Vma } from '../mm/index.ts';
+import { leafPfn, leavesOf } from '../mm/leaves.ts';
+import { pagePgmap } from '../mm/memremap.ts';
+import { VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE } from '../mm/vma.ts';
+
+/** A page's memory, whoever maps it. */
+class Store {
+  /** What a read may return. */
+  values: number[];
+  /** When it was last written. */
+  written = 0;
+  /** Every value that it had. */
+  readonly past: number[];
+
+  constructor(
+    values: number[],
+    /** What it holds when nobody has written to it. */
+    readonly base: number,
+    /** Given up (MADV_FREE): what it held may be gone any time. */
+    public givenUp: boolean,
+  ) {
+    this.values = values;
+    this.past = [...values];
+  }
+}
+
+/** A page of an address space. */
+interface Place {
+  store: Store;
+  shared: boolean;
+  /** VM_READ, VM_WRITE: what the process may do. */
+  rights: number;
+}
+
+export type Change = 'map' | 'unmap' | 'move' | 'protect' | 'discard' | 'give up' | 'fork';
+
+/** An operation under way. */
+export interface Pending {
+  readonly change: Change;
+  readonly mm: Mm;
+  readonly start: number;
+  readonly end: number;
+  /** For a move: the new place. */
+  readonly to: number;
+  readonly began: number;
+  /** For a fork: what the child's pages may hold. */
+  readonly copies: Map<number, { values: number[]; givenUp: boolean }>;
+}
+
+/** How the places were when the tasks begin. */
+interface Initial {
+  readonly key: number;
+  /** For a shared page: its place in the file; else -1. */
+  readonly fileKey: number;
+  readonly value: number;
+  readonly base: number;
+  readonly givenUp: boolean;
+  readonly rights: number;
+}
+
+const SPACE = 2 ** 37;
+const keyOf = (space: number, vpn: number): number => space * SPACE + vpn;
+
+/** The first word of a page that was freed. */
+const POISONED = ((POISON * 0x01010101) >>> 0) + ((POISON * 0x01010101) | 0) * 2 ** 32;
+
+function add(values: number[], value: number): void {
+  if (!values.includes(value)) values.push(value);
+}
+
+export class DataOracle {
+  private readonly places = new Map<number, Place>();
+  /** Of files, by place in the file. */
+  private readonly files = new Map<number, Store>();
+  private pending: Pending[] = [];
+  /** Reads and writes so far. */
+  private clock = 0;
+  private changed = false;
+  private readonly initial: Initial[] = [];
+
+  /** @param k a machine on which no task runs yet */
+  constructor(private readonly k: Kernel) {
+    for (const mm of k.mms) for (const vma of mm.vmas) this.note(vma);
+    this.changed = true;
+    this.reset();
+  }
+
+  /** Puts everything back to what it was in the beginning. */
+  reset(): void {
+    if (!this.changed) return;
+    this.changed = false;
+    this.places.clear();
+    this.files.clear();
+    this.pending = [];
+    this.clock = 0;
+    for (const { key, fileKey, value, base, givenUp, rights } of this.initial) {
+      let store = fileKey < 0 ? undefined : this.files.get(fileKey);
+      if (!store) {
+        store = new Store([value], base, givenUp);
+        if (givenUp) add(store.values, base);
+        if (fileKey >= 0) this.files.set(fileKey, store);
+      }
+      this.places.set(key, { store, shared: fileKey >= 0, rights });
+    }
+  }
+
+  // ---- what memory holds ----
+
+  /** The first word of a file's page as it is. */
+  private fileWord(vma: Vma, vpn: number): number {
+    const folio = vma.file?.folios.get(vma.pgoff + (vpn - vma.start));
+    return folio === undefined ? 0 : this.k.frames.readWord(folio);
+  }
+
+  /** The first word of a page of RAM or of a device. */
+  private word(pfn: number): number {
+    const { k } = this;
+    if (k.isRam(pfn)) return k.frames.readWord(pfn);
+    const pgmap = pagePgmap(k, pfn);
+    const bytes = new Uint8Array(k.geometry.pageBytes);
+    pgmap.memory.read(pgmap.devicePage(pfn), bytes);
+    return wordOf(bytes);
+  }
+
+  /** By page: the frame that an address space has there. */
+  private framesOf(mm: Mm): Map<number, number> {
+    const frames = new Map<number, number>();
+    for (const { vpn, pages, pte } of leavesOf(this.k, mm)) {
+      for (let i = 0; i < pages; i++) frames.set(vpn + i, leafPfn(pte) + i);
+    }
+    return frames;
+  }
+
+  private note(vma: Vma): void {
+    const { k } = this;
+    const frames = this.framesOf(vma.mm);
+    const shared = (vma.flags & VM_SHARED) !== 0;
+    for (let vpn = vma.start; vpn < vma.end; vpn++) {
+      const pfn = frames.get(vpn);
+      const file = this.fileWord(vma, vpn);
+      const folio = pfn === undefined || !k.isRam(pfn) ? -1 : pageFolio(k, pfn);
+      const anon = folio >= 0 && (k.pages.mapping[folio] & 1) !== 0;
+      const givenUp =
+        anon &&
+        (!(k.pages.flags[folio] & PG_SWAPBACKED) || k.lru.some((l) => l.lazyfree.includes(folio)));
+      this.initial.push({
+        key: keyOf(vma.mm.id, vpn),
+        fileKey: shared ? this.fileKey(vma, vpn) : -1,
+        value: pfn === undefined ? file : this.word(pfn),
+        base: file,
+        givenUp,
+        rights: vma.flags & VM_ACCESS_FLAGS,
+      });
+    }
+  }
+
+  private fileKey(vma: Vma, vpn: number): number {
+    return (vma.file?.number ?? 0) * SPACE + vma.pgoff + (vpn - vma.start);
+  }
+
+  // ---- accesses ----
+
+  /** The places that an address may mean now: two while one is being moved onto another. */
+  private resolve(space: number, vpn: number): Place[] {
+    const place = this.places.get(keyOf(space, vpn));
+    const found = place ? [place] : [];
+    for (const { change, mm, start, end, to } of this.pending) {
+      if (change !== 'move' || mm.id !== space || vpn < to || vpn >= to + (end - start)) continue;
+      const moving = this.places.get(keyOf(space, start + (vpn - to)));
+      if (moving) found.push(moving);
+    }
+    return found;
+  }
+
+  private mayNow(space: number, vpn: number, need: number): boolean {
+    const mm = this.k.mms.find(({ id }) => id === space);
+    return ((mm?.lookupVma(vpn)?.flags ?? 0) & need) !== 0;
+  }
+
+  /**
+   * Somebody reads or writes the first word of a page.
+   * @param who to begin a sentence with
+   */
+  access(who: string, space: number, vpn: number, word: number, write: boolean): void {
+    const { k } = this;
+    const places = this.resolve(space, vpn);
+    const does = write ? 'writes' : 'reads';
+    if (places.length === 0) {
+      if (!this.mayNow(space, vpn, VM_ACCESS_FLAGS)) {
+        k.report('permission', `${who} ${does} where nothing is mapped any more`);
+      }
+      return;
+    }
+    this.changed = true;
+    this.clock++;
+    const need = write ? VM_WRITE : VM_ACCESS_FLAGS;
+    if (!places.some(({ rights }) => rights & need) && !this.mayNow(space, vpn, need)) {
+      k.report('permission', `${who} ${does} where the process may not any more`);
+      return;
+    }
+    if (write) this.write(space, vpn, word, places);
+    else if (word === POISONED) k.report('data', `${who} reads a page that was freed`);
+    else this.read(who, word, places);
+  }
+
+  private write(space: number, vpn: number, word: number, places: Place[]): void {
+    for (const { store, shared } of places) {
+      if (places.length === 1) {
+        store.values = [word];
+        store.givenUp = false;
+      } else add(store.values, word);
+      add(store.past, word);
+      store.written = this.clock;
+      for (const { change, mm, start, end, copies } of this.pending) {
+        if (mm.id !== space || vpn < start || vpn >= end || shared) continue;
+        if (change === 'discard' || change === 'give up') add(store.values, store.base);
+        else if (change === 'fork') this.copy(copies, vpn, store);
+      }
+    }
+  }
+
+  private read(who: string, word: number, places: Place[]): void {
+    for (const { store } of places) {
+      if (!store.values.includes(word)) continue;
+      // what was open is now known
+      if (store.values.length > 1 && places.length === 1 && this.settled(store))
+        store.values = [word];
+      return;
+    }
+    this.wrong(`${who} reads`, word, places[0].store);
+  }
+
+  private settled(store: Store): boolean {
+    return !store.givenUp && this.pending.length === 0;
+  }
+
+  private wrong(begin: string, word: number, store: Store): void {
+    const { k } = this;
+    const what = store.past.includes(word)
+      ? 'a value that was overwritten'
+      : word === store.base
+        ? 'what was there before the first write'
+        : [...this.places.values()].some((p) => p.store.past.includes(word))
+          ? 'data of another page'
+          : 'a value that nobody wrote';
+    k.report('data', `${begin} ${what}`);
+    const expected = store.values.map((v) => v.toString(16)).join(' or ');
+    k.findings[k.findings.length - 1].detail = `${word.toString(16)} instead of ${expected}`;
+  }
+
+  // ---- operations ----
+
+  /** An operation begins that changes what places are. */
+  begin(change: Change, mm: Mm, start = 0, end = SPACE, to = 0): Pending {
+    this.changed = true;
+    const pending: Pending = { change, mm, start, end, to, began: ++this.clock, copies: new Map() };
+    for (const [key, { store, shared }] of this.places) {
+      const vpn = key - mm.id * SPACE;
+      if (vpn < start || vpn >= end || shared) continue;
+      if (change === 'fork') this.copy(pending.copies, vpn, store);
+      else if (change === 'discard' || change === 'give up') this.mayVanish(mm, vpn, store);
+    }
+    this.pending.push(pending);
+    return pending;
+  }
+
+  /**
+   * An operation has ended, before anyone else could do anything.
+   * @param child for a fork that succeeded
+   */
+  end(pending: Pending, child: Mm | null = null): void {
+    const { change, mm, start, end, to, began } = pending;
+    this.pending.splice(this.pending.indexOf(pending), 1);
+    for (let vpn = start; vpn < end && end !== SPACE; vpn++) {
+      const place = this.places.get(keyOf(mm.id, vpn));
+      if (!place || place.shared) continue;
+      const { store } = place;
+      if (change === 'give up') store.givenUp ||= store.values.includes(store.base);
+      else if (change === 'discard' && store.written < began) {
+        store.values = [store.base];
+        store.givenUp = false;
+      } else if (change === 'move' && !mm.lookupVma(vpn)) {
+        this.places.delete(keyOf(mm.id, vpn));
+        this.places.set(keyOf(mm.id, vpn - start + to), place);
+      }
+    }
+    if (change === 'move') this.refresh(mm, to, to + (end - start));
+    if (change === 'fork') this.forked(pending, child);
+    else this.refresh(mm, start, end);
+  }
+
+  /** Areas are what the process's are now. */
+  private refresh(mm: Mm, start: number, end: number): void {
+    for (let vpn = start; vpn < end; vpn++) {
+      const key = keyOf(mm.id, vpn);
+      const vma = mm.lookupVma(vpn);
+      const place = this.places.get(key);
+      if (!vma) this.places.delete(key);
+      else if (place) place.rights = vma.flags & VM_ACCESS_FLAGS;
+      else {
+        const fresh = this.fresh(vma, vpn);
+        this.places.set(key, fresh);
+        if (fresh.shared) continue;
+        for (const { change, mm: parent, copies } of this.pending) {
+          if (change === 'fork' && parent === mm) this.copy(copies, vpn, fresh.store);
+        }
+      }
+    }
+  }
+
+  private fresh(vma: Vma, vpn: number): Place {
+    const base = this.fileWord(vma, vpn);
+    const shared = (vma.flags & VM_SHARED) !== 0;
+    let store = shared ? this.files.get(this.fileKey(vma, vpn)) : undefined;
+    if (!store) {
+      store = new Store([base], base, false);
+      if (shared) this.files.set(this.fileKey(vma, vpn), store);
+    }
+    return { store, shared, rights: vma.flags & VM_ACCESS_FLAGS };
+  }
+
+  /** What a page holds may be gone; for a copy that is being made too. */
+  private mayVanish(mm: Mm, vpn: number, store: Store): void {
+    add(store.values, store.base);
+    for (const { change, mm: parent, copies } of this.pending) {
+      if (change === 'fork' && parent === mm) this.copy(copies, vpn, store);
+    }
+  }
+
+  private copy(copies: Pending['copies'], vpn: number, store: Store): void {
+    let copy = copies.get(vpn);
+    if (!copy) copies.set(vpn, (copy = { values: [], givenUp: false }));
+    for (const value of store.values) add(copy.values, value);
+    copy.givenUp ||= store.givenUp;
+  }
+
+  private forked({ copies }: Pending, child: Mm | null): void {
+    if (!child) return;
+    for (const vma of child.vmas) {
+      for (let vpn = vma.start; vpn < vma.end; vpn++) {
+        const place = this.fresh(vma, vpn);
+        const copy = copies.get(vpn);
+        if (copy && !place.shared) {
+          place.store = new Store(copy.values, place.store.base, copy.givenUp);
+        }
+        this.places.set(keyOf(child.id, vpn), place);
+      }
+    }
+  }
+
+  // ---- at the end ----
+
+  /** When every task has ended: what memory holds, whether or not anyone reads it again. */
+  checkAll(): void {
+    const { k } = this;
+    if (!this.changed) return;
+    for (const mm of k.mms) {
+      const frames = this.framesOf(mm);
+      for (const vma of mm.vmas) {
+        for (let vpn = vma.start; vpn < vma.end; vpn++) {
+          const place = this.places.get(keyOf(mm.id, vpn));
+          if (!place) continue;
+          const pfn = frames.get(vpn);
+          const word = pfn === undefined ? this.fileWord(vma, vpn) : this.word(pfn);
+          if (!place.store.values.includes(word)) this.wrong('a page ends with', word, place.store);
+        }
+      }
+    }
+  }
+}
+
+/** The first word of a page. */
+export function wordOf(bytes: Uint8Array): number {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return view.getUint32(0, true) + view.getInt32(4, true) * 2 ** 32;
+}

@@ -1,0 +1,247 @@
+/**
+ * The order in which locks are taken, as the kernel's lockdep looks at it: a task that waits for a lock
+ * of one kind while it holds one of another has taken them in that order. When a later task, in this
+ * schedule or in another one, takes them the other way round, they may wait for each other one day.
+ *
+ * Two locks of one kind (two page tables, two folios) are told apart; that they were taken in both orders
+ * is a finding unless a third lock, held by both, keeps the tasks apart.
+ */
+import { type Lock, type Machine, modelledStack, type Taking } from '../machine/index.ts';
+
+/** Kinds of locks, which are few. */
+const MOST = 128;
+
+/** Numbers of kinds by name, for every search alike: locks remember theirs. */
+const numbers = new Map<string, number>();
+const names: string[] = [''];
+
+function kindOf(name: string): number {
+  let kind = numbers.get(name);
+  if (kind === undefined) {
+    kind = names.length;
+    if (kind >= MOST) throw new Error('too many kinds of locks');
+    names.push(name);
+    numbers.set(name, kind);
+  }
+  return kind;
+}
+
+/** The kind of a lock, by its name without numbers. */
+export function lockKind(lock: Lock): string {
+  return lock.name.replace(/ \d+\b/g, '');
+}
+
+export const FOLIO_LOCK = 'folio lock';
+
+/** What a task holds. */
+interface Held {
+  readonly kinds: number[];
+  /** Which one: a number of all that can be held. */
+  readonly ids: number[];
+  /** 1 for those that exclude all others. */
+  readonly alone: number[];
+}
+
+/** How two locks came to be taken one after the other. */
+interface Edge {
+  /** The modelled functions, innermost first. */
+  stack: string[];
+}
+
+interface Pair {
+  /** Held besides: twice the lock's number, plus 1 when held alone. */
+  gates: number[];
+  edge: Edge;
+}
+
+/** Numbers of what is held: locks have theirs, folios and others follow after them. */
+const folioId = (folio: number): number => 2 ** 23 + folio;
+const otherId = (kind: number): number => 2 ** 24 + kind;
+const pairKey = (first: number, second: number): number => first * 2 ** 26 + second;
+
+export class LockOrder {
+  private readonly held: Held[] = [];
+  private readonly seen = new Uint8Array(MOST * MOST);
+  private readonly edges = new Map<number, Edge>();
+  /** Of this schedule: two locks of one kind, in this order. */
+  private readonly pairs = new Map<number, Pair>();
+  /** Of all schedules: where such a pair was taken. */
+  private readonly places = new Map<number, Edge>();
+  private readonly folioKind = kindOf(FOLIO_LOCK);
+
+  constructor(private readonly k: Machine) {}
+
+  /** Before each schedule: nobody holds anything. What was learnt stays. */
+  reset(): void {
+    for (const { kinds, ids, alone } of this.held) {
+      kinds.length = 0;
+      ids.length = 0;
+      alone.length = 0;
+    }
+    this.pairs.clear();
+  }
+
+  private of(task: number): Held {
+    while (this.held.length <= task) this.held.push({ kinds: [], ids: [], alone: [] });
+    return this.held[task];
+  }
+
+  lock(lock: Lock, taking: Taking): void {
+    if (lock.kind === 0) lock.kind = kindOf(lockKind(lock));
+    if (taking === 'shares' && lock.readers.includes(this.k.current)) {
+      this.say('lock', `${lockKind(lock)} is taken for reading by a task that has it already`);
+    }
+    this.take(lock.kind, lock.id, taking);
+  }
+
+  lockFolio(folio: number, taking: Taking): void {
+    this.take(this.folioKind, folioId(folio), taking);
+  }
+
+  unlock(lock: Lock): void {
+    this.drop(lock.id);
+  }
+
+  unlockFolio(folio: number): void {
+    this.drop(folioId(folio));
+  }
+
+  /** The current task has begun something that others may wait for. */
+  begin(what: string): void {
+    this.take(kindOf(what), otherId(kindOf(what)), 'tries');
+  }
+
+  end(what: string): void {
+    this.drop(otherId(kindOf(what)));
+  }
+
+  /** The current task waits for others to end what they do. */
+  wait(what: string): void {
+    this.follow(kindOf(what), 0);
+  }
+
+  /** What the current task holds, in words. */
+  holds(task: number): string[] {
+    return this.of(task).kinds.map((kind) => names[kind]);
+  }
+
+  private take(kind: number, id: number, taking: Taking): void {
+    if (taking !== 'tries') this.follow(kind, id);
+    const held = this.of(this.k.current.id);
+    held.kinds.push(kind);
+    held.ids.push(id);
+    held.alone.push(taking === 'shares' ? 0 : 1);
+  }
+
+  private drop(id: number): void {
+    // a folio may be unlocked by a task that did not lock it
+    const own = this.of(this.k.current.id);
+    const holder = own.ids.includes(id) ? own : this.held.find(({ ids }) => ids.includes(id));
+    if (!holder) return;
+    const at = holder.ids.lastIndexOf(id);
+    holder.kinds.splice(at, 1);
+    holder.ids.splice(at, 1);
+    holder.alone.splice(at, 1);
+  }
+
+  /** A lock is waited for while others are held. */
+  private follow(kind: number, id: number): void {
+    const { kinds, ids } = this.of(this.k.current.id);
+    for (let i = 0; i < kinds.length; i++) {
+      const before = kinds[i];
+      if (before === kind) {
+        if (ids[i] !== id && id !== 0) this.pair(ids[i], id, kind);
+      } else if (this.seen[before * MOST + kind] === 0) this.learn(before, kind);
+    }
+  }
+
+  private learn(before: number, kind: number): void {
+    this.seen[before * MOST + kind] = 1;
+    this.edges.set(before * MOST + kind, { stack: modelledStack() });
+    const way = this.way(kind, before);
+    if (way === null) return;
+    const cycle = [before, ...way];
+    const links = cycle.slice(1).map((to, i) => this.link(cycle[i], to));
+    const least = cycle.indexOf(Math.min(...cycle));
+    const turned = [...cycle.slice(least, -1), ...cycle.slice(0, least)];
+    const unique = cycle[0] === cycle[cycle.length - 1] ? turned : cycle;
+    const title = `locks are taken in a circle: ${[...unique, unique[0]].map((n) => names[n]).join(', ')}`;
+    this.say('lock order', title, links.join('; '));
+  }
+
+  private link(from: number, to: number): string {
+    const stack = this.edges.get(from * MOST + to)?.stack ?? [];
+    return `${names[to]} while holding ${names[from]} in ${stack.slice(0, 4).join(' < ')}`;
+  }
+
+  /** The kinds on a way from one kind to another, both ends included; null: there is none. */
+  private way(from: number, to: number): number[] | null {
+    const via = new Map<number, number>([[from, 0]]);
+    const queue = [from];
+    for (const at of queue) {
+      if (at === to) {
+        const way = [];
+        for (let n = to; n !== 0; n = via.get(n) ?? 0) way.unshift(n);
+        return way;
+      }
+      for (let next = 1; next < names.length; next++) {
+        if (this.seen[at * MOST + next] === 0 || via.has(next)) continue;
+        via.set(next, at);
+        queue.push(next);
+      }
+    }
+    return null;
+  }
+
+  // ---- two of one kind ----
+
+  private gates(): number[] {
+    const { ids, alone } = this.of(this.k.current.id);
+    return ids.map((id, i) => id * 2 + alone[i]);
+  }
+
+  private pair(first: number, second: number, kind: number): void {
+    const key = pairKey(first, second);
+    if (this.pairs.has(key)) return;
+    let edge = this.places.get(key);
+    if (!edge) {
+      edge = { stack: modelledStack() };
+      this.places.set(key, edge);
+    }
+    const gates = this.gates();
+    this.pairs.set(key, { gates, edge });
+    const other = this.pairs.get(pairKey(second, first));
+    if (!other) return;
+    for (const gate of gates) {
+      const id = gate >> 1;
+      if (id === first || id === second) continue;
+      if (other.gates.some((g) => g >> 1 === id && (g | gate) & 1)) return;
+    }
+    const ways = [other.edge, edge].map(({ stack }) => stack.slice(0, 4).join(' < '));
+    const title = `two locks of one kind are taken in both orders: ${names[kind]}`;
+    this.say('lock order', title, ways.join('; '));
+  }
+
+  private forget(gone: (id: number) => boolean): void {
+    for (const key of this.pairs.keys()) {
+      const second = key % 2 ** 26;
+      if (gone(second) || gone((key - second) / 2 ** 26)) this.pairs.delete(key);
+    }
+  }
+
+  /** A table is free: what comes in its place is another one. */
+  tableGone(table: number): void {
+    if (this.pairs.size > 0) this.forget((id) => id === table);
+  }
+
+  foliosGone(pfn: number, pages: number): void {
+    if (this.pairs.size === 0) return;
+    const [from, to] = [folioId(pfn), folioId(pfn + pages)];
+    this.forget((id) => id >= from && id < to);
+  }
+
+  private say(invariant: string, title: string, detail?: string): void {
+    this.k.report(invariant, title);
+    if (detail) this.k.findings[this.k.findings.length - 1].detail = detail;
+  }
+}

@@ -1,0 +1,220 @@
+/**
+ * What must hold while tasks run: looked at as it happens, on every schedule.
+ *
+ * - locks: their order, and that none is taken twice (lock-order.ts)
+ * - data: a read returns what may be there (data.ts)
+ * - translations: no TLB and no device keeps a page that is freed or moved, or that a fork shares
+ * - devices: none maps what is being invalidated; what one has for itself no CPU reaches
+ * - page tables and folios that are free are left alone
+ */
+import {
+  type Lock,
+  type Monitor,
+  PG_ANON_EXCLUSIVE,
+  PTE_WRITE,
+  ptePfn,
+  type Taking,
+} from '../machine/index.ts';
+import { folioTestAnon, pageFolio } from '../mm/folio.ts';
+import type { Kernel } from '../mm/kernel.ts';
+import { DataOracle, wordOf } from './data.ts';
+import { LockOrder } from './lock-order.ts';
+
+/** An invalidation under way. */
+interface Invalidation {
+  readonly space: number;
+  readonly start: number;
+  readonly end: number;
+  readonly range: object;
+  readonly owner: object | null;
+}
+
+/** What the notifiers call an invalidation, among locks. */
+const INVALIDATION = 'invalidation';
+
+export class Watch implements Monitor {
+  readonly locks: LockOrder;
+  readonly data: DataOracle | null;
+  private active: Invalidation[] = [];
+
+  /**
+   * @param k a machine on which no task runs yet
+   * @param data whether every operation that takes memory away or copies it is told to `data`
+   */
+  constructor(
+    private readonly k: Kernel,
+    data: boolean,
+  ) {
+    this.locks = new LockOrder(k);
+    this.data = data ? new DataOracle(k) : null;
+  }
+
+  /** Before each schedule. */
+  reset(): void {
+    this.locks.reset();
+    this.data?.reset();
+    if (this.active.length > 0) this.active = [];
+  }
+
+  /** Begins to look. */
+  attach(): void {
+    this.k.monitor = this;
+    this.k.tables.onRelease = (table) => this.onTableFree(table);
+  }
+
+  // ---- locks ----
+
+  onLock(lock: Lock, taking: Taking): void {
+    this.locks.lock(lock, taking);
+  }
+
+  onUnlock(lock: Lock): void {
+    this.locks.unlock(lock);
+  }
+
+  onFolioLock(folio: number, taking: Taking): void {
+    this.locks.lockFolio(folio, taking);
+    if (this.k.pages.isFree(folio)) this.k.report('use after free', 'a free folio is locked');
+  }
+
+  onFolioUnlock(folio: number): void {
+    this.locks.unlockFolio(folio);
+  }
+
+  onWait(what: string): void {
+    this.locks.wait(what);
+  }
+
+  // ---- tables ----
+
+  onTableFree(table: number): void {
+    this.locks.tableGone(table);
+  }
+
+  onEntry(ptep: number): void {
+    const { tables } = this.k;
+    if (tables.isFree(tables.tableOf(ptep))) {
+      this.k.report('use after free', 'an entry of a free page table is written');
+    }
+  }
+
+  // ---- accesses ----
+
+  /** Whether an anonymous page may be written to by the process that maps it. */
+  private checkOwn(who: string, space: number, pfn: number): void {
+    const { k } = this;
+    if (!folioTestAnon(k, pageFolio(k, pfn)) || k.pages.flags[pfn] & PG_ANON_EXCLUSIVE) return;
+    // a fork shares pages before the TLBs are flushed
+    if (k.mms.find(({ id }) => id === space)?.mmapLock.owner) return;
+    k.report('exclusive', `${who} writes to a page that the process may share`);
+  }
+
+  onCpuAccess(space: number, vpn: number, pfn: number, word: number, write: boolean): void {
+    const { k } = this;
+    if (k.pages.isFree(pfn)) {
+      k.report('use after free', `a CPU ${write ? 'writes to' : 'reads'} a free page`);
+      return;
+    }
+    for (const view of k.deviceViews) {
+      if (view.mm.id === space && view.table.hasExclusive(vpn)) {
+        k.report('exclusive', 'a CPU reaches a page that a device has for itself');
+      }
+    }
+    if (write) this.checkOwn('a CPU', space, pfn);
+    this.data?.access('a CPU', space, vpn, word, write);
+  }
+
+  onDeviceAccess(
+    space: number,
+    vpn: number,
+    pfn: number,
+    bytes: Uint8Array,
+    write: boolean,
+    _device: object,
+  ): void {
+    const { k } = this;
+    if (k.pages.isFree(pfn)) {
+      k.report('use after free', `a device ${write ? 'writes to' : 'reads'} a free page`);
+      return;
+    }
+    if (write) this.checkOwn('a device', space, pfn);
+    this.data?.access('a device', space, vpn, wordOf(bytes), write);
+  }
+
+  // ---- pages ----
+
+  onMove(pfn: number): void {
+    this.untranslated(pfn, 1, true, 'moved', 'can write to');
+  }
+
+  onFree(pfn: number, pages: number): void {
+    this.locks.foliosGone(pfn, pages);
+    this.untranslated(pfn, pages, false, 'freed', 'reaches');
+  }
+
+  private untranslated(
+    pfn: number,
+    pages: number,
+    writable: boolean,
+    fate: string,
+    can: string,
+  ): void {
+    const { k } = this;
+    for (const tlb of k.tlbs) {
+      if (tlb.translationTo(pfn, pages, writable) >= 0) {
+        k.report('TLB', `a page is ${fate} that a CPU still ${can}`);
+      }
+    }
+    for (const view of k.deviceViews) {
+      if (view.table.pageOf(pfn, pages, writable) >= 0) {
+        k.report('device page table', `a page is ${fate} that a device still ${can}`);
+      }
+    }
+  }
+
+  onFork(parent: number): void {
+    const { k } = this;
+    for (const tlb of k.tlbs) {
+      for (const { space, pte } of tlb.cached()) {
+        if (space !== parent || !(pte & PTE_WRITE)) continue;
+        const pfn = ptePfn(pte);
+        if (k.pages.isFree(pfn) || !folioTestAnon(k, pageFolio(k, pfn))) continue;
+        if (!(k.pages.flags[pfn] & PG_ANON_EXCLUSIVE)) {
+          k.report('TLB', 'a CPU can write to a page that a fork shares');
+        }
+      }
+    }
+  }
+
+  // ---- invalidations ----
+
+  onInvalidate(
+    space: number,
+    start: number,
+    end: number,
+    range: object,
+    owner: object | null,
+  ): void {
+    const { k } = this;
+    this.locks.begin(INVALIDATION);
+    this.active.push({ space, start, end, range, owner });
+    for (const view of k.deviceViews) {
+      if (view.mm.id !== space || view.device === owner) continue;
+      if (view.table.firstIn(start, end - 1) >= 0) {
+        k.report('device page table', 'a device keeps a page that was invalidated');
+      }
+    }
+  }
+
+  onInvalidateEnd(range: object): void {
+    this.locks.end(INVALIDATION);
+    this.active = this.active.filter((a) => a.range !== range);
+  }
+
+  onDeviceMap(space: number, vpn: number, device: object): void {
+    for (const a of this.active) {
+      if (a.space !== space || vpn < a.start || vpn >= a.end || a.owner === device) continue;
+      this.k.report('device page table', 'a device maps a page that is being invalidated');
+    }
+  }
+}
