@@ -5,5 +5,6 @@ export default defineConfig({
     environment: 'node',
     include: ['test/**/*.long.ts'],
     testTimeout: 24 * 3600_000,
+    hookTimeout: 600_000,
   },
 });

@@ -62,10 +62,36 @@ export interface DeviceResult {
 }
 
 /** Pages `first` to `last`, both inclusive, were invalidated. */
-export interface Invalidated {
-  first: number;
-  last: number;
-  sequence: number;
+interface Invalidated {
+  readonly first: number;
+  readonly last: number;
+  readonly sequence: number;
+  /** By the walk that is watched: it split a huge page. */
+  readonly split: boolean;
+}
+
+/** A walk that will map what it finds, and what was invalidated since it began. */
+export class Watch {
+  private readonly invalidated: Invalidated[] = [];
+
+  constructor(private readonly range: HmmRange) {}
+
+  note(k: Kernel, first: number, last: number, sequence: number): void {
+    const split = this.range.walker === k.current;
+    this.invalidated.push({ first, last, sequence, split });
+  }
+
+  /**
+   * Whether a page was invalidated since the walk looked at it, or by the walk's own splits: two
+   * passes of a driver map a page before any is split.
+   */
+  isStale(vpn: number): boolean {
+    const since = this.range.notifierSeq;
+    return this.invalidated.some(
+      ({ first, last, sequence, split }) =>
+        (split || sequence > since) && first <= vpn && vpn <= last,
+    );
+  }
 }
 
 /** An open device file: the mirror of one address space (struct dmirror). */
@@ -79,8 +105,8 @@ export class Dmirror {
   readonly notifier: IntervalNotifier;
   /** The next allocation of a page, here or in RAM, fails (HMM_DMIRROR_FLAG_FAIL_ALLOC). */
   failAlloc = false;
-  /** While a walk is under way that will map what it finds: what was invalidated since. */
-  readonly watches = new Set<Invalidated[]>();
+  /** Walks under way that will map what they find. */
+  readonly watches = new Set<Watch>();
   readonly number: number;
 
   constructor(
@@ -126,9 +152,7 @@ const MIRROR_OPS: IntervalNotifierOps = {
     }
     mmuIntervalSetSeq(notifier, sequence);
     dmirror.pt.eraseRange(range.start, range.end);
-    for (const watch of dmirror.watches) {
-      watch.push({ first: range.start, last: range.end, sequence });
-    }
+    for (const watch of dmirror.watches) watch.note(k, range.start, range.end, sequence);
     if (k.stepping) yield k.release(dmirror.mutex);
     k.unlock(dmirror.mutex);
     return true;

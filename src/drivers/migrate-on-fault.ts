@@ -25,10 +25,12 @@ import { hmmRangeFault } from '../hmm/range.ts';
 import type { FaultUnits, HmmRange } from '../hmm/walk-state.ts';
 import { EBUSY, EFAULT } from '../machine/errno.ts';
 import type { Kernel$ } from '../machine/step.ts';
-import { folioIsZoneDevice } from '../mm/folio.ts';
+import { folioIsZoneDevice, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
+import { isDevicePrivate, softleafToPfn } from '../mm/leafops.ts';
+import { pagePgmap } from '../mm/memremap.ts';
 import { mmuIntervalReadBegin } from '../mm/mmu-notifier.ts';
-import { pmdpOf, pteOffsetMap, ptepGet } from '../mm/pgtable.ts';
+import { hugeStart, pmdIsHuge, pmdpOf, pteOffsetMap, ptepGet } from '../mm/pgtable.ts';
 import { VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { DPT_READ, DPT_WRITE, tagOf } from './device-table.ts';
 import {
@@ -37,8 +39,8 @@ import {
   type Dmirror,
   deviceAccess,
   deviceRange,
-  type Invalidated,
   readBack,
+  Watch,
 } from './dmirror.ts';
 import { migratePrepared, migrateToDevice } from './dmirror-migrate.ts';
 
@@ -102,21 +104,29 @@ function isHole(k: Kernel, vma: Vma, vpn: number): boolean {
   return ptep >= 0 && ptepGet(k, ptep) === 0;
 }
 
-/** Whether a page was invalidated since the walk looked at it. */
-function isStale(range: HmmRange, watch: readonly Invalidated[], vpn: number): boolean {
-  return watch.some(
-    ({ first, last, sequence }) => sequence > range.notifierSeq && first <= vpn && vpn <= last,
-  );
+/**
+ * Whether the device must fault where a huge page of its own is mapped. Which pages of that a walk
+ * reports depends on where its range begins (7.3.4's `hmm_vma_handle_absent_pmd()`), so that such a
+ * chunk is left to plain faults, and before anything of it has changed.
+ */
+function* hasOwnHuge(k: Kernel, dmirror: Dmirror, start: number, end: number): Kernel$<boolean> {
+  for (let vpn = start; vpn < end; vpn = hugeStart(k, vpn) + k.geometry.ptrsPerPte) {
+    const pmdp = pmdpOf(k, dmirror.mm, vpn);
+    if (pmdp < 0) continue;
+    if (k.stepping) yield k.readEntry(pmdp);
+    const pmd = ptepGet(k, pmdp);
+    if (!pmdIsHuge(pmd) || !isDevicePrivate(pmd)) continue;
+    if (pagePgmap(k, pageFolio(k, softleafToPfn(pmd))).owner === dmirror.device) return true;
+  }
+  return false;
 }
 
 /**
  * Maps the pages that a range fault gave; the mutex is held. Those that migrate are mapped again when
- * they have. A page that was invalidated since the walk looked at it is left out: the device faults
- * again when it comes there.
+ * they have. A page that is stale is left out: the device faults again when it comes there.
  * @param from first page that was asked for
  * @returns false when a page was not given as asked for, or is part of a huge page that the device
- * has already: which pages of that a walk reports depends on where its range begins, so that is left
- * to the plain fault
+ * has got meanwhile: that is left to the plain fault
  */
 function mapFound(
   k: Kernel,
@@ -124,11 +134,11 @@ function mapFound(
   range: HmmRange,
   from: number,
   write: boolean,
-  watch: readonly Invalidated[],
+  watch: Watch,
 ): boolean {
   for (let vpn = from; vpn < range.end; vpn++) {
     const entry = range.hmmPfns[vpn - range.start];
-    if (!(entry & HMM_PFN_VALID) || isStale(range, watch, vpn)) continue;
+    if (!(entry & HMM_PFN_VALID) || watch.isStale(vpn)) continue;
     const huge = hmmPfnToMapOrder(entry, k.geometry.pmdOrder) > 0;
     if (huge && folioIsZoneDevice(k, hmmPfnToPfn(entry))) return false;
     if (write && !(entry & HMM_PFN_WRITE)) return false;
@@ -166,7 +176,7 @@ function* onePass(
   range.start = start;
   range.end = end;
   range.migrate = args;
-  const watch: Invalidated[] = [];
+  const watch = new Watch(range);
   if (k.stepping) yield k.acquire(mutex);
   k.lock(mutex);
   dmirror.watches.add(watch);
@@ -199,7 +209,7 @@ function* onePass(
   if (k.stepping) yield k.release(mutex);
   k.unlock(mutex);
   for (let i = 0; i < pages && !ret; i++) {
-    const hole = !(range.hmmPfns[i] & HMM_PFN_VALID) && !isStale(range, watch, start + i);
+    const hole = !(range.hmmPfns[i] & HMM_PFN_VALID) && !watch.isStale(start + i);
     if (hole && !(args.src[i] & MIGRATE_PFN_MIGRATE)) left.push(start + i);
   }
   return ret;
@@ -244,8 +254,8 @@ function* unifiedChunk(
   const parts = accessibleParts(dmirror, start, end, write);
   let misses = yield* missesOf(k, dmirror, start, end, write);
   const left: number[] = [];
-  let ret = parts ? 0 : 1;
-  for (const part of parts ?? []) {
+  let ret = !parts || (yield* hasOwnHuge(k, dmirror, misses.first, end)) ? 1 : 0;
+  for (const part of ret ? [] : (parts ?? [])) {
     for (;;) {
       ret = yield* onePass(k, dmirror, part.vma, part.start, part.end, write, misses, left);
       if (ret !== -EBUSY) break;

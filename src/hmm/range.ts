@@ -315,6 +315,19 @@ function isPrepared(k: Kernel, walk: HmmVmaWalk, vpn: number): boolean {
   return first >= 0 && (hmmPfns[first] & HMM_PFN_COMPOUND) !== 0;
 }
 
+/**
+ * Whether an earlier round is done with a page: it prepared it, or nothing was asked for there and
+ * nothing was found that could be given or migrated. Such a page stays as it was found.
+ */
+function isDone(k: Kernel, walk: HmmVmaWalk, vpn: number): boolean {
+  if (isPrepared(k, walk, vpn)) return true;
+  const { range, requests } = walk;
+  const at = vpn - range.start;
+  if (vpn >= walk.done || range.hmmPfns[at] & HMM_PFN_VALID) return false;
+  const request = ((requests?.[at] ?? 0) & range.pfnFlagsMask) | range.defaultFlags;
+  return !(request & HMM_PFN_REQ_FAULT);
+}
+
 function prepareOps(k: Kernel): PrepareOps {
   return k.walk === 'as-posted' ? AS_POSTED : UNIFIED;
 }
@@ -544,7 +557,7 @@ function* refresh(k: Kernel, walk: HmmVmaWalk, notifier: IntervalNotifier): Kern
   range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
   const pfns = range.hmmPfns;
   for (let vpn = walk.last - 1; vpn >= range.start; vpn--) {
-    if (isPrepared(k, walk, vpn)) continue;
+    if (isDone(k, walk, vpn)) continue;
     const at = vpn - range.start;
     pfns[at] = walk.requests ? walk.requests[at] : pfns[at] & HMM_PFN_INOUT_FLAGS;
     walk.last = vpn;
@@ -552,19 +565,19 @@ function* refresh(k: Kernel, walk: HmmVmaWalk, notifier: IntervalNotifier): Kern
 }
 
 /**
- * One round of a walk, from `last` on. What an earlier round prepared is passed over, whatever is
- * mapped there by now: its folio is locked, and its result says which one that is. (7.3.4 has no walk
- * that comes by again.)
+ * One round of a walk, from `last` on. What an earlier round is done with is passed over, whatever is
+ * mapped there by now: the folio of a prepared page is locked, and its result says which one that is.
+ * (7.3.4 has no walk that comes by again.)
  */
 function* walkRound(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
   const { end } = walk.range;
   for (let vpn = walk.last; vpn < end; ) {
-    if (isPrepared(k, walk, vpn)) {
+    if (isDone(k, walk, vpn)) {
       vpn++;
       continue;
     }
     let to = vpn + 1;
-    while (to < walk.done && !isPrepared(k, walk, to)) to++;
+    while (to < walk.done && !isDone(k, walk, to)) to++;
     if (to >= walk.done) to = end;
     const ret = yield* walkPageRange(k, mm, vpn, to, HMM_OPS, walk);
     if (ret) return ret;
@@ -602,7 +615,9 @@ export function* hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
       }
     }
     walk.requiredFault = 0;
+    range.walker = k.current;
     ret = yield* walkRound(k, mm, walk);
+    range.walker = null;
     if (walk.last > walk.done) walk.done = walk.last;
     if (ret === HMM_FAULT_PENDING) {
       // a fault tells the notifiers itself: one's own invalidation must not be open then

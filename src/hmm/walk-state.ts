@@ -4,6 +4,7 @@
  * Models: include/linux/hmm.h struct hmm_range, mm/hmm.c struct hmm_vma_walk
  */
 import type { Lock } from '../machine/lock.ts';
+import type { Task } from '../machine/task.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import type { Mm } from '../mm/mm.ts';
 import type { IntervalNotifier, NotifierRange } from '../mm/mmu-notifier.ts';
@@ -31,6 +32,11 @@ export interface HmmRange {
   migrate: MigrateVma | null;
   /** How far one fault reaches; without it, to the end of the table or the area. */
   faultUnits?: FaultUnits;
+  /**
+   * Who walks, while it looks and prepares; null while it faults. What it invalidates meanwhile it
+   * invalidates by splitting huge pages.
+   */
+  walker?: Task | null;
 }
 
 /**

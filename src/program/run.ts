@@ -14,7 +14,7 @@ export interface RunOptions {
   /** Keep a ledger of who holds each reference. */
   ledger?: boolean;
   /** Is shown each operation's result as it comes. */
-  onResult?: (result: Result, op: Op, index: number) => void;
+  onResult?: (result: Result, op: Op, index: number, system: System) => void;
 }
 
 /** A modelled WARN or BUG, or an invariant that broke. */
@@ -86,7 +86,7 @@ export function runProgram(program: Program, options: RunOptions = {}): RunOutco
     try {
       const result = run(kernel, perform(system, op));
       results.push(result);
-      options.onResult?.(result, op, index);
+      options.onResult?.(result, op, index, system);
     } catch (error) {
       if (!(error instanceof KernelBug)) throw error;
       stopped = true;

@@ -23,8 +23,17 @@ export interface Profile {
   readonly sizes: readonly number[];
   /** Operations at most, without the mappings at the start. */
   readonly length: number;
-  /** Ask for huge pages at the start. */
-  readonly huge?: boolean;
+  /** Huge pages: asked for at the start, and ranges that follow their edges. */
+  readonly huge?: HugePages;
+}
+
+interface HugePages {
+  /** Base pages of a huge page, as a power of two. */
+  readonly order: number;
+  /** Bytes of a page. */
+  readonly pageBytes: number;
+  /** First pages that a buffer may have. */
+  readonly starts: readonly number[];
 }
 
 const BASE: Weights = {
@@ -78,6 +87,40 @@ const fork: Profile = {
   processes: 4,
 };
 
+const HUGE_ADVICE = [...ADVICE, 'collapse', 'collapse', 'hugepage'];
+
+const thp = { ...base, advice: HUGE_ADVICE };
+const thpFork = {
+  ...fork,
+  advice: [...HUGE_ADVICE, 'dontfork'],
+  weights: { ...BASE, fork: 5 },
+  processes: 3,
+};
+/** The profiles of the recorded corpus for huge pages, and more, whatever the geometry. */
+const HUGE = {
+  thp,
+  'thp-fork': thpFork,
+  'mof-thp': { ...thp, weights: { ...BASE, fault_migrate_to_dev: 24 } },
+  'mof-thp-fork': { ...thpFork, weights: { ...BASE, fork: 5, fault_migrate_to_dev: 20 } },
+  'everything-thp': {
+    ...thpFork,
+    kinds: ['anon', 'anon', 'anon', 'anon-shared', 'file-private', 'file-shared'],
+    weights: { ...BASE, fork: 5, fault_migrate_to_dev: 12 },
+    processes: 4,
+    length: 32,
+  },
+} as const satisfies Record<string, Profile>;
+
+/** Huge pages of `2 ** order` pages; buffers of one to three of them, some with odd ends. */
+function withHuge(profile: Profile, order: number, pageBytes: number): Profile {
+  const pages = 1 << order;
+  return {
+    ...profile,
+    huge: { order, pageBytes, starts: [0, 0, 0, pages / 2, pages - 1] },
+    sizes: [pages, 2 * pages, 2 * pages, 2 * pages + pages / 2 + 1, 3 * pages],
+  };
+}
+
 /** The profiles of the recorded corpus for base pages, and one with everything. */
 export const PROFILES = {
   base,
@@ -94,13 +137,27 @@ export const PROFILES = {
 } as const satisfies Record<string, Profile>;
 export type ProfileName = keyof typeof PROFILES;
 
+/** Pages of a huge page: the default, one of two of a device's faults (32 pages each), a small one. */
+export const HUGE_PAGES = [512, 64, 4] as const;
+export type HugeProfileName = `${keyof typeof HUGE}-${(typeof HUGE_PAGES)[number]}`;
+
+/** The profiles of huge pages; a name ends in the pages that a huge page has. */
+export const HUGE_PROFILES = Object.fromEntries(
+  Object.entries(HUGE).flatMap(([name, profile]) =>
+    HUGE_PAGES.map((pages) => {
+      const huge = withHuge(profile, Math.log2(pages), pages === 512 ? 4096 : 16);
+      return [`${name}-${pages}`, huge];
+    }),
+  ),
+) as Record<HugeProfileName, Profile>;
+
 /** One drawn operation: every choice that any operation needs, as a number without bounds. */
 interface Draw {
   op: OpName;
   proc: number;
   buf: number;
   /** How the range is found: a whole buffer, a page, any range, or near the last one. */
-  extent: 'whole' | 'page' | 'any' | 'again' | 'near';
+  extent: 'whole' | 'page' | 'any' | 'again' | 'near' | 'huge' | 'edge';
   from: number;
   count: number;
   dev: number;
@@ -112,6 +169,7 @@ interface Mapping {
   kind: number;
   prot: number;
   size: number;
+  start: number;
 }
 
 const number = fc.nat(9999);
@@ -127,6 +185,8 @@ function drawOf(profile: Profile): fc.Arbitrary<Draw> {
     { arbitrary: fc.constant('any' as const), weight: 30 },
     { arbitrary: fc.constant('again' as const), weight: 15 },
     { arbitrary: fc.constant('near' as const), weight: 15 },
+    { arbitrary: fc.constant('huge' as const), weight: profile.huge ? 45 : 0 },
+    { arbitrary: fc.constant('edge' as const), weight: profile.huge ? 20 : 0 },
   ];
   return fc.record({
     op: fc.oneof(...ops),
@@ -146,7 +206,8 @@ function drawOf(profile: Profile): fc.Arbitrary<Draw> {
 class Builder {
   readonly ops: Op[] = [];
   private readonly live = [0];
-  private readonly sizes: number[] = [];
+  /** Of each buffer, what is mapped at first. */
+  private readonly buffers: { page: number; pages: number }[] = [];
   private last = { buf: 0, page: 0, pages: 1 };
   private tag = 1;
 
@@ -156,43 +217,62 @@ class Builder {
     this.ops.push(op as Op);
   }
 
-  map({ kind, prot, size }: Mapping): void {
-    const { kinds, prots, sizes } = this.profile;
-    const buf = this.sizes.length;
+  map({ kind, prot, size, start }: Mapping): void {
+    const { kinds, prots, sizes, huge } = this.profile;
+    const buf = this.buffers.length;
+    const page = huge ? huge.starts[start % huge.starts.length] : 0;
     const pages = sizes[size % sizes.length];
-    this.sizes.push(pages);
+    this.buffers.push({ page, pages });
     this.add({
       op: 'mmap',
       proc: 0,
       buf,
-      page: 0,
+      page,
       pages,
       // the first buffer can be written
       prot: buf === 0 ? 'rw' : prots[prot % prots.length],
       kind: kinds[kind % kinds.length],
     });
-    if (this.profile.huge) {
-      this.add({ op: 'madvise', proc: 0, buf, page: 0, pages, advice: 'hugepage' });
-    }
+    if (huge) this.add({ op: 'madvise', proc: 0, buf, page, pages, advice: 'hugepage' });
   }
 
-  private range(draw: Draw): { buf: number; page: number; pages: number } {
-    if (draw.extent === 'again') return this.last;
-    const buf = draw.extent === 'near' ? this.last.buf : draw.buf % this.sizes.length;
-    const size = this.sizes[buf];
-    let page = draw.from % size;
-    let pages = 1 + (draw.count % (size - page));
-    if (draw.extent === 'whole') {
-      page = 0;
-      pages = size;
-    } else if (draw.extent === 'page') pages = 1;
-    else if (draw.extent === 'near') {
-      const end = Math.min(size, this.last.page + this.last.pages + (draw.count % 5));
-      page = Math.max(0, this.last.page - (draw.from % 5));
-      pages = Math.max(1, end - page);
-    }
-    this.last = { buf, page, pages };
+  /** The part of a buffer from `start`, `length` pages long, or what there is of it. */
+  private clip(buf: number, start: number, length: number): typeof this.last {
+    const { page, pages } = this.buffers[buf];
+    const first = Math.min(Math.max(start, page), page + pages - 1);
+    const end = Math.min(Math.max(start + length, first + 1), page + pages);
+    this.last = { buf, page: first, pages: end - first };
     return this.last;
+  }
+
+  private range(draw: Draw): typeof this.last {
+    const { last, buffers } = this;
+    const { from, count } = draw;
+    if (draw.extent === 'again') return last;
+    const buf = draw.extent === 'near' ? last.buf : draw.buf % buffers.length;
+    const { page, pages } = buffers[buf];
+    const huge = 1 << (this.profile.huge?.order ?? 0);
+    switch (draw.extent) {
+      case 'whole':
+        return this.clip(buf, page, pages);
+      case 'page':
+        return this.clip(buf, page + (from % pages), 1);
+      case 'any':
+        return this.clip(buf, page + (from % pages), 1 + (count % (pages - (from % pages))));
+      case 'near': {
+        const first = last.page - (from % 5);
+        return this.clip(buf, first, last.page + last.pages + (count % 5) - first);
+      }
+      case 'huge': {
+        const first = Math.floor((page + (from % pages)) / huge) * huge;
+        return this.clip(buf, first, huge * (1 + (count % 8 === 0 ? 1 : 0)));
+      }
+      case 'edge': {
+        const first = Math.floor((page + (from % pages)) / huge) * huge;
+        const offset = [0, 1, -1, huge / 2][from % 4];
+        return this.clip(buf, first + offset, [1, 2, huge / 2, huge - 1, huge, 8][count % 6]);
+      }
+    }
   }
 
   one(draw: Draw): void {
@@ -242,12 +322,18 @@ class Builder {
         return;
       case 'mremap': {
         // into one of the buffers, or into one of two that start empty
-        const toBuf = pick % (this.sizes.length + 2);
-        if (toBuf >= this.sizes.length) {
-          while (this.sizes.length <= toBuf) this.sizes.push(profile.sizes[0]);
-        }
-        const toPage = draw.count % 8;
-        this.sizes[toBuf] = Math.max(this.sizes[toBuf], toPage + range.pages);
+        const { buffers } = this;
+        const toBuf = pick % (buffers.length + 2);
+        while (buffers.length <= toBuf) buffers.push({ page: 0, pages: profile.sizes[0] });
+        const huge = 1 << (profile.huge?.order ?? 3);
+        // the same place in a huge page, or another
+        const toPage = profile.huge
+          ? [range.page, range.page % huge, 0, 1][draw.count % 4]
+          : draw.count % 8;
+        const target = buffers[toBuf];
+        const end = Math.max(target.page + target.pages, toPage + range.pages);
+        target.page = Math.min(target.page, toPage);
+        target.pages = end - target.page;
         this.add({ op, proc, ...range, toBuf, toPage });
         return;
       }
@@ -268,13 +354,16 @@ class Builder {
 
 /** Programs of a profile. */
 export function programs(profile: Profile, name = 'random'): fc.Arbitrary<Program> {
-  const mapping = fc.record({ kind: number, prot: number, size: number });
+  const mapping = fc.record({ kind: number, prot: number, size: number, start: number });
   const mappings = fc.array(mapping, { minLength: 1, maxLength: 3, size: 'max' });
   const draws = fc.array(drawOf(profile), { maxLength: profile.length, size: 'max' });
   return fc.tuple(mappings, draws).map(([first, rest]) => {
     const builder = new Builder(profile);
     for (const one of first) builder.map(one);
     for (const one of rest) builder.one(one);
-    return { name, ops: builder.ops };
+    const { huge } = profile;
+    if (!huge) return { name, ops: builder.ops };
+    const machine = { pmdOrder: huge.order, pageBytes: huge.pageBytes };
+    return { name, machine, ops: builder.ops };
   });
 }

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { type Program, parseProgramFile } from '../../src/program/index.ts';
 
 /** The recorded profiles. */
@@ -8,12 +8,22 @@ export type RecordedProfile =
   | (typeof BASE_PAGE_PROFILES)[number]
   | (typeof HUGE_PAGE_PROFILES)[number];
 
-/** The recorded programs of a profile. */
-export function recorded(profile: RecordedProfile): Program[] {
-  const url = new URL(`../../corpus/${profile}.jsonl`, import.meta.url);
-  const file = parseProgramFile(readFileSync(url, 'utf8'), `${profile}.jsonl`);
+/** The files of the corpus. */
+export const CORPUS_FILES = readdirSync(new URL('../../corpus/', import.meta.url)).filter((name) =>
+  name.endsWith('.jsonl'),
+);
+
+/** The programs of a file of the corpus. */
+export function corpusFile(name: string): Program[] {
+  const url = new URL(`../../corpus/${name}`, import.meta.url);
+  const file = parseProgramFile(readFileSync(url, 'utf8'), name);
   if (file.badLines.length > 0) throw new Error(JSON.stringify(file.badLines[0]));
   return file.programs.map(({ program }) => program);
+}
+
+/** The recorded programs of a profile. */
+export function recorded(profile: RecordedProfile): Program[] {
+  return corpusFile(`${profile}.jsonl`);
 }
 
 /** Every `step`-th of a list. */

@@ -1,7 +1,17 @@
 /** Checking a property of random programs, with a failure that can be repeated. */
 import fc from 'fast-check';
 import type { Program } from '../../src/program/index.ts';
-import { PROFILES, type ProfileName, programs } from './arbitrary.ts';
+import {
+  HUGE_PROFILES,
+  type HugeProfileName,
+  PROFILES,
+  type ProfileName,
+  programs,
+} from './arbitrary.ts';
+
+const ALL = { ...PROFILES, ...HUGE_PROFILES };
+export type AnyProfileName = ProfileName | HugeProfileName;
+export const PROFILE_NAMES = Object.keys(ALL) as AnyProfileName[];
 
 export interface Runs {
   seed: number;
@@ -16,11 +26,11 @@ export interface Runs {
  * @throws Error with the shortest program found, and the line that repeats the failure
  */
 export function holdsFor(
-  name: ProfileName,
+  name: AnyProfileName,
   { seed, runs, path }: Runs,
   check: (program: Program) => string[],
 ): void {
-  const property = fc.property(programs(PROFILES[name]), (program) => check(program).length === 0);
+  const property = fc.property(programs(ALL[name]), (program) => check(program).length === 0);
   const replay = path === undefined ? {} : { path };
   const details = fc.check(property, { seed, numRuns: runs, ...replay });
   if (!details.failed) return;
