@@ -8,6 +8,7 @@ import {
 } from '../../src/hmm/migrate-args.ts';
 import { migrateVmaFinalize, migrateVmaPages, migrateVmaSetup } from '../../src/hmm/migrate-vma.ts';
 import type { Kernel$ } from '../../src/machine/index.ts';
+import type { Broken } from '../../src/mm/index.ts';
 import { parseConcurrentProgram } from '../../src/program/index.ts';
 import type { System } from '../../src/program/system.ts';
 
@@ -17,17 +18,41 @@ export type Body = (system: System) => Kernel$<unknown>;
 /** The small machine that every scenario runs on. */
 export const SMALL = { pmdOrder: 2, pageBytes: 16 };
 
+/** What else a scenario may need. */
+export interface Extras {
+  /** After the program's own setup, in a straight line. */
+  prepare?: (system: System) => void;
+  /** When every task has ended; after the usual checks. */
+  check?: (system: System) => Broken[];
+}
+
 /**
  * A scenario of a program and of tasks beside its own.
  * @param program as in a file; its `machine` must have a CPU for every task
  */
-export function withTasks(program: object, bodies: Record<string, Body>): Scenario<ProgramState> {
+export function withTasks(
+  program: object,
+  bodies: Record<string, Body>,
+  { prepare, check }: Extras = {},
+): Scenario<ProgramState> {
   const scenario = programScenario(parseConcurrentProgram(program));
   const tasks = Object.entries(bodies).map(([name, body]) => [
     name,
     ({ system }: ProgramState) => body(system),
   ]);
-  return { ...scenario, tasks: { ...scenario.tasks, ...Object.fromEntries(tasks) } };
+  return {
+    ...scenario,
+    tasks: { ...scenario.tasks, ...Object.fromEntries(tasks) },
+    setup(options): ProgramState {
+      const state = scenario.setup(options);
+      prepare?.(state.system);
+      return state;
+    },
+    check(state): Broken[] {
+      const broken = scenario.check?.(state) ?? [];
+      return broken.length > 0 || !check ? broken : check(state.system);
+    },
+  };
 }
 
 /** Runs `body` with mmap_lock held for reading. */
@@ -42,13 +67,18 @@ export function* underMmapLock(system: System, body: () => Kernel$<void>): Kerne
 }
 
 /** Arguments for a migration of RAM in process 0, of whole huge pages too. */
-export function migrationOf(system: System, page: number, pages: number): MigrateVma {
+export function migrationOf(
+  system: System,
+  page: number,
+  pages: number,
+  flags = MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND,
+): MigrateVma {
   const start = system.kernel.geometry.vpnOf(0, page);
   const args = migrateVmaArgs(pages, system.mirrors[0].device);
   args.vma = system.process(0).mm.lookupVma(start) ?? null;
   args.start = start;
   args.end = start + pages;
-  args.flags = MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND;
+  args.flags = flags;
   return args;
 }
 
@@ -60,11 +90,12 @@ export function prepareAndGiveUp(
   page: number,
   pages: number,
   prepared?: (system: System, args: MigrateVma) => void,
+  flags?: number,
 ): Body {
   return (system) =>
     underMmapLock(system, function* () {
       const k = system.kernel;
-      const args = migrationOf(system, page, pages);
+      const args = migrationOf(system, page, pages, flags);
       if (yield* migrateVmaSetup(k, args)) return;
       prepared?.(system, args);
       yield* migrateVmaPages(k, args);
