@@ -20,7 +20,7 @@ export { Execution, MAX_TASKS } from './execution.ts';
 export { Exhaustive, type ExhaustiveOptions } from './exhaustive.ts';
 export { fingerprint } from './fingerprint.ts';
 export { type ProgramState, programScenario } from './program.ts';
-export { Pct, type RandomOptions, RandomWalk, UniformWalk } from './random.ts';
+export { Pct, type RandomOptions, RandomWalk, Turns, UniformWalk } from './random.ts';
 export { type PagePart, type Report, report, reportPage, reportText } from './report.ts';
 export type { Scenario, SetupOptions } from './scenario.ts';
 export {

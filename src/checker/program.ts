@@ -6,6 +6,7 @@ import {
   checkPlaces,
   checkShutDown,
   checkSystem,
+  compareResults,
   describeSystem,
   type Op,
   perform,
@@ -25,6 +26,17 @@ export interface ProgramState {
   after: Result[];
 }
 
+/** An operation says what it must return: reports the first field that is otherwise. */
+function compare(system: System, op: Op, result: Result): void {
+  const different = op.expect && compareResults([{ ...result, ...op.expect }], [result]);
+  if (!different) return;
+  const show = (value: unknown): string => JSON.stringify(value) ?? 'nothing';
+  const { field } = different;
+  const must = show(op.expect?.[field as keyof Result]);
+  const is = show(result[field as keyof Result]);
+  system.kernel.report('expectation', `${op.op}: ${field} must be ${must}, is ${is}`);
+}
+
 /** What an operation does to memory, for those who look at the data. */
 function changeOf(op: Op): Change | null {
   switch (op.op) {
@@ -41,6 +53,8 @@ function changeOf(op: Op): Change | null {
     case 'madvise':
       if (op.advice === 'dontneed') return 'discard';
       return op.advice === 'free' ? 'give up' : null;
+    case 'oom_reap':
+      return 'give up';
     default:
       return null;
   }
@@ -50,6 +64,9 @@ function begin(system: System, op: Op, data: DataOracle | null): Pending | null 
   const change = data && changeOf(op);
   if (!data || !change) return null;
   const { mm } = system.process(op.proc);
+  if (op.op === 'oom_reap') {
+    return data.begin(change, mm, mm.vmas[0]?.start ?? 0, mm.vmas.at(-1)?.end ?? 0);
+  }
   if (!('buf' in op) || !('pages' in op)) return data.begin(change, mm);
   const { geometry } = system.kernel;
   const start = geometry.vpnOf(op.buf, op.page);
@@ -71,7 +88,11 @@ function* performWatched(system: System, op: Op): Kernel$<Result> {
 }
 
 function* taskBody({ system, results }: ProgramState, name: string, ops: Op[]): Kernel$<void> {
-  for (const op of ops) results[name].push(yield* performWatched(system, op));
+  for (const op of ops) {
+    const result = yield* performWatched(system, op);
+    results[name].push(result);
+    compare(system, op, result);
+  }
 }
 
 /** The most CPUs that a machine has. */
@@ -103,7 +124,9 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
       });
       const lists = [program.setup, ...names.map((name) => program.tasks[name]), program.after];
       for (const ops of lists) checkPlaces({ name: program.name, ops }, system);
-      for (const op of program.setup) runToEnd(system.kernel, perform(system, op));
+      for (const op of program.setup) {
+        compare(system, op, runToEnd(system.kernel, perform(system, op)));
+      }
       const results = Object.fromEntries(names.map((name) => [name, []]));
       return { system, results, after: [] };
     },
@@ -111,8 +134,11 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
       const { system } = state;
       const broken = checkSystem(system);
       if (broken.length > 0) return broken;
-      for (const op of program.after)
-        state.after.push(runToEnd(system.kernel, performWatched(system, op)));
+      for (const op of program.after) {
+        const result = runToEnd(system.kernel, performWatched(system, op));
+        state.after.push(result);
+        compare(system, op, result);
+      }
       if (program.after.length > 0) broken.push(...checkSystem(system));
       return broken;
     },

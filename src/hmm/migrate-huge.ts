@@ -5,7 +5,7 @@
  */
 import { PG_UPTODATE } from '../machine/page.ts';
 import { PTE_WRITE, pteMkdirty, ptePfn } from '../machine/pte.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role, Space } from '../machine/step.ts';
 import { anonVmaPrepare } from '../mm/anon-vma.ts';
 import {
   folioAddLru,
@@ -20,6 +20,7 @@ import { folioSplitUnmapped, splitHugePmdAddress } from '../mm/huge-split.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { makeReadableDevicePrivateEntry, makeWritableDevicePrivateEntry } from '../mm/leafops.ts';
 import { Holder } from '../mm/ledger.ts';
+import { checkStableAddressSpace } from '../mm/oom.ts';
 import { pgtableDeposit, pmdTransHuge, ptepGet, ptlOf, setPte } from '../mm/pgtable.ts';
 import { folioAddNewAnonRmap } from '../mm/rmap.ts';
 import { VM_WRITE, type Vma } from '../mm/vma.ts';
@@ -66,11 +67,11 @@ export function* insertHugePmdPage(
     if (vma.flags & VM_WRITE) entry = pteMkdirty(entry) | PTE_WRITE;
   }
   const ptl = ptlOf(k, pmdp);
-  if (k.stepping) yield k.acquire(ptl);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Flags, mm.id, Role.Read);
   k.lock(ptl);
   const pmd = ptepGet(k, pmdp);
   const zero = pmdTransHuge(pmd) && k.isHugeZero(ptePfn(pmd));
-  if (pmd === 0 || zero) {
+  if (!checkStableAddressSpace(mm) && (pmd === 0 || zero)) {
     mm.anonPages += pages;
     folioAddNewAnonRmap(k, folio, vma, vpn);
     if (!folioIsZoneDevice(k, folio)) yield* folioAddLru(k, folio);

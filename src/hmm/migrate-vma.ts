@@ -37,6 +37,7 @@ import {
   type NotifierRange,
   notifierRange,
 } from '../mm/mmu-notifier.ts';
+import { checkStableAddressSpace } from '../mm/oom.ts';
 import {
   pmdAlloc,
   pmdTransHuge,
@@ -196,11 +197,13 @@ function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): K
   const ptep = pteOffsetMap(k, pmdp, vpn);
   if (ptep < 0) return;
   const ptl = ptlOf(k, ptep);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Entry, ptep, Role.Read);
+  const look = Role.Read;
+  if (k.stepping) yield k.acquire(ptl).and(Space.Entry, ptep, look).and(Space.Flags, mm.id, look);
   k.lock(ptl);
   const orig = ptepGet(k, ptep);
   const zero = ptePresent(orig) && (orig & PTE_SPECIAL) !== 0;
-  if (pteOffsetMap(k, pmdp, vpn) === ptep && (orig === 0 || zero)) {
+  const stable = !checkStableAddressSpace(mm);
+  if (pteOffsetMap(k, pmdp, vpn) === ptep && stable && (orig === 0 || zero)) {
     mm.anonPages++;
     folioAddNewAnonRmap(k, folio, vma, vpn);
     if (!folioIsZoneDevice(k, folio)) yield* folioAddLru(k, folio);

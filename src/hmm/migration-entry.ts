@@ -4,7 +4,7 @@
  * Models: mm/migrate_device.c migrate_vma_collect_pmd() (its inner part)
  */
 import { PG_DIRTY } from '../machine/page.ts';
-import { pteDirty, ptePresent } from '../machine/pte.ts';
+import { pteDirty, ptePfn, ptePresent } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import {
   folioFree,
@@ -19,7 +19,7 @@ import {
 import { splitFolio } from '../mm/huge-memory.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { Holder } from '../mm/ledger.ts';
-import { ptepGetAndClear, setPte } from '../mm/pgtable.ts';
+import { flushCachePage, ptepGet, ptepGetAndClear, setPte } from '../mm/pgtable.ts';
 import { folioRemoveRmapPte, folioTryShareAnonRmap, migrationPte } from '../mm/rmap.ts';
 import type { Vma } from '../mm/vma.ts';
 
@@ -56,6 +56,8 @@ export function* installMigrationEntry(
     yield* folioPut(k, folio, Holder.Migrate);
     return SKIPPED;
   }
+  // the table is locked: presence does not change
+  if (ptePresent(ptepGet(k, ptep))) flushCachePage(k, ptePfn(ptepGet(k, ptep)));
   const anonExclusive = folioTestAnon(k, folio) && pageAnonExclusive(k, page);
   if (k.stepping) yield k.writeEntry(ptep);
   const pte = ptepGetAndClear(k, ptep);

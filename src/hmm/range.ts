@@ -11,6 +11,7 @@ import {
   FAULT_FLAG_WRITE,
   handleMmFault,
   VM_FAULT_ERROR,
+  VM_FAULT_RETRY,
   vmFaultToErrno,
   vmNormalPage,
 } from '../mm/fault.ts';
@@ -68,7 +69,13 @@ import {
   HMM_PFN_WRITE,
   hmmPfn,
 } from './pfn.ts';
-import { assertUnlocked, HMM_FAULT_PENDING, type HmmRange, HmmVmaWalk } from './walk-state.ts';
+import {
+  assertUnlocked,
+  HMM_FAULT_PENDING,
+  HMM_FAULT_UNLOCKED,
+  type HmmRange,
+  HmmVmaWalk,
+} from './walk-state.ts';
 
 const HMM_NEED_FAULT = 1 << 0;
 const HMM_NEED_WRITE_FAULT = 1 << 1;
@@ -503,8 +510,8 @@ function whereabouts(
  * Faults the range that a callback recorded.
  *
  * Mirrors: mm/hmm.c hmm_do_fault()
- * differs: mmap_lock is never dropped; when migrating, a page that has to be brought back before it
- * can be written is faulted twice, and a missing page of a file for reading first (7.3.4 leaves the
+ * differs: no caller lets it drop mmap_lock; when migrating, a page that has to be brought back before
+ * it can be written is faulted twice, and a missing page of a file for reading first (7.3.4 leaves the
  * second fault to a driver's second call)
  * @returns -EBUSY when the walk should look again, or another negative errno
  */
@@ -533,6 +540,9 @@ function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
       }
     }
     let ret = yield* handleMmFault(k, vma, vpn, flags);
+    if (k.warn((ret & VM_FAULT_RETRY) !== 0, 'a fault gives mmap_lock up that must keep it')) {
+      return HMM_FAULT_UNLOCKED;
+    }
     // that fault brought the page back; the write itself is still to be made
     if (again && !(ret & VM_FAULT_ERROR)) ret = yield* handleMmFault(k, vma, vpn, flags);
     if (ret & VM_FAULT_ERROR) return vmFaultToErrno(ret);

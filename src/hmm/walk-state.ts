@@ -54,6 +54,8 @@ export interface FaultUnits {
  * which the series' prepare step returns for something else.
  */
 export const HMM_FAULT_PENDING = 256;
+/** A fault gave mmap_lock up. */
+export const HMM_FAULT_UNLOCKED = 258;
 
 /** struct hmm_vma_walk */
 export class HmmVmaWalk {

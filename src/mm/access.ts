@@ -8,10 +8,13 @@ import { PTE_ACCESSED, PTE_DIRTY, PTE_HUGE, ptePfn, ptePresent } from '../machin
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
 import type { Tlb } from '../machine/tlb.ts';
 import {
+  FAULT_FLAG_ALLOW_RETRY,
+  FAULT_FLAG_TRIED,
   FAULT_FLAG_WRITE,
   handleMmFault,
   VM_FAULT_ERROR,
   VM_FAULT_OOM,
+  VM_FAULT_RETRY,
   VM_FAULT_SIGBUS,
 } from './fault.ts';
 import type { Kernel } from './kernel.ts';
@@ -99,6 +102,7 @@ function* hardwareWalk(k: Kernel, tlb: Tlb, mm: Mm, vpn: number, write: boolean)
  */
 export function* translate(k: Kernel, mm: Mm, vpn: number, write: boolean): Kernel$<number> {
   const tlb = k.tlbs[k.current.cpu];
+  let tried = 0;
   for (;;) {
     if (k.stepping) yield accessStep(k, tlb, mm, vpn, write);
     let pte = tlb.lookup(mm.id, vpn);
@@ -116,7 +120,16 @@ export function* translate(k: Kernel, mm: Mm, vpn: number, write: boolean): Kern
     let ret = 0;
     let refused = 0;
     if (!vma || (write ? !(vma.flags & VM_WRITE) : !vmaIsAccessible(vma))) refused = SIGSEGV;
-    else ret = yield* handleMmFault(k, vma, vpn, write ? FAULT_FLAG_WRITE : 0);
+    else {
+      const flags = FAULT_FLAG_ALLOW_RETRY | tried | (write ? FAULT_FLAG_WRITE : 0);
+      ret = yield* handleMmFault(k, vma, vpn, flags);
+    }
+    if (ret & VM_FAULT_RETRY) {
+      // mmap_lock is not held any more
+      tried = FAULT_FLAG_TRIED;
+      continue;
+    }
+    tried = 0;
     if (k.stepping) yield k.release(mm.mmapLock);
     k.unlockShared(mm.mmapLock);
     if (refused) return refused;

@@ -18,7 +18,7 @@ import {
   ptePresent,
   pteWrite,
 } from '../machine/pte.ts';
-import { type Kernel$, Role, Space } from '../machine/step.ts';
+import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
 import { anonVmaPrepare } from './anon-vma.ts';
 import {
   clearPage,
@@ -61,6 +61,7 @@ import {
   mmuNotifierInvalidateRangeStart,
   notifierRange,
 } from './mmu-notifier.ts';
+import { checkStableAddressSpace } from './oom.ts';
 import {
   pmdAlloc,
   pteAlloc,
@@ -90,11 +91,17 @@ import {
 export const FAULT_FLAG_WRITE = 1 << 0;
 /** On behalf of somebody who is not the process. */
 export const FAULT_FLAG_REMOTE = 1 << 1;
+/** mmap_lock may be given up to wait for a folio's lock; the caller tries again then. */
+export const FAULT_FLAG_ALLOW_RETRY = 1 << 2;
+/** mmap_lock was given up once. */
+export const FAULT_FLAG_TRIED = 1 << 3;
 
 export const VM_FAULT_OOM = 1 << 0;
 export const VM_FAULT_SIGBUS = 1 << 1;
 export const VM_FAULT_SIGSEGV = 1 << 6;
 export const VM_FAULT_NOPAGE = 1 << 8;
+/** mmap_lock was given up: the fault has to be made again. */
+export const VM_FAULT_RETRY = 1 << 10;
 export const VM_FAULT_FALLBACK = 1 << 11;
 export const VM_FAULT_ERROR = VM_FAULT_OOM | VM_FAULT_SIGBUS | VM_FAULT_SIGSEGV;
 
@@ -144,7 +151,9 @@ function* mapLock(k: Kernel, vmf: VmFault): Kernel$<boolean> {
       return false;
     }
     const ptl = ptlOf(k, ptep);
-    if (k.stepping) yield k.acquire(ptl).and(Space.Entry, ptep, Role.Read);
+    const look = Role.Read;
+    const { id } = vmf.vma.mm;
+    if (k.stepping) yield k.acquire(ptl).and(Space.Entry, ptep, look).and(Space.Flags, id, look);
     k.lock(ptl);
     vmf.ptl = ptl;
     if (pteOffsetMap(k, vmf.pmd, vmf.vpn) === ptep) return true;
@@ -181,21 +190,25 @@ function* doAnonymousPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   pteAlloc(k, mm, vmf.pmd);
   if (!(vmf.flags & FAULT_FLAG_WRITE)) {
     if (!(yield* mapLock(k, vmf))) return 0;
+    let ret = 0;
     if (ptepGet(k, vmf.pte) === vmf.origPte) {
-      if (k.stepping) yield k.writeEntry(vmf.pte);
-      setPte(k, vmf.pte, mkPte(k.zeroPfn, vma.pageProt) | PTE_SPECIAL);
+      ret = checkStableAddressSpace(mm);
+      if (k.stepping && !ret) yield k.writeEntry(vmf.pte);
+      if (!ret) setPte(k, vmf.pte, mkPte(k.zeroPfn, vma.pageProt) | PTE_SPECIAL);
     }
     yield* unmapUnlock(k, vmf);
-    return 0;
+    return ret;
   }
   yield* anonVmaPrepare(k, vma);
   const folio = yield* folioPrealloc(k, true);
   if (folio < 0) return VM_FAULT_OOM;
   const mapped = yield* mapLock(k, vmf);
-  if (!mapped || ptepGet(k, vmf.pte) !== vmf.origPte) {
+  const same = mapped && ptepGet(k, vmf.pte) === vmf.origPte;
+  const unstable = same ? checkStableAddressSpace(mm) : 0;
+  if (!same || unstable) {
     if (folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
     if (mapped) yield* unmapUnlock(k, vmf);
-    return 0;
+    return unstable;
   }
   mm.anonPages++;
   folioHandOver(k, folio, Holder.Alloc, Holder.Mapping);
@@ -248,6 +261,12 @@ function* setFilePte(
  * simplified: base pages
  */
 function* finishFault(k: Kernel, vmf: VmFault, page: number): Kernel$<number> {
+  const { vma } = vmf;
+  if (!(vma.flags & VM_SHARED)) {
+    if (k.stepping) yield k.step(StepKind.Shared, Space.Flags, vma.mm.id, Role.Read);
+    const unstable = checkStableAddressSpace(vma.mm);
+    if (unstable) return unstable;
+  }
   if (k.stepping && ptepGet(k, vmf.pmd) === 0) yield k.writeEntry(vmf.pmd);
   pteAlloc(k, vmf.vma.mm, vmf.pmd);
   if (!(yield* mapLock(k, vmf))) return VM_FAULT_NOPAGE;
@@ -415,6 +434,31 @@ export function canChangePteWritable(k: Kernel, vma: Vma, pte: number): boolean 
 }
 
 /**
+ * Locks a folio that the caller holds a reference on; rather than wait with mmap_lock it may give that
+ * up.
+ *
+ * Mirrors: include/linux/pagemap.h folio_lock_or_retry(), mm/filemap.c __folio_lock_or_retry()
+ * simplified: nobody is killed
+ * @returns 0 when it is locked, else VM_FAULT_RETRY
+ */
+function* folioLockOrRetry(k: Kernel, folio: number, vmf: VmFault): Kernel$<number> {
+  const { mmapLock } = vmf.vma.mm;
+  if ((vmf.flags & (FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED)) !== FAULT_FLAG_ALLOW_RETRY) {
+    if (k.stepping) yield k.acquireFolio(folio);
+    k.folioLock(folio);
+    return 0;
+  }
+  if (k.stepping) yield k.tryAcquireFolio(folio);
+  if (k.folioTryLock(folio)) return 0;
+  if (k.stepping) yield k.release(mmapLock);
+  k.unlockShared(mmapLock);
+  const ready = () => !k.folioLocked(folio);
+  if (k.stepping) yield k.waitFor(Space.FolioLock, folio, ready, Role.AcquireShared);
+  k.waited(ready(), `the lock of folio ${folio}`);
+  return VM_FAULT_RETRY;
+}
+
+/**
  * Mirrors: mm/memory.c remove_device_exclusive_entry()
  * faithful
  */
@@ -423,8 +467,11 @@ function* removeDeviceExclusiveEntry(k: Kernel, vmf: VmFault): Kernel$<number> {
   const folio = pageFolio(k, vmf.page);
   if (k.stepping) yield k.writeFolio(folio);
   if (!folioTryGet(k, folio, Holder.Fault)) return 0;
-  if (k.stepping) yield k.acquireFolio(folio);
-  k.folioLock(folio);
+  const retry = yield* folioLockOrRetry(k, folio, vmf);
+  if (retry) {
+    yield* folioPut(k, folio, Holder.Fault);
+    return retry;
+  }
   const range = notifierRange(MmuNotify.Clear, vma.mm, vmf.vpn, vmf.vpn + 1);
   yield* mmuNotifierInvalidateRangeStart(k, range);
   if (yield* mapLock(k, vmf)) {
@@ -677,7 +724,7 @@ function* handlePteFault(k: Kernel, vmf: VmFault): Kernel$<number> {
  * Handles a page fault; mmap_lock is held for reading.
  *
  * Mirrors: mm/memory.c handle_mm_fault(), __handle_mm_fault()
- * simplified: never drops mmap_lock (VM_FAULT_RETRY)
+ * simplified: gives mmap_lock up at device-exclusive entries only
  * @param flags FAULT_FLAG_*
  * @returns VM_FAULT_*, 0 when the access can be tried again
  */

@@ -25,8 +25,9 @@ import {
   folioPutTestzero,
   folioSet,
   folioTest,
-  folioTryGet,
+  folioTestAnon,
   lruAddDrain,
+  pageAnonExclusive,
   pageFolio,
 } from './folio.ts';
 import { splitHugePmd, touchPmd } from './huge-memory.ts';
@@ -174,10 +175,18 @@ function recheckStep(k: Kernel, ptep: number, pmdp: number, folio: number): Step
 /**
  * The page that the page table maps at an address, referenced, without any lock; or -1.
  *
- * Mirrors: mm/gup.c gup_fast_pmd_range(), gup_fast_pmd_leaf(), gup_fast_pte_range()
+ * Mirrors: mm/gup.c gup_fast_pmd_range(), gup_fast_pmd_leaf(), gup_fast_pte_range(),
+ *   try_grab_folio_fast(), mm/internal.h gup_must_unshare()
  * faithful
+ * @param pin pin it rather than reference it (FOLL_PIN)
  */
-export function* gupFast(k: Kernel, mm: Mm, vpn: number, write: boolean): Kernel$<number> {
+export function* gupFast(
+  k: Kernel,
+  mm: Mm,
+  vpn: number,
+  write: boolean,
+  pin = false,
+): Kernel$<number> {
   if (k.stepping && lacksTable(k, mm, vpn)) yield lackStep(k, mm, vpn);
   const pmdp = pmdpOf(k, mm, vpn);
   if (pmdp < 0) return -1;
@@ -193,14 +202,19 @@ export function* gupFast(k: Kernel, mm: Mm, vpn: number, write: boolean): Kernel
   const page = ptePfn(pte) + (huge ? vpn - hugeStart(k, vpn) : 0);
   const folio = pageFolio(k, page);
   if (k.stepping) yield k.writeFolio(folio);
-  if (!folioTryGet(k, folio, Holder.Pin)) return -1;
+  if (k.pages.refcount[folio] <= 0) return -1;
+  if (pin) pinFolio(k, folio);
+  else folioGet(k, folio, Holder.Pin);
   if (k.stepping) yield recheckStep(k, ptep, pmdp, folio);
   // the entry, its table or the folio may have become something else meanwhile
-  const same = ptepGet(k, ptep) === pte && (huge || ptepGet(k, pmdp) === pmd);
+  let same = ptepGet(k, ptep) === pte && (huge || ptepGet(k, pmdp) === pmd);
+  // a page that others share must not be pinned for reading: a write would part it from its process
+  if (pin && !pteWrite(pte) && folioTestAnon(k, folio) && !pageAnonExclusive(k, page)) same = false;
   if (!same || pageFolio(k, page) !== folio) {
-    yield* folioPut(k, folio, Holder.Pin);
+    yield* pin ? unpinFolio(k, folio) : folioPut(k, folio, Holder.Pin);
     return -1;
   }
+  k.warn(!k.isRam(page), 'a reference on a page that no CPU can reach');
   folioSet(k, folio, PG_REFERENCED);
   return page;
 }
@@ -252,6 +266,20 @@ export function* unpinFolio(k: Kernel, folio: number): Kernel$<void> {
   else if (pins) pinCount.set(folio, pins - 1);
   const count = folioIsLarge(k, folio) ? 1 : GUP_PIN_COUNTING_BIAS;
   if (folioPutTestzero(k, folio, Holder.Pin, count)) yield* folioFree(k, folio);
+}
+
+/**
+ * Drops a pin that `gupFast` took. A pinned anonymous page stays exclusive.
+ *
+ * Mirrors: mm/gup.c unpin_user_page(), sanity_check_pinned_pages()
+ * faithful
+ */
+export function* unpinUserPage(k: Kernel, page: number): Kernel$<void> {
+  const folio = pageFolio(k, page);
+  if (k.stepping) yield k.readFolio(folio);
+  const exclusive = pageAnonExclusive(k, page) || pageAnonExclusive(k, folio);
+  k.warn(folioTestAnon(k, folio) && !exclusive, 'a pinned anonymous page is not exclusive');
+  yield* unpinFolio(k, folio);
 }
 
 /**

@@ -23,7 +23,7 @@ import {
   pteWrite,
   pteYoung,
 } from '../machine/pte.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role, Space } from '../machine/step.ts';
 import { anonVmaPrepare } from './anon-vma.ts';
 import {
   canChangePteWritable,
@@ -81,6 +81,7 @@ import {
   notifierRange,
 } from './mmu-notifier.ts';
 import { changedSoftleaf } from './mprotect.ts';
+import { checkStableAddressSpace } from './oom.ts';
 import { clearedSoftDirty } from './pagemap.ts';
 import {
   hugeStart,
@@ -240,9 +241,11 @@ function* mapNewHugePage(k: Kernel, vmf: VmFault, haddr: number): Kernel$<number
   if (folio < 0) return VM_FAULT_FALLBACK;
   const table = k.tables.alloc(k.current.cpu);
   const ptl = ptlOf(k, vmf.pmd);
-  if (k.stepping) yield k.acquire(ptl);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Flags, vma.mm.id, Role.Read);
   k.lock(ptl);
-  const free = ptepGet(k, vmf.pmd) === 0;
+  const none = ptepGet(k, vmf.pmd) === 0;
+  const unstable = none ? checkStableAddressSpace(vma.mm) : 0;
+  const free = none && !unstable;
   if (free) {
     pgtableDeposit(k, vmf.pmd, table);
     yield* mapAnonFolioPmd(k, folio, vmf.pmd, vma, haddr);
@@ -255,7 +258,7 @@ function* mapNewHugePage(k: Kernel, vmf: VmFault, haddr: number): Kernel$<number
     k.tables.release(table, k.current.cpu);
     if (folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
   }
-  return 0;
+  return unstable;
 }
 
 /**
@@ -270,9 +273,11 @@ function* mapHugeZeroPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const zero = getHugeZeroFolio(k);
   if (zero < 0) return VM_FAULT_FALLBACK;
   const ptl = ptlOf(k, vmf.pmd);
-  if (k.stepping) yield k.acquire(ptl);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Flags, vma.mm.id, Role.Read);
   k.lock(ptl);
-  if (ptepGet(k, vmf.pmd) === 0) {
+  const none = ptepGet(k, vmf.pmd) === 0;
+  const unstable = none ? checkStableAddressSpace(vma.mm) : 0;
+  if (none && !unstable) {
     pgtableDeposit(k, vmf.pmd, k.tables.alloc(k.current.cpu));
     if (k.stepping) yield k.writeEntry(vmf.pmd);
     setPte(k, vmf.pmd, mkHugePmd(zero, vma.pageProt) | PTE_SPECIAL);
@@ -280,7 +285,7 @@ function* mapHugeZeroPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   }
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
-  return 0;
+  return unstable;
 }
 
 /** Mirrors: mm/huge_memory.c do_huge_pmd_anonymous_page(); faithful */
@@ -382,10 +387,11 @@ function* doHugeZeroWpPmd(k: Kernel, vmf: VmFault): Kernel$<number> {
   const range = notifierRange(MmuNotify.Clear, mm, haddr, end);
   yield* mmuNotifierInvalidateRangeStart(k, range);
   const ptl = ptlOf(k, vmf.pmd);
-  if (k.stepping) yield k.acquire(ptl);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Flags, vma.mm.id, Role.Read);
   k.lock(ptl);
   const same = ptepGet(k, vmf.pmd) === vmf.origPmd;
-  if (same) {
+  const unstable = same ? checkStableAddressSpace(mm) : 0;
+  if (same && !unstable) {
     if (k.stepping) yield k.writeEntry(vmf.pmd);
     ptepGetAndClear(k, vmf.pmd);
     if (k.stepping) yield k.flushStep(mm.id);
@@ -396,7 +402,7 @@ function* doHugeZeroWpPmd(k: Kernel, vmf: VmFault): Kernel$<number> {
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
   yield* mmuNotifierInvalidateRangeEnd(k, range);
-  return 0;
+  return unstable;
 }
 
 /** Lets the faulting process write to the huge page that it has; unlocks the PMD. */

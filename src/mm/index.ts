@@ -29,6 +29,7 @@ export {
 } from './mmu-notifier.ts';
 export { mprotect } from './mprotect.ts';
 export { mremap } from './mremap.ts';
+export { oomReapTaskMm } from './oom.ts';
 export { clearSoftDirty, pagemapScan, readPagemap } from './pagemap.ts';
 export { newFile } from './shmem.ts';
 export { VM_READ, VM_SHARED, VM_WRITE, Vma } from './vma.ts';

@@ -16,6 +16,8 @@ export class Mm {
   /** Pages mapped, by kind (MM_ANONPAGES; MM_FILEPAGES and MM_SHMEMPAGES together). */
   anonPages = 0;
   filePages = 0;
+  /** The OOM reaper takes memory away: nothing new may be mapped (MMF_UNSTABLE). */
+  unstable = false;
   /** Lowest-level tables (mm_nr_ptes). */
   pteTables = 0;
 

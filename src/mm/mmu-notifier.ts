@@ -52,6 +52,8 @@ export class IntervalNotifier {
   /** Waiting on the deferred list; whether it is in the tree says for what. */
   deferred = false;
   inTree = false;
+  /** It was removed: its memory may be something else. */
+  givenBack = false;
   mm: Mm | null = null;
   /** Pages; `last` is inclusive. */
   start = 0;
@@ -153,6 +155,9 @@ function* mnItreeInvEnd(k: Kernel, subs: NotifierSubscriptions): Kernel$<void> {
   if (subs.activeInvalidateRanges === 0 && subs.isInvalidating) {
     subs.invalidateSeq++;
     for (const notifier of subs.deferred.splice(0)) {
+      // whoever looks at the sequence without the lock may see it before the list is done
+      if (k.stepping) yield k.step(StepKind.Shared, Space.Sequence, subs.lock.id, Role.Write);
+      if (notifier.givenBack) k.report('use after free', 'a notifier that was freed is used');
       if (notifier.inTree) subs.treeRemove(notifier);
       else subs.treeInsert(notifier);
       notifier.deferred = false;
@@ -282,6 +287,7 @@ export function* mmuIntervalNotifierInsert(
     k.unlock(mm.mmapLock);
   }
   notifier.id = subs.lock.id * 1024 + ++subs.count;
+  notifier.givenBack = false;
   notifier.mm = mm;
   notifier.start = start;
   notifier.last = last;
@@ -339,4 +345,6 @@ export function* mmuIntervalNotifierRemove(k: Kernel, notifier: IntervalNotifier
     if (k.stepping) yield k.waitFor(Space.Sequence, subs.lock.id, ready);
     k.waited(ready(), 'the end of an invalidation');
   }
+  // the caller may free it
+  notifier.givenBack = true;
 }

@@ -226,3 +226,14 @@ export function* freePgtables(
     if (inside(g, pgdPages)) yield* drop(pgdp);
   }
 }
+
+/**
+ * Writes a page's data caches back before its mapping goes. x86 has nothing to do here; elsewhere the
+ * page is reached through the kernel's own mapping, which a device's memory does not have.
+ *
+ * Mirrors: include/asm-generic/cacheflush.h flush_cache_page()
+ * simplified: only looks whether it could be done
+ */
+export function flushCachePage(k: Kernel, pfn: number): void {
+  k.warn(!k.isRam(pfn), 'the caches of a page are flushed that no CPU can reach');
+}

@@ -33,6 +33,7 @@ import {
   mremap,
   munmap,
   newFile,
+  oomReapTaskMm,
   pagemapScan,
   pinUserPage,
   readPagemap,
@@ -278,5 +279,7 @@ function* act(system: System, op: Op): Kernel$<Result> {
       return yield* unpin(system, op);
     case 'fork':
       return yield* fork(system, op);
+    case 'oom_reap':
+      return outcome(yield* oomReapTaskMm(k, mm));
   }
 }

@@ -3,6 +3,8 @@
  * The types, the validation and docs/operations.md all come from it.
  */
 
+import type { Result } from './schema.ts';
+
 /** Pages that a buffer's address range holds: 4 GiB of 4 KiB pages. */
 export const BUFFER_PAGES = 2 ** 20;
 /** Pages that one operation may touch; the recorder's driver has room for as many. */
@@ -78,6 +80,7 @@ export const OPS = {
   pin: { id, buf, page },
   unpin: { id },
   fork: { child: integer(1, 15) },
+  oom_reap: {},
 } as const satisfies Record<string, Record<string, FieldSpec>>;
 
 export type OpName = keyof typeof OPS;
@@ -88,6 +91,8 @@ type OpOf<K extends OpName> = {
   /** The process that performs it. */
   proc: number;
   comment?: string | string[];
+  /** In a concurrent program: what it must return, whatever the schedule; other fields may be anything. */
+  expect?: Partial<Result>;
 } & { -readonly [F in keyof (typeof OPS)[K]]: FieldValue<(typeof OPS)[K][F]> };
 
 /** One operation, told apart by `op`. */

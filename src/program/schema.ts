@@ -156,13 +156,21 @@ function needInBuffer(first: unknown, count: unknown, field: string, place: Prog
  * One operation.
  * @param procs the processes that exist before it; `fork` adds its child
  */
-function parseOp(value: unknown, at: ProgramPlace, procs: Set<number>, taken: Set<number>): Op {
+function parseOp(
+  value: unknown,
+  at: ProgramPlace,
+  procs: Set<number>,
+  taken: Set<number>,
+  mayExpect: boolean,
+): Op {
   const source = needObject(value, at, 'an operation (an object with "op")');
   const name = opName(source.op, at);
   const place = { ...at, op: name };
   const specs: Record<string, FieldSpec> = OPS[name];
-  refuseOthers(source, ['op', 'proc', 'comment', ...Object.keys(specs)], place);
+  const own = ['op', 'proc', 'comment', ...(mayExpect ? ['expect'] : []), ...Object.keys(specs)];
+  refuseOthers(source, own, place);
   const op: Fields = { op: name };
+  if (source.expect !== undefined) op.expect = parseFields(source.expect, place, 'expect');
   for (const [field, spec] of Object.entries(specs)) {
     const given = source[field];
     if (!fits(spec, given)) throw new ProgramError({ ...place, field }, describeField(spec), given);
@@ -200,10 +208,11 @@ function parseOps(
   place: ProgramPlace,
   field: string,
   procs: Set<number>,
+  mayExpect: boolean,
   taken = procs,
 ): Op[] {
   return needArray(value, { ...place, field }, 'an array of operations', MAX_OPS).map((op, i) =>
-    parseOp(op, { ...place, opIndex: i }, procs, taken),
+    parseOp(op, { ...place, opIndex: i }, procs, taken, mayExpect),
   );
 }
 
@@ -224,21 +233,29 @@ const RESULT_FIELDS: Record<keyof Result, [test: (value: unknown) => boolean, wo
   bits: [(v) => areRuns(v, 2), 'runs [value, count]'],
 };
 
+/** Some fields of a result. */
+function parseFields(value: unknown, at: ProgramPlace, name: string): Partial<Result> {
+  const here = { ...at, field: name };
+  const source = needObject(value, here, 'a result (an object with "ret")');
+  refuseOthers(source, Object.keys(RESULT_FIELDS), here);
+  for (const [field, [test, words]] of Object.entries(RESULT_FIELDS)) {
+    if (source[field] !== undefined && !test(source[field]))
+      throw new ProgramError({ ...at, field: `${name}.${field}` }, words, source[field]);
+  }
+  return { ...source } as Partial<Result>;
+}
+
 function parseResults(value: unknown, count: number, at: ProgramPlace): Result[] {
   const place = { ...at, field: 'results' };
   const list = needArray(value, place, 'an array of results', MAX_OPS);
   if (list.length !== count)
     throw new ProgramError(place, `as many results as operations (${count})`, list.length);
   return list.map((item, i) => {
-    const here = { ...at, field: `results[${i}]` };
-    const source = needObject(item, here, 'a result (an object with "ret")');
-    refuseOthers(source, Object.keys(RESULT_FIELDS), here);
-    for (const [field, [test, words]] of Object.entries(RESULT_FIELDS)) {
-      if (source[field] === undefined && field !== 'ret') continue;
-      if (!test(source[field]))
-        throw new ProgramError({ ...at, field: `${here.field}.${field}` }, words, source[field]);
-    }
-    return { ...source } as unknown as Result;
+    const field = `results[${i}]`;
+    const result = parseFields(item, at, field);
+    if (result.ret === undefined)
+      throw new ProgramError({ ...at, field: `${field}.ret` }, RESULT_FIELDS.ret[1], undefined);
+    return result as Result;
   });
 }
 
@@ -287,7 +304,7 @@ export function parseProgram(value: unknown, where = 'program'): Program {
       Object.keys(source),
     );
   refuseOthers(source, [...HEAD_FIELDS, 'ops', 'results'], place);
-  const ops = parseOps(source.ops, place, 'ops', new Set([0]));
+  const ops = parseOps(source.ops, place, 'ops', new Set([0]), false);
   if (source.results === undefined) return { ...head, ops };
   return { ...head, ops, results: parseResults(source.results, ops.length, place) };
 }
@@ -302,7 +319,7 @@ export function parseConcurrentProgram(value: unknown, where = 'program'): Concu
   const [head, place] = parseHead(source, where);
   refuseOthers(source, [...HEAD_FIELDS, ...CONCURRENT_FIELDS], place);
   const all = new Set([0]);
-  const setup = parseOps(source.setup ?? [], { ...place, list: 'setup' }, 'setup', all);
+  const setup = parseOps(source.setup ?? [], { ...place, list: 'setup' }, 'setup', all, true);
   const taskSource = needObject(
     source.tasks,
     { ...place, field: 'tasks' },
@@ -315,10 +332,10 @@ export function parseConcurrentProgram(value: unknown, where = 'program'): Concu
   const tasks = Object.fromEntries(
     names.map((name) => {
       const at = { ...place, list: name };
-      return [name, parseOps(taskSource[name], at, 'tasks', new Set(before), all)];
+      return [name, parseOps(taskSource[name], at, 'tasks', new Set(before), true, all)];
     }),
   );
-  const after = parseOps(source.after ?? [], { ...place, list: 'after' }, 'after', all);
+  const after = parseOps(source.after ?? [], { ...place, list: 'after' }, 'after', all, true);
   return { ...head, setup, tasks, after };
 }
 
@@ -334,7 +351,7 @@ export function isConcurrent(program: Program | ConcurrentProgram): program is C
 
 /** An operation in one line: its name, then its fields. */
 export function showOp(op: Op): string {
-  const { op: name, comment: _, ...fields } = op;
+  const { op: name, comment: _, expect: __, ...fields } = op;
   const words = Object.entries(fields).map(([field, value]) => `${field} ${value}`);
   return [name, ...words].join(' ');
 }

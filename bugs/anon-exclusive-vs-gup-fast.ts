@@ -1,0 +1,24 @@
+import type { Kernel$ } from '../src/machine/index.ts';
+import { gupFast, unpinUserPage } from '../src/mm/gup.ts';
+import { type Body, prepareAndGiveUp, SMALL, withTasks } from './lib/tasks.ts';
+
+const PAGE = { buf: 0, page: 0, pages: 1 };
+
+/** Pins a page for reading, for a moment. */
+const pin: Body = function* pin({ kernel, mirrors }): Kernel$<void> {
+  const page = yield* gupFast(kernel, mirrors[0].mm, kernel.geometry.vpnOf(0, 0), false, true);
+  if (page >= 0) yield* unpinUserPage(kernel, page);
+};
+
+export default withTasks(
+  {
+    name: 'anon-exclusive-vs-gup-fast',
+    machine: { ...SMALL, cpus: 2 },
+    setup: [
+      { op: 'mmap', ...PAGE, prot: 'rw', kind: 'anon' },
+      { op: 'cpu_write', ...PAGE, tag: 1 },
+    ],
+    tasks: { process: [] },
+  },
+  { pin, device: prepareAndGiveUp(0, 1) },
+);
