@@ -120,7 +120,12 @@ export class LockOrder {
     this.follow(kindOf(what), 0);
   }
 
-  /** What the current task holds, in words. */
+  /** The current task waits until a folio is unlocked. */
+  waitFolio(folio: number): void {
+    this.follow(this.folioKind, folioId(folio));
+  }
+
+  /** What a task holds, in words. */
   holds(task: number): string[] {
     return this.of(task).kinds.map((kind) => names[kind]);
   }
@@ -136,6 +141,12 @@ export class LockOrder {
   private drop(id: number): void {
     // a folio may be unlocked by a task that did not lock it
     const own = this.of(this.k.current.id);
+    if (own.ids[own.ids.length - 1] === id) {
+      own.kinds.pop();
+      own.ids.pop();
+      own.alone.pop();
+      return;
+    }
     const holder = own.ids.includes(id) ? own : this.held.find(({ ids }) => ids.includes(id));
     if (!holder) return;
     const at = holder.ids.lastIndexOf(id);

@@ -81,8 +81,12 @@ export class Watch implements Monitor {
     this.locks.unlockFolio(folio);
   }
 
-  onWait(what: string): void {
+  onWait(what: 'invalidation'): void {
     this.locks.wait(what);
+  }
+
+  onFolioWait(folio: number): void {
+    this.locks.waitFolio(folio);
   }
 
   // ---- tables ----

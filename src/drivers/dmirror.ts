@@ -211,7 +211,7 @@ export function* beginWatch(
  * write to what was copied already, and a range fault may map it afterwards
  * @param own a watch of the migration itself
  */
-function leaveToMigration(
+export function leaveToMigration(
   dmirror: Dmirror,
   first: number,
   last: number,

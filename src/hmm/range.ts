@@ -303,6 +303,16 @@ function isPrepared(walk: HmmVmaWalk, vpn: number): boolean {
   return vpn < walk.done && (walk.range.hmmPfns[vpn - walk.range.start] & HMM_PFN_MIGRATE) !== 0;
 }
 
+/**
+ * Closes the invalidation before a migration of somebody else is waited for, who may be waiting for its
+ * end.
+ *
+ * differs: the series waits with the invalidation open
+ */
+function* closeBeforeWait(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
+  if (k.walk !== 'as-posted') yield* closeNotify(k, walk);
+}
+
 function prepareOps(k: Kernel): PrepareOps {
   return k.walk === 'as-posted' ? AS_POSTED : UNIFIED;
 }
@@ -353,6 +363,7 @@ function* walkPmd(
       if (isPrepared(walk, vpn)) return 0;
       if (rangeNeedFault(range, vpn, end, 0)) {
         walk.last = vpn;
+        yield* closeBeforeWait(k, walk);
         yield* pmdMigrationEntryWait(k, pmdp);
         return -EBUSY;
       }
@@ -412,6 +423,7 @@ function* walkPmd(
     }
     if (walk.pteLocked) yield* unlockPtes(k, walk, start, end);
     if (ret === WAIT_FOR_MIGRATION) {
+      yield* closeBeforeWait(k, walk);
       yield* migrationEntryWait(k, pmdp, walk.faultStart);
       return -EBUSY;
     }

@@ -60,6 +60,7 @@ const MONITOR = new Set([
   'onFolioLock',
   'onFolioUnlock',
   'onWait',
+  'onFolioWait',
   'onTableFree',
   'onEntry',
   'onCpuAccess',
