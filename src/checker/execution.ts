@@ -117,15 +117,13 @@ export class Execution<S extends object = object> {
     k.current = running.task;
     try {
       const result = running.body.next();
-      if (result.done) {
-        running.done = true;
-        this.atEnd(running.task);
-      }
+      running.done = result.done === true;
     } catch (error) {
       running.done = true;
       if (!(error instanceof KernelBug)) this.stumble(error);
     }
     if (k.findings.length > 0) this.finding ??= k.findings[0];
+    else if (running.done) this.atEnd(running.task);
   }
 
   private say(invariant: string, title: string, at = ''): void {
@@ -190,8 +188,9 @@ export class Execution<S extends object = object> {
     }
     if (k.findings.length > 0) this.finding ??= k.findings[0];
     if (broken.length > 0) {
-      const [{ invariant, title, where }] = broken;
+      const [{ invariant, title, where, detail }] = broken;
       this.say(invariant, plain(title), plain(where));
+      if (this.finding) this.finding.detail = `${where}: ${title}${detail ? `; ${detail}` : ''}`;
     }
   }
 }

@@ -7,9 +7,10 @@ export {
   runSchedule,
   titleOf,
 } from './check.ts';
+export { type Change, DataOracle, type Pending } from './data.ts';
 export { Execution, MAX_TASKS } from './execution.ts';
 export { Exhaustive, type ExhaustiveOptions } from './exhaustive.ts';
-export { programScenario } from './program.ts';
+export { type ProgramState, programScenario } from './program.ts';
 export { Pct, type RandomOptions, RandomWalk, UniformWalk } from './random.ts';
 export type { Scenario, SetupOptions } from './scenario.ts';
 export {
@@ -21,3 +22,4 @@ export {
   ScheduleError,
 } from './schedule.ts';
 export { type Choice, FAIL, type Strategy } from './strategy.ts';
+export { Watch } from './watch.ts';

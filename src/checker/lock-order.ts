@@ -173,10 +173,12 @@ export class LockOrder {
     if (way === null) return;
     const cycle = [before, ...way];
     const links = cycle.slice(1).map((to, i) => this.link(cycle[i], to));
-    const least = cycle.indexOf(Math.min(...cycle));
-    const turned = [...cycle.slice(least, -1), ...cycle.slice(0, least)];
-    const unique = cycle[0] === cycle[cycle.length - 1] ? turned : cycle;
-    const title = `locks are taken in a circle: ${[...unique, unique[0]].map((n) => names[n]).join(', ')}`;
+    // a circle begins anywhere: with the name that comes first
+    const circle = cycle.slice(0, -1);
+    const first = circle.map((n) => names[n]).sort()[0];
+    const at = circle.findIndex((n) => names[n] === first);
+    const turned = [...circle.slice(at), ...circle.slice(0, at), circle[at]].map((n) => names[n]);
+    const title = `locks are taken in a circle: ${turned.join(', ')}`;
     this.say('lock order', title, links.join('; '));
   }
 

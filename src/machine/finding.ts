@@ -51,6 +51,10 @@ const INTERNAL = new Set([
   'deadlock',
   'mightSleep',
   'sleepsUnderSpinlock',
+  // the ledger's
+  'wrong',
+  'put',
+  'freed',
 ]);
 
 /** A monitor's: what lies inwards of them is not modelled. */
@@ -71,7 +75,6 @@ const MONITOR = new Set([
   'onInvalidateEnd',
   'onDeviceMap',
   'onFork',
-  'onLedger',
 ]);
 
 function here(): Error {
