@@ -111,7 +111,9 @@ export class Dmirror {
     this.pt.storeRun(vpn, pfn, count, tag);
     const { monitor } = this.k;
     if (monitor === null) return;
-    for (let i = 0; i < count; i++) monitor.onDeviceMap(this.mm.id, vpn + i, this.device);
+    for (let i = 0; i < count; i++) {
+      monitor.onDeviceMap(this.mm.id, vpn + i, pfn + i, tag !== DPT_READ, this.device);
+    }
   }
 }
 

@@ -48,6 +48,7 @@ import {
 } from '../mm/pgtable.ts';
 import { VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { AS_POSTED } from './as-posted/prepare.ts';
+import { checkRangeFault, requestsOf } from './contracts.ts';
 import {
   hmmPfnsFill,
   hmmSelectMigrate,
@@ -564,6 +565,7 @@ export function* hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
   const mm = (notifier ? notifier.mm : range.migrate?.vma?.mm) as Mm;
   const walk = new HmmVmaWalk(range, mm);
   const migrating = hmmSelectMigrate(range) !== 0;
+  const requests = requestsOf(k, range);
   k.assertHeld(mm.mmapLock);
   k.counters.walks++;
   let ret: number;
@@ -588,5 +590,6 @@ export function* hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
     }
   } while (ret === -EBUSY);
   yield* closeNotify(k, walk);
+  if (!ret && requests) checkRangeFault(k, range, requests);
   return ret;
 }

@@ -27,7 +27,7 @@ export class KernelBug extends Error {
 
 const FRAME = /^\s*at (?:async )?(?:new )?([\w$.]+)/;
 /** Executors: what lies outwards of them is not modelled. */
-const ENDS = new Set(['runToEnd', 'runStepping', 'resume']);
+const ENDS = new Set(['runToEnd', 'runStepping', 'resume', 'stuck', 'checkAll']);
 const INTERNAL = new Set([
   'next',
   'here',

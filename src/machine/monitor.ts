@@ -51,7 +51,7 @@ export interface Monitor {
   ): void;
   onInvalidateEnd(range: object): void;
   /** A device has an entry for a page from here on. */
-  onDeviceMap(space: number, vpn: number, device: object): void;
+  onDeviceMap(space: number, vpn: number, pfn: number, write: boolean, device: object): void;
   /** A fork has ended, but for its locks. */
   onFork(parent: number): void;
 }

@@ -313,7 +313,8 @@ describe('translations', () => {
 
   test('a device that does not hear', () => {
     const deaf: IntervalNotifierOps = {
-      *invalidate() {
+      *invalidate(k) {
+        yield* pause(k);
         return true;
       },
     };
@@ -531,5 +532,61 @@ describe('use after free', () => {
       k.folioTryLock(page);
     };
     expect(titles(scenario({ folio }))).toContain('a free folio is locked in folio');
+  });
+});
+
+describe('progress', () => {
+  test('a deadlock says which functions wait for what, and who holds what', () => {
+    const take = (turned: boolean): Task =>
+      function* take(s) {
+        const { k } = place(s);
+        const both = [s.system.mirrors[0].mutex, s.system.mirrors[0].device.devmemLock];
+        if (turned) both.reverse();
+        for (const lock of both) {
+          if (k.stepping) yield k.acquire(lock);
+          k.lock(lock);
+        }
+        for (const lock of both.reverse()) {
+          if (k.stepping) yield k.release(lock);
+          k.unlock(lock);
+        }
+      };
+    const scene = scenario({ one: take(false), other: take(true) });
+    const x = new Execution(scene as Scenario);
+    x.reset();
+    x.take(0, false);
+    x.take(1, false);
+    expect(x.enabled()).toBe(0);
+    x.deadlock();
+    expect(x.finding).toMatchObject({
+      invariant: 'deadlock',
+      title: 'take waits for memory of device; take waits for mirror of device',
+    });
+    expect(x.finding?.detail).toMatch(
+      /one: take, holds mirror of device; other: take, holds memory/,
+    );
+  });
+
+  test('a lock that the task holds', () => {
+    const again: Task = function* again(s) {
+      const { k, mm } = place(s);
+      for (let i = 0; i < 2; i++) {
+        if (k.stepping) yield k.acquire(mm.mmapLock);
+        k.lock(mm.mmapLock);
+      }
+    };
+    expect(titles(scenario({ again }))).toEqual([
+      'again waits for mmap_lock of address space, which it holds',
+    ]);
+  });
+
+  test('a livelock says what goes on without end', () => {
+    const spin: Task = function* spin(s) {
+      for (;;) yield* pause(place(s).k);
+    };
+    const strategy = () => new RandomWalk({ seed: 1 });
+    const scene = scenario({ spin, read }) as Scenario;
+    const [first] = check(scene, { strategy, schedules: 1, maxSteps: 500 }).found;
+    expect(first.title).toBe('without end: spin');
   });
 });
