@@ -54,6 +54,7 @@ import {
   endWatch,
   leaveDevice,
   leaveRam,
+  leaveToMigration,
   readBack,
   type Watch,
 } from './dmirror.ts';
@@ -145,6 +146,7 @@ export function* migrateFinalizeAndMap(
   dmirror: Dmirror,
   entries: Int32Array,
   since: Watch,
+  own: Watch | null = null,
 ): Kernel$<void> {
   const { src, dst } = args;
   if (k.stepping) yield k.acquire(dmirror.mutex);
@@ -164,6 +166,8 @@ export function* migrateFinalizeAndMap(
     }
     if (dst[i] & MIGRATE_PFN_COMPOUND) pages = folioPages(k, pageFolio(k, page));
     const tag = dst[i] & MIGRATE_PFN_WRITE ? DPT_WRITE : DPT_READ;
+    // a range fault may have found the zero page before a hole was populated
+    if (dmirror.watches.size > 0) leaveToMigration(dmirror, vpn, vpn + pages - 1, own);
     if (since.isQuiet) dmirror.map(vpn, page, tag, pages);
     else {
       for (let j = 0; j < pages; j++) {
@@ -190,7 +194,7 @@ export function* migratePrepared(
 ): Kernel$<void> {
   const entries = yield* migrateAllocAndCopy(k, args, dmirror, own);
   yield* migrateVmaPages(k, args);
-  yield* migrateFinalizeAndMap(k, args, dmirror, entries, since);
+  yield* migrateFinalizeAndMap(k, args, dmirror, entries, since, own);
   yield* migrateVmaFinalize(k, args);
 }
 

@@ -169,7 +169,9 @@ export class Dmirror {
     this.pt.storeRun(vpn, pfn, count, tag);
     const { monitor } = this.k;
     if (monitor === null) return;
-    for (let i = 0; i < count; i++) monitor.onDeviceMap(this.mm.id, vpn + i, this.device);
+    for (let i = 0; i < count; i++) {
+      monitor.onDeviceMap(this.mm.id, vpn + i, pfn + i, tag !== DPT_READ, this.device);
+    }
   }
 }
 
@@ -262,7 +264,12 @@ export function* beginWatch(k: Kernel, dmirror: Dmirror, watch: Watch): Kernel$<
  * write to what was copied already, and a range fault may map it afterwards
  * @param own a watch of the migration itself
  */
-function leaveToMigration(dmirror: Dmirror, first: number, last: number, own: Watch | null): void {
+export function leaveToMigration(
+  dmirror: Dmirror,
+  first: number,
+  last: number,
+  own: Watch | null,
+): void {
   dmirror.pt.eraseRange(first, last);
   for (const watch of dmirror.watches) {
     if (watch !== own && !watch.isOf(dmirror.k)) watch.note(dmirror.k, first, last, MOVED);

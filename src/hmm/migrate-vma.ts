@@ -52,6 +52,7 @@ import { folioAddNewAnonRmap } from '../mm/rmap.ts';
 import { cacheStep } from '../mm/shmem.ts';
 import { VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { migrateVmaCollect } from './collect.ts';
+import { behind, checkNoEntryLeft, checkSetup } from './contracts.ts';
 import { MIGRATE_VMA_FAULT, type MigrateVma } from './migrate-args.ts';
 import { insertHugePmdPage, splitUnmappedFolio } from './migrate-huge.ts';
 import {
@@ -130,9 +131,11 @@ export function* migrateVmaSetup(k: Kernel, args: MigrateVma): Kernel$<number> {
   args.src.fill(0, 0, args.end - args.start);
   args.cpages = 0;
   args.npages = 0;
+  const before = behind(k, args);
   if (k.walk === 'collect') {
     yield* migrateVmaCollect(k, args);
     if (args.cpages) yield* migrateVmaUnmap(k, args);
+    if (before) checkSetup(k, args, before);
     return 0;
   }
   const range: HmmRange = {
@@ -148,6 +151,7 @@ export function* migrateVmaSetup(k: Kernel, args: MigrateVma): Kernel$<number> {
   };
   const ret = yield* hmmRangeFault(k, range);
   yield* migrateHmmRangeSetup(k, range);
+  if (before) checkSetup(k, args, before);
   if (ret) {
     // take back out what was installed
     yield* migrateVmaPages(k, args);
@@ -357,6 +361,7 @@ export function* migrateDeviceFinalizeInner(
     } else k.counters.pagesMigrated += folioPages(k, from);
     if (!folioIsZoneDevice(k, to)) yield* folioAddLru(k, to);
     yield* removeMigrationPtes(k, from, to);
+    if (k.monitor !== null) checkNoEntryLeft(k, from, folioPages(k, from));
     if (k.stepping) yield k.releaseFolio(from);
     if (faultFolio !== from) k.folioUnlock(from);
     const holder = folioIsZoneDevice(k, from) ? Holder.Migrate : Holder.Isolated;

@@ -50,6 +50,7 @@ import {
 } from '../mm/pgtable.ts';
 import { VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { AS_POSTED } from './as-posted/prepare.ts';
+import { checkRangeFault, requestsOf } from './contracts.ts';
 import {
   hmmPfnsFill,
   hmmSelectMigrate,
@@ -328,6 +329,16 @@ function isDone(k: Kernel, walk: HmmVmaWalk, vpn: number): boolean {
   return !(request & HMM_PFN_REQ_FAULT);
 }
 
+/**
+ * Closes the invalidation before a migration of somebody else is waited for, who may be waiting for its
+ * end.
+ *
+ * differs: the series waits with the invalidation open
+ */
+function* closeBeforeWait(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
+  if (k.walk !== 'as-posted') yield* closeNotify(k, walk);
+}
+
 function prepareOps(k: Kernel): PrepareOps {
   return k.walk === 'as-posted' ? AS_POSTED : UNIFIED;
 }
@@ -377,6 +388,7 @@ function* walkPmd(
       yield* unlockPmd(k, walk);
       if (rangeNeedFault(range, vpn, end, 0)) {
         walk.last = vpn;
+        yield* closeBeforeWait(k, walk);
         yield* pmdMigrationEntryWait(k, pmdp);
         return -EBUSY;
       }
@@ -436,6 +448,7 @@ function* walkPmd(
     }
     if (walk.pteLocked) yield* unlockPtes(k, walk, start, end);
     if (ret === WAIT_FOR_MIGRATION) {
+      yield* closeBeforeWait(k, walk);
       yield* migrationEntryWait(k, pmdp, walk.faultStart);
       return -EBUSY;
     }
@@ -611,6 +624,7 @@ export function* hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
   const mm = (notifier ? notifier.mm : range.migrate?.vma?.mm) as Mm;
   const walk = new HmmVmaWalk(range, mm);
   const migrating = hmmSelectMigrate(range) !== 0;
+  const requests = requestsOf(k, range);
   k.assertHeld(mm.mmapLock);
   k.counters.walks++;
   let ret: number;
@@ -637,5 +651,6 @@ export function* hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
     }
   } while (ret === -EBUSY);
   yield* closeNotify(k, walk);
+  if (!ret && requests) checkRangeFault(k, range, requests);
   return ret;
 }
