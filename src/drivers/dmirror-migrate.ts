@@ -56,7 +56,7 @@ import type { DmirrorDevice } from './dmirror-device.ts';
 
 /** A page of RAM to migrate to: locked, with one reference; -1 for none. */
 function* allocRam(k: Kernel, order: number): Kernel$<number> {
-  if (k.stepping) yield k.allocateStep();
+  if (k.stepping) yield k.allocateStep(order);
   const page = folioAlloc(k, order);
   if (page >= 0) k.folioTryLock(page);
   return page;

@@ -5,7 +5,7 @@
  */
 import { PG_DIRTY } from '../machine/page.ts';
 import { pteDirty, ptePresent } from '../machine/pte.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role, Space } from '../machine/step.ts';
 import {
   folioFree,
   folioGet,
@@ -56,7 +56,7 @@ export function* installMigrationEntry(
     return SKIPPED;
   }
   const anonExclusive = folioTestAnon(k, folio) && pageAnonExclusive(k, page);
-  if (k.stepping) yield k.writeEntry(ptep);
+  if (k.stepping) yield k.writeEntry(ptep).and(Space.Folio, folio, Role.Write);
   const pte = ptepGetAndClear(k, ptep);
   const present = ptePresent(pte);
   if (anonExclusive) {

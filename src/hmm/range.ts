@@ -467,8 +467,13 @@ const HMM_OPS: MmWalkOps<HmmVmaWalk> = {
  * Whether a page is on a device, or a device's alone; and whether a read of it by this range's device
  * would fault: its own pages it can read.
  */
-function whereabouts(k: Kernel, walk: HmmVmaWalk, vpn: number): { away: boolean; unread: boolean } {
+function* whereabouts(
+  k: Kernel,
+  walk: HmmVmaWalk,
+  vpn: number,
+): Kernel$<{ away: boolean; unread: boolean }> {
   const ptep = ptepOf(k, walk.mm, vpn);
+  if (k.stepping && ptep >= 0) yield k.readEntry(ptep);
   const pte = ptep < 0 ? 0 : ptepGet(k, ptep);
   const away = pte !== 0 && !ptePresent(pte);
   const { devPrivateOwner } = walk.range;
@@ -500,7 +505,7 @@ function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
     if (isPrepared(walk, vpn)) break;
     let again = false;
     if (write && readsFirst(walk.range, vpn)) {
-      const { away, unread } = whereabouts(k, walk, vpn);
+      const { away, unread } = yield* whereabouts(k, walk, vpn);
       if (units && (vpn - units.readFrom) % units.pages === 0) reading = false;
       if (unread) reading = true;
       again = away && reading;
