@@ -62,7 +62,7 @@ import type { DmirrorDevice } from './dmirror-device.ts';
 
 /** A page of RAM to migrate to: locked, with one reference; -1 for none. */
 function* allocRam(k: Kernel, order: number): Kernel$<number> {
-  if (k.stepping) yield k.allocateStep();
+  if (k.stepping) yield k.allocateStep(order);
   const page = folioAlloc(k, order);
   if (page >= 0) k.folioTryLock(page);
   return page;
@@ -136,6 +136,15 @@ export function* migrateAllocAndCopy(
 
 /**
  * Maps the pages that have migrated into the device's page table.
+ *
+ * Stock has a race here, as it does not ask whether the range was invalidated since the walk:
+ * - A, migrating to the device with mmap_lock held for reading: `migrate_vma_setup()` installs the
+ *   migration entry of a page, `migrate_vma_pages()` moves the folio;
+ * - B, MADV_DONTNEED, also with mmap_lock held for reading: `dmirror_interval_invalidate()` erases the
+ *   device's entry, the migration entry is zapped, the invalidation ends;
+ * - A: stores the device page in the device's page table; `migrate_vma_finalize()` finds no migration
+ *   entry, and frees the page with its last reference.
+ * The device's page table names a page that is free.
  *
  * Mirrors: lib/test_hmm.c dmirror_migrate_finalize_and_map()
  * differs: leaves out what was invalidated meanwhile, and puts back what did not migrate

@@ -176,6 +176,13 @@ export class Dmirror {
 }
 
 /**
+ * Stock has a race here, as the device's own migration does not change the notifier's sequence:
+ * - A, a fault of the device: `hmm_range_fault()` finds a page in RAM;
+ * - B, through the same open file: migrates that page to the device, from the beginning to the end;
+ * - A: takes the mutex, `mmu_interval_read_retry()` sees the old sequence, `dmirror_do_fault()` stores
+ *   the page of RAM over the device page that B stored.
+ * The device's page table names a page of RAM that is free.
+ *
  * Mirrors: lib/test_hmm.c dmirror_interval_invalidate(), dmirror_do_update()
  * faithful, with the update's range taken one page too far
  */
@@ -669,7 +676,12 @@ export function* deviceExclusive(
   return yield* readBack(k, dmirror, start, end);
 }
 
-/** -EPERM while the device has exclusive access to a page of the range (dmirror_check_atomic()). */
+/**
+ * -EPERM while the device has exclusive access to a page of the range.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_check_atomic()
+ * faithful
+ */
 export function* checkExclusive(dmirror: Dmirror, start: number, end: number): Kernel$<number> {
   const { k } = dmirror;
   for (let vpn = start; vpn < end; vpn++) {

@@ -39,6 +39,7 @@ import {
 } from '../mm/mmu-notifier.ts';
 import { checkStableAddressSpace } from '../mm/oom.ts';
 import {
+  allocatedStep,
   pmdAlloc,
   pmdTransHuge,
   pteAlloc,
@@ -178,10 +179,11 @@ function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): K
   if (!vmaIsAnonymous(vma)) return;
   const pmdp = yield* pmdAlloc(k, mm, vpn);
   if (dst[at] & MIGRATE_PFN_COMPOUND) {
+    if (k.stepping) yield allocatedStep(k, mm, vpn, pmdp);
     yield* insertHugePmdPage(k, migrate, at, vpn, folio, pmdp);
     return;
   }
-  if (k.stepping) yield k.readEntry(pmdp);
+  if (k.stepping) yield allocatedStep(k, mm, vpn, pmdp);
   const pmd = ptepGet(k, pmdp);
   if (pmdTransHuge(pmd)) {
     if (!k.isHugeZero(ptePfn(pmd))) return;

@@ -504,12 +504,13 @@ const HMM_OPS: MmWalkOps<HmmVmaWalk> = {
  * Whether nothing is mapped at a page; whether it is on a device, or a device's alone; and whether a
  * read of it by this range's device would fault: its own pages it can read.
  */
-function whereabouts(
+function* whereabouts(
   k: Kernel,
   walk: HmmVmaWalk,
   vpn: number,
-): { missing: boolean; away: boolean; unread: boolean } {
+): Kernel$<{ missing: boolean; away: boolean; unread: boolean }> {
   const ptep = ptepOf(k, walk.mm, vpn);
+  if (k.stepping && ptep >= 0) yield k.readEntry(ptep);
   const pte = ptep < 0 ? 0 : ptepGet(k, ptep);
   const missing = pte === 0;
   const away = !missing && !ptePresent(pte);
@@ -542,7 +543,7 @@ function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
   for (let vpn = walk.faultStart; vpn < walk.end; vpn++) {
     let again = false;
     if (write && readsFirst(walk.range, vpn)) {
-      const { missing, away, unread } = whereabouts(k, walk, vpn);
+      const { missing, away, unread } = yield* whereabouts(k, walk, vpn);
       if (units && (vpn - units.readFrom) % units.pages === 0) reading = false;
       if (unread) reading = true;
       again = away && reading;

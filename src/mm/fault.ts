@@ -63,6 +63,7 @@ import {
 } from './mmu-notifier.ts';
 import { checkStableAddressSpace } from './oom.ts';
 import {
+  allocatedStep,
   pmdAlloc,
   pteAlloc,
   pteOffsetMap,
@@ -746,7 +747,7 @@ export function* handleMmFault(k: Kernel, vma: Vma, vpn: number, flags: number):
     ptl: null,
     page: -1,
   };
-  if (k.stepping) yield k.readEntry(vmf.pmd);
+  if (k.stepping) yield allocatedStep(k, vma.mm, vpn, vmf.pmd);
   const huge = yield* handleHugePmdFault(k, vmf);
   if (!(huge & VM_FAULT_FALLBACK)) return huge;
   return yield* handlePteFault(k, vmf);
