@@ -293,6 +293,7 @@ export class DataOracle {
       } else if (change === 'move' && !mm.lookupVma(vpn)) {
         this.places.delete(keyOf(mm.id, vpn));
         this.places.set(keyOf(mm.id, vpn - start + to), place);
+        this.copyForForks(mm, vpn - start + to, store);
       }
     }
     if (change === 'move') this.refresh(mm, to, to + (end - start));
@@ -311,10 +312,7 @@ export class DataOracle {
       else {
         const fresh = this.fresh(vma, vpn);
         this.places.set(key, fresh);
-        if (fresh.shared) continue;
-        for (const { change, mm: parent, copies } of this.pending) {
-          if (change === 'fork' && parent === mm) this.copy(copies, vpn, fresh.store);
-        }
+        if (!fresh.shared) this.copyForForks(mm, vpn, fresh.store);
       }
     }
   }
@@ -333,6 +331,10 @@ export class DataOracle {
   /** What a page holds may be gone; for a copy that is being made too. */
   private mayVanish(mm: Mm, vpn: number, store: Store): void {
     add(store.values, store.base);
+    this.copyForForks(mm, vpn, store);
+  }
+
+  private copyForForks(mm: Mm, vpn: number, store: Store): void {
     for (const { change, mm: parent, copies } of this.pending) {
       if (change === 'fork' && parent === mm) this.copy(copies, vpn, store);
     }

@@ -2,7 +2,7 @@
  * Which steps depend on each other, and what happened before what: the part of partial-order reduction
  * that knows what steps are.
  */
-import { Role, type Step } from '../machine/index.ts';
+import { Role, Space, type Step, StepKind } from '../machine/index.ts';
 
 /** Whether two roles on one object do not commute. By the first role, a bit for each second. */
 const CONFLICTS: number[] = [];
@@ -57,13 +57,13 @@ export class History {
   private readonly lastOf: Int32Array;
   /** Scratch: the events that the newest one depends on. */
   private readonly found: Int32Array;
-  private readonly racing: Int32Array;
+  /** By object: every event that changed it; only of what tasks wait for. */
+  private readonly waited = new Map<number, { schedule: number; events: number[] }>();
 
   constructor(readonly tasks: number) {
     this.clocks = new Int32Array(tasks * 1024);
     this.lastOf = new Int32Array(tasks);
     this.found = new Int32Array(tasks);
-    this.racing = new Int32Array(tasks);
   }
 
   clear(): void {
@@ -77,43 +77,39 @@ export class History {
     return this.clocks[e * this.tasks + t];
   }
 
-  /**
-   * Looks for what `step`, taken next by `task`, would depend on. `found[q]` is task q's last event
-   * that it depends on, `racing[q]` its last one whose order with it could be turned round, if that
-   * order is not given by other events (both as `1 + index`, 0 for none).
-   */
+  /** An object's last events, by task and role; null when it had none in this schedule. */
+  private lasts(key: number): Int32Array | null {
+    const lasts = this.objects.get(key);
+    return lasts && lasts[this.tasks * ROLES] === this.schedule ? lasts : null;
+  }
+
+  /** Finds each task's last event that `step`, taken next by `task`, depends on. */
   private look(task: number, step: Step): void {
-    const { tasks, found, racing, clocks } = this;
+    const { tasks, found } = this;
     found.fill(0);
-    racing.fill(0);
     for (let i = 0; i < step.count; i++) {
-      const lasts = this.objects.get(keyOf(step, i));
-      if (!lasts || lasts[tasks * ROLES] !== this.schedule) continue;
-      const role = step.roles[i];
-      const mask = CONFLICTS[role];
-      const takes = role === Role.Acquire || role === Role.AcquireShared;
+      const lasts = this.lasts(keyOf(step, i));
+      if (!lasts) continue;
+      const mask = CONFLICTS[step.roles[i]];
       for (let q = 0; q < tasks; q++) {
         if (q === task) continue;
         for (let other = 0; other < ROLES; other++) {
           const e = lasts[q * ROLES + other];
-          if (e === 0 || (mask & (1 << other)) === 0) continue;
-          if (e > found[q]) found[q] = e;
-          // a lock cannot be taken before it was released, but before it was taken
-          if (takes && (TAKES & (1 << other)) === 0) continue;
-          if (e > racing[q]) racing[q] = e;
+          if (e > found[q] && (mask & (1 << other)) !== 0) found[q] = e;
         }
       }
     }
+  }
+
+  /** Whether event `e` (as `1 + index`) of task `q` happened before what `found` says, anyway. */
+  private ordered(e: number, q: number, task: number): boolean {
+    const { tasks, clocks, found } = this;
     const own = this.lastOf[task];
-    for (let q = 0; q < tasks; q++) {
-      const e = racing[q];
-      if (e === 0) continue;
-      let ordered = own !== 0 && clocks[(own - 1) * tasks + q] >= e;
-      for (let r = 0; r < tasks && !ordered; r++) {
-        if (r !== q && found[r] !== 0) ordered = clocks[(found[r] - 1) * tasks + q] >= e;
-      }
-      if (ordered) racing[q] = 0;
+    if (own !== 0 && clocks[(own - 1) * tasks + q] >= e) return true;
+    for (let r = 0; r < tasks; r++) {
+      if (r !== q && found[r] !== 0 && clocks[(found[r] - 1) * tasks + q] >= e) return true;
     }
+    return false;
   }
 
   /**
@@ -121,10 +117,58 @@ export class History {
    * begun instead at the other event, so that the two come the other way round.
    */
   races(task: number, step: Step, report: (event: number, initials: number) => void): void {
+    if (step.kind === StepKind.Wait && step.space === Space.Sequence) {
+      this.racesOfWait(task, step, report);
+      return;
+    }
+    const { tasks } = this;
     this.look(task, step);
-    for (let q = 0; q < this.tasks; q++) {
-      const e = this.racing[q];
-      if (e !== 0) report(e - 1, this.initials(e - 1, task));
+    const racing = (e: number, q: number): void => {
+      if (e !== 0 && !this.ordered(e, q, task)) report(e - 1, this.initials(e - 1, task));
+    };
+    // a step that may have to wait could not always come before the last event of another task, but
+    // perhaps before an earlier one: then the race is with that
+    const mayWait = step.enabled !== null;
+    for (let q = 0; q < tasks; q++) {
+      if (q === task) continue;
+      let last = 0;
+      for (let i = 0; i < step.count; i++) {
+        const lasts = this.lasts(keyOf(step, i));
+        if (!lasts) continue;
+        const role = step.roles[i];
+        // a lock cannot be taken before it was released, but before it was taken
+        const takes = role === Role.Acquire || role === Role.AcquireShared;
+        const mask = CONFLICTS[role] & (takes ? TAKES : ~0);
+        let e = 0;
+        for (let other = 0; other < ROLES; other++) {
+          const at = lasts[q * ROLES + other];
+          if (at > e && (mask & (1 << other)) !== 0) e = at;
+        }
+        if (mayWait) racing(e, q);
+        else if (e > last) last = e;
+      }
+      if (last !== 0) racing(last, q);
+    }
+  }
+
+  /**
+   * The races of a wait for a condition. It may have held before each of the events that changed it,
+   * also where it did not between them: so they are all reported, and any task may be what is needed.
+   */
+  private racesOfWait(
+    task: number,
+    step: Step,
+    report: (event: number, initials: number) => void,
+  ): void {
+    const own = this.lastOf[task];
+    for (let i = 0; i < step.count; i++) {
+      const changed = this.waited.get(keyOf(step, i));
+      if (changed?.schedule !== this.schedule) continue;
+      for (const e of changed.events) {
+        const q = this.taskOf[e - 1];
+        if (q === task || (own !== 0 && this.clock(own - 1, q) >= e)) continue;
+        report(e - 1, 0);
+      }
     }
   }
 
@@ -209,6 +253,22 @@ export class History {
         lasts[tasks * ROLES] = this.schedule;
       }
       lasts[task * ROLES + step.roles[i]] = e + 1;
+      if (step.spaces[i] === Space.Sequence && step.roles[i] === Role.Write)
+        this.changed(key, e + 1);
     }
+  }
+
+  /** Notes an event that changed what tasks wait for. */
+  private changed(key: number, e: number): void {
+    let changed = this.waited.get(key);
+    if (!changed) {
+      changed = { schedule: this.schedule, events: [] };
+      this.waited.set(key, changed);
+    }
+    if (changed.schedule !== this.schedule) {
+      changed.schedule = this.schedule;
+      changed.events.length = 0;
+    }
+    changed.events.push(e);
   }
 }

@@ -82,7 +82,6 @@ export class Exhaustive implements Strategy {
     const step = x.pending(task);
     // before the last given choice everything is as it was in the schedule before
     if (this.reduce && depth + 1 >= this.given) {
-      this.waits = step.kind === StepKind.Wait;
       this.history.races(task, step, (event, initials) => this.turn(event, initials, task));
     }
     if (this.reduce) {
@@ -139,14 +138,14 @@ export class Exhaustive implements Strategy {
     return node.before >= 0 && node.before !== task && (node.enabled & (1 << node.before)) !== 0;
   }
 
-  /** One of `initials` has to be tried at an event's point. */
+  /** One of `initials` has to be tried at an event's point; any that can go on, if none of them can. */
   private turn(event: number, initials: number, task: number): void {
     const node = this.nodes[event];
     if (initials & (node.backtrack | node.sleep) & 0xffff) return;
     const possible = initials & node.enabled;
     if (possible !== 0) {
       node.backtrack |= 1 << (possible & (1 << task) ? task : lowest(possible));
-    } else if (this.waits) node.backtrack |= node.enabled;
+    } else node.backtrack |= node.enabled;
     // a bounded search could not come to that point as it is: let it change task where this one began
     if (this.limit !== Number.POSITIVE_INFINITY) {
       let at = event;
@@ -156,9 +155,6 @@ export class Exhaustive implements Strategy {
     }
   }
 
-  /** Whether the step at hand waits for a condition, which an earlier event may have made untrue. */
-  private waits = false;
-
   end(x: Execution, complete: boolean): void {
     const { nodes } = this;
     if (!complete) this.redundant++;
@@ -167,10 +163,8 @@ export class Exhaustive implements Strategy {
       for (let t = 0; t < x.running.length; t++) {
         if (x.running[t].done) continue;
         const step = x.pending(t);
-        this.waits = step.kind === StepKind.Wait;
         this.history.races(t, step, (event, initials) => this.turn(event, initials, t));
       }
-      this.waits = false;
     }
     nodes.length = this.depth;
     while (nodes.length > 0) {

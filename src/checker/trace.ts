@@ -111,7 +111,10 @@ const SPACES: Record<Space, string> = {
   [Space.DeviceEntry]: 'device entry of page',
   [Space.FolioLock]: 'folio',
   [Space.File]: 'device file',
-  [Space.Flags]: 'flags of address space',
+  [Space.Batch]: 'LRU batches of CPU',
+  [Space.Cache]: 'page cache',
+  [Space.Mm]: 'address space',
+  [Space.Program]: 'program',
 };
 
 const KINDS: Record<StepKind, string> = {

@@ -137,7 +137,8 @@ export class Watch implements Monitor {
       k.report('use after free', `a device ${write ? 'writes to' : 'reads'} a free page`);
       return;
     }
-    if (write) this.checkOwn('a device', space, pfn);
+    // what its own migration has just unmapped the device may write to until it is copied
+    if (write && !k.folioLocked(pageFolio(k, pfn))) this.checkOwn('a device', space, pfn);
     this.data?.access('a device', space, vpn, wordOf(bytes), write);
   }
 

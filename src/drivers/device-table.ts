@@ -92,7 +92,7 @@ export class DeviceTable {
     this.chunks.clear();
     this.lastKey = -1;
     this.last = null;
-    this.low = Infinity;
+    this.low = Number.POSITIVE_INFINITY;
     this.high = -1;
   }
 

@@ -26,7 +26,7 @@ import {
   migratePfnToPfn,
 } from '../hmm/pfn.ts';
 import { EINVAL, ENOMEM } from '../machine/errno.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role } from '../machine/step.ts';
 import { VM_FAULT_OOM, VM_FAULT_SIGBUS, type VmFault } from '../mm/fault.ts';
 import {
   folioAlloc,
@@ -44,8 +44,19 @@ import type { DevPagemap } from '../mm/memremap.ts';
 import type { Mm } from '../mm/mm.ts';
 import { hugeStart } from '../mm/pgtable.ts';
 import { VM_READ, type Vma } from '../mm/vma.ts';
-import { DPT_READ, DPT_WRITE } from './device-table.ts';
-import { type DeviceResult, type Dmirror, readBack } from './dmirror.ts';
+import { DPT_READ, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
+import {
+  beginMigration,
+  type DeviceResult,
+  type Dmirror,
+  deviceFlagStep,
+  deviceTableStep,
+  endWatch,
+  leaveDevice,
+  leaveRam,
+  readBack,
+  type Watch,
+} from './dmirror.ts';
 import type { DmirrorDevice } from './dmirror-device.ts';
 
 /** A page of RAM to migrate to: locked, with one reference; -1 for none. */
@@ -62,13 +73,22 @@ function* allocRam(k: Kernel, order: number): Kernel$<number> {
  * Allocates device pages for what migrates and copies, or clears where nothing was.
  *
  * Mirrors: lib/test_hmm.c dmirror_migrate_alloc_and_copy()
- * faithful
+ * differs: takes the pages out of the device's page table first
+ * @param own a watch of this migration
+ * @returns the device's entries so far
  */
-export function* migrateAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kernel$<void> {
+export function* migrateAllocAndCopy(
+  k: Kernel,
+  args: MigrateVma,
+  dmirror: Dmirror,
+  own: Watch | null = null,
+): Kernel$<Int32Array> {
   const { device } = dmirror;
   const { src, dst } = args;
   const huge = k.geometry.ptrsPerPte;
   const count = args.end - args.start;
+  const migrates = (i: number): boolean => (src[i] & MIGRATE_PFN_MIGRATE) !== 0;
+  const entries = yield* leaveRam(k, dmirror, args.start, count, migrates, own);
   for (let i = 0; i < count; ) {
     if (!(src[i] & MIGRATE_PFN_MIGRATE)) {
       i++;
@@ -82,6 +102,7 @@ export function* migrateAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirr
       continue;
     }
     let dpage = -1;
+    if (k.stepping) yield deviceFlagStep(k, dmirror);
     if (dmirror.failAlloc) dmirror.failAlloc = false;
     else dpage = yield* device.allocPage(large);
     if (dpage < 0) {
@@ -109,30 +130,46 @@ export function* migrateAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirr
     i += pages;
   }
   yield* device.finishCopies();
+  return entries;
 }
 
 /**
  * Maps the pages that have migrated into the device's page table.
  *
  * Mirrors: lib/test_hmm.c dmirror_migrate_finalize_and_map()
- * faithful
+ * differs: leaves out what was invalidated meanwhile, and puts back what did not migrate
  */
 export function* migrateFinalizeAndMap(
   k: Kernel,
   args: MigrateVma,
   dmirror: Dmirror,
+  entries: Int32Array,
+  since: Watch,
 ): Kernel$<void> {
   const { src, dst } = args;
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
+  dmirror.watches.delete(since);
+  if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
   const count = args.end - args.start;
   for (let i = 0, pages = 1; i < count; i += pages) {
     pages = 1;
+    const vpn = args.start + i;
     const page = migratePfnToPfn(dst[i]);
-    if (!(src[i] & MIGRATE_PFN_MIGRATE) || page < 0) continue;
+    if (!(src[i] & MIGRATE_PFN_MIGRATE) || page < 0) {
+      if (entries[i] !== 0 && !since.wasErased(vpn)) {
+        dmirror.map(vpn, pfnOf(entries[i]), tagOf(entries[i]));
+      }
+      continue;
+    }
     if (dst[i] & MIGRATE_PFN_COMPOUND) pages = folioPages(k, pageFolio(k, page));
     const tag = dst[i] & MIGRATE_PFN_WRITE ? DPT_WRITE : DPT_READ;
-    dmirror.map(args.start + i, page, tag, pages);
+    if (since.isQuiet) dmirror.map(vpn, page, tag, pages);
+    else {
+      for (let j = 0; j < pages; j++) {
+        if (!since.isStale(vpn + j)) dmirror.map(vpn + j, page + j, tag);
+      }
+    }
   }
   if (k.stepping) yield k.release(dmirror.mutex);
   k.unlock(dmirror.mutex);
@@ -144,10 +181,16 @@ export function* migrateFinalizeAndMap(
  * Mirrors: lib/test_hmm.c dmirror_migrate_to_device() (the body of its loop)
  * faithful
  */
-export function* migratePrepared(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kernel$<void> {
-  yield* migrateAllocAndCopy(k, args, dmirror);
+export function* migratePrepared(
+  k: Kernel,
+  args: MigrateVma,
+  dmirror: Dmirror,
+  since: Watch,
+  own: Watch | null = null,
+): Kernel$<void> {
+  const entries = yield* migrateAllocAndCopy(k, args, dmirror, own);
   yield* migrateVmaPages(k, args);
-  yield* migrateFinalizeAndMap(k, args, dmirror);
+  yield* migrateFinalizeAndMap(k, args, dmirror, entries, since);
   yield* migrateVmaFinalize(k, args);
 }
 
@@ -188,9 +231,13 @@ export function* migrateToDevice(
     args.start = vpn;
     args.end = part.next;
     args.flags = MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND;
+    const since = yield* beginMigration(k, dmirror);
     ret = yield* migrateVmaSetup(k, args);
-    if (ret) break;
-    yield* migratePrepared(k, args, dmirror);
+    if (ret) {
+      yield* endWatch(k, dmirror, since);
+      break;
+    }
+    yield* migratePrepared(k, args, dmirror, since);
     vpn = part.next;
   }
   if (k.stepping) yield k.release(mm.mmapLock);
@@ -226,6 +273,7 @@ function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kern
     order = folioOrder(k, pageFolio(k, page));
     const write = src[at] & MIGRATE_PFN_WRITE;
     let ram = -1;
+    if (k.stepping) yield deviceFlagStep(k, dmirror);
     if (dmirror.failAlloc) dmirror.failAlloc = false;
     else ram = yield* allocRam(k, order);
     if (ram < 0 && order === 0) {
@@ -236,7 +284,7 @@ function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kern
     dst[at] = write | compound | (ram < 0 ? 0 : migratePfn(ram));
     const pages = 1 << order;
     if (ram >= 0) {
-      dmirror.pt.eraseRange(vpn, vpn + pages - 1);
+      yield* leaveDevice(k, dmirror, vpn, pages);
       yield* device.copyOut(ram, page, pages);
       vpn += pages;
       continue;
@@ -256,7 +304,7 @@ function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kern
         return VM_FAULT_OOM;
       }
       dst[at + i] = migratePfn(small);
-      dmirror.pt.erase(vpn);
+      yield* leaveDevice(k, dmirror, vpn, 1);
       yield* device.copyOut(small, page + i, 1);
     }
   }

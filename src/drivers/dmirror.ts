@@ -17,9 +17,12 @@ import { hmmRangeFault } from '../hmm/range.ts';
 import type { HmmRange } from '../hmm/walk-state.ts';
 import { EBUSY, EFAULT, ENOENT, EPERM } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
+import { ptePresent } from '../machine/pte.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import type { Task } from '../machine/task.ts';
 import { folioIsDevicePrivate, folioPut, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
+import { isDeviceExclusive, softleafToPfn } from '../mm/leafops.ts';
 import { Holder } from '../mm/ledger.ts';
 import { pagePgmap } from '../mm/memremap.ts';
 import type { Mm } from '../mm/mm.ts';
@@ -27,13 +30,17 @@ import {
   IntervalNotifier,
   type IntervalNotifierOps,
   MmuNotify,
+  mmuIntervalInvalidating,
   mmuIntervalNotifierInsert,
   mmuIntervalNotifierRemove,
   mmuIntervalReadBegin,
   mmuIntervalReadRetry,
   mmuIntervalSetSeq,
   type NotifierRange,
+  type NotifierSubscriptions,
+  setSeqStep,
 } from '../mm/mmu-notifier.ts';
+import { ptepGet, ptepOf } from '../mm/pgtable.ts';
 import { makeDeviceExclusive } from '../mm/rmap.ts';
 import { DeviceTable, DPT_ATOMIC, DPT_READ, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
 import type { DmirrorDevice } from './dmirror-device.ts';
@@ -66,33 +73,70 @@ interface Invalidated {
   readonly first: number;
   readonly last: number;
   readonly sequence: number;
+  /** By the task whose invalidations do not count. */
+  readonly own: boolean;
   /** By the walk that is watched: it split a huge page. */
   readonly split: boolean;
 }
 
-/** A walk that will map what it finds, and what was invalidated since it began. */
+/** A walk or a migration that will map what it finds, and what was invalidated since it began. */
 export class Watch {
   private readonly invalidated: Invalidated[] = [];
+  private read = 0;
 
-  constructor(private readonly range: HmmRange) {}
+  /**
+   * @param own the task whose own invalidations do not count, if any
+   * @param range the walk, if it is one: what came before its sequence does not count
+   */
+  constructor(
+    private readonly own: Task | null = null,
+    private readonly range: HmmRange | null = null,
+  ) {}
+
+  /** Whether the current task's invalidations do not count. */
+  isOf(k: Kernel): boolean {
+    return this.own === k.current;
+  }
+
+  get isQuiet(): boolean {
+    return this.invalidated.length === 0;
+  }
 
   note(k: Kernel, first: number, last: number, sequence: number): void {
-    const split = this.range.walker === k.current;
-    this.invalidated.push({ first, last, sequence, split });
+    const own = this.own === k.current;
+    const split = this.range?.walker === k.current;
+    this.invalidated.push({ first, last, sequence, own, split });
   }
 
   /**
-   * Whether a page was invalidated since the walk looked at it, or by the walk's own splits: two
-   * passes of a driver map a page before any is split.
+   * Whether a page was invalidated, or moved by the device's own migration, since the walk looked at it;
+   * or invalidated by the walk's own splits: two passes of a driver map a page before any is split.
    */
   isStale(vpn: number): boolean {
-    const since = this.range.notifierSeq;
+    const since = this.range?.notifierSeq ?? 0;
     return this.invalidated.some(
-      ({ first, last, sequence, split }) =>
-        (split || sequence > since) && first <= vpn && vpn <= last,
+      ({ first, last, sequence, own, split }) =>
+        !own && (split || sequence > since) && first <= vpn && vpn <= last,
     );
   }
+
+  /** The device's entries were read. */
+  mark(): void {
+    this.read = this.invalidated.length;
+  }
+
+  /** Whether the device's entry of a page was taken away since it was read, by whomever. */
+  wasErased(vpn: number): boolean {
+    for (let i = this.read; i < this.invalidated.length; i++) {
+      const { first, last } = this.invalidated[i];
+      if (first <= vpn && vpn <= last) return true;
+    }
+    return false;
+  }
 }
+
+/** The sequence of what the device's own migrations move: no notifier counts those. */
+const MOVED = Number.POSITIVE_INFINITY;
 
 /** An open device file: the mirror of one address space (struct dmirror). */
 export class Dmirror {
@@ -105,7 +149,7 @@ export class Dmirror {
   readonly notifier: IntervalNotifier;
   /** The next allocation of a page, here or in RAM, fails (HMM_DMIRROR_FLAG_FAIL_ALLOC). */
   failAlloc = false;
-  /** Walks under way that will map what they find. */
+  /** Walks and migrations under way that will map what they find. */
   readonly watches = new Set<Watch>();
   readonly number: number;
 
@@ -141,6 +185,7 @@ const MIRROR_OPS: IntervalNotifierOps = {
     sequence: number,
   ): Kernel$<boolean> {
     const { dmirror } = notifier as MirrorNotifier;
+    const { mutex } = dmirror;
     // one's own migration takes care of the device's page table itself
     if (range.event === MmuNotify.Migrate && range.owner === dmirror.device) return true;
     if (range.blockable) {
@@ -150,6 +195,7 @@ const MIRROR_OPS: IntervalNotifierOps = {
       if (k.stepping) yield k.tryAcquire(dmirror.mutex);
       if (!k.tryLock(dmirror.mutex)) return false;
     }
+    if (k.stepping) yield setSeqStep(k, notifier).and(Space.DeviceEntry, mutex.id, Role.Write);
     mmuIntervalSetSeq(notifier, sequence);
     dmirror.pt.eraseRange(range.start, range.end);
     for (const watch of dmirror.watches) watch.note(k, range.start, range.end, sequence);
@@ -194,6 +240,103 @@ export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
   for (const chunk of dmirror.device.chunks) yield* evictChunk(k, dmirror.device, chunk);
   dmirror.pt.clear();
   dmirror.device.opened[dmirror.number] = undefined;
+}
+
+// ---- own migrations ----
+
+/** Begins to note what is invalidated. */
+export function* beginWatch(k: Kernel, dmirror: Dmirror, watch: Watch): Kernel$<Watch> {
+  if (k.stepping) yield k.acquire(dmirror.mutex);
+  k.lock(dmirror.mutex);
+  dmirror.watches.add(watch);
+  if (k.stepping) yield k.release(dmirror.mutex);
+  k.unlock(dmirror.mutex);
+  return watch;
+}
+
+/**
+ * The device's own migration is about to copy pages, which no process can reach now: the device must
+ * not either, and a range fault under way that has looked at them must look again. The mutex is held.
+ *
+ * differs: stock leaves the entries of pages that come to the device as they are, so that the device may
+ * write to what was copied already, and a range fault may map it afterwards
+ * @param own a watch of the migration itself
+ */
+function leaveToMigration(dmirror: Dmirror, first: number, last: number, own: Watch | null): void {
+  dmirror.pt.eraseRange(first, last);
+  for (const watch of dmirror.watches) {
+    if (watch !== own && !watch.isOf(dmirror.k)) watch.note(dmirror.k, first, last, MOVED);
+  }
+}
+
+/**
+ * Before the device's own migration looks at any page: begins to note what others invalidate, when
+ * nothing is being invalidated. What they take away the migration must not map.
+ */
+export function* beginMigration(k: Kernel, dmirror: Dmirror): Kernel$<Watch> {
+  const since = yield* beginWatch(k, dmirror, new Watch(k.current));
+  yield* mmuIntervalReadBegin(k, dmirror.notifier);
+  return since;
+}
+
+/** A migration that came to nothing. */
+export function* endWatch(k: Kernel, dmirror: Dmirror, watch: Watch): Kernel$<void> {
+  if (k.stepping) yield k.acquire(dmirror.mutex);
+  k.lock(dmirror.mutex);
+  dmirror.watches.delete(watch);
+  if (k.stepping) yield k.release(dmirror.mutex);
+  k.unlock(dmirror.mutex);
+}
+
+/** The object that a step names when it looks at the notifiers' sequence. */
+function sequenceOf({ mm }: Dmirror): number {
+  return (mm.subscriptions as NotifierSubscriptions).lock.id;
+}
+
+/**
+ * Pages of a range come to the device.
+ * @param migrates which ones
+ * @param own a watch of the same migration
+ * @returns the device's entries so far, 0 for none
+ */
+export function* leaveRam(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  pages: number,
+  migrates: (at: number) => boolean,
+  own: Watch | null,
+): Kernel$<Int32Array> {
+  const entries = new Int32Array(pages);
+  if (k.stepping) yield k.acquire(dmirror.mutex);
+  k.lock(dmirror.mutex);
+  for (const watch of dmirror.watches) if (watch.isOf(k)) watch.mark();
+  if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
+  for (let i = 0; i < pages; i++) {
+    if (!migrates(i)) continue;
+    entries[i] = dmirror.pt.load(start + i);
+    if (entries[i] !== 0 || dmirror.watches.size > 1) {
+      leaveToMigration(dmirror, start + i, start + i, own);
+    }
+  }
+  if (k.stepping) yield k.release(dmirror.mutex);
+  k.unlock(dmirror.mutex);
+  return entries;
+}
+
+/** Pages leave the device. */
+export function* leaveDevice(
+  k: Kernel,
+  dmirror: Dmirror,
+  vpn: number,
+  pages: number,
+): Kernel$<void> {
+  if (k.stepping) yield k.acquire(dmirror.mutex);
+  k.lock(dmirror.mutex);
+  if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
+  leaveToMigration(dmirror, vpn, vpn + pages - 1, null);
+  if (k.stepping) yield k.release(dmirror.mutex);
+  k.unlock(dmirror.mutex);
 }
 
 // ---- faults ----
@@ -244,22 +387,32 @@ export function deviceRange(dmirror: Dmirror, pages: number, flags: number): Hmm
  * Faults one range and maps it, as often as it is invalidated meanwhile.
  *
  * Mirrors: lib/test_hmm.c dmirror_range_fault()
- * simplified: there is no clock to give up by
+ * differs: looks again when the device's own migration moved a page, of which the notifier does not
+ * tell; there is no clock to give up by
  */
 function* rangeFault(k: Kernel, dmirror: Dmirror, range: HmmRange): Kernel$<number> {
   const { mm, mutex, notifier } = dmirror;
   for (;;) {
+    const watch = yield* beginWatch(k, dmirror, new Watch(null, range));
     range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
     if (k.stepping) yield k.acquire(mm.mmapLock, true);
     k.lockShared(mm.mmapLock);
     const ret = yield* hmmRangeFault(k, range);
     if (k.stepping) yield k.release(mm.mmapLock);
     k.unlockShared(mm.mmapLock);
-    if (ret === -EBUSY) continue;
-    if (ret) return ret;
     if (k.stepping) yield k.acquire(mutex);
     k.lock(mutex);
-    const stale = mmuIntervalReadRetry(notifier, range.notifierSeq);
+    dmirror.watches.delete(watch);
+    let stale = ret === -EBUSY || mmuIntervalReadRetry(notifier, range.notifierSeq);
+    for (let vpn = range.start; vpn < range.end && !stale; vpn++) {
+      stale = watch.isStale(vpn);
+    }
+    if (ret && ret !== -EBUSY) {
+      if (k.stepping) yield k.release(mutex);
+      k.unlock(mutex);
+      return ret;
+    }
+    if (k.stepping && !stale) yield deviceTableStep(k, dmirror, Role.Write);
     const mapped = stale ? 0 : dmirrorDoFault(k, dmirror, range);
     if (k.stepping) yield k.release(mutex);
     k.unlock(mutex);
@@ -293,9 +446,22 @@ function onDevice(k: Kernel, pfn: number): boolean {
   return folioIsDevicePrivate(k, pfn);
 }
 
+/**
+ * The step before the device's page table is changed or looked at: most who do hold the mutex, but not
+ * all.
+ */
+export function deviceTableStep(k: Kernel, dmirror: Dmirror, role: Role): Step {
+  return k.step(StepKind.Shared, Space.DeviceEntry, dmirror.mutex.id, role);
+}
+
+/** The step before the device's flags are looked at or changed. */
+export function deviceFlagStep(k: Kernel, dmirror: Dmirror): Step {
+  return k.step(StepKind.Shared, Space.Program, dmirror.mutex.id, Role.Write);
+}
+
 /** The step before an access: to the device's entry, under its mutex, and to the page behind it. */
 function deviceAccessStep(k: Kernel, dmirror: Dmirror, vpn: number, role: Role): Step {
-  const step = k.step(StepKind.DeviceAccess, Space.DeviceEntry, vpn, Role.Read);
+  const step = k.step(StepKind.DeviceAccess, Space.DeviceEntry, dmirror.mutex.id, Role.Read);
   const entry = dmirror.pt.load(vpn);
   return entry === 0 ? step : step.and(Space.Frame, pfnOf(entry), role);
 }
@@ -435,10 +601,30 @@ export function* deviceAccess(
 }
 
 /**
+ * Whether an entry is still what a page was made exclusive with, and nobody is about to take it away;
+ * the mutex is held.
+ */
+function isStillExclusive(k: Kernel, dmirror: Dmirror, vpn: number, page: number): boolean {
+  if (mmuIntervalInvalidating(dmirror.notifier)) return false;
+  const ptep = ptepOf(k, dmirror.mm, vpn);
+  const pte = ptep < 0 ? 0 : ptepGet(k, ptep);
+  return !ptePresent(pte) && isDeviceExclusive(pte) && softleafToPfn(pte) === page;
+}
+
+/** The step before the mutex is taken to look at an entry and at the notifier. */
+function lookStep(k: Kernel, dmirror: Dmirror, vpn: number): Step {
+  const { mm, mutex } = dmirror;
+  const step = k.acquire(mutex).and(Space.Sequence, sequenceOf(dmirror), Role.Read);
+  const ptep = ptepOf(k, mm, vpn);
+  return ptep < 0 ? step : step.and(Space.Entry, ptep, Role.Read);
+}
+
+/**
  * Gives the device exclusive access to a range.
  *
  * Mirrors: lib/test_hmm.c dmirror_exclusive(), dmirror_atomic_map()
- * faithful
+ * differs: looks whether the page was taken away again before it is mapped; stock does not, and may
+ * map a page that the process has unmapped
  */
 export function* deviceExclusive(
   k: Kernel,
@@ -450,21 +636,25 @@ export function* deviceExclusive(
   if (k.stepping) yield k.acquire(mm.mmapLock, true);
   k.lockShared(mm.mmapLock);
   let ret = 0;
-  for (let vpn = start; vpn < end; vpn++) {
+  for (let vpn = start; vpn < end; ) {
     const page = yield* makeDeviceExclusive(k, mm, vpn, null);
     if (page < 0) {
       ret = page;
       break;
     }
-    if (k.stepping) yield k.acquire(mutex);
+    if (k.stepping) yield lookStep(k, dmirror, vpn);
     k.lock(mutex);
-    dmirror.map(vpn, page, DPT_ATOMIC);
+    const still = isStillExclusive(k, dmirror, vpn, page);
+    if (k.stepping && still) yield deviceTableStep(k, dmirror, Role.Write);
+    if (still) dmirror.map(vpn, page, DPT_ATOMIC);
     if (k.stepping) yield k.release(mutex);
     k.unlock(mutex);
     const folio = pageFolio(k, page);
     if (k.stepping) yield k.releaseFolio(folio);
     k.folioUnlock(folio);
     yield* folioPut(k, folio, Holder.Pin);
+    if (still) vpn++;
+    else yield* mmuIntervalReadBegin(k, dmirror.notifier);
   }
   if (k.stepping) yield k.release(mm.mmapLock);
   k.unlockShared(mm.mmapLock);
@@ -473,8 +663,10 @@ export function* deviceExclusive(
 }
 
 /** -EPERM while the device has exclusive access to a page of the range (dmirror_check_atomic()). */
-export function checkExclusive(dmirror: Dmirror, start: number, end: number): number {
+export function* checkExclusive(dmirror: Dmirror, start: number, end: number): Kernel$<number> {
+  const { k } = dmirror;
   for (let vpn = start; vpn < end; vpn++) {
+    if (k.stepping) yield deviceTableStep(k, dmirror, Role.Read);
     if (tagOf(dmirror.pt.load(vpn)) === DPT_ATOMIC) return -EPERM;
   }
   return 0;
@@ -508,6 +700,7 @@ const SNAPSHOT_OPS: IntervalNotifierOps = {
       if (k.stepping) yield k.tryAcquire(dmirror.mutex);
       if (!k.tryLock(dmirror.mutex)) return false;
     }
+    if (k.stepping) yield setSeqStep(k, notifier);
     mmuIntervalSetSeq(notifier, sequence);
     if (k.stepping) yield k.release(dmirror.mutex);
     k.unlock(dmirror.mutex);

@@ -6,6 +6,7 @@ export {
   Dmirror,
   deviceAccess,
   deviceExclusive,
+  deviceFlagStep,
   deviceSnapshot,
   openDmirror,
 } from './dmirror.ts';

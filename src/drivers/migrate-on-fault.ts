@@ -24,21 +24,33 @@ import {
 import { hmmRangeFault } from '../hmm/range.ts';
 import type { FaultUnits, HmmRange } from '../hmm/walk-state.ts';
 import { EBUSY, EFAULT } from '../machine/errno.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role } from '../machine/step.ts';
 import { folioIsZoneDevice, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { isDevicePrivate, softleafToPfn } from '../mm/leafops.ts';
 import { pagePgmap } from '../mm/memremap.ts';
 import { mmuIntervalReadBegin } from '../mm/mmu-notifier.ts';
-import { hugeStart, pmdIsHuge, pmdpOf, pteOffsetMap, ptepGet } from '../mm/pgtable.ts';
+import {
+  hugeStart,
+  lackStep,
+  lacksTable,
+  pmdIsHuge,
+  pmdpOf,
+  pteOffsetMap,
+  ptepGet,
+} from '../mm/pgtable.ts';
 import { VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { DPT_READ, DPT_WRITE, tagOf } from './device-table.ts';
 import {
   BATCH,
+  beginMigration,
+  beginWatch,
   type DeviceResult,
   type Dmirror,
   deviceAccess,
   deviceRange,
+  deviceTableStep,
+  endWatch,
   readBack,
   Watch,
 } from './dmirror.ts';
@@ -87,6 +99,7 @@ function* missesOf(
 ): Kernel$<Misses> {
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
+  if (k.stepping) yield deviceTableStep(k, dmirror, Role.Read);
   const first = firstMiss(dmirror, start, end, write);
   const readFrom = write ? firstMiss(dmirror, first, end, false) : first;
   if (k.stepping) yield k.release(dmirror.mutex);
@@ -96,11 +109,15 @@ function* missesOf(
 }
 
 /** Whether nothing is mapped at a page of anonymous memory. */
-function isHole(k: Kernel, vma: Vma, vpn: number): boolean {
+function* isHole(k: Kernel, vma: Vma, vpn: number): Kernel$<boolean> {
   if (!vmaIsAnonymous(vma)) return false;
+  if (k.stepping && lacksTable(k, vma.mm, vpn)) yield lackStep(k, vma.mm, vpn);
   const pmdp = pmdpOf(k, vma.mm, vpn);
-  if (pmdp < 0 || ptepGet(k, pmdp) === 0) return true;
+  if (pmdp < 0) return true;
+  if (k.stepping) yield k.readEntry(pmdp);
+  if (ptepGet(k, pmdp) === 0) return true;
   const ptep = pteOffsetMap(k, pmdp, vpn);
+  if (k.stepping && ptep >= 0) yield k.readEntry(ptep);
   return ptep >= 0 && ptepGet(k, ptep) === 0;
 }
 
@@ -176,22 +193,19 @@ function* onePass(
   range.start = start;
   range.end = end;
   range.migrate = args;
-  const watch = new Watch(range);
-  if (k.stepping) yield k.acquire(mutex);
-  k.lock(mutex);
-  dmirror.watches.add(watch);
-  if (k.stepping) yield k.release(mutex);
-  k.unlock(mutex);
+  const watch = yield* beginWatch(k, dmirror, new Watch(null, range));
+  const since = yield* beginMigration(k, dmirror);
   // what the device can access stays as it is, and migrates without a fault
   const from = Math.min(Math.max(misses.first, start), end);
   range.hmmPfns.fill(request, from - start);
   range.faultUnits = misses.units;
-  const fillsLast = write && from < end && isHole(k, vma, end - 1);
+  const fillsLast = write && from < end && (yield* isHole(k, vma, end - 1));
   range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
   let ret = yield* hmmRangeFault(k, range);
   if (ret === -EFAULT) ret = 1;
   if (k.stepping) yield k.acquire(mutex);
   k.lock(mutex);
+  if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
   if (!ret && !mapFound(k, dmirror, range, from, write, watch)) ret = 1;
   // in two passes the zero page would have been replaced there, and the update of that goes too far
   if (!ret && fillsLast) dmirror.pt.erase(end);
@@ -202,12 +216,9 @@ function* onePass(
     // take back out what the walk installed
     yield* migrateVmaPages(k, args);
     yield* migrateVmaFinalize(k, args);
-  } else yield* migratePrepared(k, args, dmirror);
-  if (k.stepping) yield k.acquire(mutex);
-  k.lock(mutex);
-  dmirror.watches.delete(watch);
-  if (k.stepping) yield k.release(mutex);
-  k.unlock(mutex);
+    yield* endWatch(k, dmirror, since);
+  } else yield* migratePrepared(k, args, dmirror, since, watch);
+  yield* endWatch(k, dmirror, watch);
   for (let i = 0; i < pages && !ret; i++) {
     const hole = !(range.hmmPfns[i] & HMM_PFN_VALID) && !watch.isStale(start + i);
     if (hole && !(args.src[i] & MIGRATE_PFN_MIGRATE)) left.push(start + i);

@@ -20,8 +20,15 @@ import { folioSplitUnmapped, splitHugePmdAddress } from '../mm/huge-split.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { makeReadableDevicePrivateEntry, makeWritableDevicePrivateEntry } from '../mm/leafops.ts';
 import { Holder } from '../mm/ledger.ts';
-import { checkStableAddressSpace } from '../mm/oom.ts';
-import { pgtableDeposit, pmdTransHuge, ptepGet, ptlOf, setPte } from '../mm/pgtable.ts';
+import { checkStableAddressSpace, flagsOf } from '../mm/oom.ts';
+import {
+  pgtableDeposit,
+  pmdMkinvalid,
+  pmdTransHuge,
+  ptepGet,
+  ptlOf,
+  setPte,
+} from '../mm/pgtable.ts';
 import { folioAddNewAnonRmap } from '../mm/rmap.ts';
 import { VM_WRITE, type Vma } from '../mm/vma.ts';
 import type { MigrateVma } from './migrate-args.ts';
@@ -55,7 +62,7 @@ export function* insertHugePmdPage(
   if (!thpVmaSuitableOrder(k, vma, vpn)) return;
   yield* anonVmaPrepare(k, vma);
   folioSet(k, folio, PG_UPTODATE);
-  const table = k.tables.alloc();
+  const table = k.tables.alloc(k.current.cpu);
   let entry: number;
   if (folioIsDevicePrivate(k, folio)) {
     entry =
@@ -67,20 +74,20 @@ export function* insertHugePmdPage(
     if (vma.flags & VM_WRITE) entry = pteMkdirty(entry) | PTE_WRITE;
   }
   const ptl = ptlOf(k, pmdp);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Flags, mm.id, Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Mm, flagsOf(mm), Role.Read);
   k.lock(ptl);
   const pmd = ptepGet(k, pmdp);
   const zero = pmdTransHuge(pmd) && k.isHugeZero(ptePfn(pmd));
   if (!checkStableAddressSpace(mm) && (pmd === 0 || zero)) {
     mm.anonPages += pages;
     folioAddNewAnonRmap(k, folio, vma, vpn);
-    if (!folioIsZoneDevice(k, folio)) folioAddLru(k, folio);
+    if (!folioIsZoneDevice(k, folio)) yield* folioAddLru(k, folio);
     folioGet(k, folio, Holder.Mapping);
     if (zero) {
       // the huge zero page has a table deposited already
-      k.tables.release(table);
+      k.tables.release(table, k.current.cpu);
       if (k.stepping) yield k.writeEntry(pmdp);
-      setPte(k, pmdp, 0);
+      setPte(k, pmdp, pmdMkinvalid(pmd));
       if (k.stepping) yield k.flushStep(mm.id);
       k.flushTlbRange(mm.id, vpn, vpn + pages);
     } else {
@@ -91,7 +98,7 @@ export function* insertHugePmdPage(
     setPte(k, pmdp, entry);
     src[at] |= MIGRATE_PFN_MIGRATE;
   } else {
-    k.tables.release(table);
+    k.tables.release(table, k.current.cpu);
     for (let i = 0; i < pages; i++) src[at + i] &= ~MIGRATE_PFN_MIGRATE;
   }
   if (k.stepping) yield k.release(ptl);

@@ -37,7 +37,7 @@ import {
   type NotifierRange,
   notifierRange,
 } from '../mm/mmu-notifier.ts';
-import { checkStableAddressSpace } from '../mm/oom.ts';
+import { checkStableAddressSpace, flagsOf } from '../mm/oom.ts';
 import {
   pmdAlloc,
   pmdTransHuge,
@@ -49,6 +49,7 @@ import {
   setPte,
 } from '../mm/pgtable.ts';
 import { folioAddNewAnonRmap } from '../mm/rmap.ts';
+import { cacheStep } from '../mm/shmem.ts';
 import { VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { migrateVmaCollect } from './collect.ts';
 import { MIGRATE_VMA_FAULT, type MigrateVma } from './migrate-args.ts';
@@ -171,7 +172,7 @@ function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): K
   src[at] &= ~MIGRATE_PFN_MIGRATE;
   // only anonymous memory may be populated
   if (!vmaIsAnonymous(vma)) return;
-  const pmdp = pmdAlloc(k, mm, vpn);
+  const pmdp = yield* pmdAlloc(k, mm, vpn);
   if (dst[at] & MIGRATE_PFN_COMPOUND) {
     yield* insertHugePmdPage(k, migrate, at, vpn, folio, pmdp);
     return;
@@ -182,7 +183,7 @@ function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): K
     if (!k.isHugeZero(ptePfn(pmd))) return;
     yield* splitHugePmd(k, vma, pmdp, vpn);
   }
-  if (k.stepping) yield k.writeEntry(pmdp);
+  if (k.stepping && ptepGet(k, pmdp) === 0) yield k.writeEntry(pmdp);
   pteAlloc(k, mm, pmdp);
   yield* anonVmaPrepare(k, vma);
   folioSet(k, folio, PG_UPTODATE);
@@ -196,7 +197,9 @@ function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): K
   const ptep = pteOffsetMap(k, pmdp, vpn);
   if (ptep < 0) return;
   const ptl = ptlOf(k, ptep);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Flags, mm.id, Role.Read);
+  if (k.stepping) {
+    yield k.acquire(ptl).and(Space.Entry, ptep, Role.Read).and(Space.Mm, flagsOf(mm), Role.Read);
+  }
   k.lock(ptl);
   const orig = ptepGet(k, ptep);
   const zero = ptePresent(orig) && (orig & PTE_SPECIAL) !== 0;
@@ -204,7 +207,7 @@ function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): K
   if (pteOffsetMap(k, pmdp, vpn) === ptep && stable && (orig === 0 || zero)) {
     mm.anonPages++;
     folioAddNewAnonRmap(k, folio, vma, vpn);
-    if (!folioIsZoneDevice(k, folio)) folioAddLru(k, folio);
+    if (!folioIsZoneDevice(k, folio)) yield* folioAddLru(k, folio);
     folioGet(k, folio, Holder.Mapping);
     if (zero) {
       if (k.stepping) yield k.writeEntry(ptep);
@@ -296,7 +299,7 @@ export function* migrateDevicePagesInner(
       continue;
     }
     const extra = migrate && migrate.faultPage === page ? 1 : 0;
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield cacheStep(k, folioMapping(k, folio), folio);
     if (folioMigrateMapping(k, newfolio, folio, extra)) src[i] &= ~MIGRATE_PFN_MIGRATE;
     else folioMigrateFlags(k, newfolio, folio);
     i += pages;
@@ -353,7 +356,7 @@ export function* migrateDeviceFinalizeInner(
       }
       to = from;
     } else k.counters.pagesMigrated += folioPages(k, from);
-    if (!folioIsZoneDevice(k, to)) folioAddLru(k, to);
+    if (!folioIsZoneDevice(k, to)) yield* folioAddLru(k, to);
     yield* removeMigrationPtes(k, from, to);
     if (k.stepping) yield k.releaseFolio(from);
     if (faultFolio !== from) k.folioUnlock(from);

@@ -488,17 +488,22 @@ const HMM_OPS: MmWalkOps<HmmVmaWalk> = {
 };
 
 /**
- * Whether a page is on a device, or a device's alone; and whether a read of it by this range's device
- * would fault: its own pages it can read.
+ * Whether nothing is mapped at a page; whether it is on a device, or a device's alone; and whether a
+ * read of it by this range's device would fault: its own pages it can read.
  */
-function whereabouts(k: Kernel, walk: HmmVmaWalk, vpn: number): { away: boolean; unread: boolean } {
+function whereabouts(
+  k: Kernel,
+  walk: HmmVmaWalk,
+  vpn: number,
+): { missing: boolean; away: boolean; unread: boolean } {
   const ptep = ptepOf(k, walk.mm, vpn);
   const pte = ptep < 0 ? 0 : ptepGet(k, ptep);
-  const away = pte !== 0 && !ptePresent(pte);
+  const missing = pte === 0;
+  const away = !missing && !ptePresent(pte);
   const { devPrivateOwner } = walk.range;
   const own =
     away && isDevicePrivate(pte) && pagePgmap(k, softleafToPfn(pte)).owner === devPrivateOwner;
-  return { away, unread: !ptePresent(pte) && !own };
+  return { missing, away, unread: !ptePresent(pte) && !own };
 }
 
 /**
@@ -506,7 +511,8 @@ function whereabouts(k: Kernel, walk: HmmVmaWalk, vpn: number): { away: boolean;
  *
  * Mirrors: mm/hmm.c hmm_do_fault()
  * differs: no caller lets it drop mmap_lock; when migrating, a page that has to be brought back before it
- * can be written is faulted twice (7.3.4 leaves the second fault to a driver's second call)
+ * can be written is faulted twice, and a missing page of a file for reading first (7.3.4 leaves the
+ * second fault to a driver's second call)
  * @returns -EBUSY when the walk should look again, or another negative errno
  */
 function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
@@ -523,10 +529,15 @@ function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
   for (let vpn = walk.faultStart; vpn < walk.end; vpn++) {
     let again = false;
     if (write && readsFirst(walk.range, vpn)) {
-      const { away, unread } = whereabouts(k, walk, vpn);
+      const { missing, away, unread } = whereabouts(k, walk, vpn);
       if (units && (vpn - units.readFrom) % units.pages === 0) reading = false;
       if (unread) reading = true;
       again = away && reading;
+      if (missing && !vmaIsAnonymous(vma)) {
+        // a read maps what else of the file is at hand around the page, a write does not
+        const read = yield* handleMmFault(k, vma, vpn, FAULT_FLAG_REMOTE);
+        if (read & VM_FAULT_ERROR) return vmFaultToErrno(read);
+      }
     }
     let ret = yield* handleMmFault(k, vma, vpn, flags);
     if (k.warn((ret & VM_FAULT_RETRY) !== 0, 'a fault gives mmap_lock up that must keep it')) {

@@ -58,7 +58,7 @@ export function* migrateDeviceUnmap(
   let allowDrain = true;
   let unmapped = 0;
   let restore = 0;
-  lruAddDrain(k);
+  yield* lruAddDrain(k);
   for (let i = 0; i < npages; ) {
     const page = migratePfnToPfn(src[i]);
     if (page < 0) {
@@ -72,11 +72,12 @@ export function* migrateDeviceUnmap(
     if (nr > 1) src[i] |= MIGRATE_PFN_COMPOUND;
     let isolated = true;
     if (!device) {
-      if (k.stepping) yield k.writeFolio(folio);
+      if (k.stepping) yield k.readFolio(folio);
       if (!folioTest(k, folio, PG_LRU) && allowDrain) {
-        lruAddDrainAll(k);
+        yield* lruAddDrainAll(k);
         allowDrain = false;
       }
+      if (k.stepping) yield k.writeFolio(folio);
       isolated = folioIsolateLru(k, folio);
       // the isolation's reference takes the place of the walk's
       if (isolated) folioPutTestzero(k, folio, Holder.Migrate);
@@ -88,8 +89,9 @@ export function* migrateDeviceUnmap(
       if (k.stepping) yield k.readFolio(folio);
       if (folioMapcount(k, folio) > 0 || !checkPage(k, page, faultPage)) {
         if (!device) {
+          if (k.stepping) yield k.writeFolio(folio);
           folioGet(k, folio, Holder.Migrate);
-          folioPutbackLru(k, folio);
+          yield* folioPutbackLru(k, folio);
         }
         keep = false;
       }

@@ -22,6 +22,11 @@ export interface MachineOptions extends GeometryOptions {
   poison?: boolean;
 }
 
+/** Pages of RAM when nobody says how many. */
+const UNLIMITED_RAM = 2 ** 21;
+/** Frames that a step names at most. */
+const NAMED_FRAMES = 4;
+
 /** What freed frames are filled with when `poison` is set. */
 export const POISON = 0xdb;
 
@@ -54,12 +59,12 @@ export class Machine {
   constructor(options: MachineOptions = {}) {
     this.geometry = new Geometry(options);
     this.frames = new Frames(this.geometry.pageBytes);
-    this.pages = new PageMap(this.geometry);
-    this.tables = new TablePool(this.geometry);
     const cpus = options.cpus ?? 1;
+    this.pages = new PageMap(this.geometry, cpus);
+    this.tables = new TablePool(this.geometry, cpus);
     for (let cpu = 0; cpu < cpus; cpu++) this.tlbs.push(new Tlb(options.tlbEntries));
     this.poison = options.poison ?? false;
-    this.ramLimit = options.ramPages ?? 2 ** 21;
+    this.ramLimit = options.ramPages ?? UNLIMITED_RAM;
     this.current = new Task(1, 'main', 0);
   }
 
@@ -194,8 +199,35 @@ export class Machine {
     return from < 0 ? step : step.and(Space.Frame, from, Role.Read);
   }
 
-  allocateStep(): Step {
-    return this.step(StepKind.Allocate, Space.Allocator, 0, Role.Commute);
+  /**
+   * The step before RAM is allocated. Each CPU takes what it freed itself before anything else, so
+   * that allocations commute as long as there is enough.
+   */
+  allocateStep(order = 0): Step {
+    const limited = this.ramLimit < UNLIMITED_RAM;
+    const role = limited ? Role.Write : Role.Commute;
+    const step = this.step(StepKind.Allocate, Space.Allocator, 0, role);
+    const pfn = this.pages.nextFree(order, this.current.cpu);
+    return pfn < 0 ? step : this.alsoFreed(step.and(Space.Folio, pfn, Role.Write), pfn, order);
+  }
+
+  /** The step before a folio of RAM is freed, whose last reference is gone. */
+  freeStep(folio: number): Step {
+    const step = this.step(StepKind.Folio, Space.Folio, folio, Role.Write);
+    if (this.ramLimit < UNLIMITED_RAM) step.and(Space.Allocator, 0, Role.Write);
+    return this.alsoFreed(step, folio, this.pages.order[folio]);
+  }
+
+  /** What becomes of the bytes of freed pages shows to who still reads them. */
+  private alsoFreed(step: Step, folio: number, order: number): Step {
+    const pages = Math.min(1 << order, NAMED_FRAMES);
+    for (let i = 0; i < pages; i++) step.and(Space.Frame, folio + i, Role.Write);
+    return step;
+  }
+
+  /** The step before a CPU's batches of folios are changed. */
+  batchStep(cpu: number): Step {
+    return this.step(StepKind.Shared, Space.Batch, cpu, Role.Write);
   }
 
   /** Waits until `ready`; `what` names it when it never comes. */

@@ -74,14 +74,23 @@ export class PageMap {
   /** Of the first page of a large folio: how often it is pinned, if it is. */
   readonly pinCount = new Map<number, number>();
 
-  private readonly freeBase: number[] = [];
-  private readonly freeHuge: number[] = [];
+  /** By CPU: what was freed there and is taken there again first (per-CPU page lists). */
+  private readonly freeBase: number[][] = [[]];
+  private readonly freeHuge: number[][] = [[]];
   private ramNext = 0;
   private ramEnd = 0;
   /** RAM so far, in use or not. */
   private ramPages = 0;
 
-  constructor(private readonly geometry: Geometry) {}
+  constructor(
+    private readonly geometry: Geometry,
+    cpus = 1,
+  ) {
+    for (let cpu = 1; cpu < cpus; cpu++) {
+      this.freeBase.push([]);
+      this.freeHuge.push([]);
+    }
+  }
 
   /** Bytes of metadata a page. */
   get bytesPerPage(): number {
@@ -133,33 +142,48 @@ export class PageMap {
     return start;
   }
 
+  /** The freed run that a CPU would take next; -1 when it would take a new one. */
+  nextFree(order: number, cpu: number): number {
+    const list = (order === 0 ? this.freeBase : this.freeHuge)[cpu];
+    return list.length === 0 ? -1 : list[list.length - 1];
+  }
+
   /** Takes a free run of `1 << order` pages of RAM; -1 when RAM is limited and used up. */
-  takeRam(order: number, limit: number): number {
-    if (order === 0) {
-      const free = this.freeBase.pop();
-      if (free !== undefined) return free;
-    } else {
-      const free = this.freeHuge.pop();
+  takeRam(order: number, limit: number, cpu = 0): number {
+    const lists = order === 0 ? this.freeBase : this.freeHuge;
+    return lists[cpu].pop() ?? this.takeNew(order, limit, cpu) ?? this.takeOthers(lists);
+  }
+
+  /** What other CPUs freed. */
+  private takeOthers(lists: number[][]): number {
+    for (const list of lists) {
+      const free = list.pop();
       if (free !== undefined) return free;
     }
+    return -1;
+  }
+
+  /** A run that nobody has used yet. */
+  private takeNew(order: number, limit: number, cpu: number): number | undefined {
+    const freeBase = this.freeBase[cpu];
     const count = 1 << order;
     if (order > 0) {
       const aligned = (this.ramNext + count - 1) & ~(count - 1);
       while (this.ramNext < aligned && this.ramNext < this.ramEnd) {
-        this.freeBase.push(this.ramNext++);
+        freeBase.push(this.ramNext++);
       }
     }
     if (this.ramNext + count > this.ramEnd) {
       const room = limit - this.ramPages;
-      if (room < count) return -1;
+      if (room < count) return undefined;
       const chunk = Math.max(count, this.ramEnd < 4096 ? 256 : 4096, this.geometry.ptrsPerPte);
       // keep what is left of the old block
-      while (this.ramNext < this.ramEnd) this.freeBase.push(this.ramNext++);
+      while (this.ramNext < this.ramEnd) freeBase.push(this.ramNext++);
       const align = this.geometry.ptrsPerPte;
       const rest = this.size % align;
       if (rest !== 0) this.addZone(ZONE_NONE, align - rest);
       const rounded = Math.ceil(chunk / align) * align;
-      if (this.size + rounded > PTE_MAX_PFN) return -1;
+      if (this.size + rounded > PTE_MAX_PFN) return undefined;
       const usable = Math.min(rounded, room);
       this.ramNext = this.addZone(ZONE_RAM, rounded);
       this.ramEnd = this.ramNext + usable;
@@ -171,9 +195,8 @@ export class PageMap {
   }
 
   /** Gives a run of RAM back. */
-  giveRam(pfn: number, order: number): void {
-    if (order === 0) this.freeBase.push(pfn);
-    else this.freeHuge.push(pfn);
+  giveRam(pfn: number, order: number, cpu = 0): void {
+    (order === 0 ? this.freeBase : this.freeHuge)[cpu].push(pfn);
   }
 
   /** Makes `1 << order` pages one folio with one reference, everything else at its initial value. */

@@ -62,8 +62,14 @@ export const Space = {
   FolioLock: 10,
   /** An open file: its device. */
   File: 11,
-  /** Flags of an address space. */
-  Flags: 12,
+  /** A CPU's batches of folios on their way to the LRU lists. */
+  Batch: 12,
+  /** A page of the page cache: the file's number and the page's. */
+  Cache: 13,
+  /** State of an address space that is looked at without its lock. */
+  Mm: 14,
+  /** What a program keeps between operations (its pins, a driver's flags). */
+  Program: 15,
 } as const;
 export type Space = (typeof Space)[keyof typeof Space];
 
@@ -85,7 +91,7 @@ export const Role = {
 export type Role = (typeof Role)[keyof typeof Role];
 
 /** Objects that a step names at most. */
-const MOST = 4;
+const MOST = 8;
 
 export class Step {
   /** Note the modelled functions on the stack with each step. Slow: for reports. */

@@ -15,24 +15,29 @@ export class TablePool {
   readonly deposits = new Map<number, number[]>();
   /** Is told of every table that is released. */
   onRelease: ((table: number) => void) | null = null;
-  private readonly free: number[] = [];
+  /** By CPU: what was freed there and is taken there again first. */
+  private readonly free: number[][] = [];
   /** By table: whether it is in use. */
   private inUse = new Uint8Array(64);
   private next = 1;
 
-  constructor(private readonly geometry: Geometry) {
+  constructor(
+    private readonly geometry: Geometry,
+    cpus = 1,
+  ) {
+    for (let cpu = 0; cpu < cpus; cpu++) this.free.push([]);
     this.strideShift = Math.max(geometry.tableBits, geometry.pmdOrder);
     this.entries = new Int32Array(16 << this.strideShift);
   }
 
   /** Tables in use, whatever their level. */
   get used(): number {
-    return this.next - 1 - this.free.length;
+    return this.free.reduce((used, list) => used - list.length, this.next - 1);
   }
 
   /** @returns the number of an empty table, from 1 */
-  alloc(): number {
-    const reused = this.free.pop();
+  alloc(cpu = 0): number {
+    const reused = this.free[cpu].pop();
     const table = reused ?? this.next++;
     const end = (table + 1) << this.strideShift;
     if (end > this.entries.length) {
@@ -51,8 +56,8 @@ export class TablePool {
     return table;
   }
 
-  release(table: number): void {
-    this.free.push(table);
+  release(table: number, cpu = 0): void {
+    this.free[cpu].push(table);
     this.inUse[table] = 0;
     if (this.onRelease !== null) this.onRelease(table);
   }

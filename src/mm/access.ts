@@ -19,18 +19,26 @@ import {
 } from './fault.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
-import { hugeStart, pmdIsTable, pmdpOf, pteOffsetMap, ptepGet, setPte } from './pgtable.ts';
+import {
+  hugeStart,
+  missingTable,
+  pmdIsTable,
+  pmdpOf,
+  pteOffsetMap,
+  ptepGet,
+  setPte,
+} from './pgtable.ts';
 import { VM_WRITE, vmaIsAccessible } from './vma.ts';
 
 /** An access was refused. */
 export const SIGSEGV = -1;
 export const SIGBUS = -2;
 
-/** The entry that translates `vpn`: of the lowest table, or a huge one; -1 for neither. */
-function leafOf(k: Kernel, pmdp: number, vpn: number): number {
-  const pmd = ptepGet(k, pmdp);
-  if (pmdIsTable(pmd)) return pteOffsetMap(k, pmdp, vpn);
-  return pmd & PTE_HUGE ? pmdp : -1;
+/** The entry where a walk ends: a leaf, or the entry of an upper table that holds nothing. */
+function walkEnd(k: Kernel, mm: Mm, vpn: number): number {
+  const pmdp = pmdpOf(k, mm, vpn);
+  if (pmdp < 0) return missingTable(k, mm, vpn);
+  return pmdIsTable(ptepGet(k, pmdp)) ? pteOffsetMap(k, pmdp, vpn) : pmdp;
 }
 
 /**
@@ -40,8 +48,10 @@ function leafOf(k: Kernel, pmdp: number, vpn: number): number {
 function fillStep(k: Kernel, mm: Mm, vpn: number, ptep: number, write: boolean): Step {
   const step = k.step(StepKind.TlbFill, Space.Entry, ptep, Role.Commute);
   step.and(Space.Tlb, mm.id, Role.Read);
+  const pmdp = pmdpOf(k, mm, vpn);
+  if (pmdp >= 0 && pmdp !== ptep) step.and(Space.Entry, pmdp, Role.Read);
   const pte = ptepGet(k, ptep);
-  if (!ptePresent(pte)) return step;
+  if (!ptePresent(pte) || pmdIsTable(pte) !== (ptep !== pmdp)) return step;
   const offset = pte & PTE_HUGE ? vpn - hugeStart(k, vpn) : 0;
   return step.and(Space.Frame, ptePfn(pte) + offset, write ? Role.Write : Role.Read);
 }
@@ -61,17 +71,14 @@ function accessStep(k: Kernel, tlb: Tlb, mm: Mm, vpn: number, write: boolean): S
  * @returns the translation as the TLB keeps it, or 0 for a fault
  */
 function* hardwareWalk(k: Kernel, tlb: Tlb, mm: Mm, vpn: number, write: boolean): Kernel$<number> {
-  const pmdp = pmdpOf(k, mm, vpn);
-  if (pmdp < 0) return 0;
-  let ptep = leafOf(k, pmdp, vpn);
-  if (k.stepping) {
-    // the whole walk is one step: a table that it reads is freed after a flush that waits for it
-    for (let named = -1; named !== ptep; ptep = leafOf(k, pmdp, vpn)) {
-      named = ptep;
-      if (k.stepping && named >= 0) yield fillStep(k, mm, vpn, named, write);
-    }
+  let ptep = walkEnd(k, mm, vpn);
+  // the whole walk is one step: a table that it reads is freed after a flush that waits for it
+  for (let named = -1; k.stepping && named !== ptep; ptep = walkEnd(k, mm, vpn)) {
+    named = ptep;
+    if (k.stepping) yield fillStep(k, mm, vpn, named, write);
   }
-  if (ptep < 0) return 0;
+  const pmdp = pmdpOf(k, mm, vpn);
+  if (pmdp < 0 || (ptep === pmdp && !(ptepGet(k, pmdp) & PTE_HUGE))) return 0;
   let pte = ptepGet(k, ptep);
   if (!Machine.permits(pte, write)) return 0;
   pte |= PTE_ACCESSED | (write ? PTE_DIRTY : 0);

@@ -4,7 +4,7 @@
  * Models: mm/rmap.c (the anon_vma half)
  */
 import type { Lock } from '../machine/lock.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
 import { folioMapcount } from './folio.ts';
 import type { Kernel } from './kernel.ts';
 import type { Vma } from './vma.ts';
@@ -87,6 +87,8 @@ function assign(vma: Vma, anonVma: AnonVma): AnonVmaChain {
  */
 export function* anonVmaPrepare(k: Kernel, vma: Vma): Kernel$<number> {
   if (vma.anonVma) return 0;
+  if (k.stepping) yield k.step(StepKind.Shared, Space.Mm, vma.mm.id, Role.Read);
+  if (vma.anonVma) return 0;
   let anonVma = findMergeableAnonVma(vma);
   let allocated: AnonVma | null = null;
   if (!anonVma) {
@@ -96,16 +98,17 @@ export function* anonVmaPrepare(k: Kernel, vma: Vma): Kernel$<number> {
   }
   if (k.stepping) yield k.acquire(anonVma.lock);
   k.lock(anonVma.lock);
-  if (k.stepping) yield k.acquire(vma.mm.pageTableLock);
-  k.lock(vma.mm.pageTableLock);
+  const { mm } = vma;
+  if (k.stepping) yield k.acquire(mm.pageTableLock).and(Space.Mm, mm.id, Role.Write);
+  k.lock(mm.pageTableLock);
   if (!vma.anonVma) {
     vma.anonVma = anonVma;
     anonVma.chains.push(assign(vma, anonVma));
     anonVma.numActiveVmas++;
     allocated = null;
   }
-  if (k.stepping) yield k.release(vma.mm.pageTableLock);
-  k.unlock(vma.mm.pageTableLock);
+  if (k.stepping) yield k.release(mm.pageTableLock);
+  k.unlock(mm.pageTableLock);
   if (k.stepping) yield k.release(anonVma.lock);
   k.unlock(anonVma.lock);
   if (allocated) putAnonVma(k, allocated);

@@ -185,7 +185,7 @@ function* swapIn(k: Kernel, vma: Vma, pmdp: number, haddr: number): Kernel$<Scan
     if ((yield* doSwapPage(k, vmf)) & VM_FAULT_ERROR) return Scan.Fail;
     count++;
   }
-  if (count > 0) lruAddDrain(k);
+  if (count > 0) yield* lruAddDrain(k);
   return Scan.Succeed;
 }
 
@@ -193,7 +193,7 @@ function* swapIn(k: Kernel, vma: Vma, pmdp: number, haddr: number): Kernel$<Scan
 function* releaseFolio(k: Kernel, folio: number): Kernel$<void> {
   if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
-  folioPutbackLru(k, folio);
+  yield* folioPutbackLru(k, folio);
 }
 
 /**
@@ -441,7 +441,7 @@ export function* madviseCollapse(k: Kernel, vma: Vma, start: number, end: number
   const first = hugeStart(k, start + ptrsPerPte - 1);
   let last = hugeStart(k, end);
   if (first >= last) return 0;
-  lruAddDrainAll(k);
+  yield* lruAddDrainAll(k);
   let made = 0;
   let failure: Scan = Scan.Fail;
   let dropped = false;

@@ -20,6 +20,6 @@ export function* exitMmap(k: Kernel, mm: Mm): Kernel$<void> {
   yield* doMunmap(k, mm, 0, k.geometry.addressPages);
   if (k.stepping) yield k.release(mm.mmapLock);
   k.unlock(mm.mmapLock);
-  k.tables.release(mm.pgd);
+  k.tables.release(mm.pgd, k.current.cpu);
   k.mms.splice(k.mms.indexOf(mm), 1);
 }

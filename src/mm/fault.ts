@@ -61,7 +61,7 @@ import {
   mmuNotifierInvalidateRangeStart,
   notifierRange,
 } from './mmu-notifier.ts';
-import { checkStableAddressSpace } from './oom.ts';
+import { checkStableAddressSpace, flagsOf } from './oom.ts';
 import {
   pmdAlloc,
   pteAlloc,
@@ -151,7 +151,10 @@ function* mapLock(k: Kernel, vmf: VmFault): Kernel$<boolean> {
       return false;
     }
     const ptl = ptlOf(k, ptep);
-    if (k.stepping) yield k.acquire(ptl).and(Space.Flags, vmf.vma.mm.id, Role.Read);
+    if (k.stepping) {
+      const step = k.acquire(ptl).and(Space.Entry, ptep, Role.Read);
+      yield step.and(Space.Mm, flagsOf(vmf.vma.mm), Role.Read);
+    }
     k.lock(ptl);
     vmf.ptl = ptl;
     if (pteOffsetMap(k, vmf.pmd, vmf.vpn) === ptep) return true;
@@ -184,7 +187,7 @@ function* folioPrealloc(k: Kernel, zero: boolean): Kernel$<number> {
 function* doAnonymousPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const { vma } = vmf;
   const { mm } = vma;
-  if (k.stepping) yield k.writeEntry(vmf.pmd);
+  if (k.stepping && ptepGet(k, vmf.pmd) === 0) yield k.writeEntry(vmf.pmd);
   pteAlloc(k, mm, vmf.pmd);
   if (!(vmf.flags & FAULT_FLAG_WRITE)) {
     if (!(yield* mapLock(k, vmf))) return 0;
@@ -211,7 +214,7 @@ function* doAnonymousPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   mm.anonPages++;
   folioHandOver(k, folio, Holder.Alloc, Holder.Mapping);
   folioAddNewAnonRmap(k, folio, vma, vmf.vpn);
-  folioAddLru(k, folio);
+  yield* folioAddLru(k, folio);
   let entry = mkPte(folio, vma.pageProt);
   if (vma.flags & VM_WRITE) entry = pteMkdirty(entry) | PTE_WRITE;
   if (k.stepping) yield k.writeEntry(vmf.pte);
@@ -228,7 +231,13 @@ function* doAnonymousPage(k: Kernel, vmf: VmFault): Kernel$<number> {
  * Mirrors: mm/memory.c set_pte_range()
  * simplified: base pages
  */
-function setFilePte(k: Kernel, vmf: VmFault, ptep: number, page: number, vpn: number): void {
+function* setFilePte(
+  k: Kernel,
+  vmf: VmFault,
+  ptep: number,
+  page: number,
+  vpn: number,
+): Kernel$<void> {
   const { vma } = vmf;
   const write = (vmf.flags & FAULT_FLAG_WRITE) !== 0;
   let entry = mkPte(page, vma.pageProt);
@@ -236,12 +245,13 @@ function setFilePte(k: Kernel, vmf: VmFault, ptep: number, page: number, vpn: nu
   else if (pteWrite(entry) && folioTest(k, page, PG_DIRTY)) entry = pteMkdirty(entry);
   if (write && !(vma.flags & VM_SHARED)) {
     folioAddNewAnonRmap(k, page, vma, vpn);
-    folioAddLru(k, page);
+    yield* folioAddLru(k, page);
     vma.mm.anonPages++;
   } else {
     folioAddFileRmapPte(k, page);
     vma.mm.filePages++;
   }
+  if (k.stepping) yield k.writeEntry(ptep);
   setPte(k, ptep, entry);
 }
 
@@ -254,17 +264,17 @@ function setFilePte(k: Kernel, vmf: VmFault, ptep: number, page: number, vpn: nu
 function* finishFault(k: Kernel, vmf: VmFault, page: number): Kernel$<number> {
   const { vma } = vmf;
   if (!(vma.flags & VM_SHARED)) {
-    if (k.stepping) yield k.step(StepKind.Shared, Space.Flags, vma.mm.id, Role.Read);
+    if (k.stepping) yield k.step(StepKind.Shared, Space.Mm, flagsOf(vma.mm), Role.Read);
     const unstable = checkStableAddressSpace(vma.mm);
     if (unstable) return unstable;
   }
-  if (k.stepping) yield k.writeEntry(vmf.pmd);
+  if (k.stepping && ptepGet(k, vmf.pmd) === 0) yield k.writeEntry(vmf.pmd);
   pteAlloc(k, vmf.vma.mm, vmf.pmd);
   if (!(yield* mapLock(k, vmf))) return VM_FAULT_NOPAGE;
   let ret = VM_FAULT_NOPAGE;
   if (ptepGet(k, vmf.pte) === vmf.origPte) {
-    if (k.stepping) yield k.writeEntry(vmf.pte);
-    setFilePte(k, vmf, vmf.pte, page, vmf.vpn);
+    if (k.stepping) yield k.writeFolio(page);
+    yield* setFilePte(k, vmf, vmf.pte, page, vmf.vpn);
     ret = 0;
   }
   yield* unmapUnlock(k, vmf);
@@ -297,19 +307,25 @@ function* doFaultAround(k: Kernel, vmf: VmFault): Kernel$<number> {
   const from = Math.max(pteOff - (pteOff % around), pteOff - Math.min(pteOff, vmaOff));
   const to = Math.min(from + around, ptrsPerPte, pteOff + vma.pages - vmaOff) - 1;
   const file = vma.file as AddressSpace;
-  if (k.stepping) yield k.writeEntry(vmf.pmd);
+  if (k.stepping && ptepGet(k, vmf.pmd) === 0) yield k.writeEntry(vmf.pmd);
   pteAlloc(k, vma.mm, vmf.pmd);
   if (!(yield* mapLock(k, vmf))) return 0;
   let ret = 0;
   for (let off = from; off <= to; off++) {
     const vpn = vmf.vpn + (off - pteOff);
-    const folio = cachedFolio(k, file, linearPageIndex(vma, vpn));
+    const folio = yield* cachedFolio(k, file, linearPageIndex(vma, vpn));
     const ptep = vmf.pte + (off - pteOff);
-    if (folio < 0 || ptepGet(k, ptep) !== 0) continue;
+    if (folio < 0) continue;
+    if (ptepGet(k, ptep) !== 0) {
+      if (k.stepping) yield k.releaseFolio(folio);
+      k.folioUnlock(folio);
+      continue;
+    }
     if (k.stepping) yield k.writeFolio(folio);
     folioGet(k, folio, Holder.Mapping);
-    if (k.stepping) yield k.writeEntry(ptep);
-    setFilePte(k, vmf, ptep, folio, vpn);
+    yield* setFilePte(k, vmf, ptep, folio, vpn);
+    if (k.stepping) yield k.releaseFolio(folio);
+    k.folioUnlock(folio);
     if (vpn === vmf.vpn) ret = VM_FAULT_NOPAGE;
   }
   yield* unmapUnlock(k, vmf);
@@ -360,6 +376,7 @@ function* doSharedFault(k: Kernel, vmf: VmFault): Kernel$<number> {
   const folio = vmf.page;
   ret = yield* finishFault(k, vmf, folio);
   if (!ret) {
+    if (k.stepping) yield k.writeFolio(folio);
     folioHandOver(k, folio, Holder.Fault, Holder.Mapping);
     folioSet(k, folio, PG_DIRTY);
   }
@@ -540,6 +557,7 @@ function* wpPageShared(k: Kernel, vmf: VmFault, folio: number): Kernel$<number> 
   yield* wpPageReuse(k, vmf);
   if (k.stepping) yield k.acquireFolio(folio);
   k.folioLock(folio);
+  if (k.stepping) yield k.writeFolio(folio);
   folioSet(k, folio, PG_DIRTY);
   if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
@@ -558,11 +576,14 @@ function* wpCanReuseAnonFolio(k: Kernel, folio: number, vma: Vma): Kernel$<boole
   if (k.stepping) yield k.readFolio(folio);
   const maybeInBatch = !folioTest(k, folio, PG_LRU);
   if (k.pages.refcount[folio] > 1 + (maybeInBatch ? 1 : 0)) return false;
-  if (maybeInBatch) lruAddDrain(k);
+  if (maybeInBatch) {
+    yield* lruAddDrain(k);
+    if (k.stepping) yield k.readFolio(folio);
+  }
   if (k.pages.refcount[folio] > 1) return false;
   if (k.stepping) yield k.tryAcquireFolio(folio);
   if (!k.folioTryLock(folio)) return false;
-  if (k.stepping) yield k.readFolio(folio);
+  if (k.stepping) yield k.writeFolio(folio);
   const alone = k.pages.refcount[folio] === 1;
   if (alone) folioMoveAnonRmap(k, folio, vma);
   if (k.stepping) yield k.releaseFolio(folio);
@@ -609,7 +630,7 @@ function* wpPageCopy(k: Kernel, vmf: VmFault): Kernel$<number> {
     k.flushTlbPage(mm.id, vmf.vpn);
     folioHandOver(k, fresh, Holder.Alloc, Holder.Mapping);
     folioAddNewAnonRmap(k, fresh, vma, vmf.vpn);
-    folioAddLru(k, fresh);
+    yield* folioAddLru(k, fresh);
     if (k.stepping) yield k.writeEntry(vmf.pte);
     setPte(k, vmf.pte, entry);
     if (old >= 0) {
@@ -719,7 +740,7 @@ export function* handleMmFault(k: Kernel, vma: Vma, vpn: number, flags: number):
     vma,
     vpn,
     flags,
-    pmd: pmdAlloc(k, vma.mm, vpn),
+    pmd: yield* pmdAlloc(k, vma.mm, vpn),
     origPmd: 0,
     pte: -1,
     origPte: 0,

@@ -18,7 +18,7 @@ import {
   PG_WORKINGSET,
   ZONE_DEVICE,
 } from '../machine/page.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role, Space } from '../machine/step.ts';
 import type { Kernel, LruBatches } from './kernel.ts';
 import { Holder } from './ledger.ts';
 import { freeZoneDeviceFolio } from './memremap.ts';
@@ -78,7 +78,7 @@ export function folioMapcount(k: Kernel, folio: number): number {
  */
 export function folioAlloc(k: Kernel, order: number): number {
   if (k.mayFail()) return -1;
-  const pfn = k.pages.takeRam(order, k.ramLimit);
+  const pfn = k.pages.takeRam(order, k.ramLimit, k.current.cpu);
   if (pfn < 0) return -1;
   k.pages.initFolio(pfn, order);
   k.frames.ensure(pfn + (1 << order));
@@ -132,7 +132,10 @@ export function folioHandOver(k: Kernel, folio: number, from: Holder, to: Holder
   if (k.ledger !== null) k.ledger.move(folio, from, to);
 }
 
-/** Frees RAM whose last reference is gone (__folio_put(), free_frozen_pages()). */
+/**
+ * Frees RAM whose last reference is gone (__folio_put(), free_frozen_pages()). The step before it is
+ * the caller's; a folio that nobody has seen yet needs none.
+ */
 export function freeRamFolio(k: Kernel, folio: number): void {
   const pages = k.pages;
   const order = pages.order[folio];
@@ -146,7 +149,7 @@ export function freeRamFolio(k: Kernel, folio: number): void {
     for (let pfn = folio; pfn < folio + (1 << order); pfn++) k.frames.fill(pfn, POISON);
   }
   pages.markFree(folio, order);
-  pages.giveRam(folio, order);
+  pages.giveRam(folio, order, k.current.cpu);
 }
 
 /**
@@ -156,8 +159,12 @@ export function freeRamFolio(k: Kernel, folio: number): void {
  * faithful
  */
 export function* folioFree(k: Kernel, folio: number): Kernel$<void> {
-  if (folioIsZoneDevice(k, folio)) yield* freeZoneDeviceFolio(k, folio);
-  else freeRamFolio(k, folio);
+  if (folioIsZoneDevice(k, folio)) {
+    yield* freeZoneDeviceFolio(k, folio);
+    return;
+  }
+  if (k.stepping) yield k.freeStep(folio);
+  freeRamFolio(k, folio);
 }
 
 /**
@@ -177,18 +184,17 @@ function batches(k: Kernel): LruBatches {
   return k.lru[k.current.cpu];
 }
 
-function putBatch(k: Kernel, folio: number): void {
-  if (folioPutTestzero(k, folio, Holder.LruBatch)) {
-    folioClear(k, folio, PG_LRU);
-    freeRamFolio(k, folio);
-  }
-}
-
-function drain(k: Kernel, list: number[], move: (k: Kernel, folio: number) => void): void {
-  const folios = list.splice(0);
+function* drain(
+  k: Kernel,
+  folios: readonly number[],
+  move: (k: Kernel, folio: number) => void,
+): Kernel$<void> {
   for (const folio of folios) {
+    if (k.stepping) yield k.writeFolio(folio);
     move(k, folio);
-    putBatch(k, folio);
+    if (!folioPutTestzero(k, folio, Holder.LruBatch)) continue;
+    folioClear(k, folio, PG_LRU);
+    yield* folioFree(k, folio);
   }
 }
 
@@ -211,33 +217,69 @@ function lruLazyfree(k: Kernel, folio: number): void {
   folioClear(k, folio, PG_ACTIVE | PG_REFERENCED | PG_SWAPBACKED);
 }
 
-function drainCpu(k: Kernel, own: LruBatches): void {
-  drain(k, own.add, lruAdd);
-  drain(k, own.deactivate, lruDeactivate);
-  drain(k, own.lazyfree, lruLazyfree);
-  drain(k, own.activate, lruActivate);
+/** Takes a CPU's batches, all at once, and empties them. */
+function* drainCpu(k: Kernel, own: LruBatches): Kernel$<void> {
+  const add = own.add.splice(0);
+  const deactivate = own.deactivate.splice(0);
+  const lazyfree = own.lazyfree.splice(0);
+  const activate = own.activate.splice(0);
+  yield* drain(k, add, lruAdd);
+  yield* drain(k, deactivate, lruDeactivate);
+  yield* drain(k, lazyfree, lruLazyfree);
+  yield* drain(k, activate, lruActivate);
 }
 
-/** Empties this CPU's batches (lru_add_drain()). */
-export function lruAddDrain(k: Kernel): void {
-  drainCpu(k, batches(k));
+function isEmpty({ add, activate, deactivate, lazyfree }: LruBatches): boolean {
+  return add.length + activate.length + deactivate.length + lazyfree.length === 0;
 }
 
-/** Empties every CPU's batches (lru_add_drain_all()). */
-export function lruAddDrainAll(k: Kernel): void {
-  for (const own of k.lru) drainCpu(k, own);
+/**
+ * Empties this CPU's batches.
+ *
+ * Mirrors: mm/folio.c lru_add_drain()
+ * faithful
+ */
+export function* lruAddDrain(k: Kernel): Kernel$<void> {
+  // only this CPU fills them
+  if (isEmpty(batches(k))) return;
+  if (k.stepping) yield k.batchStep(k.current.cpu);
+  yield* drainCpu(k, batches(k));
 }
 
-/** Large folios do not wait in a batch. */
-function addTo(k: Kernel, list: number[], folio: number, move: (k: Kernel, f: number) => void) {
+/**
+ * Empties every CPU's batches.
+ *
+ * Mirrors: mm/folio.c lru_add_drain_all()
+ * simplified: one after the other, by the caller
+ */
+export function* lruAddDrainAll(k: Kernel): Kernel$<void> {
+  for (let cpu = 0; cpu < k.lru.length; cpu++) {
+    if (k.stepping) yield k.batchStep(cpu);
+    yield* drainCpu(k, k.lru[cpu]);
+  }
+}
+
+/** Puts a folio into a batch. Large folios do not wait there. */
+function* addTo(
+  k: Kernel,
+  list: number[],
+  folio: number,
+  move: (k: Kernel, f: number) => void,
+): Kernel$<void> {
+  if (k.stepping) yield k.batchStep(k.current.cpu).and(Space.Folio, folio, Role.Write);
   folioGet(k, folio, Holder.LruBatch);
   list.push(folio);
-  if (list.length >= BATCH || folioIsLarge(k, folio)) drain(k, list, move);
+  if (list.length >= BATCH || folioIsLarge(k, folio)) yield* drain(k, list.splice(0), move);
 }
 
-/** Puts a folio on the LRU lists, through this CPU's batch (folio_add_lru()). */
-export function folioAddLru(k: Kernel, folio: number): void {
-  addTo(k, batches(k).add, folio, lruAdd);
+/**
+ * Puts a folio on the LRU lists, through this CPU's batch.
+ *
+ * Mirrors: mm/folio.c folio_add_lru()
+ * faithful
+ */
+export function folioAddLru(k: Kernel, folio: number): Kernel$<void> {
+  return addTo(k, batches(k).add, folio, lruAdd);
 }
 
 /** Takes a folio off the LRU lists (folio_isolate_lru()); takes a reference on success. */
@@ -248,40 +290,60 @@ export function folioIsolateLru(k: Kernel, folio: number): boolean {
   return true;
 }
 
-/** Puts an isolated folio back (folio_putback_lru()); drops the isolation's reference. */
-export function folioPutbackLru(k: Kernel, folio: number): void {
-  folioAddLru(k, folio);
-  if (folioPutTestzero(k, folio, Holder.Isolated)) freeRamFolio(k, folio);
+/**
+ * Puts an isolated folio back; drops the isolation's reference.
+ *
+ * Mirrors: mm/folio.c folio_putback_lru()
+ * faithful
+ */
+export function* folioPutbackLru(k: Kernel, folio: number): Kernel$<void> {
+  yield* folioAddLru(k, folio);
+  yield* folioPut(k, folio, Holder.Isolated);
 }
 
 /**
- * Notes an access: the second one activates.
+ * Notes an access: the second one activates. The step before it is the caller's.
  *
  * Mirrors: mm/folio.c folio_mark_accessed()
  * simplified: without the multi-generation LRU and idle tracking
  */
-export function folioMarkAccessed(k: Kernel, folio: number): void {
+export function* folioMarkAccessed(k: Kernel, folio: number): Kernel$<void> {
   if (!folioTest(k, folio, PG_REFERENCED)) {
     folioSet(k, folio, PG_REFERENCED);
     return;
   }
   if (folioTest(k, folio, PG_ACTIVE)) return;
-  if (folioTest(k, folio, PG_LRU)) addTo(k, batches(k).activate, folio, lruActivate);
-  else if (batches(k).add.includes(folio)) folioSet(k, folio, PG_ACTIVE);
+  if (folioTest(k, folio, PG_LRU)) yield* addTo(k, batches(k).activate, folio, lruActivate);
+  else {
+    if (k.stepping) yield k.batchStep(k.current.cpu).and(Space.Folio, folio, Role.Write);
+    if (batches(k).add.includes(folio)) folioSet(k, folio, PG_ACTIVE);
+  }
+  if (k.stepping) yield k.writeFolio(folio);
   folioClear(k, folio, PG_REFERENCED);
 }
 
-/** Moves an active folio towards reclaim (folio_deactivate()). */
-export function folioDeactivate(k: Kernel, folio: number): void {
+/**
+ * Moves an active folio towards reclaim. The step before it is the caller's.
+ *
+ * Mirrors: mm/folio.c folio_deactivate()
+ * faithful
+ */
+export function* folioDeactivate(k: Kernel, folio: number): Kernel$<void> {
   if (!folioTest(k, folio, PG_ACTIVE)) return;
   if (!folioTest(k, folio, PG_LRU)) return;
-  addTo(k, batches(k).deactivate, folio, lruDeactivate);
+  yield* addTo(k, batches(k).deactivate, folio, lruDeactivate);
 }
 
-/** An anonymous folio whose contents nobody wants may be discarded (folio_mark_lazyfree()). */
-export function folioMarkLazyfree(k: Kernel, folio: number): void {
+/**
+ * An anonymous folio whose contents nobody wants may be discarded. The step before it is the
+ * caller's.
+ *
+ * Mirrors: mm/folio.c folio_mark_lazyfree()
+ * faithful
+ */
+export function* folioMarkLazyfree(k: Kernel, folio: number): Kernel$<void> {
   if (!folioTestAnon(k, folio) || !folioTest(k, folio, PG_SWAPBACKED)) return;
-  if (folioTest(k, folio, PG_LRU)) addTo(k, batches(k).lazyfree, folio, lruLazyfree);
+  if (folioTest(k, folio, PG_LRU)) yield* addTo(k, batches(k).lazyfree, folio, lruLazyfree);
 }
 
 /** Flags that a migration carries from the old folio to the new one (folio_migrate_flags()). */

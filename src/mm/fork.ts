@@ -157,7 +157,7 @@ function* copyPresentPte(
         folioSet(k, prealloc, PG_UPTODATE);
         folioHandOver(k, prealloc, Holder.Alloc, Holder.Mapping);
         folioAddNewAnonRmap(k, prealloc, dst, vpn);
-        folioAddLru(k, prealloc);
+        yield* folioAddLru(k, prealloc);
         dst.mm.anonPages++;
         setPte(k, dstPte, maybeMkwrite(pteMkdirty(mkPte(prealloc, dst.pageProt)), dst));
         return 1;
@@ -263,7 +263,7 @@ function* copyPageRange(k: Kernel, dst: Vma, src: Vma): Kernel$<number> {
     const srcPmd = pmdpOf(k, src.mm, vpn);
     const pmd = ptepGet(k, srcPmd);
     if (pmd !== 0) {
-      const dstPmd = pmdAlloc(k, dst.mm, vpn);
+      const dstPmd = yield* pmdAlloc(k, dst.mm, vpn);
       let copied = false;
       if (pmdIsHuge(pmd)) copied = yield* copyHugePmd(k, dst, src, dstPmd, srcPmd, vpn);
       if (!copied && pmdIsTable(ptepGet(k, srcPmd))) {

@@ -14,7 +14,7 @@ import {
   pteProtnone,
   pteWrite,
 } from '../machine/pte.ts';
-import { type Kernel$, Role, Space } from '../machine/step.ts';
+import { type Kernel$, Role, Space, type Step } from '../machine/step.ts';
 import { FAULT_FLAG_REMOTE, FAULT_FLAG_WRITE, handleMmFault, vmFaultToErrno } from './fault.ts';
 import {
   folioFree,
@@ -36,6 +36,8 @@ import { Holder } from './ledger.ts';
 import type { Mm } from './mm.ts';
 import {
   hugeStart,
+  lackStep,
+  lacksTable,
   pmdIsTable,
   pmdPresent,
   pmdpOf,
@@ -63,14 +65,14 @@ function checkVmaFlags(vma: Vma, flags: GupFlags): number {
   return vma.flags & (flags.write ? VM_WRITE : VM_READ) ? 0 : -EFAULT;
 }
 
-function take(k: Kernel, page: number, pte: number, flags: GupFlags): void {
+function* take(k: Kernel, page: number, pte: number, flags: GupFlags): Kernel$<void> {
   const folio = pageFolio(k, page);
   if (flags.get !== false) folioGet(k, folio, Holder.Pin);
   if (flags.touch) {
     if (flags.write && !pteDirty(pte) && !folioTest(k, folio, PG_DIRTY)) {
       folioSet(k, folio, PG_DIRTY);
     }
-    if (!k.isZero(page)) folioMarkAccessed(k, folio);
+    if (!k.isZero(page)) yield* folioMarkAccessed(k, folio);
   }
 }
 
@@ -108,6 +110,7 @@ function* followHugePmd(k: Kernel, pmdp: number, vpn: number, flags: GupFlags): 
  * simplified: no FOLL_PIN, no special mappings but the zero page
  */
 function* followPage(k: Kernel, vma: Vma, vpn: number, flags: GupFlags): Kernel$<number> {
+  if (k.stepping && lacksTable(k, vma.mm, vpn)) yield lackStep(k, vma.mm, vpn);
   const pmdp = pmdpOf(k, vma.mm, vpn);
   if (pmdp < 0) return -1;
   if (k.stepping) yield k.readEntry(pmdp);
@@ -122,14 +125,14 @@ function* followPage(k: Kernel, vma: Vma, vpn: number, flags: GupFlags): Kernel$
   const ptep = pteOffsetMap(k, pmdp, vpn);
   if (ptep < 0) return -1;
   const ptl = ptlOf(k, ptep);
-  if (k.stepping) yield k.acquire(ptl);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Entry, ptep, Role.Read);
   k.lock(ptl);
   const pte = ptepGet(k, ptep);
   let page = -1;
   if (ptePresent(pte) && !pteProtnone(pte) && (!flags.write || pteWrite(pte))) {
     page = ptePfn(pte);
     if (k.stepping) yield k.writeFolio(pageFolio(k, page));
-    take(k, page, pte, flags);
+    yield* take(k, page, pte, flags);
   }
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
@@ -163,6 +166,12 @@ export function* getUserPage(k: Kernel, mm: Mm, vpn: number, flags: GupFlags): K
   }
 }
 
+/** The step before a walk without locks looks whether all is still as it was. */
+function recheckStep(k: Kernel, ptep: number, pmdp: number, folio: number): Step {
+  const step = k.readEntry(ptep).and(Space.Folio, folio, Role.Write);
+  return ptep === pmdp ? step : step.and(Space.Entry, pmdp, Role.Read);
+}
+
 /**
  * The page that the page table maps at an address, referenced, without any lock; or -1.
  *
@@ -178,6 +187,7 @@ export function* gupFast(
   write: boolean,
   pin = false,
 ): Kernel$<number> {
+  if (k.stepping && lacksTable(k, mm, vpn)) yield lackStep(k, mm, vpn);
   const pmdp = pmdpOf(k, mm, vpn);
   if (pmdp < 0) return -1;
   if (k.stepping) yield k.readEntry(pmdp);
@@ -195,7 +205,7 @@ export function* gupFast(
   if (k.pages.refcount[folio] <= 0) return -1;
   if (pin) pinFolio(k, folio);
   else folioGet(k, folio, Holder.Pin);
-  if (k.stepping) yield k.readEntry(ptep).and(Space.Folio, folio, Role.Read);
+  if (k.stepping) yield recheckStep(k, ptep, pmdp, folio);
   // the entry, its table or the folio may have become something else meanwhile
   let same = ptepGet(k, ptep) === pte && (huge || ptepGet(k, pmdp) === pmd);
   // a page that others share must not be pinned for reading: a write would part it from its process
@@ -306,6 +316,6 @@ export function* populateRange(
       if (err) break;
     }
   }
-  lruAddDrain(k);
+  yield* lruAddDrain(k);
   return err;
 }

@@ -81,7 +81,7 @@ import {
   notifierRange,
 } from './mmu-notifier.ts';
 import { changedSoftleaf } from './mprotect.ts';
-import { checkStableAddressSpace } from './oom.ts';
+import { checkStableAddressSpace, flagsOf } from './oom.ts';
 import { clearedSoftDirty } from './pagemap.ts';
 import {
   hugeStart,
@@ -223,7 +223,7 @@ export function* mapAnonFolioPmd(
 ): Kernel$<void> {
   folioHandOver(k, folio, Holder.Alloc, Holder.Mapping);
   folioAddNewAnonRmap(k, folio, vma, haddr);
-  folioAddLru(k, folio);
+  yield* folioAddLru(k, folio);
   if (k.stepping) yield k.writeEntry(pmdp);
   setPte(k, pmdp, maybeMkwrite(pteMkdirty(mkHugePmd(folio, vma.pageProt)), vma));
   deferredSplitFolio(k, folio, false);
@@ -239,9 +239,9 @@ function* mapNewHugePage(k: Kernel, vmf: VmFault, haddr: number): Kernel$<number
   const { vma } = vmf;
   const folio = yield* allocAnonFolioPmd(k);
   if (folio < 0) return VM_FAULT_FALLBACK;
-  const table = k.tables.alloc();
+  const table = k.tables.alloc(k.current.cpu);
   const ptl = ptlOf(k, vmf.pmd);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Flags, vma.mm.id, Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Mm, flagsOf(vma.mm), Role.Read);
   k.lock(ptl);
   const none = ptepGet(k, vmf.pmd) === 0;
   const unstable = none ? checkStableAddressSpace(vma.mm) : 0;
@@ -255,7 +255,7 @@ function* mapNewHugePage(k: Kernel, vmf: VmFault, haddr: number): Kernel$<number
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
   if (!free) {
-    k.tables.release(table);
+    k.tables.release(table, k.current.cpu);
     if (folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
   }
   return unstable;
@@ -273,12 +273,12 @@ function* mapHugeZeroPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const zero = getHugeZeroFolio(k);
   if (zero < 0) return VM_FAULT_FALLBACK;
   const ptl = ptlOf(k, vmf.pmd);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Flags, vma.mm.id, Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Mm, flagsOf(vma.mm), Role.Read);
   k.lock(ptl);
   const none = ptepGet(k, vmf.pmd) === 0;
   const unstable = none ? checkStableAddressSpace(vma.mm) : 0;
   if (none && !unstable) {
-    pgtableDeposit(k, vmf.pmd, k.tables.alloc());
+    pgtableDeposit(k, vmf.pmd, k.tables.alloc(k.current.cpu));
     if (k.stepping) yield k.writeEntry(vmf.pmd);
     setPte(k, vmf.pmd, mkHugePmd(zero, vma.pageProt) | PTE_SPECIAL);
     vma.mm.pteTables++;
@@ -387,7 +387,7 @@ function* doHugeZeroWpPmd(k: Kernel, vmf: VmFault): Kernel$<number> {
   const range = notifierRange(MmuNotify.Clear, mm, haddr, end);
   yield* mmuNotifierInvalidateRangeStart(k, range);
   const ptl = ptlOf(k, vmf.pmd);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Flags, vma.mm.id, Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Mm, flagsOf(vma.mm), Role.Read);
   k.lock(ptl);
   const same = ptepGet(k, vmf.pmd) === vmf.origPmd;
   const unstable = same ? checkStableAddressSpace(mm) : 0;
@@ -526,7 +526,7 @@ export function wpCanReuseLargeAnonFolio(k: Kernel, folio: number, vma: Vma): bo
 
 /** Frees the table that was kept for a huge entry; the PMD is locked (zap_deposited_table()). */
 function zapDepositedTable(k: Kernel, vma: Vma, pmdp: number): void {
-  k.tables.release(pgtableWithdraw(k, pmdp));
+  k.tables.release(pgtableWithdraw(k, pmdp), k.current.cpu);
   vma.mm.pteTables--;
 }
 
@@ -649,7 +649,7 @@ export function* copyHugePmd(
   }
   if (entry !== 0) {
     dst.mm.pteTables++;
-    pgtableDeposit(k, dstPmd, k.tables.alloc());
+    pgtableDeposit(k, dstPmd, k.tables.alloc(k.current.cpu));
     if (k.stepping) yield k.writeEntry(dstPmd);
     setPte(k, dstPmd, entry);
   }
@@ -854,7 +854,7 @@ export function* adviseHugePmd(
       setPte(k, pmdp, ptepGet(k, pmdp) & ~PTE_ACCESSED);
       walk.tlb.track(start, ptrsPerPte);
     }
-    adviseWholeFolio(k, walk, folio);
+    yield* adviseWholeFolio(k, walk, folio);
   }
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);

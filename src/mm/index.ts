@@ -25,6 +25,7 @@ export {
   mmuIntervalReadRetry,
   mmuIntervalSetSeq,
   type NotifierRange,
+  setSeqStep,
 } from './mmu-notifier.ts';
 export { mprotect } from './mprotect.ts';
 export { mremap } from './mremap.ts';

@@ -92,14 +92,14 @@ function mappedWhole(k: Kernel, folio: number, ptep: number, left: number): bool
  * Mirrors: mm/madvise.c madvise_cold_or_pageout_pte_range(), madvise_free_pte_range() (their ends)
  * faithful
  */
-export function adviseWholeFolio(k: Kernel, walk: AdviceWalk, folio: number): void {
+export function* adviseWholeFolio(k: Kernel, walk: AdviceWalk, folio: number): Kernel$<void> {
   if (walk.advice === 'free') {
-    folioMarkLazyfree(k, folio);
+    yield* folioMarkLazyfree(k, folio);
     return;
   }
   folioClear(k, folio, PG_REFERENCED);
   if (folioTest(k, folio, PG_ACTIVE)) folioSet(k, folio, PG_WORKINGSET);
-  if (walk.advice === 'cold') folioDeactivate(k, folio);
+  if (walk.advice === 'cold') yield* folioDeactivate(k, folio);
   else if (folioIsolateLru(k, folio)) walk.isolated.push(folio);
 }
 
@@ -141,7 +141,7 @@ function* adviseFolio(
     }
     if (changed) walk.tlb.track(vpn, pages);
   }
-  adviseWholeFolio(k, walk, folio);
+  yield* adviseWholeFolio(k, walk, folio);
 }
 
 /**
@@ -240,7 +240,7 @@ function* adviseRange(
   advice: AdviceWalk['advice'],
 ): Kernel$<number> {
   if (advice === 'free' && !vmaIsAnonymous(vma)) return -EINVAL;
-  lruAddDrain(k);
+  yield* lruAddDrain(k);
   const tlb = new MmuGather(vma.mm);
   const range = notifierRange(MmuNotify.Clear, vma.mm, start, end);
   if (advice === 'free') yield* mmuNotifierInvalidateRangeStart(k, range);
@@ -293,7 +293,7 @@ function* adviseVma(
       return yield* madviseCollapse(k, vma, start, end);
     case 'willneed':
       // nothing is swapped out
-      lruAddDrain(k);
+      yield* lruAddDrain(k);
       return 0;
     default:
       return -EINVAL;

@@ -134,11 +134,11 @@ export function* doMunmap(k: Kernel, mm: Mm, start: number, end: number): Kernel
     vmaUnlink(vma);
     unlinkAnonVmas(k, vma);
     yield* vmaComplete(k, locks);
-    freePgtables(k, mm, vma.start, vma.end, floor, gone[i + 1]?.start ?? ceiling);
+    yield* freePgtables(k, mm, vma.start, vma.end, floor, gone[i + 1]?.start ?? ceiling);
   }
   yield* tlbFinishMmu(k, tlb);
   for (const vma of gone) {
-    if (vma.file && vma.file.vmas.length === 0) evictFile(k, vma.file);
+    if (vma.file && vma.file.vmas.length === 0) yield* evictFile(k, vma.file);
   }
 }
 

@@ -46,6 +46,8 @@ export interface IntervalNotifierOps {
 
 /** struct mmu_interval_notifier */
 export class IntervalNotifier {
+  /** Names it in steps; 0 until it is subscribed. */
+  id = 0;
   invalidateSeq = 0;
   /** Waiting on the deferred list; whether it is in the tree says for what. */
   deferred = false;
@@ -70,6 +72,8 @@ export class NotifierSubscriptions {
   tree: IntervalNotifier[] = [];
   /** Newest first. */
   deferred: IntervalNotifier[] = [];
+  /** How many ever subscribed. */
+  count = 0;
 
   constructor(readonly lock: Lock) {}
 
@@ -205,6 +209,11 @@ export function* mmuNotifierInvalidateRangeEnd(k: Kernel, range: NotifierRange):
   yield* mnItreeInvEnd(k, subs);
 }
 
+/** The step before `mmuIntervalSetSeq`: a reader may not have the driver's lock. */
+export function setSeqStep(k: Kernel, notifier: IntervalNotifier) {
+  return k.step(StepKind.Shared, Space.Sequence, notifier.id, Role.Write);
+}
+
 /** For a driver's `invalidate`: notes the sequence, under the driver's own lock. */
 export function mmuIntervalSetSeq(notifier: IntervalNotifier, sequence: number): void {
   notifier.invalidateSeq = sequence;
@@ -219,7 +228,7 @@ export function mmuIntervalSetSeq(notifier: IntervalNotifier, sequence: number):
  */
 export function* mmuIntervalReadBegin(k: Kernel, notifier: IntervalNotifier): Kernel$<number> {
   const subs = subscriptions(notifier.mm as Mm);
-  if (k.stepping) yield k.acquire(subs.lock);
+  if (k.stepping) yield k.acquire(subs.lock).and(Space.Sequence, notifier.id, Role.Read);
   k.lock(subs.lock);
   const seq = notifier.invalidateSeq;
   const isInvalidating = seq === subs.invalidateSeq;
@@ -240,6 +249,11 @@ export function mmuIntervalReadRetry(notifier: IntervalNotifier, sequence: numbe
   return notifier.invalidateSeq !== sequence;
 }
 
+/** Under the driver's lock: whether an invalidation that the notifier was told of is under way. */
+export function mmuIntervalInvalidating(notifier: IntervalNotifier): boolean {
+  return notifier.invalidateSeq === subscriptions(notifier.mm as Mm).invalidateSeq;
+}
+
 /** Without the driver's lock: a hint (mmu_interval_check_retry()). A step precedes it. */
 export function mmuIntervalCheckRetry(notifier: IntervalNotifier, sequence: number): boolean {
   return notifier.invalidateSeq !== sequence;
@@ -247,12 +261,7 @@ export function mmuIntervalCheckRetry(notifier: IntervalNotifier, sequence: numb
 
 /** The step before `mmuIntervalCheckRetry`. */
 export function checkRetryStep(k: Kernel, notifier: IntervalNotifier) {
-  return k.step(
-    StepKind.Shared,
-    Space.Sequence,
-    subscriptions(notifier.mm as Mm).lock.id,
-    Role.Read,
-  );
+  return k.step(StepKind.Shared, Space.Sequence, notifier.id, Role.Read);
 }
 
 /**
@@ -269,8 +278,16 @@ export function* mmuIntervalNotifierInsert(
   last: number,
 ): Kernel$<void> {
   const subs = subscriptions(mm);
-  subs.registered = true;
   notifier.givenBack = false;
+  if (!subs.registered) {
+    // mmu_notifier_register(): nobody is between the start and the end of an invalidation
+    if (k.stepping) yield k.acquire(mm.mmapLock);
+    k.lock(mm.mmapLock);
+    subs.registered = true;
+    if (k.stepping) yield k.release(mm.mmapLock);
+    k.unlock(mm.mmapLock);
+  }
+  notifier.id = subs.lock.id * 1024 + ++subs.count;
   notifier.mm = mm;
   notifier.start = start;
   notifier.last = last;

@@ -191,7 +191,7 @@ function* movePageTables(
       );
       const oldPmd = pmdpOf(k, mm, vpn);
       if (ptepGet(k, oldPmd) !== 0) {
-        const newPmd = pmdAlloc(k, mm, target);
+        const newPmd = yield* pmdAlloc(k, mm, target);
         let moved = false;
         if (pmdIsHuge(ptepGet(k, oldPmd))) {
           if (extent === ptrsPerPte) {

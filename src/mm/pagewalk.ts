@@ -6,7 +6,7 @@
 import type { Kernel$ } from '../machine/step.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
-import { entryEnd, pmdpOf, pudpOf } from './pgtable.ts';
+import { entryEnd, lackStep, lacksTable, pmdpOf, pudpOf } from './pgtable.ts';
 import type { Vma } from './vma.ts';
 
 /** struct mm_walk: where a walk is. */
@@ -44,6 +44,7 @@ function* walkTables<P>(
   const { mm } = walk;
   let err = 0;
   for (let vpn = start; vpn < end; ) {
+    if (k.stepping && lacksTable(k, mm, vpn)) yield lackStep(k, mm, vpn);
     const pudp = pudpOf(k, mm, vpn);
     if (pudp < 0 || k.tables.entries[pudp] === 0) {
       const next = entryEnd(vpn, pudp < 0 ? pgdPages : pudPages, end);

@@ -5,6 +5,7 @@
  */
 import type { Lock } from '../machine/lock.ts';
 import { mkPte, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, TABLE_PROT } from '../machine/pte.ts';
+import type { Kernel$, Step } from '../machine/step.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
 
@@ -80,9 +81,28 @@ export function pmdpOf(k: Kernel, mm: Mm, vpn: number): number {
 function ensure(k: Kernel, entry: number): number {
   const value = k.tables.entries[entry];
   if (value !== 0) return tableOf(value);
-  const table = k.tables.alloc();
+  const table = k.tables.alloc(k.current.cpu);
   k.tables.entries[entry] = mkPte(table, TABLE_PROT);
   return table;
+}
+
+/** The entry of an upper table that is missing on the way to a page's PMD entry; -1 for none. */
+export function missingTable(k: Kernel, mm: Mm, vpn: number): number {
+  const pgdp = slot(k, mm.pgd, vpn, k.geometry.pgdPages);
+  const pgd = k.tables.entries[pgdp];
+  if (pgd === 0) return pgdp;
+  const pudp = slot(k, tableOf(pgd), vpn, k.geometry.pudPages);
+  return k.tables.entries[pudp] === 0 ? pudp : -1;
+}
+
+/** Whether whoever looks for a page's PMD entry has to take a step to see that there is none. */
+export function lacksTable(k: Kernel, mm: Mm, vpn: number): boolean {
+  return missingTable(k, mm, vpn) >= 0;
+}
+
+/** That step. */
+export function lackStep(k: Kernel, mm: Mm, vpn: number): Step {
+  return k.readEntry(missingTable(k, mm, vpn));
 }
 
 /**
@@ -91,7 +111,8 @@ function ensure(k: Kernel, entry: number): number {
  * Mirrors: mm/memory.c __pud_alloc(), __pmd_alloc()
  * simplified: installed in one step, allocations do not fail
  */
-export function pmdAlloc(k: Kernel, mm: Mm, vpn: number): number {
+export function* pmdAlloc(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
+  if (k.stepping && lacksTable(k, mm, vpn)) yield k.writeEntry(missingTable(k, mm, vpn));
   const pudTable = ensure(k, slot(k, mm.pgd, vpn, k.geometry.pgdPages));
   const pmdTable = ensure(k, slot(k, pudTable, vpn, k.geometry.pudPages));
   return slot(k, pmdTable, vpn, k.geometry.ptrsPerPte);
@@ -105,7 +126,7 @@ export function pmdAlloc(k: Kernel, mm: Mm, vpn: number): number {
  */
 export function pteAlloc(k: Kernel, mm: Mm, pmdp: number): void {
   if (k.tables.entries[pmdp] !== 0) return;
-  const table = k.tables.alloc();
+  const table = k.tables.alloc(k.current.cpu);
   k.tables.entries[pmdp] = mkPte(table, TABLE_PROT);
   mm.pteTables++;
 }
@@ -166,25 +187,26 @@ export function entryEnd(vpn: number, cover: number, end: number): number {
  * Mirrors: mm/memory.c free_pgd_range(), free_pgtables()
  * simplified: tables are freed at once, after the TLB flush
  */
-export function freePgtables(
+export function* freePgtables(
   k: Kernel,
   mm: Mm,
   start: number,
   end: number,
   floor: number,
   ceiling: number,
-): void {
+): Kernel$<void> {
   const { pgdPages, pudPages, ptrsPerPte } = k.geometry;
   const inside = (vpn: number, cover: number): boolean => {
     const from = Math.floor(vpn / cover) * cover;
     return from >= floor && from + cover <= ceiling;
   };
-  const drop = (entry: number): void => {
+  function* drop(entry: number): Kernel$<void> {
+    if (k.stepping) yield k.writeEntry(entry);
     const table = tableOf(k.tables.entries[entry]);
     k.warn(k.tables.deposits.has(table), 'a table is freed that others were deposited in');
-    k.tables.release(table);
+    k.tables.release(table, k.current.cpu);
     k.tables.entries[entry] = 0;
-  };
+  }
   for (let g = start; g < end; g = entryEnd(g, pgdPages, end)) {
     const pgdp = slot(k, mm.pgd, g, pgdPages);
     if (k.tables.entries[pgdp] === 0) continue;
@@ -196,12 +218,12 @@ export function freePgtables(
       for (let m = u; m < uEnd; m = entryEnd(m, ptrsPerPte, uEnd)) {
         const pmdp = pmdpOf(k, mm, m);
         if (!pmdIsTable(k.tables.entries[pmdp]) || !inside(m, ptrsPerPte)) continue;
-        drop(pmdp);
+        yield* drop(pmdp);
         mm.pteTables--;
       }
-      if (inside(u, pudPages)) drop(pudp);
+      if (inside(u, pudPages)) yield* drop(pudp);
     }
-    if (inside(g, pgdPages)) drop(pgdp);
+    if (inside(g, pgdPages)) yield* drop(pgdp);
   }
 }
 

@@ -27,7 +27,6 @@ import {
   folioSet,
   folioTest,
   folioTestAnon,
-  freeRamFolio,
 } from './folio.ts';
 import { splitFolio, splitHugePmdLocked } from './huge-split.ts';
 import type { Kernel } from './kernel.ts';
@@ -44,6 +43,7 @@ import {
 import { MappedWalk, PVMW_SYNC, pageVmaMappedWalk } from './page-vma-mapped.ts';
 import { pmdAddrEnd, ptepGet, ptepGetAndClear, setPte } from './pgtable.ts';
 import { folioMaybeDmaPinned, folioRemoveRmapPte, rmapWalk } from './rmap.ts';
+import { cacheStep } from './shmem.ts';
 import type { Vma } from './vma.ts';
 
 /**
@@ -168,9 +168,9 @@ function* shrinkFolio(k: Kernel, folio: number, list: number[]): Kernel$<boolean
     if (folioMapcount(k, folio) > 0) {
       yield* rmapWalk(k, folio, tryToUnmapOne, null, folioNotMapped);
     }
-    if (k.stepping) yield k.writeFolio(folio);
-    const mapped = folioMapcount(k, folio) > 0;
     const file = folioMapping(k, folio);
+    if (k.stepping) yield cacheStep(k, file, folio);
+    const mapped = folioMapcount(k, folio) > 0;
     const alone = k.pages.refcount[folio] === (file ? 2 : 1);
     // a dirty page of a file would be written if there were a place; one that is held is not tried
     active = mapped || (folioTest(k, folio, PG_DIRTY) && (alone || !file));
@@ -182,7 +182,7 @@ function* shrinkFolio(k: Kernel, folio: number, list: number[]): Kernel$<boolean
       }
       if (k.stepping) yield k.releaseFolio(folio);
       k.folioUnlock(folio);
-      if (folioPutTestzero(k, folio, Holder.Isolated)) freeRamFolio(k, folio);
+      if (folioPutTestzero(k, folio, Holder.Isolated)) yield* folioFree(k, folio);
       return false;
     }
   }
@@ -201,12 +201,12 @@ function* shrinkFolio(k: Kernel, folio: number, list: number[]): Kernel$<boolean
 export function* reclaimPages(k: Kernel, isolated: readonly number[]): Kernel$<void> {
   const list = [...isolated];
   const kept: number[] = [];
-  for (const folio of list) folioClear(k, folio, PG_ACTIVE);
+  for (const folio of list) {
+    if (k.stepping) yield k.writeFolio(folio);
+    folioClear(k, folio, PG_ACTIVE);
+  }
   for (let i = 0; i < list.length; i++) {
     if (yield* shrinkFolio(k, list[i], list)) kept.push(list[i]);
   }
-  for (const folio of kept) {
-    if (k.stepping) yield k.writeFolio(folio);
-    folioPutbackLru(k, folio);
-  }
+  for (const folio of kept) yield* folioPutbackLru(k, folio);
 }

@@ -5,16 +5,19 @@
  */
 import type { Lock } from '../machine/lock.ts';
 import { PG_DIRTY, PG_SWAPBACKED, PG_UPTODATE } from '../machine/page.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
 import {
   clearPage,
   folioAddLru,
   folioAlloc,
+  folioFree,
   folioGet,
   folioHandOver,
+  folioPut,
   folioPutTestzero,
   folioSet,
   folioTest,
+  folioTryGet,
   freeRamFolio,
 } from './folio.ts';
 import type { Kernel } from './kernel.ts';
@@ -48,16 +51,19 @@ export class AddressSpace {
  * A new file of `pages` pages in memory.
  * @param firstWord the first word of page `i`, or null for a file that is all holes
  */
-export function newFile(
+export function* newFile(
   k: Kernel,
   pages: number,
   firstWord: ((page: number) => number) | null,
-): AddressSpace {
+): Kernel$<AddressSpace> {
   const file = new AddressSpace(k.newLock('i_mmap_rwsem', 'rwsem'), pages);
   file.number = k.addMapping(file);
   if (firstWord) {
     for (let i = 0; i < pages; i++) {
-      const folio = addFolio(k, file, i);
+      const folio = newFolio(k, file, i);
+      folioHandOver(k, folio, Holder.Alloc, Holder.PageCache);
+      file.folios.set(i, folio);
+      yield* folioAddLru(k, folio);
       k.frames.writeWord(folio, firstWord(i));
       // written through write(): the page is dirty
       folioSet(k, folio, PG_DIRTY);
@@ -66,17 +72,32 @@ export function newFile(
   return file;
 }
 
-function addFolio(k: Kernel, file: AddressSpace, index: number): number {
+/** A new folio for an offset, which the page cache does not know yet; -1 when there is no memory. */
+function newFolio(k: Kernel, file: AddressSpace, index: number): number {
   const folio = folioAlloc(k, 0);
   if (folio < 0) return -1;
   clearPage(k, folio);
   k.pages.mapping[folio] = file.number * 2;
   k.pages.index[folio] = index;
   folioSet(k, folio, PG_UPTODATE | PG_SWAPBACKED);
-  folioHandOver(k, folio, Holder.Alloc, Holder.PageCache);
-  file.folios.set(index, folio);
-  folioAddLru(k, folio);
   return folio;
+}
+
+/** The number of a page of the page cache, for steps. */
+function cacheId(file: AddressSpace, index: number): number {
+  return file.number * 2 ** 21 + index;
+}
+
+/** The step before the page cache's idea of a page changes, where the folio is in it. */
+export function cacheStep(k: Kernel, file: AddressSpace | null, folio: number): Step {
+  const step = k.writeFolio(folio);
+  if (!file) return step;
+  return step.and(Space.Cache, cacheId(file, k.pages.index[folio]), Role.Write);
+}
+
+/** The step before the page cache is asked for a page. */
+function lookupStep(k: Kernel, file: AddressSpace, index: number): Step {
+  return k.step(StepKind.Shared, Space.Cache, cacheId(file, index), Role.Read);
 }
 
 /**
@@ -88,33 +109,63 @@ function addFolio(k: Kernel, file: AddressSpace, index: number): number {
  */
 export function* shmemFault(k: Kernel, file: AddressSpace, index: number): Kernel$<number> {
   if (index >= file.pages) return -2;
-  let folio = file.folios.get(index);
-  if (folio === undefined) {
-    if (k.stepping) yield k.allocateStep();
-    const made = addFolio(k, file, index);
-    if (made < 0) return -1;
-    folio = made;
+  for (;;) {
+    if (k.stepping) yield lookupStep(k, file, index);
+    let folio = file.folios.get(index);
+    if (folio === undefined) {
+      if (k.stepping) yield k.allocateStep();
+      folio = newFolio(k, file, index);
+      if (folio < 0) return -1;
+      if (k.stepping) yield cacheStep(k, file, folio);
+      if (file.folios.has(index)) {
+        // somebody else was faster
+        if (folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
+        continue;
+      }
+      folioHandOver(k, folio, Holder.Alloc, Holder.PageCache);
+      file.folios.set(index, folio);
+      yield* folioAddLru(k, folio);
+    }
+    if (k.stepping) yield k.writeFolio(folio);
+    if (!folioTryGet(k, folio, Holder.Fault)) continue;
+    if (k.stepping) yield k.acquireFolio(folio);
+    k.folioLock(folio);
+    if (k.stepping) yield lookupStep(k, file, index);
+    if (file.folios.get(index) === folio) return folio;
+    // truncated, reclaimed or migrated meanwhile
+    if (k.stepping) yield k.releaseFolio(folio);
+    k.folioUnlock(folio);
+    yield* folioPut(k, folio, Holder.Fault);
   }
-  if (k.stepping) yield k.writeFolio(folio);
-  folioGet(k, folio, Holder.Fault);
-  if (k.stepping) yield k.acquireFolio(folio);
-  k.folioLock(folio);
-  return folio;
 }
 
-/** A page that fault-around may map: cached, up to date, unlocked (next_uptodate_folio()). */
-export function cachedFolio(k: Kernel, file: AddressSpace, index: number): number {
+/**
+ * A page that fault-around may map: cached and up to date; locked for it.
+ *
+ * Mirrors: mm/filemap.c next_uptodate_folio()
+ * simplified: without a reference of its own
+ * @returns the folio, or -1
+ */
+export function* cachedFolio(k: Kernel, file: AddressSpace, index: number): Kernel$<number> {
   if (index >= file.pages) return -1;
+  if (k.stepping) yield lookupStep(k, file, index);
   const folio = file.folios.get(index);
-  if (folio === undefined || k.folioLocked(folio) || !folioTest(k, folio, PG_UPTODATE)) return -1;
-  return folio;
+  if (folio === undefined) return -1;
+  if (k.stepping) yield k.tryAcquireFolio(folio);
+  if (!k.folioTryLock(folio)) return -1;
+  if (k.stepping) yield lookupStep(k, file, index);
+  if (file.folios.get(index) === folio && folioTest(k, folio, PG_UPTODATE)) return folio;
+  if (k.stepping) yield k.releaseFolio(folio);
+  k.folioUnlock(folio);
+  return -1;
 }
 
 /** The file is gone with its last mapping and descriptor: its pages are freed. */
-export function evictFile(k: Kernel, file: AddressSpace): void {
+export function* evictFile(k: Kernel, file: AddressSpace): Kernel$<void> {
   for (const folio of file.folios.values()) {
+    if (k.stepping) yield cacheStep(k, file, folio);
     k.pages.mapping[folio] = 0;
-    if (folioPutTestzero(k, folio, Holder.PageCache)) freeRamFolio(k, folio);
+    if (folioPutTestzero(k, folio, Holder.PageCache)) yield* folioFree(k, folio);
   }
   file.folios.clear();
   k.mappings[file.number] = undefined;

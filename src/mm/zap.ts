@@ -28,6 +28,8 @@ import {
 } from './mmu-notifier.ts';
 import {
   entryEnd,
+  lackStep,
+  lacksTable,
   pmdIsHuge,
   pmdIsTable,
   pmdpOf,
@@ -113,8 +115,9 @@ function* zapPte(k: Kernel, tlb: MmuGather, vma: Vma, ptep: number, vpn: number)
     if (k.stepping) yield k.writeFolio(folio);
     if (!folioTestAnon(k, folio)) {
       if (pteDirty(pte)) folioSet(k, folio, PG_DIRTY);
-      if (pteYoung(pte)) folioMarkAccessed(k, folio);
+      if (pteYoung(pte)) yield* folioMarkAccessed(k, folio);
       tlb.mm.filePages--;
+      if (k.stepping) yield k.writeFolio(folio);
     } else tlb.mm.anonPages--;
     folioRemoveRmapPte(k, folio, page, vma);
     tlb.page(folio, 1);
@@ -184,7 +187,7 @@ function* zapPteTableIfEmpty(k: Kernel, mm: Mm, pmdp: number, start: number): Ke
     if (k.stepping) yield k.release(ptl);
     k.unlock(ptl);
     if (empty) {
-      k.tables.release(table);
+      k.tables.release(table, k.current.cpu);
       mm.pteTables--;
     }
   }
@@ -208,6 +211,7 @@ export function* zapVmaRange(
 ): Kernel$<void> {
   const { pgdPages, pudPages, ptrsPerPte } = k.geometry;
   for (let vpn = start; vpn < end; ) {
+    if (k.stepping && lacksTable(k, vma.mm, vpn)) yield lackStep(k, vma.mm, vpn);
     const pudp = pudpOf(k, vma.mm, vpn);
     if (pudp < 0 || ptepGet(k, pudp) === 0) {
       vpn = entryEnd(vpn, pudp < 0 ? pgdPages : pudPages, end);

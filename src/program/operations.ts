@@ -5,13 +5,23 @@ import {
   type Dmirror,
   deviceAccess,
   deviceExclusive,
+  deviceFlagStep,
   deviceSnapshot,
   evictChunk,
   faultMigrateToDevice,
   migrateToDevice,
   migrateToSystem,
 } from '../drivers/index.ts';
-import { EBADF, errnoName, type Kernel$, Role, Space, StepKind } from '../machine/index.ts';
+import {
+  EBADF,
+  errnoName,
+  type Kernel$,
+  Role,
+  Space,
+  type Step,
+  StepKind,
+} from '../machine/index.ts';
+import type { Kernel } from '../mm/index.ts';
 import {
   clearSoftDirty,
   cpuReadWord,
@@ -65,10 +75,10 @@ function* mmap(system: System, op: OpNamed<'mmap'>, start: number): Kernel$<Resu
   const { mm } = system.process(op.proc);
   const shared = op.kind === 'anon-shared' || op.kind === 'file-shared';
   const backed = op.kind === 'file-private' || op.kind === 'file-shared';
-  const file = op.kind === 'anon' ? null : newFile(k, op.pages, backed ? fileWord : null);
+  const file = op.kind === 'anon' ? null : yield* newFile(k, op.pages, backed ? fileWord : null);
   const flags = PROT[op.prot] | (shared ? VM_SHARED : 0);
   const ret = yield* mmapRegion(k, mm, start, start + op.pages, flags, file);
-  if (ret && file) evictFile(k, file);
+  if (ret && file) yield* evictFile(k, file);
   return outcome(ret);
 }
 
@@ -129,9 +139,17 @@ function* deviceWrite(
   return deviceResult(system, result, { faults: true });
 }
 
+/** The step before a process's pins are looked at or changed: a child gets them all. */
+function pinStep(k: Kernel, proc: number, id: number): Step {
+  const step = k.step(StepKind.Shared, Space.Program, 0, Role.Commute);
+  return step.and(Space.Program, 1 + proc * 8 + id, Role.Write);
+}
+
 function* pin(system: System, op: OpNamed<'pin'>, vpn: number): Kernel$<Result> {
+  const k = system.kernel;
   const process = system.process(op.proc);
-  const page = yield* pinUserPage(system.kernel, process.mm, vpn);
+  const page = yield* pinUserPage(k, process.mm, vpn);
+  if (k.stepping) yield pinStep(k, op.proc, op.id);
   if (page < 0) {
     process.pins.set(op.id, null);
     return outcome(page);
@@ -143,7 +161,9 @@ function* pin(system: System, op: OpNamed<'pin'>, vpn: number): Kernel$<Result> 
 }
 
 function* unpin(system: System, op: OpNamed<'unpin'>): Kernel$<Result> {
+  const k = system.kernel;
   const { pins } = system.process(op.proc);
+  if (k.stepping) yield pinStep(k, op.proc, op.id);
   const held = pins.get(op.id);
   pins.delete(op.id);
   if (held) yield* system.dropPin(held, op.proc);
@@ -154,6 +174,8 @@ function* fork(system: System, op: OpNamed<'fork'>): Kernel$<Result> {
   const parent = system.process(op.proc);
   const mm = system.kernel.newMm();
   const ret = yield* dupMmap(system.kernel, mm, parent.mm);
+  const k = system.kernel;
+  if (k.stepping) yield k.step(StepKind.Shared, Space.Program, 0, Role.Write);
   system.processes[op.child] = { mm, pins: new Map(parent.pins) };
   for (const held of system.pins) {
     if (held.processes.has(op.proc)) held.processes.add(op.child);
@@ -229,8 +251,9 @@ function* act(system: System, op: Op): Kernel$<Result> {
       return deviceResult(system, result, { faults: true, tags: true });
     }
     case 'check_exclusive':
-      return outcome(checkExclusive(mirror, start, end));
+      return outcome(yield* checkExclusive(mirror, start, end));
     case 'fail_alloc':
+      if (k.stepping) yield deviceFlagStep(k, mirror);
       mirror.failAlloc = true;
       return outcome(0);
     case 'snapshot': {

@@ -1,5 +1,6 @@
 /** Migrations of huge pages, start to end, with what can go wrong between their steps. */
 import { describe, expect, it } from 'vitest';
+import { Watch } from '../../src/drivers/dmirror.ts';
 import {
   migrateAllocAndCopy,
   migrateFinalizeAndMap,
@@ -79,11 +80,12 @@ function migrate(b: Bench, run: Run, m: MigrateVma, between: Interludes = {}): n
       const ret = yield* migrateVmaSetup(k, m);
       if (ret) return ret;
       interlude(between.prepared);
+      let entries: Int32Array = new Int32Array(m.end - m.start);
       if (between.allocate) between.allocate();
-      else yield* migrateAllocAndCopy(k, m, mirror);
+      else entries = yield* migrateAllocAndCopy(k, m, mirror);
       interlude(between.copied);
       yield* migrateVmaPages(k, m);
-      yield* migrateFinalizeAndMap(k, m, mirror);
+      yield* migrateFinalizeAndMap(k, m, mirror, entries, new Watch());
       yield* migrateVmaFinalize(k, m);
       return 0;
     }),

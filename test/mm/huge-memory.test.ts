@@ -201,7 +201,7 @@ class Bench {
       expect(mm.pteTables).toBe(tables.size);
     }
     for (const mm of [...this.mms]) this.exit(mm);
-    lruAddDrainAll(k);
+    runToEnd(k, lruAddDrainAll(k));
     expect([...k.tables.deposits.keys()]).toEqual([]);
     expect(ledger.errors).toEqual([]);
     for (const folio of ledger.folios()) expect(ledger.describe(folio)).toBe('');

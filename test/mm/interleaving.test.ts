@@ -130,12 +130,12 @@ class Memory {
   finish(): void {
     const { k } = this;
     expect(this.staleTranslations()).toEqual([]);
-    lruAddDrainAll(k);
+    runToEnd(k, lruAddDrainAll(k));
     for (const mm of this.mms) {
       runToEnd(k, exitMmap(k, mm));
       expect([mm.anonPages, mm.pteTables]).toEqual([0, 0]);
     }
-    lruAddDrainAll(k);
+    runToEnd(k, lruAddDrainAll(k));
     expect(k.tables.deposits.size).toBe(0);
     const ledger = k.ledger as Ledger;
     expect(ledger.errors).toEqual([]);
