@@ -15,12 +15,13 @@ export default withTasks(
       { op: 'madvise', ...ALL, advice: 'hugepage' },
       { op: 'cpu_write', ...ALL, tag: 1 },
       { op: 'migrate_to_dev', dev: 0, ...ALL },
+      { op: 'fork', child: 1 },
     ],
     tasks: {
-      process: [{ op: 'madvise', buf: 0, page: 0, pages: 1, advice: 'dontneed' }],
+      child: [{ op: 'munmap', proc: 1, buf: 0, page: 0, pages: 1 }],
       pin: [
-        { op: 'pin', id: 0, buf: 0, page: 3 },
-        { op: 'unpin', id: 0 },
+        { op: 'pin', id: 0, proc: 1, buf: 0, page: 3 },
+        { op: 'unpin', id: 0, proc: 1 },
       ],
     },
   },

@@ -8,7 +8,7 @@ export default withTasks(
     other: (system) => poolOf(system).borrow(system.kernel, 0),
   },
   {
-    prepare: ({ kernel }) => new Pool(kernel, [2]),
+    prepare: ({ kernel }) => new Pool(kernel, [2], false),
     check: (system) => {
       const { refs } = poolOf(system).pagemap;
       if (refs === 0) return [];

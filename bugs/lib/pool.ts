@@ -47,8 +47,15 @@ export class Pool {
   /** Of any order; the last one is handed out first. */
   readonly free: FreeRun[] = [];
 
-  /** @param runs orders of the runs that it begins with, each `2^order` pages */
-  constructor(k: Kernel, runs: readonly number[]) {
+  /**
+   * @param runs orders of the runs that it begins with, each `2^order` pages
+   * @param fromEnd which part of a run is handed out if not all of it is wanted
+   */
+  constructor(
+    k: Kernel,
+    runs: readonly number[],
+    private readonly fromEnd = true,
+  ) {
     this.memory = new ArrayDeviceMemory(k.geometry.pageBytes);
     this.lock = k.newLock('free list of the pool', 'spin');
     this.pagemap = new DevPagemap(this, OPS, this.memory, 0);
@@ -61,7 +68,7 @@ export class Pool {
     }
   }
 
-  /** A run, locked and with one reference: from the end of the newest free one; -1 for none. */
+  /** A run, locked and with one reference, out of the newest free one; -1 for none. */
   *alloc(k: Kernel, order: number): Kernel$<number> {
     if (k.stepping) yield k.acquire(this.lock);
     k.lock(this.lock);
@@ -73,13 +80,16 @@ export class Pool {
       // what is not needed goes back, in halves
       pfn = run.pfn;
       for (let half = run.order - 1; half >= order; half--) {
-        this.free.push({ pfn, order: half });
-        pfn += 1 << half;
+        const pages = 1 << half;
+        this.free.push({ pfn: this.fromEnd ? pfn : pfn + pages, order: half });
+        if (this.fromEnd) pfn += pages;
       }
     }
     if (k.stepping) yield k.release(this.lock);
     k.unlock(this.lock);
-    if (pfn >= 0) zoneDevicePageInit(k, pfn, order);
+    if (pfn < 0) return -1;
+    if (k.stepping) yield k.writeFolio(pfn);
+    zoneDevicePageInit(k, pfn, order);
     return pfn;
   }
 

@@ -115,7 +115,6 @@ const SPACES: Record<Space, string> = {
   [Space.Cache]: 'page cache',
   [Space.Mm]: 'address space',
   [Space.Program]: 'program',
-  [Space.Flags]: 'flags of address space',
 };
 
 const KINDS: Record<StepKind, string> = {

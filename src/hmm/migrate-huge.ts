@@ -20,8 +20,15 @@ import { folioSplitUnmapped, splitHugePmdAddress } from '../mm/huge-split.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { makeReadableDevicePrivateEntry, makeWritableDevicePrivateEntry } from '../mm/leafops.ts';
 import { Holder } from '../mm/ledger.ts';
-import { checkStableAddressSpace } from '../mm/oom.ts';
-import { pgtableDeposit, pmdTransHuge, ptepGet, ptlOf, setPte } from '../mm/pgtable.ts';
+import { checkStableAddressSpace, flagsOf } from '../mm/oom.ts';
+import {
+  pgtableDeposit,
+  pmdMkinvalid,
+  pmdTransHuge,
+  ptepGet,
+  ptlOf,
+  setPte,
+} from '../mm/pgtable.ts';
 import { folioAddNewAnonRmap } from '../mm/rmap.ts';
 import { VM_WRITE, type Vma } from '../mm/vma.ts';
 import type { MigrateVma } from './migrate-args.ts';
@@ -67,7 +74,7 @@ export function* insertHugePmdPage(
     if (vma.flags & VM_WRITE) entry = pteMkdirty(entry) | PTE_WRITE;
   }
   const ptl = ptlOf(k, pmdp);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Flags, mm.id, Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Mm, flagsOf(mm), Role.Read);
   k.lock(ptl);
   const pmd = ptepGet(k, pmdp);
   const zero = pmdTransHuge(pmd) && k.isHugeZero(ptePfn(pmd));
@@ -80,7 +87,7 @@ export function* insertHugePmdPage(
       // the huge zero page has a table deposited already
       k.tables.release(table, k.current.cpu);
       if (k.stepping) yield k.writeEntry(pmdp);
-      setPte(k, pmdp, 0);
+      setPte(k, pmdp, pmdMkinvalid(pmd));
       if (k.stepping) yield k.flushStep(mm.id);
       k.flushTlbRange(mm.id, vpn, vpn + pages);
     } else {

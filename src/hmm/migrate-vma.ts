@@ -37,7 +37,7 @@ import {
   type NotifierRange,
   notifierRange,
 } from '../mm/mmu-notifier.ts';
-import { checkStableAddressSpace } from '../mm/oom.ts';
+import { checkStableAddressSpace, flagsOf } from '../mm/oom.ts';
 import {
   allocatedStep,
   pmdAlloc,
@@ -204,7 +204,8 @@ function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): K
   if (ptep < 0) return;
   const ptl = ptlOf(k, ptep);
   const look = Role.Read;
-  if (k.stepping) yield k.acquire(ptl).and(Space.Entry, ptep, look).and(Space.Flags, mm.id, look);
+  const flags = flagsOf(mm);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Entry, ptep, look).and(Space.Mm, flags, look);
   k.lock(ptl);
   const orig = ptepGet(k, ptep);
   const zero = ptePresent(orig) && (orig & PTE_SPECIAL) !== 0;

@@ -70,8 +70,6 @@ export const Space = {
   Mm: 14,
   /** What a program keeps between operations (its pins, a driver's flags). */
   Program: 15,
-  /** Flags of an address space. */
-  Flags: 16,
 } as const;
 export type Space = (typeof Space)[keyof typeof Space];
 

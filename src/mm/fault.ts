@@ -61,7 +61,7 @@ import {
   mmuNotifierInvalidateRangeStart,
   notifierRange,
 } from './mmu-notifier.ts';
-import { checkStableAddressSpace } from './oom.ts';
+import { checkStableAddressSpace, flagsOf } from './oom.ts';
 import {
   allocatedStep,
   pmdAlloc,
@@ -153,8 +153,8 @@ function* mapLock(k: Kernel, vmf: VmFault): Kernel$<boolean> {
     }
     const ptl = ptlOf(k, ptep);
     const look = Role.Read;
-    const { id } = vmf.vma.mm;
-    if (k.stepping) yield k.acquire(ptl).and(Space.Entry, ptep, look).and(Space.Flags, id, look);
+    const flags = flagsOf(vmf.vma.mm);
+    if (k.stepping) yield k.acquire(ptl).and(Space.Entry, ptep, look).and(Space.Mm, flags, look);
     k.lock(ptl);
     vmf.ptl = ptl;
     if (pteOffsetMap(k, vmf.pmd, vmf.vpn) === ptep) return true;
@@ -264,7 +264,7 @@ function* setFilePte(
 function* finishFault(k: Kernel, vmf: VmFault, page: number): Kernel$<number> {
   const { vma } = vmf;
   if (!(vma.flags & VM_SHARED)) {
-    if (k.stepping) yield k.step(StepKind.Shared, Space.Flags, vma.mm.id, Role.Read);
+    if (k.stepping) yield k.step(StepKind.Shared, Space.Mm, flagsOf(vma.mm), Role.Read);
     const unstable = checkStableAddressSpace(vma.mm);
     if (unstable) return unstable;
   }

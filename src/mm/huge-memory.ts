@@ -81,7 +81,7 @@ import {
   notifierRange,
 } from './mmu-notifier.ts';
 import { changedSoftleaf } from './mprotect.ts';
-import { checkStableAddressSpace } from './oom.ts';
+import { checkStableAddressSpace, flagsOf } from './oom.ts';
 import { clearedSoftDirty } from './pagemap.ts';
 import {
   hugeStart,
@@ -241,7 +241,7 @@ function* mapNewHugePage(k: Kernel, vmf: VmFault, haddr: number): Kernel$<number
   if (folio < 0) return VM_FAULT_FALLBACK;
   const table = k.tables.alloc(k.current.cpu);
   const ptl = ptlOf(k, vmf.pmd);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Flags, vma.mm.id, Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Mm, flagsOf(vma.mm), Role.Read);
   k.lock(ptl);
   const none = ptepGet(k, vmf.pmd) === 0;
   const unstable = none ? checkStableAddressSpace(vma.mm) : 0;
@@ -273,7 +273,7 @@ function* mapHugeZeroPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const zero = getHugeZeroFolio(k);
   if (zero < 0) return VM_FAULT_FALLBACK;
   const ptl = ptlOf(k, vmf.pmd);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Flags, vma.mm.id, Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Mm, flagsOf(vma.mm), Role.Read);
   k.lock(ptl);
   const none = ptepGet(k, vmf.pmd) === 0;
   const unstable = none ? checkStableAddressSpace(vma.mm) : 0;
@@ -387,7 +387,7 @@ function* doHugeZeroWpPmd(k: Kernel, vmf: VmFault): Kernel$<number> {
   const range = notifierRange(MmuNotify.Clear, mm, haddr, end);
   yield* mmuNotifierInvalidateRangeStart(k, range);
   const ptl = ptlOf(k, vmf.pmd);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Flags, vma.mm.id, Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Mm, flagsOf(vma.mm), Role.Read);
   k.lock(ptl);
   const same = ptepGet(k, vmf.pmd) === vmf.origPmd;
   const unstable = same ? checkStableAddressSpace(mm) : 0;

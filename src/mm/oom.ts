@@ -17,6 +17,9 @@ import {
 import { VM_SHARED, type Vma, vmaIsAnonymous } from './vma.ts';
 import { MmuGather, tlbFinishMmu, zapVmaRange } from './zap.ts';
 
+/** The number by which steps name an address space's flags. */
+export const flagsOf = (mm: Mm): number => mm.id + 2 ** 16;
+
 /**
  * Whether something may be mapped; asked under the page table's lock.
  *
@@ -56,7 +59,7 @@ function* zapVmaForReaping(k: Kernel, vma: Vma): Kernel$<boolean> {
 export function* oomReapTaskMm(k: Kernel, mm: Mm): Kernel$<number> {
   if (k.stepping) yield k.acquire(mm.mmapLock, true);
   k.lockShared(mm.mmapLock);
-  if (k.stepping) yield k.step(StepKind.Shared, Space.Flags, mm.id, Role.Write);
+  if (k.stepping) yield k.step(StepKind.Shared, Space.Mm, flagsOf(mm), Role.Write);
   mm.unstable = true;
   let all = true;
   for (let i = mm.vmas.length - 1; i >= 0; i--) {
