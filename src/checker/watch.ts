@@ -119,7 +119,10 @@ export class Watch implements Monitor {
   /** Whether an anonymous page may be written to by the process that maps it. */
   private checkOwn(who: string, space: number, pfn: number): void {
     const { k } = this;
-    if (!folioTestAnon(k, pageFolio(k, pfn)) || k.pages.flags[pfn] & PG_ANON_EXCLUSIVE) return;
+    const folio = pageFolio(k, pfn);
+    // of a folio that is mapped whole, the first page says it for all
+    const page = k.pages.entireMapcount[folio] > 0 && k.pages.order[folio] > 0 ? folio : pfn;
+    if (!folioTestAnon(k, folio) || k.pages.flags[page] & PG_ANON_EXCLUSIVE) return;
     // a fork shares pages before the TLBs are flushed
     if (k.mms.find(({ id }) => id === space)?.mmapLock.owner) return;
     k.report('exclusive', `${who} writes to a page that the process may share`);

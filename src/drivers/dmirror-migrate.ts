@@ -61,8 +61,8 @@ import {
 import type { DmirrorDevice } from './dmirror-device.ts';
 
 /** A page of RAM to migrate to: locked, with one reference; -1 for none. */
-function* allocRam(k: Kernel, order: number): Kernel$<number> {
-  if (k.stepping) yield k.allocateStep(order);
+function* allocRam(k: Kernel, order: number, noFail = false): Kernel$<number> {
+  if (k.stepping) yield noFail ? k.allocateNoFailStep(order) : k.allocateStep(order);
   const page = folioAlloc(k, order);
   if (page >= 0) k.folioTryLock(page);
   return page;
@@ -410,7 +410,7 @@ export function* evictChunk(k: Kernel, device: DmirrorDevice, chunk: DevPagemap)
     const page = migratePfnToPfn(src[i]);
     if (page < 0 || !(src[i] & MIGRATE_PFN_MIGRATE)) continue;
     const order = src[i] & MIGRATE_PFN_COMPOUND ? folioOrder(k, pageFolio(k, page)) : 0;
-    const ram = yield* allocRam(k, order);
+    const ram = yield* allocRam(k, order, true);
     if (ram < 0) continue;
     const write = src[i] & MIGRATE_PFN_WRITE;
     dst[i] = migratePfn(ram) | write | (order > 0 ? MIGRATE_PFN_COMPOUND : 0);

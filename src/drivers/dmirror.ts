@@ -237,16 +237,38 @@ export function* openDmirror(k: Kernel, device: DmirrorDevice, mm: Mm): Kernel$<
   return dmirror;
 }
 
+/** Evictions after which a page counts as one that will never leave. */
+const MAX_ROUNDS = 1000;
+
+/** A page of the device that still belongs to an open file; -1: none. */
+function pageLeft(k: Kernel, { device, number }: Dmirror): number {
+  for (const { start, count } of device.chunks) {
+    for (let pfn = start; pfn < start + count; pfn++) {
+      if (!k.pages.isFree(pfn) && k.pages.private[pageFolio(k, pfn)] === number) return pfn;
+    }
+  }
+  return -1;
+}
+
 /**
  * Closes a device: its memory is evicted, whoever it belongs to.
  *
  * Mirrors: lib/test_hmm.c dmirror_fops_release()
- * faithful
+ * differs: evicts again as long as a page is left, because somebody was about to bring it back; stock
+ * evicts once, and that fault then uses the closed file
  */
 export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
   k.deviceViews.splice(k.deviceViews.indexOf(dmirror), 1);
   yield* mmuIntervalNotifierRemove(k, dmirror.notifier);
   for (const chunk of dmirror.device.chunks) yield* evictChunk(k, dmirror.device, chunk);
+  let rounds = 0;
+  for (let left = pageLeft(k, dmirror); left >= 0; left = pageLeft(k, dmirror)) {
+    if (++rounds > MAX_ROUNDS) k.throwBug('livelock', 'a device page cannot be evicted');
+    const folio = pageFolio(k, left);
+    const ready = () => k.pages.isFree(folio) || !k.folioLocked(folio);
+    if (k.stepping) yield k.waitFor(Space.FolioLock, folio, ready, Role.AcquireShared);
+    for (const chunk of dmirror.device.chunks) yield* evictChunk(k, dmirror.device, chunk);
+  }
   dmirror.pt.clear();
   dmirror.device.opened[dmirror.number] = undefined;
 }

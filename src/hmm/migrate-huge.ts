@@ -13,6 +13,7 @@ import {
   folioIsDevicePrivate,
   folioIsZoneDevice,
   folioPages,
+  folioPut,
   folioSet,
 } from '../mm/folio.ts';
 import { mkHugePmd, thpVmaSuitableOrder } from '../mm/huge-memory.ts';
@@ -109,7 +110,8 @@ export function* insertHugePmdPage(
  * Splits a huge folio that is unmapped for migration, when the driver had no huge page for it.
  *
  * Mirrors: mm/migrate_device.c migrate_vma_split_unmapped_folio()
- * faithful
+ * differs: drops its reference when the entry was split or taken away by somebody else meanwhile; 7.3.4
+ * leaks it then
  * @returns 0, or a negative errno when somebody else holds the folio
  */
 export function* splitUnmappedFolio(
@@ -124,7 +126,8 @@ export function* splitUnmappedFolio(
   // the split of the migration entry drops this reference
   if (k.stepping) yield k.writeFolio(folio);
   folioGet(k, folio, Holder.Split);
-  yield* splitHugePmdAddress(k, migrate.vma as Vma, vpn, true);
+  const dropped = yield* splitHugePmdAddress(k, migrate.vma as Vma, vpn, true);
+  if (!dropped) yield* folioPut(k, folio, Holder.Split);
   const holder = folioIsZoneDevice(k, folio) ? Holder.Migrate : Holder.Isolated;
   const ret = yield* folioSplitUnmapped(k, folio, holder);
   if (ret) return ret;

@@ -189,8 +189,7 @@ function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): K
     if (!k.isHugeZero(ptePfn(pmd))) return;
     yield* splitHugePmd(k, vma, pmdp, vpn);
   }
-  if (k.stepping && ptepGet(k, pmdp) === 0) yield k.writeEntry(pmdp);
-  pteAlloc(k, mm, pmdp);
+  yield* pteAlloc(k, mm, pmdp);
   yield* anonVmaPrepare(k, vma);
   folioSet(k, folio, PG_UPTODATE);
   const entry = folioIsDevicePrivate(k, folio)

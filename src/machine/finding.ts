@@ -89,6 +89,7 @@ const MAKERS = new Set([
   'readFolio',
   'copyStep',
   'allocateStep',
+  'allocateNoFailStep',
   'waitFor',
   'deviceWait',
   'acquireFolio',

@@ -238,6 +238,13 @@ export class Machine {
     return this.step(StepKind.Shared, Space.Batch, cpu, Role.Write);
   }
 
+  /** The step before an allocation that must not fail (__GFP_NOFAIL). */
+  allocateNoFailStep(order = 0): Step {
+    const step = this.allocateStep(order);
+    step.kind = StepKind.Shared;
+    return step;
+  }
+
   /** Waits until `ready`; `what` names it when it never comes. */
   waitFor(space: Space, id: number, ready: () => boolean, role: Role = Role.Read): Step {
     const step = this.step(StepKind.Wait, space, id, role);

@@ -187,8 +187,7 @@ function* folioPrealloc(k: Kernel, zero: boolean): Kernel$<number> {
 function* doAnonymousPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const { vma } = vmf;
   const { mm } = vma;
-  if (k.stepping && ptepGet(k, vmf.pmd) === 0) yield k.writeEntry(vmf.pmd);
-  pteAlloc(k, mm, vmf.pmd);
+  yield* pteAlloc(k, mm, vmf.pmd);
   if (!(vmf.flags & FAULT_FLAG_WRITE)) {
     if (!(yield* mapLock(k, vmf))) return 0;
     let ret = 0;
@@ -268,8 +267,7 @@ function* finishFault(k: Kernel, vmf: VmFault, page: number): Kernel$<number> {
     const unstable = checkStableAddressSpace(vma.mm);
     if (unstable) return unstable;
   }
-  if (k.stepping && ptepGet(k, vmf.pmd) === 0) yield k.writeEntry(vmf.pmd);
-  pteAlloc(k, vmf.vma.mm, vmf.pmd);
+  yield* pteAlloc(k, vmf.vma.mm, vmf.pmd);
   if (!(yield* mapLock(k, vmf))) return VM_FAULT_NOPAGE;
   let ret = VM_FAULT_NOPAGE;
   if (ptepGet(k, vmf.pte) === vmf.origPte) {
@@ -307,8 +305,7 @@ function* doFaultAround(k: Kernel, vmf: VmFault): Kernel$<number> {
   const from = Math.max(pteOff - (pteOff % around), pteOff - Math.min(pteOff, vmaOff));
   const to = Math.min(from + around, ptrsPerPte, pteOff + vma.pages - vmaOff) - 1;
   const file = vma.file as AddressSpace;
-  if (k.stepping && ptepGet(k, vmf.pmd) === 0) yield k.writeEntry(vmf.pmd);
-  pteAlloc(k, vma.mm, vmf.pmd);
+  yield* pteAlloc(k, vma.mm, vmf.pmd);
   if (!(yield* mapLock(k, vmf))) return 0;
   let ret = 0;
   for (let off = from; off <= to; off++) {

@@ -198,7 +198,7 @@ function* copyPteRange(
   let prealloc = -1;
   let ret = 0;
   while (vpn < end) {
-    pteAlloc(k, dst.mm, dstPmd);
+    yield* pteAlloc(k, dst.mm, dstPmd);
     const dstFirst = pteOffsetMap(k, dstPmd, vpn);
     const srcFirst = pteOffsetMap(k, srcPmd, vpn);
     if (srcFirst < 0) break;

@@ -202,6 +202,7 @@ function* splitReferences(
  * simplified: files have no huge pages
  * @param freeze the small entries become migration entries, and the mapping's reference is dropped;
  *   of a migration entry, a reference of the caller's (holder Split) is dropped
+ * @returns whether a reference was dropped
  */
 export function* splitHugePmdLocked(
   k: Kernel,
@@ -209,9 +210,9 @@ export function* splitHugePmdLocked(
   vpn: number,
   pmdp: number,
   freeze: boolean,
-): Kernel$<void> {
+): Kernel$<boolean> {
   const pmd = ptepGet(k, pmdp);
-  if (!pmdIsHuge(pmd)) return;
+  if (!pmdIsHuge(pmd)) return false;
   const haddr = hugeStart(k, vpn);
   const { ptrsPerPte } = k.geometry;
   k.assertHeld(ptlOf(k, pmdp));
@@ -222,7 +223,7 @@ export function* splitHugePmdLocked(
   k.bug(!vmaIsAnonymous(vma), 'a huge mapping of a file');
   if (pmdTransHuge(pmd) && k.isHugeZero(ptePfn(pmd))) {
     yield* splitHugeZeroPagePmd(k, vma, haddr, pmdp);
-    return;
+    return false;
   }
   const present = pmdTransHuge(pmd);
   const wasMigration = !present && isMigration(pmd);
@@ -271,6 +272,7 @@ export function* splitHugePmdLocked(
   }
   if (k.stepping) yield k.writeEntry(pmdp);
   pmdPopulate(k, pmdp, table);
+  return freeze;
 }
 
 /**
@@ -278,6 +280,7 @@ export function* splitHugePmdLocked(
  *
  * Mirrors: mm/huge_memory.c __split_huge_pmd()
  * faithful
+ * @returns whether a reference was dropped, as `freeze` asks for
  */
 export function* splitHugePmd(
   k: Kernel,
@@ -285,28 +288,33 @@ export function* splitHugePmd(
   pmdp: number,
   vpn: number,
   freeze = false,
-): Kernel$<void> {
+): Kernel$<boolean> {
   const haddr = hugeStart(k, vpn);
   const range = notifierRange(MmuNotify.Clear, vma.mm, haddr, haddr + k.geometry.ptrsPerPte);
   yield* mmuNotifierInvalidateRangeStart(k, range);
   const ptl = ptlOf(k, pmdp);
   if (k.stepping) yield k.acquire(ptl);
   k.lock(ptl);
-  yield* splitHugePmdLocked(k, vma, haddr, pmdp, freeze);
+  const dropped = yield* splitHugePmdLocked(k, vma, haddr, pmdp, freeze);
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
   yield* mmuNotifierInvalidateRangeEnd(k, range);
+  return dropped;
 }
 
-/** Mirrors: mm/huge_memory.c split_huge_pmd_address(); faithful */
+/**
+ * Mirrors: mm/huge_memory.c split_huge_pmd_address()
+ * faithful
+ * @returns whether a reference was dropped, as `freeze` asks for
+ */
 export function* splitHugePmdAddress(
   k: Kernel,
   vma: Vma,
   vpn: number,
   freeze: boolean,
-): Kernel$<void> {
+): Kernel$<boolean> {
   const pmdp = pmdpOf(k, vma.mm, vpn);
-  if (pmdp >= 0) yield* splitHugePmd(k, vma, pmdp, vpn, freeze);
+  return pmdp >= 0 && (yield* splitHugePmd(k, vma, pmdp, vpn, freeze));
 }
 
 /**

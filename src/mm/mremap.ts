@@ -205,7 +205,7 @@ function* movePageTables(
           moved = yield* withRmapLocks(k, old, true, move);
         }
         if (!moved && ptepGet(k, oldPmd) !== 0) {
-          pteAlloc(k, mm, newPmd);
+          yield* pteAlloc(k, mm, newPmd);
           const move = () => movePtes(k, old, vpn, target, extent, oldPmd, newPmd);
           yield* withRmapLocks(k, old, needRmapLocks, move);
         }

@@ -130,16 +130,25 @@ export function* pmdAlloc(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
 }
 
 /**
- * Makes sure that a PMD entry points to a table.
+ * Makes sure that a PMD entry is not empty: a table, if nobody was faster.
  *
  * Mirrors: mm/memory.c __pte_alloc(), pmd_install()
- * simplified: installed in one step, allocations do not fail
+ * simplified: allocations do not fail
  */
-export function pteAlloc(k: Kernel, mm: Mm, pmdp: number): void {
+export function* pteAlloc(k: Kernel, mm: Mm, pmdp: number): Kernel$<void> {
+  if (k.stepping) yield k.readEntry(pmdp);
   if (k.tables.entries[pmdp] !== 0) return;
-  const table = k.tables.alloc(k.current.cpu);
-  k.tables.entries[pmdp] = mkPte(table, TABLE_PROT);
-  mm.pteTables++;
+  const ptl = ptlOf(k, pmdp);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Entry, pmdp, Role.Write);
+  k.lock(ptl);
+  // who migrates the huge page has cleared the entry for a moment, and holds the lock
+  if (k.tables.entries[pmdp] === 0) {
+    const table = k.tables.alloc(k.current.cpu);
+    k.tables.entries[pmdp] = mkPte(table, TABLE_PROT);
+    mm.pteTables++;
+  }
+  if (k.stepping) yield k.release(ptl);
+  k.unlock(ptl);
 }
 
 /** Makes a PMD entry point to a table (pmd_populate()). The step before it is the caller's. */
