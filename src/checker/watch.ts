@@ -252,6 +252,8 @@ export class Watch implements Monitor {
     // on its way: its migration says what becomes of it
     if (pte !== 0 && !present && isMigration(pte)) return;
     const at = (pte === 0 ? -1 : leafPfn(pte)) + (huge ? vpn - hugeStart(k, vpn) : 0);
+    // a hole that is being populated: its migration maps the page before it unlocks it
+    if (at >= 0 && k.folioLocked(pageFolio(k, at))) return;
     if (pte === 0) say('a device maps a page where the process has none');
     else if (at !== pfn) {
       // 7.3.4 reports other pages of a device's huge page than were asked for

@@ -189,6 +189,9 @@ export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
 
 /**
  * Begins to note what is invalidated.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_range_fault()
+ * differs: stock compares the notifier's sequence alone
  * @param own the task whose own invalidations do not count
  */
 export function* beginWatch(
@@ -228,6 +231,9 @@ export function leaveToMigration(
 /**
  * Before the device's own migration looks at any page: begins to note what others invalidate, when
  * nothing is being invalidated. What they take away the migration must not map.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_migrate_to_device()
+ * differs: stock maps what was taken away meanwhile
  */
 export function* beginMigration(k: Kernel, dmirror: Dmirror): Kernel$<Invalidated[]> {
   const since = yield* beginWatch(k, dmirror, k.current);
@@ -235,7 +241,12 @@ export function* beginMigration(k: Kernel, dmirror: Dmirror): Kernel$<Invalidate
   return since;
 }
 
-/** A migration that came to nothing. */
+/**
+ * Ends what `beginWatch` or `beginMigration` began.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_migrate_to_device()
+ * differs: see there
+ */
 export function* endWatch(k: Kernel, dmirror: Dmirror, watch: Invalidated[]): Kernel$<void> {
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
@@ -251,6 +262,9 @@ function sequenceOf({ mm }: Dmirror): number {
 
 /**
  * Pages of a range come to the device.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_migrate_alloc_and_copy()
+ * differs: stock leaves the device's entries as they are until the pages have migrated
  * @param migrates which ones
  * @param own a watch of the same migration
  * @returns the device's entries so far, 0 for none
@@ -278,7 +292,12 @@ export function* leaveRam(
   return entries;
 }
 
-/** Pages leave the device. */
+/**
+ * Pages leave the device.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_devmem_fault_alloc_and_copy(), its xa_erase()
+ * differs: under the mutex, and range faults under way learn of it
+ */
 export function* leaveDevice(
   k: Kernel,
   dmirror: Dmirror,
