@@ -116,13 +116,18 @@ export class Watch implements Monitor {
 
   // ---- accesses ----
 
+  /** Whether one process alone maps an anonymous page; of a huge mapping the first page says so. */
+  private isOwn(pfn: number): boolean {
+    const { pages } = this.k;
+    const folio = pages.head[pfn];
+    const huge = pages.order[folio] > 0 && pages.entireMapcount[folio] > 0;
+    return (pages.flags[huge ? folio : pfn] & PG_ANON_EXCLUSIVE) !== 0;
+  }
+
   /** Whether an anonymous page may be written to by the process that maps it. */
   private checkOwn(who: string, space: number, pfn: number): void {
     const { k } = this;
-    const folio = pageFolio(k, pfn);
-    // of a folio that is mapped whole, the first page says it for all
-    const page = k.pages.entireMapcount[folio] > 0 && k.pages.order[folio] > 0 ? folio : pfn;
-    if (!folioTestAnon(k, folio) || k.pages.flags[page] & PG_ANON_EXCLUSIVE) return;
+    if (!folioTestAnon(k, pageFolio(k, pfn)) || this.isOwn(pfn)) return;
     // a fork shares pages before the TLBs are flushed
     if (k.mms.find(({ id }) => id === space)?.mmapLock.owner) return;
     k.report('exclusive', `${who} writes to a page that the process may share`);
@@ -199,7 +204,7 @@ export class Watch implements Monitor {
         if (space !== parent || !(pte & PTE_WRITE)) continue;
         const pfn = ptePfn(pte);
         if (k.pages.isFree(pfn) || !folioTestAnon(k, pageFolio(k, pfn))) continue;
-        if (!(k.pages.flags[pfn] & PG_ANON_EXCLUSIVE)) {
+        if (!this.isOwn(pfn)) {
           k.report('TLB', 'a CPU can write to a page that a fork shares');
         }
       }
@@ -255,6 +260,8 @@ export class Watch implements Monitor {
     // on its way: its migration says what becomes of it
     if (pte !== 0 && !present && isMigration(pte)) return;
     const at = (pte === 0 ? -1 : leafPfn(pte)) + (huge ? vpn - hugeStart(k, vpn) : 0);
+    // a hole that is being populated: its migration maps the page before it unlocks it
+    if (at >= 0 && k.folioLocked(pageFolio(k, at))) return;
     if (pte === 0) say('a device maps a page where the process has none');
     else if (at !== pfn) {
       // 7.3.4 reports other pages of a device's huge page than were asked for

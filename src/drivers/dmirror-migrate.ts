@@ -88,7 +88,9 @@ export function* migrateAllocAndCopy(
   const { src, dst } = args;
   const huge = k.geometry.ptrsPerPte;
   const count = args.end - args.start;
-  const migrates = (i: number): boolean => (src[i] & MIGRATE_PFN_MIGRATE) !== 0;
+  // a hole reads as zeros until it is populated and mapped
+  const migrates = (i: number): boolean =>
+    (src[i] & MIGRATE_PFN_MIGRATE) !== 0 && migratePfnToPfn(src[i]) >= 0;
   const entries = yield* leaveRam(k, dmirror, args.start, count, migrates, own);
   for (let i = 0; i < count; ) {
     if (!(src[i] & MIGRATE_PFN_MIGRATE)) {
@@ -327,7 +329,8 @@ function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kern
 
 /**
  * Mirrors: lib/test_hmm.c dmirror_migrate_to_system()
- * faithful
+ * differs: when memory runs out half way, stock finishes the migration of pages that were copied but not
+ * migrated, whose migration entries then stay
  */
 export function* migrateToSystem(
   k: Kernel,
@@ -354,6 +357,8 @@ export function* migrateToSystem(
     ret = yield* migrateVmaSetup(k, args);
     if (ret) break;
     if (yield* faultAllocAndCopy(k, args, dmirror)) {
+      // those that have a new page move to it; without this they would lose what maps them
+      yield* migrateVmaPages(k, args);
       yield* migrateVmaFinalize(k, args);
       ret = -ENOMEM;
       break;

@@ -275,7 +275,12 @@ export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
 
 // ---- own migrations ----
 
-/** Begins to note what is invalidated. */
+/**
+ * Begins to note what is invalidated.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_range_fault()
+ * differs: stock compares the notifier's sequence alone
+ */
 export function* beginWatch(k: Kernel, dmirror: Dmirror, watch: Watch): Kernel$<Watch> {
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
@@ -308,6 +313,9 @@ export function leaveToMigration(
 /**
  * Before the device's own migration looks at any page: begins to note what others invalidate, when
  * nothing is being invalidated. What they take away the migration must not map.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_migrate_to_device()
+ * differs: stock maps what was taken away meanwhile
  */
 export function* beginMigration(k: Kernel, dmirror: Dmirror): Kernel$<Watch> {
   const since = yield* beginWatch(k, dmirror, new Watch(k.current));
@@ -315,7 +323,12 @@ export function* beginMigration(k: Kernel, dmirror: Dmirror): Kernel$<Watch> {
   return since;
 }
 
-/** A migration that came to nothing. */
+/**
+ * Ends what `beginWatch` or `beginMigration` began.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_migrate_to_device()
+ * differs: see there
+ */
 export function* endWatch(k: Kernel, dmirror: Dmirror, watch: Watch): Kernel$<void> {
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
@@ -331,6 +344,9 @@ function sequenceOf({ mm }: Dmirror): number {
 
 /**
  * Pages of a range come to the device.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_migrate_alloc_and_copy()
+ * differs: stock leaves the device's entries as they are until the pages have migrated
  * @param migrates which ones
  * @param own a watch of the same migration
  * @returns the device's entries so far, 0 for none
@@ -360,7 +376,12 @@ export function* leaveRam(
   return entries;
 }
 
-/** Pages leave the device. */
+/**
+ * Pages leave the device.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_devmem_fault_alloc_and_copy(), its xa_erase()
+ * differs: under the mutex, and range faults under way learn of it
+ */
 export function* leaveDevice(
   k: Kernel,
   dmirror: Dmirror,

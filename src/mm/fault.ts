@@ -728,6 +728,7 @@ function* handlePteFault(k: Kernel, vmf: VmFault): Kernel$<number> {
  */
 export function* handleMmFault(k: Kernel, vma: Vma, vpn: number, flags: number): Kernel$<number> {
   k.counters.faults++;
+  if (vma.detached) k.report('use after free', 'a fault in an area that was taken out');
   if (flags & FAULT_FLAG_WRITE && !(vma.flags & VM_WRITE)) {
     if (k.warn(!vmaIsCowMapping(vma), 'a write fault in a shared area without write permission')) {
       return VM_FAULT_SIGSEGV;

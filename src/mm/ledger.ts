@@ -153,7 +153,7 @@ export class CountingLedger implements ReferenceLedger {
     return total;
   }
 
-  folios(): Iterable<number> {
+  folios(): number[] {
     const held: number[] = [];
     for (let folio = 0; folio * SLOTS < this.counts.length; folio++) {
       if (this.total(folio) > 0) held.push(folio);

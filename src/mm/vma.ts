@@ -31,6 +31,8 @@ export class Vma {
   anonVma: AnonVma | null = null;
   /** Newest first. */
   readonly anonVmaChain: AnonVmaChain[] = [];
+  /** Taken out of its address space (vma_mark_detached()). */
+  detached = false;
 
   constructor(
     readonly mm: Mm,
@@ -95,6 +97,7 @@ export function linearAnonPageIndex(vma: Vma, vpn: number): number {
 export function vmaLink(vma: Vma): void {
   const { mm } = vma;
   mm.vmas.splice(mm.indexAfter(vma.start), 0, vma);
+  vma.detached = false;
   vma.file?.vmas.push(vma);
 }
 
@@ -103,6 +106,7 @@ export function vmaUnlink(vma: Vma): void {
   const { vmas } = vma.mm;
   const at = vmas.indexOf(vma);
   if (at >= 0) vmas.splice(at, 1);
+  vma.detached = true;
   const list = vma.file?.vmas;
   if (list) list.splice(list.indexOf(vma), 1);
 }

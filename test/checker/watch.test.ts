@@ -9,6 +9,11 @@ import {
   type Scenario,
 } from '../../src/checker/index.ts';
 import { DPT_WRITE } from '../../src/drivers/device-table.ts';
+import { deviceRange } from '../../src/drivers/dmirror.ts';
+import { behind, checkNoEntryLeft, checkRangeFault, checkSetup } from '../../src/hmm/contracts.ts';
+import { type MigrateVma, migrateVmaArgs } from '../../src/hmm/migrate-args.ts';
+import { HMM_PFN_REQ_FAULT, HMM_PFN_REQ_WRITE, HMM_PFN_VALID } from '../../src/hmm/pfn.ts';
+import type { HmmRange } from '../../src/hmm/walk-state.ts';
 import {
   type Kernel$,
   type Lock,
@@ -20,11 +25,13 @@ import { cpuReadWord, cpuWriteWord } from '../../src/mm/access.ts';
 import { folioAlloc, folioGet, folioPut, freeRamFolio } from '../../src/mm/folio.ts';
 import {
   Holder,
+  handleMmFault,
   type IntervalNotifierOps,
   type Kernel,
   mprotect,
   munmap,
 } from '../../src/mm/index.ts';
+import { makeReadableMigrationEntry } from '../../src/mm/leafops.ts';
 import { ptepGet, ptepGetAndClear, ptepOf, setPte } from '../../src/mm/pgtable.ts';
 import { parseConcurrentProgram } from '../../src/program/index.ts';
 
@@ -514,7 +521,7 @@ describe('references', () => {
 });
 
 describe('use after free', () => {
-  test('an entry of a free table, a lock of a free folio', () => {
+  test('an entry of a free table, an area that is gone, a lock of a free folio', () => {
     const table: Task = function* table(s) {
       const { k, mm, vpn } = place(s);
       const ptep = ptepOf(k, mm, vpn);
@@ -525,6 +532,15 @@ describe('use after free', () => {
     expect(titles(scenario({ table }))).toContain(
       'an entry of a free page table is written in setPte',
     );
+    const area: Task = function* area(s) {
+      const { k, mm, vpn } = place(s);
+      const vma = mm.lookupVma(vpn);
+      yield* munmap(k, mm, vpn, vpn + 2);
+      if (vma) yield* handleMmFault(k, vma, vpn, 0);
+    };
+    expect(titles(scenario({ area }))).toContain(
+      'a fault in an area that was taken out in handleMmFault',
+    );
     const folio: Task = function* folio(s) {
       const { k } = place(s);
       const page = folioAlloc(k, 0);
@@ -532,6 +548,77 @@ describe('use after free', () => {
       k.folioTryLock(page);
     };
     expect(titles(scenario({ folio }))).toContain('a free folio is locked in folio');
+  });
+});
+
+describe('contracts', () => {
+  const range = (s: ProgramState, write: boolean): HmmRange => {
+    const { vpn } = place(s);
+    const request = HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0);
+    const made = deviceRange(s.system.mirrors[0], 1, request);
+    made.start = vpn;
+    made.end = vpn + 1;
+    return made;
+  };
+
+  test('a range fault that does not give what was asked for', () => {
+    const short: Task = function* short(s) {
+      const { k } = place(s);
+      yield* pause(k);
+      const asked = range(s, true);
+      checkRangeFault(k, asked, new Int32Array(1));
+    };
+    expect(titles(scenario({ short }))).toEqual([
+      'a range fault succeeds without a page that was asked for in checkRangeFault',
+    ]);
+    const weak: Task = function* weak(s) {
+      const { k } = place(s);
+      yield* pause(k);
+      const asked = range(s, true);
+      asked.hmmPfns[0] = HMM_PFN_VALID;
+      checkRangeFault(k, asked, new Int32Array(1));
+    };
+    expect(titles(scenario({ weak }))).toEqual([
+      'a range fault succeeds without the write access that was asked for in checkRangeFault',
+    ]);
+  });
+
+  test('a migration that miscounts, or writes behind its arrays', () => {
+    const wrong = (spoil: (args: MigrateVma) => void): Task =>
+      function* setup(s) {
+        const { k, mm, vpn } = place(s);
+        const args = migrateVmaArgs(2, s.system.mirrors[0].device);
+        args.vma = mm.lookupVma(vpn) ?? null;
+        args.start = vpn;
+        args.end = vpn + 1;
+        args.npages = 1;
+        const before = behind(k, args);
+        yield* pause(k);
+        spoil(args);
+        if (before) checkSetup(k, args, before);
+      };
+    const miscounts = wrong((args) => {
+      args.cpages = 1;
+    });
+    expect(titles(scenario({ miscounts }))[0]).toMatch(
+      /^a migration counts other pages than those/,
+    );
+    const beyond = wrong((args) => {
+      args.dst[1] = 0;
+    });
+    expect(titles(scenario({ beyond }))[0]).toMatch(/^a migration writes behind the end/);
+  });
+
+  test('a migration entry that is left', () => {
+    const left: Task = function* left(s) {
+      const { k, mm, vpn } = place(s);
+      const ptep = ptepOf(k, mm, vpn);
+      const page = ptepGet(k, ptep) >>> 11;
+      yield* pause(k);
+      setPte(k, ptep, makeReadableMigrationEntry(page));
+      checkNoEntryLeft(k, page, 1);
+    };
+    expect(titles(scenario({ left }))[0]).toMatch(/^a migration entry is left of a folio/);
   });
 });
 
