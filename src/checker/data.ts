@@ -284,7 +284,7 @@ export class DataOracle {
     this.pending.splice(this.pending.indexOf(pending), 1);
     for (let vpn = start; vpn < end && end !== SPACE; vpn++) {
       const place = this.places.get(keyOf(mm.id, vpn));
-      if (!place || place.shared) continue;
+      if (!place || (place.shared && change !== 'move')) continue;
       const { store } = place;
       if (change === 'give up') store.givenUp ||= store.values.includes(store.base);
       else if (change === 'discard' && store.written < began) {
@@ -293,7 +293,7 @@ export class DataOracle {
       } else if (change === 'move' && !mm.lookupVma(vpn)) {
         this.places.delete(keyOf(mm.id, vpn));
         this.places.set(keyOf(mm.id, vpn - start + to), place);
-        this.copyForForks(mm, vpn - start + to, store);
+        if (!place.shared) this.copyForForks(mm, vpn - start + to, store);
       }
     }
     if (change === 'move') this.refresh(mm, to, to + (end - start));

@@ -21,7 +21,7 @@ for (let role = 0; role < 8; role++) {
 }
 
 /** What two steps do with an object, as one number. */
-const keyOf = (step: Step, at: number): number => step.ids[at] * 16 + step.spaces[at];
+const keyOf = (step: Step, at: number): number => step.ids[at] * 32 + step.spaces[at];
 
 /** Whether what two steps do with one object does not commute. */
 export function conflict(a: Role, b: Role): boolean {

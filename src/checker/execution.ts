@@ -117,15 +117,13 @@ export class Execution<S extends object = object> {
     k.current = running.task;
     try {
       const result = running.body.next();
-      if (result.done) {
-        running.done = true;
-        this.atEnd(running.task);
-      }
+      running.done = result.done === true;
     } catch (error) {
       running.done = true;
       if (!(error instanceof KernelBug)) this.stumble(error);
     }
     if (k.findings.length > 0) this.finding ??= k.findings[0];
+    else if (running.done) this.atEnd(running.task);
   }
 
   private say(invariant: string, title: string, at = ''): void {
@@ -152,16 +150,68 @@ export class Execution<S extends object = object> {
     }
   }
 
-  /** What is wrong when nobody can go on, and some have not ended. */
+  /**
+   * What is wrong when nobody can go on, and some have not ended: which modelled function of each waits
+   * for what, and who holds what. The tasks cannot be used any more.
+   */
   deadlock(): void {
-    const waits = this.running.filter(({ done }) => !done).map(({ task }) => task.name);
-    this.say('deadlock', `${waits.join(', ')} wait for each other`);
+    const k = this.kernel;
+    const waits: string[] = [];
+    const who: string[] = [];
+    const stacks: string[][] = [];
+    for (const { task, body, done } of this.running) {
+      if (done) continue;
+      const holds = this.watch?.locks.holds(task.id) ?? task.held.map(({ name }) => name);
+      k.current = task;
+      // made to go on, the function says itself what it would wait for
+      const { title, stack } = stuck(body);
+      const what = title.replace('waits for ever for ', '').replace(/ \d+\b/g, '');
+      const self = holds.includes(what) && task.held.some((l) => title.endsWith(l.name));
+      waits.push(`${stack[0] ?? task.name} waits for ${what}${self ? ', which it holds' : ''}`);
+      who.push(
+        `${task.name}: ${stack.slice(0, 5).join(' < ')}, holds ${holds.join(', ') || 'nothing'}`,
+      );
+      stacks.push(stack);
+    }
+    this.finding = null;
+    this.say('deadlock', [...new Set(waits.sort())].join('; '));
+    if (this.finding !== null) {
+      Object.assign(this.finding as Finding, { detail: who.join('; '), stack: stacks[0] ?? [] });
+    }
   }
 
   /** What is wrong when a schedule that lets every task go on has no end. */
   endless(): void {
-    const busy = this.running.filter(({ done }) => !done).map(({ task }) => task.name);
-    this.say('livelock', `${busy.join(', ')} go on without end`);
+    const k = this.kernel;
+    const busy: string[] = [];
+    const who: string[] = [];
+    for (const [i, { task, done }] of this.running.entries()) {
+      if (done) continue;
+      const stack = this.whereIs(i);
+      // how far in it is when it is stopped is chance: what it does as a whole is not
+      busy.push(stack.filter((name) => !OUTERMOST.has(name)).pop() ?? task.name);
+      who.push(`${task.name}: ${stack.slice(0, 5).join(' < ')}`);
+    }
+    k.findings.length = 0;
+    this.finding = null;
+    this.say('livelock', `without end: ${[...new Set(busy.sort())].join(', ')}`);
+    if (this.finding !== null) (this.finding as Finding).detail = who.join('; ');
+  }
+
+  /** The modelled functions that a task is in at its next step, innermost first. */
+  private whereIs(index: number): string[] {
+    const { task, done } = this.running[index];
+    const { pending } = task;
+    if (done || (pending.enabled !== null && !pending.enabled())) return [];
+    let stack: string[] = [];
+    const { set } = pending;
+    pending.set = (...args) => {
+      stack = modelledStack();
+      return set.apply(pending, args);
+    };
+    this.resume(index);
+    delete (pending as { set?: unknown }).set;
+    return stack;
   }
 
   /** When every task has ended: the scenario's own checks. */
@@ -190,11 +240,33 @@ export class Execution<S extends object = object> {
     }
     if (k.findings.length > 0) this.finding ??= k.findings[0];
     if (broken.length > 0) {
-      const [{ invariant, title, where }] = broken;
+      const [{ invariant, title, where, detail }] = broken;
       this.say(invariant, plain(title), plain(where));
+      if (this.finding) this.finding.detail = `${where}: ${title}${detail ? `; ${detail}` : ''}`;
     }
   }
 }
+
+/** What a task that cannot go on waits for. */
+function stuck(body: Kernel$<unknown>): { title: string; stack: string[] } {
+  try {
+    body.next();
+  } catch (error) {
+    if (error instanceof KernelBug) return error.finding;
+  }
+  return { title: 'something', stack: [] };
+}
+
+/** What lies outwards of the modelled function that a task performs. */
+const OUTERMOST = new Set([
+  'perform',
+  'performWatched',
+  'taskBody',
+  'cpuAccess',
+  'deviceWrite',
+  'set',
+  'step',
+]);
 
 /** A title without the numbers that change from one schedule to the next. */
 export function plain(text: string): string {

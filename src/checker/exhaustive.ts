@@ -57,7 +57,7 @@ export class Exhaustive implements Strategy {
     this.reduce = options.reduce ?? true;
   }
 
-  begin(_x: Execution): boolean {
+  begin(_x?: Execution): boolean {
     if (this.finished) return false;
     this.history.clear();
     this.row.begin();

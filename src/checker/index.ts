@@ -16,6 +16,7 @@ export {
   runSchedule,
   titleOf,
 } from './check.ts';
+export { type Change, DataOracle, type Pending } from './data.ts';
 export { Execution, MAX_TASKS } from './execution.ts';
 export { Exhaustive, type ExhaustiveOptions } from './exhaustive.ts';
 export { fingerprint } from './fingerprint.ts';
@@ -44,3 +45,4 @@ export {
   type Subject,
   scenarioOf,
 } from './suite.ts';
+export { Watch } from './watch.ts';

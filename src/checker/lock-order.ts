@@ -120,7 +120,12 @@ export class LockOrder {
     this.follow(kindOf(what), 0);
   }
 
-  /** What the current task holds, in words. */
+  /** The current task waits until a folio is unlocked. */
+  waitFolio(folio: number): void {
+    this.follow(this.folioKind, folioId(folio));
+  }
+
+  /** What a task holds, in words. */
   holds(task: number): string[] {
     return this.of(task).kinds.map((kind) => names[kind]);
   }
@@ -136,6 +141,12 @@ export class LockOrder {
   private drop(id: number): void {
     // a folio may be unlocked by a task that did not lock it
     const own = this.of(this.k.current.id);
+    if (own.ids[own.ids.length - 1] === id) {
+      own.kinds.pop();
+      own.ids.pop();
+      own.alone.pop();
+      return;
+    }
     const holder = own.ids.includes(id) ? own : this.held.find(({ ids }) => ids.includes(id));
     if (!holder) return;
     const at = holder.ids.lastIndexOf(id);
@@ -162,10 +173,12 @@ export class LockOrder {
     if (way === null) return;
     const cycle = [before, ...way];
     const links = cycle.slice(1).map((to, i) => this.link(cycle[i], to));
-    const least = cycle.indexOf(Math.min(...cycle));
-    const turned = [...cycle.slice(least, -1), ...cycle.slice(0, least)];
-    const unique = cycle[0] === cycle[cycle.length - 1] ? turned : cycle;
-    const title = `locks are taken in a circle: ${[...unique, unique[0]].map((n) => names[n]).join(', ')}`;
+    // a circle begins anywhere: with the name that comes first
+    const circle = cycle.slice(0, -1);
+    const first = circle.map((n) => names[n]).sort()[0];
+    const at = circle.findIndex((n) => names[n] === first);
+    const turned = [...circle.slice(at), ...circle.slice(0, at), circle[at]].map((n) => names[n]);
+    const title = `locks are taken in a circle: ${turned.join(', ')}`;
     this.say('lock order', title, links.join('; '));
   }
 

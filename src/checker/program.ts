@@ -116,7 +116,7 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
     kernel: ({ system }) => system.kernel,
     setup({ walk, ledger }: SetupOptions): ProgramState {
       const system = new System({
-        ...systemOptions(program, { ...(walk ? { walk } : {}), ...(ledger ? { ledger } : {}) }),
+        ...systemOptions(program, { ...(walk ? { walk } : {}), ledger: ledger ? true : 'counts' }),
         cpus: program.machine?.cpus ?? Math.min(names.length, MAX_CPUS),
         tlbEntries: 32,
         // few entries a table: every look at the whole state walks them

@@ -10,7 +10,7 @@ import type { Broken, Kernel, Walk } from '../mm/index.ts';
 export interface SetupOptions {
   /** How a migration is prepared, where the scenario leaves it open. */
   walk?: Walk;
-  /** Keep a ledger that names the function that took each reference. Slow. */
+  /** Keep a ledger that names the function that took each reference, and not one that counts. Slow. */
   ledger?: boolean;
   /** Look at what tasks do while they do it. Default: yes. */
   watch?: boolean;

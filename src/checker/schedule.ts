@@ -110,7 +110,7 @@ export class Replay implements Strategy {
 
   constructor(private readonly runs: readonly Run[]) {}
 
-  begin(_x: Execution): boolean {
+  begin(_x?: Execution): boolean {
     if (this.done) return false;
     this.done = true;
     this.at = 0;

@@ -13,10 +13,22 @@ import {
   PG_ANON_EXCLUSIVE,
   PTE_WRITE,
   ptePfn,
+  ptePresent,
   type Taking,
 } from '../machine/index.ts';
 import { folioTestAnon, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
+import { isDevicePrivate, isDevicePrivateWrite, isMigration } from '../mm/leafops.ts';
+import { leafPfn } from '../mm/leaves.ts';
+import {
+  hugeStart,
+  pmdIsHuge,
+  pmdpOf,
+  pmdTransHuge,
+  pteOffsetMap,
+  ptepGet,
+  ptlOf,
+} from '../mm/pgtable.ts';
 import { DataOracle, wordOf } from './data.ts';
 import { LockOrder } from './lock-order.ts';
 
@@ -81,8 +93,12 @@ export class Watch implements Monitor {
     this.locks.unlockFolio(folio);
   }
 
-  onWait(what: string): void {
+  onWait(what: 'invalidation'): void {
     this.locks.wait(what);
+  }
+
+  onFolioWait(folio: number): void {
+    this.locks.waitFolio(folio);
   }
 
   // ---- tables ----
@@ -212,10 +228,41 @@ export class Watch implements Monitor {
     this.active = this.active.filter((a) => a.range !== range);
   }
 
-  onDeviceMap(space: number, vpn: number, device: object): void {
+  onDeviceMap(space: number, vpn: number, pfn: number, write: boolean, device: object): void {
+    this.checkMapped(space, vpn, pfn, write);
     for (const a of this.active) {
       if (a.space !== space || vpn < a.start || vpn >= a.end || a.owner === device) continue;
       this.k.report('device page table', 'a device maps a page that is being invalidated');
+    }
+  }
+  /** What a device maps is what the process maps there, and no more than the process may do. */
+  private checkMapped(space: number, vpn: number, pfn: number, write: boolean): void {
+    const { k } = this;
+    const say = (title: string): void => k.report('device page table', title);
+    const mm = k.mms.find(({ id }) => id === space);
+    const pmdp = mm ? pmdpOf(k, mm, vpn) : -1;
+    const pmd = pmdp < 0 ? 0 : ptepGet(k, pmdp);
+    const huge = pmdIsHuge(pmd);
+    const ptep = huge ? pmdp : pmd === 0 ? -1 : pteOffsetMap(k, pmdp, vpn);
+    const pte = ptep < 0 ? 0 : ptepGet(k, ptep);
+    // somebody is changing it: an own migration, of which the notifier does not tell
+    const owner = ptep < 0 ? null : ptlOf(k, ptep).owner;
+    if (owner !== null && owner !== k.current) return;
+    const present = ptePresent(pte) || (huge && pmdTransHuge(pte));
+    // on its way: its migration says what becomes of it
+    if (pte !== 0 && !present && isMigration(pte)) return;
+    const at = (pte === 0 ? -1 : leafPfn(pte)) + (huge ? vpn - hugeStart(k, vpn) : 0);
+    if (pte === 0) say('a device maps a page where the process has none');
+    else if (at !== pfn) {
+      // 7.3.4 reports other pages of a device's huge page than were asked for
+      const same =
+        huge && !present && !k.pages.isFree(pfn) && pageFolio(k, pfn) === pageFolio(k, at);
+      if (!same) say('a device maps another page than the process');
+    } else if (
+      write &&
+      (present ? !(pte & PTE_WRITE) : isDevicePrivate(pte) && !isDevicePrivateWrite(pte))
+    ) {
+      say('a device maps a page for writing that the process may only read');
     }
   }
 }

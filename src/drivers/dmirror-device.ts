@@ -19,8 +19,12 @@ import { CopyRun } from './copy-run.ts';
 import type { Dmirror } from './dmirror.ts';
 import { devmemFault } from './dmirror-migrate.ts';
 
-/** Pages of a new chunk of device memory, at least; each is as large as all before it. */
+/**
+ * Pages of a new chunk of device memory, at least, and huge pages' worth of them on a small machine;
+ * each is as large as all before it.
+ */
 const CHUNK_PAGES = 1024;
+const CHUNK_HUGE_PAGES = 16;
 
 /** The device that a page belongs to (dmirror_page_to_device()). */
 function pageDevice(k: Kernel, pfn: number): DmirrorDevice {
@@ -81,7 +85,8 @@ export class DmirrorDevice {
     if (k.stepping) yield k.acquire(this.devmemLock);
     k.lock(this.devmemLock);
     const align = k.geometry.ptrsPerPte;
-    const count = Math.ceil(Math.max(CHUNK_PAGES, this.memoryPages, align) / align) * align;
+    const least = Math.min(CHUNK_PAGES, CHUNK_HUGE_PAGES * align);
+    const count = Math.ceil(Math.max(least, this.memoryPages, align) / align) * align;
     const chunk = new DevPagemap(this, DmirrorDevice.ops, this.memory, this.memoryPages);
     memremapPages(k, chunk, count);
     this.memoryPages += count;

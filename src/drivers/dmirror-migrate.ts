@@ -54,6 +54,7 @@ import {
   endWatch,
   leaveDevice,
   leaveRam,
+  leaveToMigration,
   readBack,
   type Watch,
 } from './dmirror.ts';
@@ -61,7 +62,7 @@ import type { DmirrorDevice } from './dmirror-device.ts';
 
 /** A page of RAM to migrate to: locked, with one reference; -1 for none. */
 function* allocRam(k: Kernel, order: number): Kernel$<number> {
-  if (k.stepping) yield k.allocateStep();
+  if (k.stepping) yield k.allocateStep(order);
   const page = folioAlloc(k, order);
   if (page >= 0) k.folioTryLock(page);
   return page;
@@ -136,6 +137,15 @@ export function* migrateAllocAndCopy(
 /**
  * Maps the pages that have migrated into the device's page table.
  *
+ * Stock has a race here, as it does not ask whether the range was invalidated since the walk:
+ * - A, migrating to the device with mmap_lock held for reading: `migrate_vma_setup()` installs the
+ *   migration entry of a page, `migrate_vma_pages()` moves the folio;
+ * - B, MADV_DONTNEED, also with mmap_lock held for reading: `dmirror_interval_invalidate()` erases the
+ *   device's entry, the migration entry is zapped, the invalidation ends;
+ * - A: stores the device page in the device's page table; `migrate_vma_finalize()` finds no migration
+ *   entry, and frees the page with its last reference.
+ * The device's page table names a page that is free.
+ *
  * Mirrors: lib/test_hmm.c dmirror_migrate_finalize_and_map()
  * differs: leaves out what was invalidated meanwhile, and puts back what did not migrate
  */
@@ -145,6 +155,7 @@ export function* migrateFinalizeAndMap(
   dmirror: Dmirror,
   entries: Int32Array,
   since: Watch,
+  own: Watch | null = null,
 ): Kernel$<void> {
   const { src, dst } = args;
   if (k.stepping) yield k.acquire(dmirror.mutex);
@@ -164,6 +175,8 @@ export function* migrateFinalizeAndMap(
     }
     if (dst[i] & MIGRATE_PFN_COMPOUND) pages = folioPages(k, pageFolio(k, page));
     const tag = dst[i] & MIGRATE_PFN_WRITE ? DPT_WRITE : DPT_READ;
+    // a range fault may have found the zero page before a hole was populated
+    if (dmirror.watches.size > 0) leaveToMigration(dmirror, vpn, vpn + pages - 1, own);
     if (since.isQuiet) dmirror.map(vpn, page, tag, pages);
     else {
       for (let j = 0; j < pages; j++) {
@@ -190,7 +203,7 @@ export function* migratePrepared(
 ): Kernel$<void> {
   const entries = yield* migrateAllocAndCopy(k, args, dmirror, own);
   yield* migrateVmaPages(k, args);
-  yield* migrateFinalizeAndMap(k, args, dmirror, entries, since);
+  yield* migrateFinalizeAndMap(k, args, dmirror, entries, since, own);
   yield* migrateVmaFinalize(k, args);
 }
 

@@ -169,11 +169,20 @@ export class Dmirror {
     this.pt.storeRun(vpn, pfn, count, tag);
     const { monitor } = this.k;
     if (monitor === null) return;
-    for (let i = 0; i < count; i++) monitor.onDeviceMap(this.mm.id, vpn + i, this.device);
+    for (let i = 0; i < count; i++) {
+      monitor.onDeviceMap(this.mm.id, vpn + i, pfn + i, tag !== DPT_READ, this.device);
+    }
   }
 }
 
 /**
+ * Stock has a race here, as the device's own migration does not change the notifier's sequence:
+ * - A, a fault of the device: `hmm_range_fault()` finds a page in RAM;
+ * - B, through the same open file: migrates that page to the device, from the beginning to the end;
+ * - A: takes the mutex, `mmu_interval_read_retry()` sees the old sequence, `dmirror_do_fault()` stores
+ *   the page of RAM over the device page that B stored.
+ * The device's page table names a page of RAM that is free.
+ *
  * Mirrors: lib/test_hmm.c dmirror_interval_invalidate(), dmirror_do_update()
  * faithful, with the update's range taken one page too far
  */
@@ -262,7 +271,12 @@ export function* beginWatch(k: Kernel, dmirror: Dmirror, watch: Watch): Kernel$<
  * write to what was copied already, and a range fault may map it afterwards
  * @param own a watch of the migration itself
  */
-function leaveToMigration(dmirror: Dmirror, first: number, last: number, own: Watch | null): void {
+export function leaveToMigration(
+  dmirror: Dmirror,
+  first: number,
+  last: number,
+  own: Watch | null,
+): void {
   dmirror.pt.eraseRange(first, last);
   for (const watch of dmirror.watches) {
     if (watch !== own && !watch.isOf(dmirror.k)) watch.note(dmirror.k, first, last, MOVED);
@@ -662,7 +676,12 @@ export function* deviceExclusive(
   return yield* readBack(k, dmirror, start, end);
 }
 
-/** -EPERM while the device has exclusive access to a page of the range (dmirror_check_atomic()). */
+/**
+ * -EPERM while the device has exclusive access to a page of the range.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_check_atomic()
+ * faithful
+ */
 export function* checkExclusive(dmirror: Dmirror, start: number, end: number): Kernel$<number> {
   const { k } = dmirror;
   for (let vpn = start; vpn < end; vpn++) {

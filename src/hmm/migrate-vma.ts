@@ -39,6 +39,7 @@ import {
 } from '../mm/mmu-notifier.ts';
 import { checkStableAddressSpace, flagsOf } from '../mm/oom.ts';
 import {
+  allocatedStep,
   pmdAlloc,
   pmdTransHuge,
   pteAlloc,
@@ -52,6 +53,7 @@ import { folioAddNewAnonRmap } from '../mm/rmap.ts';
 import { cacheStep } from '../mm/shmem.ts';
 import { VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { migrateVmaCollect } from './collect.ts';
+import { behind, checkNoEntryLeft, checkSetup } from './contracts.ts';
 import { MIGRATE_VMA_FAULT, type MigrateVma } from './migrate-args.ts';
 import { insertHugePmdPage, splitUnmappedFolio } from './migrate-huge.ts';
 import {
@@ -130,9 +132,11 @@ export function* migrateVmaSetup(k: Kernel, args: MigrateVma): Kernel$<number> {
   args.src.fill(0, 0, args.end - args.start);
   args.cpages = 0;
   args.npages = 0;
+  const before = behind(k, args);
   if (k.walk === 'collect') {
     yield* migrateVmaCollect(k, args);
     if (args.cpages) yield* migrateVmaUnmap(k, args);
+    if (before) checkSetup(k, args, before);
     return 0;
   }
   const range: HmmRange = {
@@ -148,6 +152,7 @@ export function* migrateVmaSetup(k: Kernel, args: MigrateVma): Kernel$<number> {
   };
   const ret = yield* hmmRangeFault(k, range);
   yield* migrateHmmRangeSetup(k, range);
+  if (before) checkSetup(k, args, before);
   if (ret) {
     // take back out what was installed
     yield* migrateVmaPages(k, args);
@@ -174,10 +179,11 @@ function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): K
   if (!vmaIsAnonymous(vma)) return;
   const pmdp = yield* pmdAlloc(k, mm, vpn);
   if (dst[at] & MIGRATE_PFN_COMPOUND) {
+    if (k.stepping) yield allocatedStep(k, mm, vpn, pmdp);
     yield* insertHugePmdPage(k, migrate, at, vpn, folio, pmdp);
     return;
   }
-  if (k.stepping) yield k.readEntry(pmdp);
+  if (k.stepping) yield allocatedStep(k, mm, vpn, pmdp);
   const pmd = ptepGet(k, pmdp);
   if (pmdTransHuge(pmd)) {
     if (!k.isHugeZero(ptePfn(pmd))) return;
@@ -197,9 +203,9 @@ function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): K
   const ptep = pteOffsetMap(k, pmdp, vpn);
   if (ptep < 0) return;
   const ptl = ptlOf(k, ptep);
-  if (k.stepping) {
-    yield k.acquire(ptl).and(Space.Entry, ptep, Role.Read).and(Space.Mm, flagsOf(mm), Role.Read);
-  }
+  const look = Role.Read;
+  const flags = flagsOf(mm);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Entry, ptep, look).and(Space.Mm, flags, look);
   k.lock(ptl);
   const orig = ptepGet(k, ptep);
   const zero = ptePresent(orig) && (orig & PTE_SPECIAL) !== 0;
@@ -358,6 +364,7 @@ export function* migrateDeviceFinalizeInner(
     } else k.counters.pagesMigrated += folioPages(k, from);
     if (!folioIsZoneDevice(k, to)) yield* folioAddLru(k, to);
     yield* removeMigrationPtes(k, from, to);
+    if (k.monitor !== null) checkNoEntryLeft(k, from, folioPages(k, from));
     if (k.stepping) yield k.releaseFolio(from);
     if (faultFolio !== from) k.folioUnlock(from);
     const holder = folioIsZoneDevice(k, from) ? Holder.Migrate : Holder.Isolated;

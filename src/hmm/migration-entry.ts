@@ -5,7 +5,7 @@
  */
 import { PG_DIRTY } from '../machine/page.ts';
 import { pteDirty, ptePfn, ptePresent } from '../machine/pte.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role, Space } from '../machine/step.ts';
 import {
   folioFree,
   folioGet,
@@ -59,7 +59,7 @@ export function* installMigrationEntry(
   // the table is locked: presence does not change
   if (ptePresent(ptepGet(k, ptep))) flushCachePage(k, ptePfn(ptepGet(k, ptep)));
   const anonExclusive = folioTestAnon(k, folio) && pageAnonExclusive(k, page);
-  if (k.stepping) yield k.writeEntry(ptep);
+  if (k.stepping) yield k.writeEntry(ptep).and(Space.Folio, folio, Role.Write);
   const pte = ptepGetAndClear(k, ptep);
   const present = ptePresent(pte);
   if (anonExclusive) {

@@ -50,6 +50,7 @@ import {
 } from '../mm/pgtable.ts';
 import { VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { AS_POSTED } from './as-posted/prepare.ts';
+import { checkRangeFault, requestsOf } from './contracts.ts';
 import {
   hmmPfnsFill,
   hmmSelectMigrate,
@@ -328,6 +329,16 @@ function isDone(k: Kernel, walk: HmmVmaWalk, vpn: number): boolean {
   return !(request & HMM_PFN_REQ_FAULT);
 }
 
+/**
+ * Closes the invalidation before a migration of somebody else is waited for, who may be waiting for its
+ * end.
+ *
+ * differs: the series waits with the invalidation open
+ */
+function* closeBeforeWait(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
+  if (k.walk !== 'as-posted') yield* closeNotify(k, walk);
+}
+
 function prepareOps(k: Kernel): PrepareOps {
   return k.walk === 'as-posted' ? AS_POSTED : UNIFIED;
 }
@@ -377,6 +388,7 @@ function* walkPmd(
       yield* unlockPmd(k, walk);
       if (rangeNeedFault(range, vpn, end, 0)) {
         walk.last = vpn;
+        yield* closeBeforeWait(k, walk);
         yield* pmdMigrationEntryWait(k, pmdp);
         return -EBUSY;
       }
@@ -436,6 +448,7 @@ function* walkPmd(
     }
     if (walk.pteLocked) yield* unlockPtes(k, walk, start, end);
     if (ret === WAIT_FOR_MIGRATION) {
+      yield* closeBeforeWait(k, walk);
       yield* migrationEntryWait(k, pmdp, walk.faultStart);
       return -EBUSY;
     }
@@ -491,12 +504,13 @@ const HMM_OPS: MmWalkOps<HmmVmaWalk> = {
  * Whether nothing is mapped at a page; whether it is on a device, or a device's alone; and whether a
  * read of it by this range's device would fault: its own pages it can read.
  */
-function whereabouts(
+function* whereabouts(
   k: Kernel,
   walk: HmmVmaWalk,
   vpn: number,
-): { missing: boolean; away: boolean; unread: boolean } {
+): Kernel$<{ missing: boolean; away: boolean; unread: boolean }> {
   const ptep = ptepOf(k, walk.mm, vpn);
+  if (k.stepping && ptep >= 0) yield k.readEntry(ptep);
   const pte = ptep < 0 ? 0 : ptepGet(k, ptep);
   const missing = pte === 0;
   const away = !missing && !ptePresent(pte);
@@ -510,8 +524,8 @@ function whereabouts(
  * Faults the range that a callback recorded.
  *
  * Mirrors: mm/hmm.c hmm_do_fault()
- * differs: no caller lets it drop mmap_lock; when migrating, a page that has to be brought back before it
- * can be written is faulted twice, and a missing page of a file for reading first (7.3.4 leaves the
+ * differs: no caller lets it drop mmap_lock; when migrating, a page that has to be brought back before
+ * it can be written is faulted twice, and a missing page of a file for reading first (7.3.4 leaves the
  * second fault to a driver's second call)
  * @returns -EBUSY when the walk should look again, or another negative errno
  */
@@ -529,7 +543,7 @@ function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
   for (let vpn = walk.faultStart; vpn < walk.end; vpn++) {
     let again = false;
     if (write && readsFirst(walk.range, vpn)) {
-      const { missing, away, unread } = whereabouts(k, walk, vpn);
+      const { missing, away, unread } = yield* whereabouts(k, walk, vpn);
       if (units && (vpn - units.readFrom) % units.pages === 0) reading = false;
       if (unread) reading = true;
       again = away && reading;
@@ -611,6 +625,7 @@ export function* hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
   const mm = (notifier ? notifier.mm : range.migrate?.vma?.mm) as Mm;
   const walk = new HmmVmaWalk(range, mm);
   const migrating = hmmSelectMigrate(range) !== 0;
+  const requests = requestsOf(k, range);
   k.assertHeld(mm.mmapLock);
   k.counters.walks++;
   let ret: number;
@@ -637,5 +652,6 @@ export function* hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
     }
   } while (ret === -EBUSY);
   yield* closeNotify(k, walk);
+  if (!ret && requests) checkRangeFault(k, range, requests);
   return ret;
 }

@@ -27,7 +27,7 @@ export class KernelBug extends Error {
 
 const FRAME = /^\s*at (?:async )?(?:new )?([\w$.]+)/;
 /** Executors: what lies outwards of them is not modelled. */
-const ENDS = new Set(['runToEnd', 'runStepping', 'resume']);
+const ENDS = new Set(['runToEnd', 'runStepping', 'resume', 'stuck', 'checkAll']);
 const INTERNAL = new Set([
   'next',
   'here',
@@ -51,6 +51,10 @@ const INTERNAL = new Set([
   'deadlock',
   'mightSleep',
   'sleepsUnderSpinlock',
+  // the ledger's
+  'wrong',
+  'put',
+  'freed',
 ]);
 
 /** A monitor's: what lies inwards of them is not modelled. */
@@ -60,6 +64,7 @@ const MONITOR = new Set([
   'onFolioLock',
   'onFolioUnlock',
   'onWait',
+  'onFolioWait',
   'onTableFree',
   'onEntry',
   'onCpuAccess',
@@ -70,7 +75,6 @@ const MONITOR = new Set([
   'onInvalidateEnd',
   'onDeviceMap',
   'onFork',
-  'onLedger',
 ]);
 /** What makes a step or a report: not modelled, where it is innermost. */
 const MAKERS = new Set([

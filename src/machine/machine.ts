@@ -193,6 +193,14 @@ export class Machine {
     return this.step(StepKind.Folio, Space.Folio, folio, Role.Read);
   }
 
+  /** The step before a folio becomes other folios: each of its pages may be one. */
+  splitStep(folio: number): Step {
+    const step = this.writeFolio(folio);
+    const pages = Math.min(1 << this.pages.order[folio], NAMED_FRAMES);
+    for (let i = 1; i < pages; i++) step.and(Space.Folio, folio + i, Role.Write);
+    return step;
+  }
+
   /** The step before a page of RAM is copied, or written as a whole. */
   copyStep(to: number, from = -1): Step {
     const step = this.step(StepKind.Copy, Space.Frame, to, Role.Write);

@@ -16,8 +16,10 @@ export interface Monitor {
   /** The current task took a folio's lock. */
   onFolioLock(folio: number, taking: Taking): void;
   onFolioUnlock(folio: number): void;
-  /** The current task waits until somebody else is done with `what`. */
-  onWait(what: string): void;
+  /** The current task waits until an invalidation has ended. */
+  onWait(what: 'invalidation'): void;
+  /** The current task waits until a folio is unlocked, and does not lock it. */
+  onFolioWait(folio: number): void;
   /** A lowest-level or any other table is free again. */
   onTableFree(table: number): void;
   /** An entry of a page table is written. */
@@ -49,7 +51,7 @@ export interface Monitor {
   ): void;
   onInvalidateEnd(range: object): void;
   /** A device has an entry for a page from here on. */
-  onDeviceMap(space: number, vpn: number, device: object): void;
+  onDeviceMap(space: number, vpn: number, pfn: number, write: boolean, device: object): void;
   /** A fork has ended, but for its locks. */
   onFork(parent: number): void;
 }

@@ -4,9 +4,10 @@
  * Models: mm/rmap.c (the anon_vma half)
  */
 import type { Lock } from '../machine/lock.ts';
-import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
+import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
 import { folioMapcount } from './folio.ts';
 import type { Kernel } from './kernel.ts';
+import type { Mm } from './mm.ts';
 import type { Vma } from './vma.ts';
 import { findMergeableAnonVma } from './vma-merge.ts';
 
@@ -78,6 +79,11 @@ function assign(vma: Vma, anonVma: AnonVma): AnonVmaChain {
   return chain;
 }
 
+/** The step before it is asked whether an area has an anon_vma, with mmap_lock held for reading. */
+export function anonVmaStep(k: Kernel, mm: Mm): Step {
+  return k.step(StepKind.Shared, Space.Mm, mm.id, Role.Read);
+}
+
 /**
  * Gives an area an anon_vma before its first anonymous page: a neighbour's where they could merge.
  *
@@ -86,8 +92,7 @@ function assign(vma: Vma, anonVma: AnonVma): AnonVmaChain {
  * @returns 0
  */
 export function* anonVmaPrepare(k: Kernel, vma: Vma): Kernel$<number> {
-  if (vma.anonVma) return 0;
-  if (k.stepping) yield k.step(StepKind.Shared, Space.Mm, vma.mm.id, Role.Read);
+  if (k.stepping) yield anonVmaStep(k, vma.mm);
   if (vma.anonVma) return 0;
   let anonVma = findMergeableAnonVma(vma);
   let allocated: AnonVma | null = null;

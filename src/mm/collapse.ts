@@ -8,7 +8,7 @@ import type { Lock } from '../machine/lock.ts';
 import { PG_LRU, PG_UPTODATE } from '../machine/page.ts';
 import { ptePfn, ptePresent } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
-import type { AnonVma } from './anon-vma.ts';
+import { type AnonVma, anonVmaStep } from './anon-vma.ts';
 import { doSwapPage, VM_FAULT_ERROR, type VmFault, vmNormalPage } from './fault.ts';
 import {
   clearPage,
@@ -42,6 +42,8 @@ import {
 } from './mmu-notifier.ts';
 import {
   hugeStart,
+  lackStep,
+  lacksTable,
   pgtableDeposit,
   pmdIsTable,
   pmdPopulate,
@@ -360,12 +362,14 @@ function* replaceTable(
  * @param unmapped entries that are not present
  */
 function* collapseHugePage(k: Kernel, mm: Mm, haddr: number, unmapped: number): Kernel$<Scan> {
-  if (k.stepping) yield k.allocateStep();
+  if (k.stepping) yield k.allocateStep(k.geometry.pmdOrder);
   const folio = folioAlloc(k, k.geometry.pmdOrder);
   if (folio < 0) return Scan.AllocFail;
   if (k.stepping) yield k.acquire(mm.mmapLock, true);
   k.lockShared(mm.mmapLock);
+  if (k.stepping) yield anonVmaStep(k, mm);
   let { result, vma } = revalidate(k, mm, haddr);
+  if (k.stepping && lacksTable(k, mm, haddr)) yield lackStep(k, mm, haddr);
   const pmdp = pmdpOf(k, mm, haddr);
   if (k.stepping && pmdp >= 0) yield k.readEntry(pmdp);
   if (result === Scan.Succeed) result = checkPmd(k, pmdp);
@@ -378,6 +382,7 @@ function* collapseHugePage(k: Kernel, mm: Mm, haddr: number, unmapped: number): 
     if (k.stepping) yield k.acquire(mm.mmapLock);
     k.lock(mm.mmapLock);
     ({ result, vma } = revalidate(k, mm, haddr));
+    if (k.stepping && pmdp >= 0) yield k.readEntry(pmdp);
     if (result === Scan.Succeed) result = checkPmd(k, pmdpOf(k, mm, haddr));
     if (result === Scan.Succeed && pmdpOf(k, mm, haddr) !== pmdp) result = Scan.Fail;
     if (result === Scan.Succeed) {
@@ -402,6 +407,7 @@ function* collapseScanPmd(
   mm: Mm,
   haddr: number,
 ): Kernel$<{ result: Scan; dropped: boolean }> {
+  if (k.stepping && lacksTable(k, mm, haddr)) yield lackStep(k, mm, haddr);
   const pmdp = pmdpOf(k, mm, haddr);
   if (k.stepping && pmdp >= 0) yield k.readEntry(pmdp);
   let result = checkPmd(k, pmdp);
@@ -437,6 +443,7 @@ function* collapseScanPmd(
 export function* madviseCollapse(k: Kernel, vma: Vma, start: number, end: number): Kernel$<number> {
   const { ptrsPerPte } = k.geometry;
   const { mm } = vma;
+  if (k.stepping) yield anonVmaStep(k, mm);
   if (!collapsePossible(k, vma)) return -EINVAL;
   const first = hugeStart(k, start + ptrsPerPte - 1);
   let last = hugeStart(k, end);
@@ -450,6 +457,7 @@ export function* madviseCollapse(k: Kernel, vma: Vma, start: number, end: number
       if (k.stepping) yield k.acquire(mm.mmapLock, true);
       k.lockShared(mm.mmapLock);
       dropped = false;
+      if (k.stepping) yield anonVmaStep(k, mm);
       const again = revalidate(k, mm, haddr);
       if (again.result !== Scan.Succeed) {
         failure = again.result;

@@ -63,6 +63,7 @@ import {
 } from './mmu-notifier.ts';
 import { checkStableAddressSpace, flagsOf } from './oom.ts';
 import {
+  allocatedStep,
   pmdAlloc,
   pteAlloc,
   pteOffsetMap,
@@ -151,10 +152,9 @@ function* mapLock(k: Kernel, vmf: VmFault): Kernel$<boolean> {
       return false;
     }
     const ptl = ptlOf(k, ptep);
-    if (k.stepping) {
-      const step = k.acquire(ptl).and(Space.Entry, ptep, Role.Read);
-      yield step.and(Space.Mm, flagsOf(vmf.vma.mm), Role.Read);
-    }
+    const look = Role.Read;
+    const flags = flagsOf(vmf.vma.mm);
+    if (k.stepping) yield k.acquire(ptl).and(Space.Entry, ptep, look).and(Space.Mm, flags, look);
     k.lock(ptl);
     vmf.ptl = ptl;
     if (pteOffsetMap(k, vmf.pmd, vmf.vpn) === ptep) return true;
@@ -747,7 +747,7 @@ export function* handleMmFault(k: Kernel, vma: Vma, vpn: number, flags: number):
     ptl: null,
     page: -1,
   };
-  if (k.stepping) yield k.readEntry(vmf.pmd);
+  if (k.stepping) yield allocatedStep(k, vma.mm, vpn, vmf.pmd);
   const huge = yield* handleHugePmdFault(k, vmf);
   if (!(huge & VM_FAULT_FALLBACK)) return huge;
   return yield* handlePteFault(k, vmf);

@@ -229,10 +229,6 @@ function* drainCpu(k: Kernel, own: LruBatches): Kernel$<void> {
   yield* drain(k, activate, lruActivate);
 }
 
-function isEmpty({ add, activate, deactivate, lazyfree }: LruBatches): boolean {
-  return add.length + activate.length + deactivate.length + lazyfree.length === 0;
-}
-
 /**
  * Empties this CPU's batches.
  *
@@ -240,8 +236,6 @@ function isEmpty({ add, activate, deactivate, lazyfree }: LruBatches): boolean {
  * faithful
  */
 export function* lruAddDrain(k: Kernel): Kernel$<void> {
-  // only this CPU fills them
-  if (isEmpty(batches(k))) return;
   if (k.stepping) yield k.batchStep(k.current.cpu);
   yield* drainCpu(k, batches(k));
 }

@@ -165,7 +165,7 @@ export function getHugeZeroFolio(k: Kernel): number {
   if (k.hugeZeroPfn >= 0) return k.hugeZeroPfn;
   if (k.mayFail()) return -1;
   const { pmdOrder, ptrsPerPte } = k.geometry;
-  const folio = k.pages.takeRam(pmdOrder, k.ramLimit);
+  const folio = k.pages.takeRam(pmdOrder, k.ramLimit, k.current.cpu);
   if (folio < 0) return -1;
   k.pages.initFolio(folio, pmdOrder);
   folioSet(k, folio, PG_RESERVED | PG_UPTODATE);
@@ -199,7 +199,7 @@ export function* pmdTransHugeLock(k: Kernel, pmdp: number): Kernel$<Lock | null>
  * @returns a huge folio of zeros, or -1
  */
 function* allocAnonFolioPmd(k: Kernel): Kernel$<number> {
-  if (k.stepping) yield k.allocateStep();
+  if (k.stepping) yield k.allocateStep(k.geometry.pmdOrder);
   const folio = folioAlloc(k, k.geometry.pmdOrder);
   if (folio < 0) return -1;
   for (let page = folio; page < folio + k.geometry.ptrsPerPte; page++) clearPage(k, page);

@@ -30,7 +30,7 @@ import {
   pteWrite,
   pteYoung,
 } from '../machine/pte.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role, Space } from '../machine/step.ts';
 import { folioGetAnonVma, putAnonVma } from './anon-vma.ts';
 import {
   folioClear,
@@ -248,7 +248,7 @@ export function* splitHugePmdLocked(
       if (k.stepping) yield k.writeEntry(pmdp);
       const old = ptepGet(k, pmdp);
       setPte(k, pmdp, pmdMkinvalid(old));
-      if (k.stepping) yield k.flushStep(vma.mm.id);
+      if (k.stepping) yield k.flushStep(vma.mm.id).and(Space.Folio, folio, Role.Write);
       k.flushTlbRange(vma.mm.id, haddr, haddr + ptrsPerPte);
       state.young = pteYoung(old);
       state.dirty = pteDirty(old);
@@ -417,6 +417,7 @@ export function* splitFolio(
   k.warn(!k.folioLocked(folio), 'a folio is split without its lock');
   if (!folioIsLarge(k, folio) || pageFolio(k, lockAt) !== folio) return -EINVAL;
   if (k.isHugeZero(folio)) return -EINVAL;
+  if (k.stepping) yield k.readFolio(folio);
   const anonVma = folioGetAnonVma(k, folio);
   if (!anonVma) return -EBUSY;
   const { lock } = anonVma;
@@ -427,7 +428,7 @@ export function* splitFolio(
   if (folioExpectedRefCount(k, folio) === k.pages.refcount[folio] - 1) {
     const end = folio + folioPages(k, folio);
     yield* tryToMigrate(k, folio, TTU_SPLIT_HUGE_PMD | TTU_RMAP_LOCKED | TTU_SYNC);
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield k.splitStep(folio);
     ret = freezeAndSplitUnmapped(k, folio, true, Holder.Split, list);
     if (ret) yield* removeMigrationPtes(k, folio, folio, false, true);
     else {
@@ -466,7 +467,7 @@ export function* folioSplitUnmapped(
 ): Kernel$<number> {
   k.warn(folioMapcount(k, folio) !== 0, 'a mapped folio is split as an unmapped one');
   k.warn(!k.folioLocked(folio), 'a folio is split without its lock');
-  if (k.stepping) yield k.writeFolio(folio);
+  if (k.stepping) yield k.splitStep(folio);
   if (folioExpectedRefCount(k, folio) !== k.pages.refcount[folio] - 1) return -EAGAIN;
   return freezeAndSplitUnmapped(k, folio, false, holder, null);
 }

@@ -10,7 +10,7 @@ export { dupMmap } from './fork.ts';
 export { pinUserPage } from './gup.ts';
 export { type Broken, checkEmpty, checkQuiescent, type QuiescentOptions } from './invariants.ts';
 export { Kernel, type KernelOptions, type Walk } from './kernel.ts';
-export { Holder, Ledger } from './ledger.ts';
+export { CountingLedger, Holder, Ledger, type ReferenceLedger } from './ledger.ts';
 export { type Advice, madvise } from './madvise.ts';
 export { DevPagemap, type DevPagemapOps, memremapPages } from './memremap.ts';
 export { Mm } from './mm.ts';

@@ -45,6 +45,8 @@ export interface Broken {
   title: string;
   /** Which object: a page's place, a folio, a table. */
   where: string;
+  /** What else is known, which differs from one way to get there to another. */
+  detail?: string;
 }
 
 /** What the kernel's own state cannot tell. */
@@ -103,8 +105,14 @@ class Inspection {
     readonly options: QuiescentOptions,
   ) {}
 
-  say(invariant: string, where: string, title: string): void {
-    this.broken.push({ invariant, title, where });
+  say(invariant: string, where: string, title: string, detail = ''): void {
+    this.broken.push({ invariant, title, where, ...(detail === '' ? {} : { detail }) });
+  }
+
+  /** Who holds a folio, as the ledger knows. */
+  holders(folio: number): string {
+    const who = this.k.ledger?.describe(folio) ?? '';
+    return who === '' ? '' : `held by ${who}`;
   }
 
   /** Reports unless both numbers are equal. */
@@ -466,17 +474,16 @@ class Inspection {
     const reserved = pages.flags[folio] & PG_RESERVED ? 1 : 0;
     const held = mappings + pins + batches + cached;
     const refs = pages.refcount[folio];
+    if (k.ledger) this.ledger(folio, where, { mappings, pins, batches, cached });
     if (refs !== held + reserved) {
       const parts = `${mappings} mappings, ${cached} of the page cache, ${batches} of LRU batches, ${pins} pins`;
-      const holders = k.ledger ? `; held by ${k.ledger.describe(folio)}` : '';
-      this.say('reference', where, `${refs} references for ${parts}${holders}`);
+      this.say('reference', where, `${refs} references for ${parts}`, this.holders(folio));
     } else if (refs === 0) this.say('reference', where, 'in use, and nobody holds it');
     if (reserved || pages.zone[folio] >= ZONE_DEVICE) {
       if (batches > 0) this.say('LRU', where, 'in an LRU batch, and not for the LRU lists');
     } else if (!(pages.flags[folio] & PG_LRU) && !this.inAddBatch(folio)) {
       this.say('LRU', where, 'neither on the LRU lists nor on its way there');
     }
-    if (k.ledger) this.ledger(folio, where, { mappings, pins, batches, cached });
   }
 
   inAddBatch(folio: number): boolean {
@@ -497,7 +504,10 @@ class Inspection {
     const holders = this.k.ledger?.holders(folio) ?? {};
     for (const name of new Set([...Object.keys(expected), ...Object.keys(holders)])) {
       const is = holders[name] ?? 0;
-      this.equal('ledger', where, `the ledger’s count of ${name}`, is, expected[name] ?? 0);
+      const counted = expected[name] ?? 0;
+      if (is === counted) continue;
+      const title = `${name} holds ${is} references by the ledger, counted ${counted}`;
+      this.say('reference', where, title, this.holders(folio));
     }
   }
 

@@ -2,7 +2,7 @@ import type { Lock } from '../machine/lock.ts';
 import { Machine, type MachineOptions } from '../machine/machine.ts';
 import { PG_RESERVED, PG_UPTODATE, ZONE_RAM } from '../machine/page.ts';
 import type { AnonVma } from './anon-vma.ts';
-import type { Ledger } from './ledger.ts';
+import type { ReferenceLedger } from './ledger.ts';
 import type { DevPagemap } from './memremap.ts';
 import { Mm } from './mm.ts';
 import { NotifierSubscriptions } from './mmu-notifier.ts';
@@ -54,7 +54,7 @@ export class Kernel extends Machine {
   /** Devices that mirror an address space. */
   readonly deviceViews: DeviceView[] = [];
   /** Who holds which reference; null when nobody asks. */
-  ledger: Ledger | null = null;
+  ledger: ReferenceLedger | null = null;
   /** The page that every untouched page reads as. */
   readonly zeroPfn: number;
   /** The huge page that every untouched huge page reads as; -1 until it is needed. */

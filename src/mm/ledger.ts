@@ -3,6 +3,7 @@
  * also name the holders, so that a leak names the function that took the reference.
  */
 import { modelledStack } from '../machine/finding.ts';
+import type { Machine } from '../machine/machine.ts';
 
 export const Holder = {
   /** The allocator handed it out: whoever builds the folio. */
@@ -25,14 +26,169 @@ export const Holder = {
 } as const;
 export type Holder = (typeof Holder)[keyof typeof Holder];
 
+/** Who holds which reference. Whoever reads `errors` learns what does not fit together. */
+export interface ReferenceLedger {
+  readonly errors: string[];
+  get(folio: number, holder: Holder, count?: number): void;
+  put(folio: number, holder: Holder, count?: number): void;
+  /** One holder hands `count` references to another. */
+  move(folio: number, from: Holder, to: Holder, count?: number): void;
+  /** The folio is free: nobody may hold it. */
+  freed(folio: number): void;
+  /** By holder: how many references. */
+  holders(folio: number): Record<string, number>;
+  total(folio: number): number;
+  /** Folios that somebody may hold. */
+  folios(): Iterable<number>;
+  describe(folio: number): string;
+}
+
+/** What takes references for others: the function that matters called them. */
+const HELPERS = new Set(['caller', 'get', 'move', 'folioGet', 'folioTryGet', 'folioHandOver']);
+
+function caller(): string {
+  return modelledStack().find((name) => !HELPERS.has(name)) ?? '';
+}
+
+const HOLDERS: readonly Holder[] = Object.values(Holder);
+const INDEX: Readonly<Record<string, number>> = Object.fromEntries(
+  HOLDERS.map((holder, i) => [holder, i]),
+);
+/** Numbers kept of a folio: a count a holder. */
+const SLOTS = HOLDERS.length;
+
+/**
+ * Counts references by holder, and notes which task took the last of each and when: cheap enough to be
+ * kept on every schedule. What does not fit together is a finding of the machine's at once.
+ */
+export class CountingLedger implements ReferenceLedger {
+  readonly errors: string[] = [];
+  private counts: Int16Array;
+  /** By folio and holder: the task that took the last reference, and at which step. */
+  private takers: Uint8Array;
+  private steps: Int32Array;
+
+  constructor(private readonly machine: Machine) {
+    this.counts = new Int16Array(1024 * SLOTS);
+    this.takers = new Uint8Array(1024 * SLOTS);
+    this.steps = new Int32Array(1024 * SLOTS);
+  }
+
+  private grow(slot: number): void {
+    let length = this.counts.length;
+    while (length <= slot) length *= 2;
+    const counts = new Int16Array(length);
+    counts.set(this.counts);
+    this.counts = counts;
+    const takers = new Uint8Array(length);
+    takers.set(this.takers);
+    this.takers = takers;
+    const steps = new Int32Array(length);
+    steps.set(this.steps);
+    this.steps = steps;
+  }
+
+  get(folio: number, holder: Holder, count = 1): void {
+    const slot = folio * SLOTS + INDEX[holder];
+    if (slot >= this.counts.length) this.grow(slot);
+    this.counts[slot] += count;
+    this.takers[slot] = this.machine.current.id;
+    this.steps[slot] = this.machine.steps;
+  }
+
+  put(folio: number, holder: Holder, count = 1): void {
+    const slot = folio * SLOTS + INDEX[holder];
+    if (slot >= this.counts.length || this.counts[slot] < count) {
+      const held = HOLDERS.filter((h) => this.count(folio, h) > 0);
+      this.wrong(
+        `a reference is dropped as ${holder}'s, who holds none`,
+        `folio ${folio}, held by ${held.length === 0 ? 'nobody' : this.describe(folio)}`,
+      );
+      return;
+    }
+    this.counts[slot] -= count;
+  }
+
+  move(folio: number, from: Holder, to: Holder, count = 1): void {
+    this.put(folio, from, count);
+    this.get(folio, to, count);
+  }
+
+  freed(folio: number): void {
+    for (const holder of HOLDERS) {
+      if (this.count(folio, holder) === 0) continue;
+      this.wrong(
+        `a folio is freed that ${holder} holds`,
+        `folio ${folio}: ${this.describe(folio)}`,
+      );
+      break;
+    }
+    const from = folio * SLOTS;
+    if (from < this.counts.length) this.counts.fill(0, from, from + SLOTS);
+  }
+
+  private count(folio: number, holder: Holder): number {
+    return this.counts[folio * SLOTS + INDEX[holder]] ?? 0;
+  }
+
+  private wrong(title: string, detail: string): void {
+    const { machine } = this;
+    this.errors.push(`${title}: ${detail}`);
+    machine.report('reference', title);
+    machine.findings[machine.findings.length - 1].detail = detail;
+  }
+
+  holders(folio: number): Record<string, number> {
+    const holders: Record<string, number> = {};
+    for (const holder of HOLDERS) {
+      const count = this.count(folio, holder);
+      if (count > 0) holders[holder] = count;
+    }
+    return holders;
+  }
+
+  total(folio: number): number {
+    let total = 0;
+    for (const holder of HOLDERS) total += this.count(folio, holder);
+    return total;
+  }
+
+  *folios(): Iterable<number> {
+    for (let folio = 0; folio * SLOTS < this.counts.length; folio++) {
+      if (this.total(folio) > 0) yield folio;
+    }
+  }
+
+  describe(folio: number): string {
+    const parts = Object.entries(this.holders(folio)).map(([holder, count]) => {
+      const slot = folio * SLOTS + INDEX[holder];
+      const last = `last by task ${this.takers[slot]} at step ${this.steps[slot]}`;
+      return `${holder}${count > 1 ? ` ${count} times` : ''} (${last})`;
+    });
+    return parts.join(', ');
+  }
+}
+
 interface Entry {
   holder: Holder;
   taken: string;
 }
 
-export class Ledger {
+/** Names the function that took each reference. Slow. */
+export class Ledger implements ReferenceLedger {
   private readonly entries = new Map<number, Entry[]>();
   readonly errors: string[] = [];
+
+  /** @param machine whose findings get what does not fit together; null: it is in `errors` alone */
+  constructor(private readonly machine: Machine | null = null) {}
+
+  private wrong(title: string, detail: string): void {
+    this.errors.push(`${title}: ${detail}`);
+    const { machine } = this;
+    if (machine === null) return;
+    machine.report('reference', title);
+    machine.findings[machine.findings.length - 1].detail = detail;
+  }
 
   private list(folio: number): Entry[] {
     let list = this.entries.get(folio);
@@ -44,7 +200,7 @@ export class Ledger {
   }
 
   get(folio: number, holder: Holder, count = 1): void {
-    const taken = modelledStack()[1] ?? '';
+    const taken = caller();
     const list = this.list(folio);
     for (let i = 0; i < count; i++) list.push({ holder, taken });
   }
@@ -54,8 +210,8 @@ export class Ledger {
     for (let i = 0; i < count; i++) {
       const at = list.findIndex((entry) => entry.holder === holder);
       if (at < 0) {
-        const who = modelledStack()[1] ?? '';
-        this.errors.push(`${who} drops a reference of folio ${folio} as ${holder}: none is held`);
+        const detail = `folio ${folio}, held by ${this.describe(folio) || 'nobody'}`;
+        this.wrong(`a reference is dropped as ${holder}'s, who holds none`, detail);
         return;
       }
       list.splice(at, 1);
@@ -72,7 +228,11 @@ export class Ledger {
   freed(folio: number): void {
     const list = this.entries.get(folio);
     if (list && list.length > 0) {
-      this.errors.push(`folio ${folio} is freed while held: ${this.describe(folio)}`);
+      const holder = HOLDERS.find((h) => list.some((entry) => entry.holder === h));
+      this.wrong(
+        `a folio is freed that ${holder} holds`,
+        `folio ${folio}: ${this.describe(folio)}`,
+      );
     }
     this.entries.delete(folio);
   }

@@ -159,7 +159,7 @@ export function* softleafEntryWaitOnLocked(
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
   k.mightSleep('a migration to end');
-  if (k.monitor !== null) k.monitor.onWait('folio lock');
+  if (k.monitor !== null) k.monitor.onFolioWait(folio);
   const ready = () => !k.folioLocked(folio);
   if (k.stepping) yield k.waitFor(Space.FolioLock, folio, ready, Role.AcquireShared);
   k.waited(ready(), `the migration of folio ${folio} to end`);

@@ -278,7 +278,6 @@ export function* mmuIntervalNotifierInsert(
   last: number,
 ): Kernel$<void> {
   const subs = subscriptions(mm);
-  notifier.givenBack = false;
   if (!subs.registered) {
     // mmu_notifier_register(): nobody is between the start and the end of an invalidation
     if (k.stepping) yield k.acquire(mm.mmapLock);
@@ -288,6 +287,7 @@ export function* mmuIntervalNotifierInsert(
     k.unlock(mm.mmapLock);
   }
   notifier.id = subs.lock.id * 1024 + ++subs.count;
+  notifier.givenBack = false;
   notifier.mm = mm;
   notifier.start = start;
   notifier.last = last;

@@ -11,6 +11,8 @@ import type { Kernel } from './kernel.ts';
 import { isDeviceExclusive, isDevicePrivate, isMigration, softleafToPfn } from './leafops.ts';
 import {
   entryEnd,
+  lackStep,
+  lacksTable,
   pmdPresent,
   pmdpOf,
   pmdTransHuge,
@@ -119,6 +121,7 @@ export function* pageVmaMappedWalk(k: Kernel, pvmw: MappedWalk): Kernel$<boolean
   let resume = pvmw.pte >= 0;
   while (pvmw.vpn < pvmw.end) {
     if (!resume) {
+      if (k.stepping && lacksTable(k, mm, pvmw.vpn)) yield lackStep(k, mm, pvmw.vpn);
       pvmw.pmd = pmdpOf(k, mm, pvmw.vpn);
       if (pvmw.pmd < 0) {
         pvmw.vpn = entryEnd(pvmw.vpn, ptrsPerPte, Infinity);
@@ -179,6 +182,7 @@ export function* pageVmaMappedWalk(k: Kernel, pvmw: MappedWalk): Kernel$<boolean
         break;
       }
       pvmw.pte++;
+      if (k.stepping && !pvmw.ptl) yield k.readEntry(pvmw.pte);
     } while (ptepGet(k, pvmw.pte) === 0);
     if (pvmw.vpn >= pvmw.end) break;
     if (crossed) {

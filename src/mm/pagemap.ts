@@ -94,6 +94,7 @@ function observer(
       walk.again = !ptl || (!hugeLock && pteOffsetMap(k, pmdp, start) !== first);
       for (let vpn = start; vpn < end && !walk.again; vpn++) {
         const pte = ptepGet(k, hugeLock ? pmdp : first + (vpn - start));
+        if (k.stepping && ptePresent(pte)) yield k.readFolio(pageFolio(k, ptePfn(pte)));
         bits[vpn - base] = bitsOf(k, vma, pte, hugeLock !== null);
       }
       if (!ptl) return 0;

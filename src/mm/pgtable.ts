@@ -5,7 +5,7 @@
  */
 import type { Lock } from '../machine/lock.ts';
 import { mkPte, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, TABLE_PROT } from '../machine/pte.ts';
-import type { Kernel$, Step } from '../machine/step.ts';
+import { type Kernel$, Role, Space, type Step } from '../machine/step.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
 
@@ -103,6 +103,17 @@ export function lacksTable(k: Kernel, mm: Mm, vpn: number): boolean {
 /** That step. */
 export function lackStep(k: Kernel, mm: Mm, vpn: number): Step {
   return k.readEntry(missingTable(k, mm, vpn));
+}
+
+/**
+ * The step before a PMD entry is read that `pmdAlloc` returned. Whether that had to make the tables
+ * above it depends on who came first.
+ */
+export function allocatedStep(k: Kernel, mm: Mm, vpn: number, pmdp: number): Step {
+  const pgdp = slot(k, mm.pgd, vpn, k.geometry.pgdPages);
+  const step = k.readEntry(pmdp).and(Space.Entry, pgdp, Role.Read);
+  const pudp = pudpOf(k, mm, vpn);
+  return pudp < 0 ? step : step.and(Space.Entry, pudp, Role.Read);
 }
 
 /**

@@ -15,7 +15,7 @@ import {
   ptePfn,
   ptePresent,
 } from '../machine/pte.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role, Space } from '../machine/step.ts';
 import {
   folioClear,
   folioFree,
@@ -107,10 +107,11 @@ function* tryToUnmapOne(k: Kernel, folio: number, vma: Vma, vpn: number): Kernel
     if (k.stepping) yield k.writeEntry(ptep);
     let pte = ptepGetAndClear(k, ptep);
     for (let i = 1; i < nr; i++) {
+      if (k.stepping) yield k.writeEntry(ptep + i);
       pte |= ptepGetAndClear(k, ptep + i) & (PTE_ACCESSED | PTE_DIRTY);
     }
     if (present) {
-      if (k.stepping) yield k.flushStep(mm.id);
+      if (k.stepping) yield k.flushStep(mm.id).and(Space.Folio, folio, Role.Write);
       k.flushTlbRange(mm.id, pvmw.vpn, pvmw.vpn + nr);
       if (pteDirty(pte)) folioSet(k, folio, PG_DIRTY);
     }
@@ -118,9 +119,11 @@ function* tryToUnmapOne(k: Kernel, folio: number, vma: Vma, vpn: number): Kernel
     if (!folioTestAnon(k, folio)) mm.filePages -= nr;
     else if (mayDiscard(k, folio)) mm.anonPages -= nr;
     else {
-      if (k.stepping) yield k.writeEntry(ptep);
       const pfn = present ? ptePfn(pte) : 0;
-      for (let i = 0; i < nr; i++) setPte(k, ptep + i, present ? withPfn(pte, pfn + i) : pte);
+      for (let i = 0; i < nr; i++) {
+        if (k.stepping) yield k.writeEntry(ptep + i);
+        setPte(k, ptep + i, present ? withPfn(pte, pfn + i) : pte);
+      }
       ret = false;
       if (k.stepping && pvmw.ptl) yield k.release(pvmw.ptl);
       pvmw.done(k);

@@ -21,7 +21,7 @@ import {
   pteWrite,
   pteYoung,
 } from '../machine/pte.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role, Space } from '../machine/step.ts';
 import type { AnonVma } from './anon-vma.ts';
 import {
   folioClear,
@@ -352,6 +352,7 @@ export function* rmapWalk<A>(
     const vpn = vmaAddress(k, folio, vma);
     if (vpn < 0) continue;
     if (!(yield* one(k, folio, vma, vpn, arg))) break;
+    if (k.stepping && done) yield k.readFolio(folio);
     if (done?.(k, folio)) break;
   }
   if (locked) return;
@@ -439,7 +440,7 @@ function* tryToMigrateOne(
     if (k.stepping) yield k.writeEntry(ptep);
     if (ptePresent(pte)) {
       pte = ptepGetAndClear(k, ptep);
-      if (k.stepping) yield k.flushStep(mm.id);
+      if (k.stepping) yield k.flushStep(mm.id).and(Space.Folio, folio, Role.Write);
       k.flushTlbPage(mm.id, pvmw.vpn);
       if (pteDirty(pte)) folioSet(k, folio, PG_DIRTY);
       writable = pteWrite(pte);
@@ -522,7 +523,7 @@ export function* makeDeviceExclusive(
       if (found) {
         if (k.stepping) yield k.writeEntry(ptep);
         pte = ptepGetAndClear(k, ptep);
-        if (k.stepping) yield k.flushStep(vma.mm.id);
+        if (k.stepping) yield k.flushStep(vma.mm.id).and(Space.Folio, folio, Role.Write);
         k.flushTlbPage(vma.mm.id, vpn);
         if (pteDirty(pte)) folioSet(k, folio, PG_DIRTY);
         let entry = makeDeviceExclusiveEntry(page);

@@ -49,6 +49,9 @@ export class AddressSpace {
 
 /**
  * A new file of `pages` pages in memory.
+ *
+ * Mirrors: mm/memfd.c memfd_alloc_file(), mm/shmem.c shmem_file_setup()
+ * simplified: its pages are there from the start, if it is to have any
  * @param firstWord the first word of page `i`, or null for a file that is all holes
  */
 export function* newFile(
@@ -160,7 +163,12 @@ export function* cachedFolio(k: Kernel, file: AddressSpace, index: number): Kern
   return -1;
 }
 
-/** The file is gone with its last mapping and descriptor: its pages are freed. */
+/**
+ * The file is gone with its last mapping and descriptor: its pages are freed.
+ *
+ * Mirrors: mm/shmem.c shmem_evict_inode()
+ * simplified: no swap, no holes
+ */
 export function* evictFile(k: Kernel, file: AddressSpace): Kernel$<void> {
   for (const folio of file.folios.values()) {
     if (k.stepping) yield cacheStep(k, file, folio);

@@ -12,7 +12,7 @@ export interface RunOptions {
   /** Suspend every task before each step. The outcome is the same; it takes longer. */
   stepping?: boolean;
   /** Keep a ledger of who holds each reference. */
-  ledger?: boolean;
+  ledger?: boolean | 'counts';
   /** Is shown each operation's result as it comes. */
   onResult?: (result: Result, op: Op, index: number, system: System) => void;
 }

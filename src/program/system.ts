@@ -6,7 +6,14 @@ import { closeDmirror, type Dmirror, DmirrorDevice, openDmirror } from '../drive
 import { type Kernel$, runToEnd } from '../machine/index.ts';
 import { exitMmap } from '../mm/exit.ts';
 import { folioPut, pageFolio } from '../mm/folio.ts';
-import { Holder, Kernel, type KernelOptions, Ledger, type Mm } from '../mm/index.ts';
+import {
+  CountingLedger,
+  Holder,
+  Kernel,
+  type KernelOptions,
+  Ledger,
+  type Mm,
+} from '../mm/index.ts';
 
 /** A reference on a page, held by the processes that have its pipe open. */
 export interface Pin {
@@ -29,8 +36,11 @@ export interface Process {
 }
 
 export interface SystemOptions extends KernelOptions {
-  /** Keep a ledger of who holds each reference. Slow. */
-  ledger?: boolean;
+  /**
+   * Keep a ledger of who holds each reference: one that names functions, which is slow, or one that
+   * counts. Default: none.
+   */
+  ledger?: boolean | 'counts';
 }
 
 export class System {
@@ -45,7 +55,8 @@ export class System {
   constructor(options: SystemOptions = {}) {
     const { ledger, ...rest } = options;
     this.kernel = new Kernel({ poison: true, ...rest });
-    if (ledger) this.kernel.ledger = new Ledger();
+    if (ledger === 'counts') this.kernel.ledger = new CountingLedger(this.kernel);
+    else if (ledger) this.kernel.ledger = new Ledger(this.kernel);
     const mm = this.kernel.newMm();
     this.processes[0] = { mm, pins: new Map() };
     for (let id = 0; id < 2; id++) {

@@ -1,0 +1,96 @@
+/**
+ * What callers may rely on: looked at when a call ends, if anyone looks (`machine.monitor`).
+ */
+
+import { ptePresent } from '../machine/pte.ts';
+import { folioIsDevicePrivate } from '../mm/folio.ts';
+import type { Kernel } from '../mm/kernel.ts';
+import { isMigration, softleafToPfn } from '../mm/leafops.ts';
+import { leavesOf } from '../mm/leaves.ts';
+import type { MigrateVma } from './migrate-args.ts';
+import {
+  HMM_PFN_ERROR,
+  HMM_PFN_MIGRATE,
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_WRITE,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  hmmPfnToPfn,
+  MIGRATE_PFN_MIGRATE,
+  type Pfns,
+} from './pfn.ts';
+import type { HmmRange } from './walk-state.ts';
+
+/** The request of each page, before the walk overwrites it; null when nobody looks. */
+export function requestsOf(k: Kernel, range: HmmRange): Pfns | null {
+  return k.monitor === null ? null : range.hmmPfns.slice(0, range.end - range.start);
+}
+
+/** What is wrong with what a page was given; null: nothing. */
+function missing(k: Kernel, need: number, entry: number): string | null {
+  if (!(need & HMM_PFN_REQ_FAULT)) return null;
+  if (entry & HMM_PFN_ERROR) return 'with an error at a page';
+  if (!(entry & HMM_PFN_VALID)) {
+    // a hole that is to be populated by the migration
+    return entry & HMM_PFN_MIGRATE ? null : 'without a page that was asked for';
+  }
+  if (!(need & HMM_PFN_REQ_WRITE) || entry & HMM_PFN_WRITE) return null;
+  // 7.3.4 reports the device's own pages as they are
+  if (folioIsDevicePrivate(k, hmmPfnToPfn(entry))) return null;
+  return 'without the write access that was asked for';
+}
+
+/** A range walk that succeeded gave what was asked for. */
+export function checkRangeFault(k: Kernel, range: HmmRange, requests: Pfns): void {
+  for (let i = 0; i < requests.length; i++) {
+    const need = (requests[i] & range.pfnFlagsMask) | range.defaultFlags;
+    const wrong = missing(k, need, range.hmmPfns[i]);
+    if (wrong !== null) {
+      k.report('contract', `a range fault succeeds ${wrong}`);
+      return;
+    }
+  }
+}
+
+/** What nobody writes into the arrays of a migration. */
+const CANARY = 0x5a5a5a5a;
+
+/** Marks what lies behind the pages of a migration in its arrays; null when nobody looks. */
+export function behind(k: Kernel, args: MigrateVma): [Pfns, Pfns] | null {
+  if (k.monitor === null) return null;
+  const from = args.end - args.start;
+  const before: [Pfns, Pfns] = [args.src.slice(from), args.dst.slice(from)];
+  args.src.fill(CANARY, from);
+  args.dst.fill(CANARY, from);
+  return before;
+}
+
+/** After migrateVmaSetup(): the count is right, and the arrays are as they were behind the range. */
+export function checkSetup(k: Kernel, args: MigrateVma, before: [Pfns, Pfns]): void {
+  let migrating = 0;
+  for (let i = 0; i < args.npages; i++) if (args.src[i] & MIGRATE_PFN_MIGRATE) migrating++;
+  if (migrating !== args.cpages) {
+    k.report('contract', 'a migration counts other pages than those that migrate');
+  }
+  const from = args.end - args.start;
+  [args.src, args.dst].forEach((array, which) => {
+    if (before[which].some((_, i) => array[from + i] !== CANARY)) {
+      k.report('contract', 'a migration writes behind the end of its arrays');
+    }
+    array.set(before[which], from);
+  });
+}
+
+/** After remove_migration_ptes(), the folio still locked: no migration entry of it is left. */
+export function checkNoEntryLeft(k: Kernel, folio: number, pages: number): void {
+  for (const mm of k.mms) {
+    for (const { pte } of leavesOf(k, mm)) {
+      if (ptePresent(pte) || !isMigration(pte)) continue;
+      const pfn = softleafToPfn(pte);
+      if (pfn >= folio && pfn < folio + pages) {
+        k.report('contract', 'a migration entry is left of a folio whose migration has ended');
+        return;
+      }
+    }
+  }
+}

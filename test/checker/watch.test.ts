@@ -1,0 +1,592 @@
+/** What must hold while tasks run: each is broken on purpose, and seen; and what is right is not. */
+import { describe, expect, test } from 'vitest';
+import {
+  check,
+  Execution,
+  type ProgramState,
+  programScenario,
+  RandomWalk,
+  type Scenario,
+} from '../../src/checker/index.ts';
+import { DPT_WRITE } from '../../src/drivers/device-table.ts';
+import {
+  type Kernel$,
+  type Lock,
+  type Machine,
+  PG_ANON_EXCLUSIVE,
+  PTE_WRITE,
+} from '../../src/machine/index.ts';
+import { cpuReadWord, cpuWriteWord } from '../../src/mm/access.ts';
+import { folioAlloc, folioGet, folioPut, freeRamFolio } from '../../src/mm/folio.ts';
+import {
+  Holder,
+  type IntervalNotifierOps,
+  type Kernel,
+  mprotect,
+  munmap,
+} from '../../src/mm/index.ts';
+import { ptepGet, ptepGetAndClear, ptepOf, setPte } from '../../src/mm/pgtable.ts';
+import { parseConcurrentProgram } from '../../src/program/index.ts';
+
+type Task = (s: ProgramState) => Kernel$<unknown>;
+
+const SETUP = [
+  { op: 'mmap', buf: 0, page: 0, pages: 2, prot: 'rw', kind: 'anon' },
+  { op: 'cpu_write', buf: 0, page: 0, pages: 2, tag: 3 },
+];
+
+function base(
+  tasks: object = { a: [{ op: 'cpu_read', buf: 0, page: 0, pages: 1 }] },
+  setup = SETUP,
+) {
+  const machine = { pmdOrder: 2, pageBytes: 16 };
+  const program = parseConcurrentProgram({ name: 'test', machine, setup, tasks, after: [] });
+  return programScenario(program);
+}
+
+/**
+ * A scenario whose tasks are functions; what they leave behind is not looked at, nor the references
+ * that they do not care for.
+ */
+function scenario(
+  tasks: Record<string, Task>,
+  setup = SETUP,
+  ledger = false,
+): Scenario<ProgramState> {
+  const { check: _check, shutdown: _shutdown, ...rest } = base(undefined, setup);
+  return {
+    ...rest,
+    tasks,
+    setup(options) {
+      const s = rest.setup(options);
+      if (!ledger) s.system.kernel.ledger = null;
+      return s;
+    },
+  };
+}
+
+/** Titles of what random schedules find. */
+function found(of: Scenario<never> | Scenario<ProgramState>, schedules = 40, walk = 'unified') {
+  const strategy = () => new RandomWalk({ seed: 1 });
+  const options = { strategy, schedules, findings: 20, walk: walk as 'unified' };
+  return check(of as Scenario, options).found;
+}
+
+const titles = (...args: Parameters<typeof found>) => found(...args).map(({ title }) => title);
+
+const place = ({ system }: ProgramState, page = 0) => ({
+  k: system.kernel,
+  mm: system.process(0).mm,
+  vpn: system.kernel.geometry.vpnOf(0, page),
+});
+
+/** Somebody else's turns. */
+function* pause(k: Kernel, turns = 1): Kernel$<void> {
+  for (let i = 0; i < turns; i++) if (k.stepping) yield k.allocateStep();
+}
+
+function* read(s: ProgramState): Kernel$<void> {
+  const { k, mm, vpn } = place(s);
+  yield* cpuReadWord(k, mm, vpn);
+}
+
+function* write(s: ProgramState): Kernel$<void> {
+  const { k, mm, vpn } = place(s);
+  yield* cpuWriteWord(k, mm, vpn, 77);
+}
+
+function* readTwice(s: ProgramState): Kernel$<void> {
+  yield* read(s);
+  yield* read(s);
+}
+
+describe('data', () => {
+  test('a page that is replaced by an older copy of it', () => {
+    const lose: Task = function* lose(s) {
+      const { k, mm, vpn } = place(s);
+      const ptep = ptepOf(k, mm, vpn);
+      const pte = ptepGet(k, ptep);
+      const copy = folioAlloc(k, 0);
+      k.frames.copy(copy, pte >>> 11);
+      yield* pause(k);
+      k.frames.copy(pte >>> 11, copy);
+    };
+    expect(titles(scenario({ lose, write, readTwice }))).toContain(
+      'a CPU reads a value that was overwritten in cpuReadWord',
+    );
+    // nobody reads it again: what memory holds at the end is looked at too
+    expect(titles(scenario({ lose, write }))[0]).toMatch(
+      /^a page ends with a value that was overwritten/,
+    );
+  });
+
+  test('a page that is lost, and another page’s data', () => {
+    const zap: Task = function* zap(s) {
+      const { k, mm, vpn } = place(s);
+      yield* pause(k);
+      ptepGetAndClear(k, ptepOf(k, mm, vpn));
+      k.flushTlbSpace(mm.id);
+    };
+    expect(titles(scenario({ zap, read }))).toContain(
+      'a CPU reads what was there before the first write in cpuReadWord',
+    );
+    const mix: Task = function* mix(s) {
+      const { k } = place(s);
+      const [a, b] = [0, 1].map((page) => ptepOf(k, place(s).mm, place(s, page).vpn));
+      yield* pause(k);
+      setPte(k, a, ptepGet(k, b));
+      k.flushTlbSpace(place(s).mm.id);
+    };
+    expect(titles(scenario({ mix, read }))).toContain(
+      'a CPU reads data of another page in cpuReadWord',
+    );
+  });
+
+  test('a page that was freed', () => {
+    const free: Task = function* free(s) {
+      const { k, mm, vpn } = place(s);
+      yield* pause(k);
+      k.frames.fill(ptepGet(k, ptepOf(k, mm, vpn)) >>> 11, 0xdb);
+    };
+    expect(titles(scenario({ free, read }))).toContain(
+      'a CPU reads a page that was freed in cpuReadWord',
+    );
+  });
+
+  test('a device that reads what it wrote over', () => {
+    const scene = scenario({
+      *device(s) {
+        const { k, vpn } = place(s);
+        const [mirror] = s.system.mirrors;
+        k.monitor?.onDeviceAccess(
+          mirror.mm.id,
+          vpn,
+          1,
+          new Uint8Array(16).fill(7),
+          false,
+          mirror.device,
+        );
+        yield* pause(k);
+      },
+    });
+    expect(titles(scene)[0]).toMatch(/^a device reads a value that nobody wrote/);
+  });
+
+  test('rights that were taken away', () => {
+    const late: Task = function* late(s) {
+      const { k, mm, vpn } = place(s);
+      const pte = ptepGet(k, ptepOf(k, mm, vpn));
+      yield* pause(k, 30);
+      // a translation that nobody flushed
+      k.tlbs[k.current.cpu].fill(mm.id, vpn, pte);
+      k.monitor?.onCpuAccess(mm.id, vpn, pte >>> 11, 5, true);
+    };
+    const gone = base({ late: [], unmap: [{ op: 'munmap', buf: 0, page: 0, pages: 1 }] });
+    const { check: _c, shutdown: _s, ...rest } = gone;
+    const unmapped = titles({ ...rest, tasks: { late, unmap: gone.tasks.unmap } }, 200);
+    expect(unmapped.some((t) => /writes (to a free page|where nothing is mapped)/.test(t))).toBe(
+      true,
+    );
+    const less = base({
+      late: [],
+      protect: [{ op: 'mprotect', buf: 0, page: 0, pages: 1, prot: 'r' }],
+    });
+    const { check: _d, shutdown: _t, ...other } = less;
+    expect(titles({ ...other, tasks: { late, protect: less.tasks.protect } }, 200)).toContain(
+      'a CPU writes where the process may not any more in late',
+    );
+  });
+
+  const right: [string, object][] = [
+    ['dontneed', { a: [{ op: 'madvise', buf: 0, page: 0, pages: 2, advice: 'dontneed' }] }],
+    [
+      'free',
+      {
+        a: [
+          { op: 'madvise', buf: 0, page: 0, pages: 2, advice: 'free' },
+          { op: 'madvise', buf: 0, page: 0, pages: 2, advice: 'pageout' },
+        ],
+      },
+    ],
+    [
+      'fork',
+      {
+        a: [
+          { op: 'fork', child: 1 },
+          { op: 'cpu_read', proc: 1, buf: 0, page: 0, pages: 2 },
+        ],
+      },
+    ],
+    [
+      'mremap',
+      {
+        a: [
+          { op: 'mremap', buf: 0, page: 0, pages: 1, toBuf: 1, toPage: 0 },
+          { op: 'cpu_read', buf: 1, page: 0, pages: 1 },
+        ],
+      },
+    ],
+    [
+      'munmap',
+      {
+        a: [
+          { op: 'munmap', buf: 0, page: 0, pages: 1 },
+          { op: 'mmap', buf: 0, page: 0, pages: 1, prot: 'rw', kind: 'anon' },
+        ],
+      },
+    ],
+    [
+      'mprotect',
+      {
+        a: [
+          { op: 'mprotect', buf: 0, page: 0, pages: 2, prot: 'r' },
+          { op: 'mprotect', buf: 0, page: 0, pages: 2, prot: 'rw' },
+        ],
+      },
+    ],
+    [
+      'device',
+      {
+        a: [
+          { op: 'fault_migrate_to_dev', dev: 0, buf: 0, page: 0, pages: 2, write: 1 },
+          { op: 'dev_write', dev: 0, buf: 0, page: 0, pages: 2, tag: 9 },
+        ],
+      },
+    ],
+    ['exclusive', { a: [{ op: 'exclusive', dev: 0, buf: 0, page: 0, pages: 2 }] }],
+  ];
+  test.each(right)('%s against a CPU and a device: nothing', (_name, tasks) => {
+    const all = {
+      ...tasks,
+      b: [
+        { op: 'cpu_write', buf: 0, page: 0, pages: 2, tag: 5 },
+        { op: 'cpu_read', buf: 0, page: 0, pages: 2 },
+      ],
+      c: [{ op: 'dev_read', dev: 0, buf: 0, page: 0, pages: 1 }],
+    };
+    for (const walk of ['collect', 'unified']) expect(titles(base(all), 60, walk)).toEqual([]);
+  });
+});
+
+describe('translations', () => {
+  test('a page that is freed without a flush', () => {
+    const zap: Task = function* zap(s) {
+      const { k, mm, vpn } = place(s);
+      yield* pause(k);
+      const pte = ptepGetAndClear(k, ptepOf(k, mm, vpn));
+      k.pages.mapcount[pte >>> 11] = 0;
+      freeRamFolio(k, pte >>> 11);
+    };
+    expect(titles(scenario({ zap, read }))).toContain(
+      'a page is freed that a CPU still reaches in freeRamFolio',
+    );
+  });
+
+  test('a page that is moved while a CPU or a device may write to it', () => {
+    const move: Task = function* move(s) {
+      const { k, mm, vpn } = place(s);
+      yield* pause(k);
+      if (s.results.flush) k.flushTlbSpace(mm.id);
+      yield* s.system.mirrors[0].device.copyIn(1, ptepGet(k, ptepOf(k, mm, vpn)) >>> 11, 1);
+    };
+    const inDevice = { ...scenario({ move, write }) };
+    const setup = inDevice.setup;
+    inDevice.setup = (options) => {
+      const s = setup(options);
+      const { k, mm, vpn } = place(s);
+      s.system.mirrors[0].device.devicePage = () => 0;
+      s.system.mirrors[0].device.memory.ensure(1);
+      s.system.mirrors[0].pt.store(vpn, ptepGet(k, ptepOf(k, mm, vpn)) >>> 11, DPT_WRITE);
+      return s;
+    };
+    expect(titles(inDevice)).toContain('a page is moved that a CPU still can write to in copy');
+    const flushed = {
+      ...inDevice,
+      setup: (o: object) => {
+        const s = inDevice.setup(o);
+        s.results.flush = [];
+        return s;
+      },
+    };
+    expect(titles(flushed)).toContain('a page is moved that a device still can write to in copy');
+  });
+
+  test('a device that does not hear', () => {
+    const deaf: IntervalNotifierOps = {
+      *invalidate(k) {
+        yield* pause(k);
+        return true;
+      },
+    };
+    const scene = scenario(
+      {
+        *unmap(s) {
+          const { k, mm, vpn } = place(s);
+          yield* munmap(k, mm, vpn, vpn + 1);
+        },
+      },
+      [...SETUP, { op: 'dev_read', dev: 0, buf: 0, page: 0, pages: 1 } as never],
+    );
+    const { setup } = scene;
+    const broken = {
+      ...scene,
+      setup: (o: object) => {
+        const s = setup(o);
+        Object.assign(s.system.mirrors[0].notifier, { ops: deaf });
+        return s;
+      },
+    };
+    expect(titles(broken)).toContain(
+      'a device keeps a page that was invalidated in mmuNotifierInvalidateRangeStart',
+    );
+  });
+
+  test('a device that maps what is being invalidated', () => {
+    const map: Task = function* map(s) {
+      const { k, mm, vpn } = place(s);
+      const pfn = ptepGet(k, ptepOf(k, mm, vpn)) >>> 11;
+      yield* pause(k, 12);
+      s.system.mirrors[0].map(vpn, pfn, DPT_WRITE);
+    };
+    const protect: Task = function* protect(s) {
+      const { k, mm, vpn } = place(s);
+      yield* mprotect(k, mm, vpn, vpn + 1, 1);
+    };
+    expect(titles(scenario({ map, protect }), 300)).toContain(
+      'a device maps a page that is being invalidated in map',
+    );
+  });
+
+  test('a page that the process may share', () => {
+    const share: Task = function* share(s) {
+      const { k, mm, vpn } = place(s);
+      yield* pause(k);
+      const pfn = ptepGet(k, ptepOf(k, mm, vpn)) >>> 11;
+      k.pages.flags[pfn] &= ~PG_ANON_EXCLUSIVE;
+    };
+    expect(titles(scenario({ share, write }))).toContain(
+      'a CPU writes to a page that the process may share in cpuWriteWord',
+    );
+  });
+
+  test('a page that a device has for itself', () => {
+    const take: Task = function* take(s) {
+      const { k, mm, vpn } = place(s);
+      const pfn = ptepGet(k, ptepOf(k, mm, vpn)) >>> 11;
+      yield* pause(k);
+      s.system.mirrors[0].map(vpn, pfn, 1);
+    };
+    expect(titles(scenario({ take, readTwice }))).toContain(
+      'a CPU reaches a page that a device has for itself in cpuReadWord',
+    );
+  });
+});
+
+describe('locks', () => {
+  const taking = (first: 'a' | 'b', second: 'a' | 'b'): Task =>
+    function* inOrder(s) {
+      const { k } = place(s);
+      const of = { a: s.system.mirrors[0].device.devmemLock, b: s.system.mirrors[0].mutex };
+      for (const name of [first, second]) {
+        if (k.stepping) yield k.acquire(of[name]);
+        k.lock(of[name]);
+      }
+      for (const name of [second, first]) {
+        if (k.stepping) yield k.release(of[name]);
+        k.unlock(of[name]);
+      }
+    };
+
+  test('a circle that did not close yet', () => {
+    const x = new Execution(scenario({ one: taking('a', 'b'), other: taking('b', 'a') }));
+    x.reset();
+    while (!x.running[0].done) x.take(0, false);
+    expect(x.finding).toBeNull();
+    while (!x.running[1].done) x.take(1, false);
+    expect(x.finding).toMatchObject({
+      invariant: 'lock order',
+      title: 'locks are taken in a circle: memory of device, mirror of device, memory of device',
+      function: 'inOrder',
+    });
+    expect(x.finding?.detail).toContain(
+      'mirror of device while holding memory of device in inOrder',
+    );
+    expect(x.finding?.detail).toContain(
+      'memory of device while holding mirror of device in inOrder',
+    );
+  });
+
+  test('one order: nothing', () => {
+    expect(titles(scenario({ one: taking('a', 'b'), other: taking('a', 'b') }))).toEqual([]);
+  });
+
+  /** Takes two locks of one kind, one after the other; under a third, if any. */
+  function* pair(k: Machine, first: Lock, second: Lock, gate: Lock | null): Kernel$<void> {
+    for (const lock of [gate, first, second]) {
+      if (!lock) continue;
+      if (k.stepping) yield k.acquire(lock);
+      k.lock(lock);
+    }
+    for (const lock of [second, first, gate]) {
+      if (!lock) continue;
+      if (k.stepping) yield k.release(lock);
+      k.unlock(lock);
+    }
+  }
+
+  test.each([
+    [
+      'two of a kind in both orders',
+      false,
+      ['two locks of one kind are taken in both orders: page table in pair'],
+    ],
+    ['the same under a third lock: nothing', true, []],
+  ])('%s', (_name, gated, expected) => {
+    const task = (turned: boolean): Task =>
+      function* tables(s) {
+        const { k, mm } = place(s);
+        const [a, b] = [k.tables.locks[1], k.tables.locks[2]];
+        yield* pair(k, turned ? b : a, turned ? a : b, gated ? mm.mmapLock : null);
+      };
+    const seen = titles(scenario({ one: task(false), other: task(true) }), 100);
+    expect(seen.filter((title) => !title.includes('wait'))).toEqual(expected);
+  });
+
+  test('a lock for reading twice', () => {
+    const twice: Task = function* twice(s) {
+      const { k, mm } = place(s);
+      for (let i = 0; i < 2; i++) {
+        if (k.stepping) yield k.acquire(mm.mmapLock, true);
+        k.lockShared(mm.mmapLock);
+      }
+      for (let i = 0; i < 2; i++) k.unlockShared(mm.mmapLock);
+    };
+    expect(titles(scenario({ twice }))).toContain(
+      'mmap_lock of address space is taken for reading by a task that has it already in twice',
+    );
+  });
+});
+
+describe('references', () => {
+  const wrong: Record<string, Task> = {
+    *drops(s) {
+      const { k, mm, vpn } = place(s);
+      yield* pause(k);
+      yield* folioPut(k, ptepGet(k, ptepOf(k, mm, vpn)) >>> 11, Holder.Pin);
+    },
+    *frees(s) {
+      const { k } = place(s);
+      const folio = folioAlloc(k, 0);
+      folioGet(k, folio, Holder.Fault);
+      yield* pause(k);
+      k.pages.refcount[folio] = 0;
+      freeRamFolio(k, folio);
+    },
+  };
+
+  test('of a holder that has none', () => {
+    const [first] = found(scenario({ drops: wrong.drops }, SETUP, true));
+    expect(first.title).toBe("a reference is dropped as pin's, who holds none in folioPutTestzero");
+    expect(first.finding.detail).toMatch(/held by mapping \(last by task \d+ at step \d+\)/);
+  });
+
+  test('that are left when a folio is freed; a replay names who took them', () => {
+    expect(titles(scenario({ frees: wrong.frees }, SETUP, true))).toEqual([
+      'a folio is freed that allocation holds in freeRamFolio',
+    ]);
+    const strategy = () => new RandomWalk({ seed: 1 });
+    const scene = scenario({ frees: wrong.frees }, SETUP, true) as Scenario;
+    const [replayed] = check(scene, { strategy, schedules: 1, ledger: true }).found;
+    expect(replayed.title).toBe('a folio is freed that allocation holds in freeRamFolio');
+    expect(replayed.finding.detail).toContain('fault (taken in frees)');
+  });
+
+  test('a leak is found at the end, with its holder', () => {
+    const leak: Task = function* leak(s) {
+      const { k, mm, vpn } = place(s);
+      yield* pause(k);
+      folioGet(k, ptepGet(k, ptepOf(k, mm, vpn)) >>> 11, Holder.Migrate);
+    };
+    const [first] = found({ ...base(), tasks: { leak } });
+    expect(first.title).toBe('migration holds N references by the ledger, counted N in page N');
+    expect(first.finding.detail).toContain('migration (last by task');
+  });
+});
+
+describe('use after free', () => {
+  test('an entry of a free table, a lock of a free folio', () => {
+    const table: Task = function* table(s) {
+      const { k, mm, vpn } = place(s);
+      const ptep = ptepOf(k, mm, vpn);
+      k.tables.release(k.tables.tableOf(ptep));
+      yield* pause(k);
+      setPte(k, ptep, PTE_WRITE);
+    };
+    expect(titles(scenario({ table }))).toContain(
+      'an entry of a free page table is written in setPte',
+    );
+    const folio: Task = function* folio(s) {
+      const { k } = place(s);
+      const page = folioAlloc(k, 0);
+      yield* folioPut(k, page, Holder.Alloc);
+      k.folioTryLock(page);
+    };
+    expect(titles(scenario({ folio }))).toContain('a free folio is locked in folio');
+  });
+});
+
+describe('progress', () => {
+  test('a deadlock says which functions wait for what, and who holds what', () => {
+    const take = (turned: boolean): Task =>
+      function* take(s) {
+        const { k } = place(s);
+        const both = [s.system.mirrors[0].mutex, s.system.mirrors[0].device.devmemLock];
+        if (turned) both.reverse();
+        for (const lock of both) {
+          if (k.stepping) yield k.acquire(lock);
+          k.lock(lock);
+        }
+        for (const lock of both.reverse()) {
+          if (k.stepping) yield k.release(lock);
+          k.unlock(lock);
+        }
+      };
+    const scene = scenario({ one: take(false), other: take(true) });
+    const x = new Execution(scene as Scenario);
+    x.reset();
+    x.take(0, false);
+    x.take(1, false);
+    expect(x.enabled()).toBe(0);
+    x.deadlock();
+    expect(x.finding).toMatchObject({
+      invariant: 'deadlock',
+      title: 'take waits for memory of device; take waits for mirror of device',
+    });
+    expect(x.finding?.detail).toMatch(
+      /one: take, holds mirror of device; other: take, holds memory/,
+    );
+  });
+
+  test('a lock that the task holds', () => {
+    const again: Task = function* again(s) {
+      const { k, mm } = place(s);
+      for (let i = 0; i < 2; i++) {
+        if (k.stepping) yield k.acquire(mm.mmapLock);
+        k.lock(mm.mmapLock);
+      }
+    };
+    expect(titles(scenario({ again }))).toEqual([
+      'again waits for mmap_lock of address space, which it holds',
+    ]);
+  });
+
+  test('a livelock says what goes on without end', () => {
+    const spin: Task = function* spin(s) {
+      for (;;) yield* pause(place(s).k);
+    };
+    const strategy = () => new RandomWalk({ seed: 1 });
+    const scene = scenario({ spin, read }) as Scenario;
+    const [first] = check(scene, { strategy, schedules: 1, maxSteps: 500 }).found;
+    expect(first.title).toBe('without end: spin');
+  });
+});
