@@ -153,10 +153,12 @@ export class CountingLedger implements ReferenceLedger {
     return total;
   }
 
-  *folios(): Iterable<number> {
+  folios(): number[] {
+    const held: number[] = [];
     for (let folio = 0; folio * SLOTS < this.counts.length; folio++) {
-      if (this.total(folio) > 0) yield folio;
+      if (this.total(folio) > 0) held.push(folio);
     }
+    return held;
   }
 
   describe(folio: number): string {
