@@ -2,9 +2,20 @@ import {
   MIGRATE_VMA_SELECT_COMPOUND,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
 } from '../src/hmm/migrate-args.ts';
-import { prepareAndGiveUp, SMALL, withTasks } from './lib/tasks.ts';
+import type { Kernel$ } from '../src/machine/index.ts';
+import { folioPut, pageFolio } from '../src/mm/folio.ts';
+import { gupFast } from '../src/mm/gup.ts';
+import { Holder } from '../src/mm/index.ts';
+import { type Body, prepareAndGiveUp, SMALL, withTasks } from './lib/tasks.ts';
 
 const ALL = { buf: 0, page: 0, pages: 4 };
+
+/** Takes a reference on a page of the child without locks, for a moment. */
+const reference: Body = function* reference({ kernel, processes }): Kernel$<void> {
+  const { mm } = processes[1] as NonNullable<(typeof processes)[1]>;
+  const page = yield* gupFast(kernel, mm, kernel.geometry.vpnOf(0, 3), false);
+  if (page >= 0) yield* folioPut(kernel, pageFolio(kernel, page), Holder.Pin);
+};
 
 export default withTasks(
   {
@@ -17,15 +28,10 @@ export default withTasks(
       { op: 'migrate_to_dev', dev: 0, ...ALL },
       { op: 'fork', child: 1 },
     ],
-    tasks: {
-      child: [{ op: 'munmap', proc: 1, buf: 0, page: 0, pages: 1 }],
-      pin: [
-        { op: 'pin', id: 0, proc: 1, buf: 0, page: 3 },
-        { op: 'unpin', id: 0, proc: 1 },
-      ],
-    },
+    tasks: { child: [{ op: 'munmap', proc: 1, buf: 0, page: 0, pages: 1 }] },
   },
   {
+    reference,
     device: prepareAndGiveUp(
       0,
       4,
@@ -33,4 +39,5 @@ export default withTasks(
       MIGRATE_VMA_SELECT_DEVICE_PRIVATE | MIGRATE_VMA_SELECT_COMPOUND,
     ),
   },
+  { order: ['device', 'child', 'reference'] },
 );

@@ -56,14 +56,19 @@ function tries(entry: BugEntry): Try[] {
     share,
     make: (tasks) => new Exhaustive(tasks, { faults }),
   });
+  const bounded: Try = {
+    name: 'two preemptions',
+    share: 0.5,
+    make: (tasks) => new Exhaustive(tasks, { faults, preemptions: 2 }),
+  };
   const byTurns: Try = { name: 'turns', share: 0.3, make: () => new Turns({ seed: SEED, faults }) };
-  const pct: Try = { name: 'pct', share: 0.4, make: () => new Pct({ seed: SEED, faults }) };
+  const pct: Try = { name: 'pct', share: 0.5, make: () => new Pct({ seed: SEED, faults }) };
   const random: Try = {
     name: 'random',
     share: 1,
     make: () => new RandomWalk({ seed: SEED, faults }),
   };
-  return turns ? [byTurns, exhaustive(0.3), pct, random] : [exhaustive(0.4), pct, random];
+  return turns ? [byTurns, exhaustive(0.3), pct, random] : [exhaustive(0.3), bounded, pct, random];
 }
 
 /** Of the time of a search: what shrinking may take. */

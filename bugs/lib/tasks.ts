@@ -22,6 +22,8 @@ export const SMALL = { pmdOrder: 2, pageBytes: 16 };
 export interface Extras {
   /** After the program's own setup, in a straight line. */
   prepare?: (system: System) => void;
+  /** The tasks, in the order in which an exhaustive search begins them. */
+  order?: string[];
   /** When every task has ended; after the usual checks. */
   check?: (system: System) => Broken[];
 }
@@ -33,16 +35,18 @@ export interface Extras {
 export function withTasks(
   program: object,
   bodies: Record<string, Body>,
-  { prepare, check }: Extras = {},
+  { prepare, order, check }: Extras = {},
 ): Scenario<ProgramState> {
   const scenario = programScenario(parseConcurrentProgram(program));
-  const tasks = Object.entries(bodies).map(([name, body]) => [
+  const own = Object.entries(bodies).map(([name, body]) => [
     name,
     ({ system }: ProgramState) => body(system),
   ]);
+  const tasks = { ...scenario.tasks, ...Object.fromEntries(own) };
+  const names = order ?? Object.keys(tasks);
   return {
     ...scenario,
-    tasks: { ...scenario.tasks, ...Object.fromEntries(tasks) },
+    tasks: Object.fromEntries(names.map((name) => [name, tasks[name]])),
     setup(options): ProgramState {
       const state = scenario.setup(options);
       prepare?.(state.system);

@@ -384,7 +384,10 @@ export function* migrateToSystem(
  */
 export function* devmemFault(k: Kernel, device: DmirrorDevice, vmf: VmFault): Kernel$<number> {
   const folio = pageFolio(k, vmf.page);
-  const dmirror = device.opened[k.pages.private[folio]] as Dmirror;
+  if (k.pages.isFree(vmf.page))
+    k.throwBug('use after free', 'a device page that is free is faulted');
+  const dmirror = device.opened[k.pages.private[folio]];
+  if (!dmirror) k.throwBug('use after free', 'a device page names a device file that is closed');
   const order = vmf.pte >= 0 ? 0 : folioOrder(k, folio);
   const pages = 1 << order;
   const args = migrateVmaArgs(pages, device);
