@@ -89,8 +89,16 @@ export function* migrateAllocAndCopy(
   const huge = k.geometry.ptrsPerPte;
   const count = args.end - args.start;
   // a hole reads as zeros until it is populated and mapped
-  const migrates = (i: number): boolean =>
+  const present = (i: number): boolean =>
     (src[i] & MIGRATE_PFN_MIGRATE) !== 0 && migratePfnToPfn(src[i]) >= 0;
+  // the first entry of a huge page speaks for all
+  let hugeEnd = 0;
+  const migrates = (i: number): boolean => {
+    if (i < hugeEnd) return true;
+    if (!present(i)) return false;
+    if (src[i] & MIGRATE_PFN_COMPOUND) hugeEnd = i + huge;
+    return true;
+  };
   const entries = yield* leaveRam(k, dmirror, args.start, count, migrates, own);
   for (let i = 0; i < count; ) {
     if (!(src[i] & MIGRATE_PFN_MIGRATE)) {

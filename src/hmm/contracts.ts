@@ -9,7 +9,9 @@ import { isMigration, softleafToPfn } from '../mm/leafops.ts';
 import { leavesOf } from '../mm/leaves.ts';
 import type { MigrateVma } from './migrate-args.ts';
 import {
+  HMM_PFN_COMPOUND,
   HMM_PFN_ERROR,
+  HMM_PFN_INOUT_FLAGS,
   HMM_PFN_MIGRATE,
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_WRITE,
@@ -42,13 +44,26 @@ function missing(k: Kernel, need: number, entry: number): string | null {
 
 /** A range walk that succeeded gave what was asked for. */
 export function checkRangeFault(k: Kernel, range: HmmRange, requests: Pfns): void {
-  for (let i = 0; i < requests.length; i++) {
+  const huge = k.geometry.ptrsPerPte;
+  for (let i = 0; i < requests.length; ) {
+    const entry = range.hmmPfns[i];
     const need = (requests[i] & range.pfnFlagsMask) | range.defaultFlags;
-    const wrong = missing(k, need, range.hmmPfns[i]);
+    const wrong = missing(k, need, entry);
     if (wrong !== null) {
       k.report('contract', `a range fault succeeds ${wrong}`);
       return;
     }
+    if (requests[i] & HMM_PFN_INOUT_FLAGS & ~entry) {
+      k.report('contract', 'a range fault loses a flag that the caller keeps with a page');
+      return;
+    }
+    const given = entry & HMM_PFN_MIGRATE && entry & HMM_PFN_VALID ? hmmPfnToPfn(entry) : -1;
+    if (given >= 0 && (k.isZero(given) || k.isHugeZero(given))) {
+      k.report('contract', 'a range fault gives a hole that is to be populated as a page');
+      return;
+    }
+    // the first entry of a huge page speaks for all
+    i += entry & HMM_PFN_MIGRATE && entry & HMM_PFN_COMPOUND ? huge : 1;
   }
 }
 
