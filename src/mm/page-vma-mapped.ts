@@ -7,6 +7,7 @@ import type { Lock } from '../machine/lock.ts';
 import { ptePfn, ptePresent } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import { folioPages, folioTestAnon } from './folio.ts';
+import { thpVmaSuitableOrder } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { isDeviceExclusive, isDevicePrivate, isMigration, softleafToPfn } from './leafops.ts';
 import {
@@ -101,10 +102,16 @@ function worthLocking(pvmw: MappedWalk, pte: number): boolean {
   return isDevicePrivate(pte) || isDeviceExclusive(pte);
 }
 
+/** Whether a huge mapping of the folio could be at the walk's place. */
+function mayBeHuge(k: Kernel, pvmw: MappedWalk): boolean {
+  return pvmw.pages >= k.geometry.ptrsPerPte && thpVmaSuitableOrder(k, pvmw.vma, pvmw.vpn);
+}
+
 /**
  * Finds the next entry that maps the folio in the area, and returns with its table locked.
  *
- * Mirrors: mm/page_vma_mapped.c page_vma_mapped_walk(), map_pte()
+ * Mirrors: mm/page_vma_mapped.c page_vma_mapped_walk(), map_pte(),
+ *   mm/internal.h sync_with_folio_pmd_zap()
  * faithful
  */
 export function* pageVmaMappedWalk(k: Kernel, pvmw: MappedWalk): Kernel$<boolean> {
@@ -150,6 +157,13 @@ export function* pageVmaMappedWalk(k: Kernel, pvmw: MappedWalk): Kernel$<boolean
         if (k.stepping) yield k.release(pvmw.ptl);
         k.unlock(pvmw.ptl);
         pvmw.ptl = null;
+      } else if (!pmdPresent(pmd) && pvmw.flags & PVMW_SYNC && mayBeHuge(k, pvmw)) {
+        // somebody may be taking a huge mapping away, and not be done with its folio
+        const ptl = ptlOf(k, pvmw.pmd);
+        if (k.stepping) yield k.acquire(ptl);
+        k.lock(ptl);
+        if (k.stepping) yield k.release(ptl);
+        k.unlock(ptl);
       }
       if (!pmdPresent(pmd)) {
         pvmw.pmd = -1;
