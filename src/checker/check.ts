@@ -70,10 +70,8 @@ export function runSchedule(
   x.reset();
   while (x.finding === null) {
     const enabled = x.enabled();
-    if (enabled === 0) {
-      if (!x.ended) x.deadlock();
-      break;
-    }
+    // all have ended, or nobody can go on: finish() says which
+    if (enabled === 0) break;
     const choice = strategy.choose(x, enabled);
     if (choice === STOP) return { choices, preemptions, complete: false };
     choices.push(choice);

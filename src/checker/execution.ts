@@ -214,8 +214,12 @@ export class Execution<S extends object = object> {
     return stack;
   }
 
-  /** When every task has ended: the scenario's own checks. */
+  /** When nobody can go on: all have ended, and the scenario checks; or it is a deadlock. */
   finish(): void {
+    if (!this.ended) {
+      this.deadlock();
+      return;
+    }
     this.alone((state) => this.scenario.check?.(state) ?? []);
     if (this.finding === null && this.watch?.data) {
       this.watch.data.checkAll();

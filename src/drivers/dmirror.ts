@@ -20,7 +20,7 @@ import type { Lock } from '../machine/lock.ts';
 import { ptePresent } from '../machine/pte.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
 import type { Task } from '../machine/task.ts';
-import { folioIsDevicePrivate, folioPut, pageFolio } from '../mm/folio.ts';
+import { folioIsDevicePrivate, folioMapcount, folioPut, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { isDeviceExclusive, softleafToPfn } from '../mm/leafops.ts';
 import { Holder } from '../mm/ledger.ts';
@@ -237,6 +237,14 @@ export function* openDmirror(k: Kernel, device: DmirrorDevice, mm: Mm): Kernel$<
   return dmirror;
 }
 
+/** The step that waits until nobody is about to bring a folio back. */
+function idleStep(k: Kernel, folio: number): Step {
+  const idle = () => k.pages.refcount[folio] <= folioMapcount(k, folio);
+  const ready = () => k.pages.isFree(folio) || (!k.folioLocked(folio) && idle());
+  const step = k.waitFor(Space.FolioLock, folio, ready, Role.AcquireShared);
+  return step.and(Space.Folio, folio, Role.Read);
+}
+
 /** Evictions after which a page counts as one that will never leave. */
 const MAX_ROUNDS = 1000;
 
@@ -264,9 +272,7 @@ export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
   let rounds = 0;
   for (let left = pageLeft(k, dmirror); left >= 0; left = pageLeft(k, dmirror)) {
     if (++rounds > MAX_ROUNDS) k.throwBug('livelock', 'a device page cannot be evicted');
-    const folio = pageFolio(k, left);
-    const ready = () => k.pages.isFree(folio) || !k.folioLocked(folio);
-    if (k.stepping) yield k.waitFor(Space.FolioLock, folio, ready, Role.AcquireShared);
+    if (k.stepping) yield idleStep(k, pageFolio(k, left));
     for (const chunk of dmirror.device.chunks) yield* evictChunk(k, dmirror.device, chunk);
   }
   dmirror.pt.clear();

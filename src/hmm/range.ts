@@ -324,7 +324,7 @@ function isDone(k: Kernel, walk: HmmVmaWalk, vpn: number): boolean {
   if (isPrepared(k, walk, vpn)) return true;
   const { range, requests } = walk;
   const at = vpn - range.start;
-  if (vpn >= walk.done || range.hmmPfns[at] & HMM_PFN_VALID) return false;
+  if (vpn >= walk.done || range.hmmPfns[at] & HMM_PFN_VALID || walk.again.has(vpn)) return false;
   const request = ((requests?.[at] ?? 0) & range.pfnFlagsMask) | range.defaultFlags;
   return !(request & HMM_PFN_REQ_FAULT);
 }
@@ -581,8 +581,10 @@ function* refresh(k: Kernel, walk: HmmVmaWalk, notifier: IntervalNotifier): Kern
   yield* closeNotify(k, walk);
   range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
   const pfns = range.hmmPfns;
+  for (const vpn of [...walk.again]) if (vpn < walk.last) walk.again.delete(vpn);
   for (let vpn = walk.last - 1; vpn >= range.start; vpn--) {
     if (isDone(k, walk, vpn)) continue;
+    walk.again.add(vpn);
     const at = vpn - range.start;
     pfns[at] = walk.requests ? walk.requests[at] : pfns[at] & HMM_PFN_INOUT_FLAGS;
     walk.last = vpn;

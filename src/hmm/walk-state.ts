@@ -81,6 +81,8 @@ export class HmmVmaWalk {
   pmdLocked = false;
   /** Pages below were prepared or looked at by an earlier round. */
   done: number;
+  /** Pages below `done` that an invalidation makes the walk look at again. */
+  readonly again = new Set<number>();
   /** What was asked of each page, if that differs from page to page. */
   readonly requests: Pfns | null;
   /** A present entry was replaced: flush before the table is unlocked. */

@@ -191,7 +191,7 @@ describe('of programs', () => {
         ...EVERY,
         walk,
         strategy: (n) => new Exhaustive(n),
-        schedules: 4000,
+        schedules: 9000,
       });
       const bounded = check(scenario, {
         ...EVERY,

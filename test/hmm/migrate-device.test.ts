@@ -231,7 +231,7 @@ describe.each(WAYS)('a page that somebody holds, walk %s, %s', (walk, _how, run)
 
   it('off the LRU lists is mapped again', () => {
     const b = bench();
-    lruAddDrainAll(b.k);
+    runToEnd(b.k, lruAddDrainAll(b.k));
     const was = entry(b, 1).get();
     const page = leafPfn(was);
     expect(folioIsolateLru(b.k, page)).toBe(true);

@@ -104,8 +104,8 @@ describe('parseProgram', () => {
     expect(mistake({ name: 'a\nb', ops: [{ op: 'x\ny' }] }).message).not.toContain('\n');
   });
 
-  it('says that concurrent programs do not run yet', () => {
-    expect(mistake({ name: 'p', tasks: { a: [] } }).message).toMatch(/concurrent/);
+  it('says which command takes a concurrent program', () => {
+    expect(mistake({ name: 'p', tasks: { a: [] } }).message).toMatch(/softleaf check/);
   });
 
   it('accepts each operation with the smallest value of each field', () => {
