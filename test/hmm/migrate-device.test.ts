@@ -240,7 +240,7 @@ describe.each(WAYS)('a page that somebody holds, walk %s, %s', (walk, _how, run)
     expect(entry(b, 1).get()).toBe(was);
     expect(b.k.pages.refcount[page]).toBe(2);
     run(b.k, giveUp(b, m));
-    folioPutbackLru(b.k, page);
+    runToEnd(b.k, folioPutbackLru(b.k, page));
     expect(b.end()).toEqual([]);
   });
 
