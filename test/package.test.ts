@@ -30,7 +30,15 @@ beforeAll(() => {
   const source = join(dir, 'source');
   const configs = ['package.json', 'tsconfig.json', 'tsconfig.build.json'];
   const documents = ['LICENSE', 'README.md', 'CHANGELOG.md'];
-  for (const name of ['src', 'scripts', 'corpus', 'examples', ...configs, ...documents])
+  for (const name of [
+    'src',
+    'scripts',
+    'corpus',
+    'examples',
+    'scenarios',
+    ...configs,
+    ...documents,
+  ])
     cpSync(join(root, name), join(source, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(source, 'node_modules'));
   const build = run('npm', ['run', '--silent', 'build'], source);

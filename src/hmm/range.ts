@@ -554,6 +554,7 @@ function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
       }
     }
     let ret = yield* handleMmFault(k, vma, vpn, flags);
+    /* v8 ignore next -- @preserve: a fault keeps mmap_lock unless it is told that it need not */
     if (k.warn((ret & VM_FAULT_RETRY) !== 0, 'a fault gives mmap_lock up that must keep it')) {
       return HMM_FAULT_UNLOCKED;
     }

@@ -12,7 +12,17 @@ import { DPT_WRITE } from '../../src/drivers/device-table.ts';
 import { deviceRange } from '../../src/drivers/dmirror.ts';
 import { behind, checkNoEntryLeft, checkRangeFault, checkSetup } from '../../src/hmm/contracts.ts';
 import { type MigrateVma, migrateVmaArgs } from '../../src/hmm/migrate-args.ts';
-import { HMM_PFN_REQ_FAULT, HMM_PFN_REQ_WRITE, HMM_PFN_VALID } from '../../src/hmm/pfn.ts';
+import {
+  HMM_PFN_COMPOUND,
+  HMM_PFN_DMA_MAPPED,
+  HMM_PFN_ERROR,
+  HMM_PFN_MIGRATE,
+  HMM_PFN_REQ_FAULT,
+  HMM_PFN_REQ_WRITE,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  hmmPfn,
+} from '../../src/hmm/pfn.ts';
 import type { HmmRange } from '../../src/hmm/walk-state.ts';
 import {
   type Kernel$,
@@ -580,6 +590,63 @@ describe('contracts', () => {
     };
     expect(titles(scenario({ weak }))).toEqual([
       'a range fault succeeds without the write access that was asked for in checkRangeFault',
+    ]);
+  });
+
+  test('a range fault that loses a flag of the caller, or takes a hole for a page', () => {
+    const loses: Task = function* loses(s) {
+      const { k } = place(s);
+      yield* pause(k);
+      const asked = range(s, false);
+      asked.hmmPfns[0] = HMM_PFN_VALID;
+      checkRangeFault(k, asked, new Int32Array([HMM_PFN_DMA_MAPPED]));
+    };
+    expect(titles(scenario({ loses }))).toEqual([
+      'a range fault loses a flag that the caller keeps with a page in checkRangeFault',
+    ]);
+    const hole: Task = function* hole(s) {
+      const { k } = place(s);
+      yield* pause(k);
+      const asked = range(s, false);
+      asked.hmmPfns[0] = hmmPfn(k.zeroPfn, HMM_PFN_VALID | HMM_PFN_MIGRATE);
+      checkRangeFault(k, asked, new Int32Array(1));
+    };
+    expect(titles(scenario({ hole }))).toEqual([
+      'a range fault gives a hole that is to be populated as a page in checkRangeFault',
+    ]);
+  });
+
+  test('a range fault that gives what was asked for', () => {
+    const gives: Task = function* gives(s) {
+      const { k } = place(s);
+      yield* pause(k);
+      const asked = range(s, true);
+      const free = new Int32Array(1);
+      for (const entry of [HMM_PFN_MIGRATE, HMM_PFN_VALID | HMM_PFN_WRITE]) {
+        asked.hmmPfns[0] = entry;
+        checkRangeFault(k, asked, free);
+      }
+      // nothing is asked for
+      asked.defaultFlags = 0;
+      asked.hmmPfns[0] = 0;
+      checkRangeFault(k, asked, free);
+      // a huge page that is to be migrated: its first entry speaks for all
+      asked.defaultFlags = HMM_PFN_REQ_FAULT;
+      const pages = k.geometry.ptrsPerPte;
+      const whole = { ...asked, hmmPfns: new Int32Array(pages) };
+      whole.hmmPfns[0] = HMM_PFN_MIGRATE | HMM_PFN_COMPOUND;
+      checkRangeFault(k, whole, new Int32Array(pages));
+    };
+    expect(titles(scenario({ gives }))).toEqual([]);
+    const error: Task = function* error(s) {
+      const { k } = place(s);
+      yield* pause(k);
+      const asked = range(s, false);
+      asked.hmmPfns[0] = HMM_PFN_ERROR;
+      checkRangeFault(k, asked, new Int32Array(1));
+    };
+    expect(titles(scenario({ error }))).toEqual([
+      'a range fault succeeds with an error at a page in checkRangeFault',
     ]);
   });
 

@@ -84,3 +84,14 @@ describe('fault_migrate_to_dev, several chunks', () => {
     }
   });
 });
+
+it('a page of a file for which there is no memory: the fault fails, and nothing is left behind', () => {
+  const bench = new Bench({ walk: 'unified' });
+  const range = { buf: 0, page: 0, pages: 1 };
+  bench.all({ op: 'mmap', ...range, prot: 'rw', kind: 'file-private' });
+  bench.k.failAllocations = 1;
+  const { ret } = bench.do({ op: 'fault_migrate_to_dev', dev: 0, ...range, write: 1 });
+  expect(ret).toBe('ENOMEM');
+  expect(bench.k.failAllocations).toBe(0);
+  expect(bench.end()).toEqual([]);
+});

@@ -1,5 +1,6 @@
 /** The range walk where huge pages are mapped, or large folios by base entries. */
 import { describe, expect, it } from 'vitest';
+import { checkRangeFault } from '../../src/hmm/contracts.ts';
 import {
   HMM_PFN_COMPOUND,
   HMM_PFN_ERROR,
@@ -14,9 +15,11 @@ import {
   MIGRATE_VMA_SELECT_COMPOUND,
   MIGRATE_VMA_SELECT_SYSTEM,
   type MigrateVma,
+  migrateHmmRangeSetup,
   migrateVmaSetup,
 } from '../../src/hmm/index.ts';
-import { EBUSY, EFAULT, KernelBug, runToEnd, StepKind } from '../../src/machine/index.ts';
+import { hmmPfn } from '../../src/hmm/pfn.ts';
+import { EBUSY, EFAULT, ENOMEM, KernelBug, runToEnd, StepKind } from '../../src/machine/index.ts';
 import type { Walk } from '../../src/mm/index.ts';
 import { isDevicePrivate, isMigration } from '../../src/mm/leafops.ts';
 import { leafPfn } from '../../src/mm/leaves.ts';
@@ -382,4 +385,64 @@ describe.each(RUNS)('a walk that comes by what it prepared itself, %s', (_how, r
     for (const page of pages) expect(b.k.pages.isFree(page)).toBe(true);
     expect(b.end()).toEqual([]);
   });
+});
+
+describe.each(RUNS)('a migrating walk of a file, %s', (_how, run) => {
+  /** Page 0 is there, but must be made writable again; page 1 is missing. */
+  const fileRange = (b: Bench): HmmRange => {
+    const file = { buf: 1, page: 0, pages: 1 };
+    b.all(
+      { op: 'mmap', ...file, pages: HUGE, prot: 'rw', kind: 'file-private' },
+      { op: 'cpu_write', ...file, tag: 7 },
+      { op: 'fork', child: 1 },
+      { op: 'munmap', proc: 1, ...file, pages: HUGE },
+    );
+    const r = migratingRange(b, 0, 2, { defaultFlags: WRITE });
+    r.start = b.vpn(1, 0);
+    r.end = r.start + 2;
+    return r;
+  };
+
+  it('reads a missing page before it writes it', () => {
+    const b = hugeBench('unified');
+    const r = fileRange(b);
+    expect(run(b.k, rangeFault(b, r))).toBe(0);
+    expect(flagsOf(r).map((flags) => flags & VW)).toEqual([VW, VW]);
+    run(
+      b.k,
+      underMmapLock(b, function* () {
+        yield* migrateHmmRangeSetup(b.k, r);
+        yield* giveUp(b, r.migrate as MigrateVma);
+      }),
+    );
+    expect(b.end()).toEqual([]);
+  });
+
+  it('fails where there is no memory for the page', () => {
+    const b = hugeBench('unified');
+    const r = fileRange(b);
+    b.k.failAllocations = 1;
+    expect(run(b.k, rangeFault(b, r))).toBe(-ENOMEM);
+    expect(b.k.failAllocations).toBe(0);
+    run(
+      b.k,
+      underMmapLock(b, function* () {
+        yield* migrateHmmRangeSetup(b.k, r);
+        yield* giveUp(b, r.migrate as MigrateVma);
+      }),
+    );
+    expect(b.end()).toEqual([]);
+  });
+});
+
+it('the contract of a range walk lets the device’s own pages be read-only, as 7.3.4 does', () => {
+  const b = hugeBench('unified', written(0, HUGE), toDevice(0));
+  const r = range(b, 0, 1, { defaultFlags: WRITE });
+  r.hmmPfns[0] = hmmPfn(hugeFolio(b), V);
+  checkRangeFault(b.k, r, new Int32Array(1));
+  expect(b.k.findings).toEqual([]);
+  r.hmmPfns[0] = hmmPfn(b.k.zeroPfn, V);
+  checkRangeFault(b.k, r, new Int32Array(1));
+  expect(b.k.findings.splice(0)).toHaveLength(1);
+  expect(b.end()).toEqual([]);
 });
