@@ -325,7 +325,8 @@ function isDone(k: Kernel, walk: HmmVmaWalk, vpn: number): boolean {
   const { range, requests } = walk;
   const at = vpn - range.start;
   if (vpn >= walk.done || range.hmmPfns[at] & HMM_PFN_VALID || walk.again.has(vpn)) return false;
-  const request = ((requests?.[at] ?? 0) & range.pfnFlagsMask) | range.defaultFlags;
+  // without requests of single pages the mask is empty
+  const request = ((requests?.[at] as number) & range.pfnFlagsMask) | range.defaultFlags;
   return !(request & HMM_PFN_REQ_FAULT);
 }
 
@@ -542,6 +543,7 @@ function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
   let reading = false;
   for (let vpn = walk.faultStart; vpn < walk.end; vpn++) {
     let again = false;
+    let read = 0;
     if (write && readsFirst(walk.range, vpn)) {
       const { missing, away, unread } = yield* whereabouts(k, walk, vpn);
       if (units && (vpn - units.readFrom) % units.pages === 0) reading = false;
@@ -549,11 +551,10 @@ function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
       again = away && reading;
       if (missing && !vmaIsAnonymous(vma)) {
         // a read maps what else of the file is at hand around the page, a write does not
-        const read = yield* handleMmFault(k, vma, vpn, FAULT_FLAG_REMOTE);
-        if (read & VM_FAULT_ERROR) return vmFaultToErrno(read);
+        read = yield* handleMmFault(k, vma, vpn, FAULT_FLAG_REMOTE);
       }
     }
-    let ret = yield* handleMmFault(k, vma, vpn, flags);
+    let ret = read & VM_FAULT_ERROR || (yield* handleMmFault(k, vma, vpn, flags));
     /* v8 ignore next -- @preserve: a fault keeps mmap_lock unless it is told that it need not */
     if (k.warn((ret & VM_FAULT_RETRY) !== 0, 'a fault gives mmap_lock up that must keep it')) {
       return HMM_FAULT_UNLOCKED;
@@ -582,7 +583,8 @@ function* refresh(k: Kernel, walk: HmmVmaWalk, notifier: IntervalNotifier): Kern
   yield* closeNotify(k, walk);
   range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
   const pfns = range.hmmPfns;
-  for (const vpn of [...walk.again]) if (vpn < walk.last) walk.again.delete(vpn);
+  const visited = [...walk.again].filter((vpn) => vpn < walk.last);
+  for (const vpn of visited) walk.again.delete(vpn);
   for (let vpn = walk.last - 1; vpn >= range.start; vpn--) {
     if (isDone(k, walk, vpn)) continue;
     walk.again.add(vpn);
