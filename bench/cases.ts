@@ -33,7 +33,9 @@ export function presentPages(pages: number, effort: Effort) {
       bench.run(migrateToSystem(bench.k, bench.mirror, start, start + pages));
     };
     bench.touch(start, pages);
-    return { to: { run: () => void bench.run(bench.migrate(start, pages)) }, back: { run: back } };
+    const to = () => void bench.run(bench.migrate(start, pages));
+    // whichever way the jobs come: the pages are where they are taken from
+    return { to: { prepare: back, run: to }, back: { prepare: to, run: back } };
   };
   const unified = migrations('unified');
   const collect = migrations('collect');
