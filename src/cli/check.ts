@@ -186,6 +186,11 @@ function coverageText({ verdict, coverage: c }: CheckReport): string {
   ].join('\n');
 }
 
+/** Characters of a report's line. */
+function widthOf({ stdout }: Terminal): number {
+  return Math.max(80, Math.min(stdout.columns ?? 120, 200));
+}
+
 /** The line that replays a finding. */
 function replayLine(finding: ReportedFinding, file: string): string {
   return `softleaf check ${file} --walk ${finding.walk} --replay ${finding.schedule}`;
@@ -199,7 +204,6 @@ function showFinding(
 ): void {
   const paint = painter(terminal.stdout, terminal.env);
   const { stdout } = terminal;
-  const width = Math.max(80, Math.min(stdout.columns ?? 120, 200));
   stdout.write(`${paint('red', printable(finding.title))}\n`);
   stdout.write(
     printable(
@@ -207,7 +211,7 @@ function showFinding(
         `${finding.steps} steps that matter of ${finding.length}\n`,
     ),
   );
-  stdout.write(printable(reportText(finding.report, width)));
+  stdout.write(printable(reportText(finding.report, widthOf(terminal))));
   if (finding.shrunk && verbose) {
     stdout.write(printable(`  program  ${JSON.stringify(finding.shrunk.program)}\n`));
     stdout.write(`  schedule ${finding.shrunk.schedule}\n`);
@@ -245,8 +249,7 @@ async function replayCommand(
         const say = { verdict: 'findings', scenario: name, steps, finding, report: told };
         terminal.stdout.write(`${JSON.stringify(say)}\n`);
       } else {
-        const width = Math.max(80, Math.min(terminal.stdout.columns ?? 120, 200));
-        terminal.stdout.write(printable(reportText(told, width)));
+        terminal.stdout.write(printable(reportText(told, widthOf(terminal))));
       }
       return ExitCode.finding;
     } catch (error) {
