@@ -1,5 +1,6 @@
 /** Trying schedules of one scenario, and what came of it. */
 import type { Finding } from '../machine/index.ts';
+import type { CoverageData } from './coverage.ts';
 import { Execution, plain } from './execution.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { digestOf, Replay, type Run } from './schedule.ts';
@@ -45,6 +46,8 @@ export interface CheckResult {
   /** Where the search stands, where it is not complete. */
   at?: unknown;
   bounds: string[];
+  /** What was come across, where that was asked for. */
+  coverage?: CoverageData;
 }
 
 /** The name of a finding. */
@@ -139,6 +142,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
   }
   result.bounds = strategy.bounds();
   if (!result.complete) result.at = strategy.save?.();
+  if (x.coverage) result.coverage = x.coverage.data();
   return result;
 }
 

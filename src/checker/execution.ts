@@ -14,6 +14,7 @@ import {
   Task,
 } from '../machine/index.ts';
 import type { Broken, Kernel } from '../mm/index.ts';
+import { Coverage } from './coverage.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { Watch } from './watch.ts';
 
@@ -38,6 +39,8 @@ export class Execution<S extends object = object> {
   finding: Finding | null = null;
   /** Who looks at what the tasks do; null: nobody. */
   readonly watch: Watch | null;
+  /** Who notes what is come across; null: nobody. */
+  readonly coverage: Coverage | null = null;
   private readonly saved: Snapshot<S>;
 
   /** @throws Error when the scenario has no task, or too many */
@@ -53,6 +56,11 @@ export class Execution<S extends object = object> {
     this.saved = snapshot(this.state);
     const watched = options.watch ?? true;
     this.watch = watched ? new Watch(this.kernel, scenario.tellsData ?? false) : null;
+    if (this.watch && options.coverage) {
+      this.coverage = new Coverage(this.kernel, this.names.length);
+      this.watch.coverage = this.coverage;
+      this.coverage.begin();
+    }
   }
 
   get kernel(): Kernel {
@@ -68,6 +76,7 @@ export class Execution<S extends object = object> {
     if (this.watch) {
       this.watch.reset();
       this.watch.attach();
+      this.coverage?.reset();
     }
     this.running = this.names.map((name, i) => {
       const task = new Task(2 + i, name, Math.min(i, k.tlbs.length - 1));
@@ -107,6 +116,8 @@ export class Execution<S extends object = object> {
     const k = this.kernel;
     k.steps = this.steps;
     if (fail) k.failAllocations = 1;
+    const { task: taker } = this.running[task];
+    this.coverage?.step(task, taker.doing, taker.pending);
     this.resume(task);
     if (fail) k.failAllocations = 0;
   }

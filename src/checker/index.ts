@@ -16,6 +16,12 @@ export {
   runSchedule,
   titleOf,
 } from './check.ts';
+export {
+  type CoverageData,
+  type CoverageSummary,
+  placesThatRun,
+  summarizeCoverage,
+} from './coverage.ts';
 export { type Change, DataOracle, type Pending } from './data.ts';
 export { Execution, MAX_TASKS } from './execution.ts';
 export { Exhaustive, type ExhaustiveOptions } from './exhaustive.ts';

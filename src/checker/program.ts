@@ -76,7 +76,8 @@ function begin(system: System, op: Op, data: DataOracle | null): Pending | null 
 
 /** Performs an operation, and tells whoever looks at the data when it begins and when it ends. */
 function* performWatched(system: System, op: Op): Kernel$<Result> {
-  const { monitor } = system.kernel;
+  const { monitor, current } = system.kernel;
+  current.doing = op.op;
   const data = monitor instanceof Watch ? monitor.data : null;
   const pending = begin(system, op, data);
   const result = yield* perform(system, op);

@@ -14,6 +14,8 @@ export interface SetupOptions {
   ledger?: boolean;
   /** Look at what tasks do while they do it. Default: yes. */
   watch?: boolean;
+  /** Note what is come across. Default: no. */
+  coverage?: boolean;
 }
 
 /** What a task does. (A method, so that a scenario of any state is a scenario.) */

@@ -4,6 +4,7 @@
  */
 import type { ConcurrentProgram, Walk } from '../program/index.ts';
 import { type CheckResult, check, type Found } from './check.ts';
+import type { CoverageData } from './coverage.ts';
 import { Exhaustive } from './exhaustive.ts';
 import { fingerprint } from './fingerprint.ts';
 import { programScenario } from './program.ts';
@@ -72,6 +73,7 @@ export interface JobResult {
   complete: boolean;
   bounds: string[];
   findings: ReportedFinding[];
+  coverage: CoverageData;
   /** Where the search stands, where it is not complete. */
   at?: unknown;
 }
@@ -161,6 +163,7 @@ export function runJob(
     schedules: plan.schedules,
     findings: plan.findings,
     outcomes: true,
+    coverage: true,
     ...(plan.time === undefined ? {} : { time: plan.time }),
     ...(goOn ? { goOn } : {}),
     ...(from === undefined ? {} : { from }),
@@ -175,6 +178,7 @@ export function runJob(
     outcomes: [...result.outcomes],
     complete: result.complete,
     bounds: result.bounds,
+    coverage: result.coverage ?? { ran: [], pairs: [], entries: [] },
     findings: result.found.map((found) => reported(subject, walk, found, effort)),
     ...(result.at === undefined ? {} : { at: result.at }),
   };

@@ -3,6 +3,7 @@ import { type Role, Space, Step, StepKind } from '../machine/index.ts';
 import { runSchedule } from './check.ts';
 import type { Execution } from './execution.ts';
 import { type Choice, fails, STOP, type Strategy, taskOf } from './strategy.ts';
+import { KINDS, SPACES } from './words.ts';
 
 /** One step of a schedule. */
 export interface TracedStep {
@@ -97,42 +98,6 @@ export function trace(x: Execution, strategy: Strategy): Trace {
     Step.traced = false;
   }
 }
-
-const SPACES: Record<Space, string> = {
-  [Space.None]: '',
-  [Space.Lock]: 'lock',
-  [Space.Entry]: 'entry',
-  [Space.Folio]: 'folio',
-  [Space.Tlb]: 'TLBs of address space',
-  [Space.Frame]: 'page',
-  [Space.DeviceFrame]: 'device page',
-  [Space.Allocator]: 'a page',
-  [Space.Sequence]: 'notifier sequence',
-  [Space.DeviceEntry]: 'device entry of page',
-  [Space.FolioLock]: 'folio',
-  [Space.File]: 'device file',
-  [Space.Batch]: 'LRU batches of CPU',
-  [Space.Cache]: 'page cache',
-  [Space.Mm]: 'address space',
-  [Space.Program]: 'program',
-};
-
-const KINDS: Record<StepKind, string> = {
-  [StepKind.Acquire]: 'lock',
-  [StepKind.TryAcquire]: 'try to lock',
-  [StepKind.Release]: 'unlock',
-  [StepKind.ReadEntry]: 'read',
-  [StepKind.WriteEntry]: 'write',
-  [StepKind.Folio]: 'look at',
-  [StepKind.TlbFill]: 'walk to',
-  [StepKind.TlbFlush]: 'flush',
-  [StepKind.CpuAccess]: 'access through',
-  [StepKind.DeviceAccess]: 'access through',
-  [StepKind.Copy]: 'copy to',
-  [StepKind.Allocate]: 'allocate',
-  [StepKind.Wait]: 'wait for',
-  [StepKind.Shared]: 'use',
-};
 
 /** A step in words. */
 export function describeStep(

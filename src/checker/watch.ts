@@ -20,15 +20,8 @@ import { folioTestAnon, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { isDevicePrivate, isDevicePrivateWrite, isMigration } from '../mm/leafops.ts';
 import { leafPfn } from '../mm/leaves.ts';
-import {
-  hugeStart,
-  pmdIsHuge,
-  pmdpOf,
-  pmdTransHuge,
-  pteOffsetMap,
-  ptepGet,
-  ptlOf,
-} from '../mm/pgtable.ts';
+import { hugeStart, pmdIsHuge, pmdpOf, pmdTransHuge, pteOffsetMap, ptlOf } from '../mm/pgtable.ts';
+import type { Coverage } from './coverage.ts';
 import { DataOracle, wordOf } from './data.ts';
 import { LockOrder } from './lock-order.ts';
 
@@ -47,6 +40,8 @@ const INVALIDATION = 'invalidation';
 export class Watch implements Monitor {
   readonly locks: LockOrder;
   readonly data: DataOracle | null;
+  /** Who notes which operation met what; null: nobody. */
+  coverage: Coverage | null = null;
   private active: Invalidation[] = [];
 
   /**
@@ -107,7 +102,12 @@ export class Watch implements Monitor {
     this.locks.tableGone(table);
   }
 
+  onRead(ptep: number): void {
+    if (this.coverage !== null) this.coverage.entry(ptep);
+  }
+
   onEntry(ptep: number): void {
+    if (this.coverage !== null) this.coverage.entry(ptep);
     const { tables } = this.k;
     if (tables.isFree(tables.tableOf(ptep))) {
       this.k.report('use after free', 'an entry of a free page table is written');
@@ -249,10 +249,10 @@ export class Watch implements Monitor {
     const say = (title: string): void => k.report('device page table', title);
     const mm = k.mms.find(({ id }) => id === space);
     const pmdp = mm ? pmdpOf(k, mm, vpn) : -1;
-    const pmd = pmdp < 0 ? 0 : ptepGet(k, pmdp);
+    const pmd = pmdp < 0 ? 0 : k.tables.entries[pmdp];
     const huge = pmdIsHuge(pmd);
     const ptep = huge ? pmdp : pmd === 0 ? -1 : pteOffsetMap(k, pmdp, vpn);
-    const pte = ptep < 0 ? 0 : ptepGet(k, ptep);
+    const pte = ptep < 0 ? 0 : k.tables.entries[ptep];
     // somebody is changing it: an own migration, of which the notifier does not tell
     const owner = ptep < 0 ? null : ptlOf(k, ptep).owner;
     if (owner !== null && owner !== k.current) return;

@@ -2,12 +2,14 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import {
+  type CoverageSummary,
   DEFAULT_PLAN,
   decodeSchedule,
   fingerprint,
   type JobResult,
   type PagePart,
   type Plan,
+  placesThatRun,
   type ReportedFinding,
   replaySchedule,
   report,
@@ -16,6 +18,7 @@ import {
   ScheduleError,
   type StrategyName,
   scenarioOf,
+  summarizeCoverage,
   type Walk,
 } from '../checker/index.ts';
 import { loadSubjects, shippedScenarios } from './check-files.ts';
@@ -129,7 +132,7 @@ interface CheckReport {
     searches: number;
     /** What bounded the others. */
     bounds: string[];
-  };
+  } & CoverageSummary;
 }
 
 /** The findings of several searches, each once. */
@@ -143,7 +146,10 @@ function distinct(results: readonly JobResult[]): ReportedFinding[] {
   return [...byTitle.values()];
 }
 
-function summarize(results: readonly (JobResult | undefined)[], stopped: boolean): CheckReport {
+async function summarize(
+  results: readonly (JobResult | undefined)[],
+  stopped: boolean,
+): Promise<CheckReport> {
   const done = results.filter((result) => result !== undefined);
   const findings = distinct(done);
   const states = new Map<string, Set<string>>();
@@ -172,6 +178,11 @@ function summarize(results: readonly (JobResult | undefined)[], stopped: boolean
         .length,
       searches: done.length,
       bounds: [...bounds],
+      ...summarizeCoverage(
+        done.map((result) => result.coverage),
+        await placesThatRun(),
+        { asPosted: done.some(({ walk }) => walk === 'as-posted') },
+      ),
     },
   };
 }
@@ -180,9 +191,29 @@ function coverageText({ verdict, coverage: c }: CheckReport): string {
   const bounded = c.bounds.length === 0 ? '' : `; the others: ${c.bounds.join(', ')}`;
   const proof =
     c.complete === c.searches ? 'everything was tried' : `${c.complete} tried everything${bounded}`;
+  const { functions, branches, pairs } = c;
+  const kinds = Object.values(c.entries).reduce((total, own) => total + own.length, 0);
   return [
     `${verdict}: ${c.scenarios} scenarios, ${c.searches} searches (${proof}),`,
     `${c.schedules} schedules, ${c.steps} steps, ${c.states} different ends`,
+    `of src/mm and src/hmm ran ${functions.ran} of ${functions.of} functions, ${branches.ran} of ${branches.of} branches;`,
+    `${pairs.seen} pairs of steps on one object, ${pairs.bothOrders} in both orders;`,
+    `${Object.keys(c.entries).length} operations, ${kinds} meetings of an operation with a kind of entry`,
+  ].join('\n');
+}
+
+/** What was not reached, for those who want to know where cover is thin. */
+function thinText({ coverage: { functions, branches, pairs, entries } }: CheckReport): string {
+  const list = (title: string, lines: readonly string[]): string[] =>
+    lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
+  return [
+    ...list('functions that never ran', functions.missed),
+    ...list('branches that were never taken', branches.missed),
+    ...list('pairs of steps seen in one order', pairs.oneOrder),
+    ...list(
+      'kinds of entries that operations met',
+      Object.entries(entries).map(([operation, kinds]) => `${operation}: ${kinds.join('; ')}`),
+    ),
   ].join('\n');
 }
 
@@ -326,11 +357,16 @@ export async function checkCommand(
           steps: now.steps + then.steps,
           redundant: now.redundant + then.redundant,
           outcomes: [...new Set([...then.outcomes, ...now.outcomes])],
+          coverage: {
+            ran: [...new Set([...then.coverage.ran, ...now.coverage.ran])],
+            pairs: [...then.coverage.pairs, ...now.coverage.pairs],
+            entries: [...then.coverage.entries, ...now.coverage.entries],
+          },
         }
       : now;
   });
   const stopped = Atomics.load(stop, 0) !== 0;
-  const summary = summarize(results, stopped);
+  const summary = await summarize(results, stopped);
   if (resume !== undefined) {
     if (stopped) {
       const state: Saved = { softleaf: 'check', jobs, results: results.map((r) => r ?? null) };
@@ -345,6 +381,7 @@ export async function checkCommand(
       const file = fileOf.get(finding.scenario) ?? finding.scenario;
       showFinding(finding, file, terminal, options.verbose === true);
     }
+    if (options.verbose) terminal.stdout.write(`${thinText(summary)}\n`);
     terminal.stdout.write(`${lines}\n`);
     if (stopped && resume) terminal.stdout.write(`to go on: the same with --resume ${resume}\n`);
   }

@@ -22,7 +22,9 @@ export interface Monitor {
   onFolioWait(folio: number): void;
   /** A lowest-level or any other table is free again. */
   onTableFree(table: number): void;
-  /** An entry of a page table is written. */
+  /** An entry of a page table is read. */
+  onRead(ptep: number): void;
+  /** An entry of a page table is written; it still has its old value. */
   onEntry(ptep: number): void;
 
   /** A CPU loads or stores the first word of a page. */

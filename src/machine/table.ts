@@ -17,7 +17,7 @@ export class TablePool {
   onRelease: ((table: number) => void) | null = null;
   /** By CPU: what was freed there and is taken there again first. */
   private readonly free: number[][] = [];
-  /** By table: whether it is in use. */
+  /** By table: 0 when it is free, 1 for one of the lowest level, 2 for any other. */
   private inUse = new Uint8Array(64);
   private next = 1;
 
@@ -35,8 +35,11 @@ export class TablePool {
     return this.free.reduce((used, list) => used - list.length, this.next - 1);
   }
 
-  /** @returns the number of an empty table, from 1 */
-  alloc(cpu = 0): number {
+  /**
+   * @param lowest whether its entries map single pages
+   * @returns the number of an empty table, from 1
+   */
+  alloc(cpu = 0, lowest = true): number {
     const reused = this.free[cpu].pop();
     const table = reused ?? this.next++;
     const end = (table + 1) << this.strideShift;
@@ -51,7 +54,7 @@ export class TablePool {
       bigger.set(this.inUse);
       this.inUse = bigger;
     }
-    this.inUse[table] = 1;
+    this.inUse[table] = lowest ? 1 : 2;
     if (!this.locks[table]) this.locks[table] = new Lock(table, `page table ${table}`, 'spin');
     return table;
   }
@@ -64,6 +67,11 @@ export class TablePool {
 
   isFree(table: number): boolean {
     return this.inUse[table] === 0;
+  }
+
+  /** Whether a table's entries map single pages (a PTE table). */
+  isLowest(table: number): boolean {
+    return this.inUse[table] === 1;
   }
 
   /** Keeps a table for the huge entry `pmdp`, for the day that it is split. */

@@ -10,6 +10,8 @@ export class Task {
   spinDepth = 0;
   /** Folio locks held. */
   folioLocks = 0;
+  /** What it does, in a word, for those who look on. */
+  doing: string;
 
   constructor(
     /** From 1: 0 in an array of owners means nobody. */
@@ -17,5 +19,7 @@ export class Task {
     readonly name: string,
     /** The CPU that it runs on, and whose TLB it uses. */
     readonly cpu: number,
-  ) {}
+  ) {
+    this.doing = name;
+  }
 }

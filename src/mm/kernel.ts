@@ -82,7 +82,7 @@ export class Kernel extends Machine {
       this.newLock(`mmap_lock of address space ${id}`, 'rwsem'),
       this.newLock(`page_table_lock of address space ${id}`, 'spin'),
     );
-    mm.pgd = this.tables.alloc(this.current.cpu);
+    mm.pgd = this.tables.alloc(this.current.cpu, false);
     mm.subscriptions = new NotifierSubscriptions(
       this.newLock(`notifier subscriptions of address space ${id}`, 'spin'),
     );

@@ -115,20 +115,22 @@ export class CountingLedger implements ReferenceLedger {
   }
 
   freed(folio: number): void {
-    for (const holder of HOLDERS) {
-      if (this.count(folio, holder) === 0) continue;
+    const from = folio * SLOTS;
+    if (from >= this.counts.length) return;
+    for (let i = 0; i < SLOTS; i++) {
+      if (this.counts[from + i] === 0) continue;
       this.wrong(
-        `a folio is freed that ${holder} holds`,
+        `a folio is freed that ${HOLDERS[i]} holds`,
         `folio ${folio}: ${this.describe(folio)}`,
       );
       break;
     }
-    const from = folio * SLOTS;
-    if (from < this.counts.length) this.counts.fill(0, from, from + SLOTS);
+    this.counts.fill(0, from, from + SLOTS);
   }
 
   private count(folio: number, holder: Holder): number {
-    return this.counts[folio * SLOTS + INDEX[holder]] ?? 0;
+    const slot = folio * SLOTS + INDEX[holder];
+    return slot < this.counts.length ? this.counts[slot] : 0;
   }
 
   private wrong(title: string, detail: string): void {
@@ -148,15 +150,23 @@ export class CountingLedger implements ReferenceLedger {
   }
 
   total(folio: number): number {
+    const { counts } = this;
+    const from = folio * SLOTS;
     let total = 0;
-    for (const holder of HOLDERS) total += this.count(folio, holder);
+    for (let slot = from; slot < from + SLOTS && slot < counts.length; slot++) {
+      total += counts[slot];
+    }
     return total;
   }
 
   folios(): number[] {
+    const { counts } = this;
     const held: number[] = [];
-    for (let folio = 0; folio * SLOTS < this.counts.length; folio++) {
-      if (this.total(folio) > 0) held.push(folio);
+    for (let slot = 0; slot < counts.length; slot++) {
+      if (counts[slot] === 0) continue;
+      const folio = (slot / SLOTS) | 0;
+      held.push(folio);
+      slot = (folio + 1) * SLOTS - 1;
     }
     return held;
   }

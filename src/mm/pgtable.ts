@@ -11,6 +11,7 @@ import type { Mm } from './mm.ts';
 
 /** An entry's present value, at any level. */
 export function ptepGet(k: Kernel, ptep: number): number {
+  if (k.monitor !== null) k.monitor.onRead(ptep);
   return k.tables.entries[ptep];
 }
 
@@ -81,7 +82,7 @@ export function pmdpOf(k: Kernel, mm: Mm, vpn: number): number {
 function ensure(k: Kernel, entry: number): number {
   const value = k.tables.entries[entry];
   if (value !== 0) return tableOf(value);
-  const table = k.tables.alloc(k.current.cpu);
+  const table = k.tables.alloc(k.current.cpu, false);
   k.tables.entries[entry] = mkPte(table, TABLE_PROT);
   return table;
 }
