@@ -15,6 +15,7 @@ import {
 } from '../machine/index.ts';
 import type { Broken, Kernel } from '../mm/index.ts';
 import { Coverage } from './coverage.ts';
+import { goAndCome, MOST_TRANSLATIONS, type Translation, translationName } from './hardware.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { Watch } from './watch.ts';
 
@@ -31,7 +32,9 @@ export interface Running {
 
 export class Execution<S extends object = object> {
   readonly state: S;
+  /** The scenario's tasks, and after them what the hardware does on its own. */
   readonly names: readonly string[];
+  private readonly translations: readonly Translation[];
   running: Running[] = [];
   /** Steps taken since `reset`. */
   steps = 0;
@@ -48,11 +51,15 @@ export class Execution<S extends object = object> {
     readonly scenario: Scenario<S>,
     options: SetupOptions = {},
   ) {
-    this.names = Object.keys(scenario.tasks);
-    if (this.names.length < 1 || this.names.length > MAX_TASKS) {
-      throw new Error(`${scenario.name}: 1 to ${MAX_TASKS} tasks, not ${this.names.length}`);
+    const tasks = Object.keys(scenario.tasks);
+    if (tasks.length < 1 || tasks.length > MAX_TASKS) {
+      throw new Error(`${scenario.name}: 1 to ${MAX_TASKS} tasks, not ${tasks.length}`);
     }
     this.state = scenario.setup(options);
+    const most = Math.min(MOST_TRANSLATIONS, MAX_TASKS - tasks.length);
+    const translations = options.hardware ? (scenario.translations?.(this.state) ?? []) : [];
+    this.translations = translations.slice(0, most);
+    this.names = [...tasks, ...this.translations.map(translationName)];
     this.saved = snapshot(this.state);
     const watched = options.watch ?? true;
     this.watch = watched ? new Watch(this.kernel, scenario.tellsData ?? false) : null;
@@ -79,8 +86,10 @@ export class Execution<S extends object = object> {
       this.coverage?.reset();
     }
     this.running = this.names.map((name, i) => {
-      const task = new Task(2 + i, name, Math.min(i, k.tlbs.length - 1));
-      return { task, body: this.scenario.tasks[name](this.state), done: false };
+      const own = this.translations[i - (this.names.length - this.translations.length)];
+      const task = new Task(2 + i, name, own?.cpu ?? cpuOf(k, i));
+      const body = own ? goAndCome(k, own) : this.scenario.tasks[name](this.state);
+      return { task, body, done: false };
     });
     k.stepping = true;
     for (let i = 0; i < this.running.length; i++) this.resume(i);
@@ -260,6 +269,11 @@ export class Execution<S extends object = object> {
       if (this.finding) this.finding.detail = `${where}: ${title}${detail ? `; ${detail}` : ''}`;
     }
   }
+}
+
+/** The CPU of a scenario's task. */
+export function cpuOf(k: Kernel, task: number): number {
+  return Math.min(task, k.tlbs.length - 1);
 }
 
 /** What a task that cannot go on waits for. */

@@ -15,6 +15,8 @@ import {
   systemOptions,
 } from '../program/index.ts';
 import type { Change, DataOracle, Pending } from './data.ts';
+import { cpuOf } from './execution.ts';
+import type { Translation } from './hardware.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { Watch } from './watch.ts';
 
@@ -142,6 +144,28 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
       }
       if (program.after.length > 0) broken.push(...checkSystem(system));
       return broken;
+    },
+    translations({ system }): Translation[] {
+      const found: Translation[] = [];
+      const add = (cpu: number, op: Op): void => {
+        const mm = system.processes[op.proc]?.mm;
+        if (!mm || !('buf' in op) || !('pages' in op)) return;
+        const { buf, page: first, pages, proc } = op;
+        for (let page = first; page < first + pages; page++) {
+          const vpn = system.kernel.geometry.vpnOf(buf, page);
+          if (found.some((t) => t.cpu === cpu && t.mm === mm && t.vpn === vpn)) continue;
+          const of = proc === 0 ? '' : ` of process ${proc}`;
+          found.push({ cpu, mm, vpn, page: `buffer ${buf}, page ${page}${of}` });
+        }
+      };
+      // pages that a CPU reaches anyway come first
+      names.forEach((name, i) => {
+        for (const op of program.tasks[name]) {
+          if (op.op === 'cpu_read' || op.op === 'cpu_write') add(cpuOf(system.kernel, i), op);
+        }
+      });
+      for (const op of Object.values(program.tasks).flat()) add(0, op);
+      return found;
     },
     outcome({ system, results, after }): string {
       return JSON.stringify([results, after, describeSystem(system)]);

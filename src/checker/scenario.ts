@@ -5,6 +5,7 @@
  */
 import type { Kernel$ } from '../machine/index.ts';
 import type { Broken, Kernel, Walk } from '../mm/index.ts';
+import type { Translation } from './hardware.ts';
 
 /** How a scenario is set up. */
 export interface SetupOptions {
@@ -16,6 +17,8 @@ export interface SetupOptions {
   watch?: boolean;
   /** Note what is come across. Default: no. */
   coverage?: boolean;
+  /** The hardware fills and drops translations on its own (`translations`). Default: no. */
+  hardware?: boolean;
 }
 
 /** What a task does. (A method, so that a scenario of any state is a scenario.) */
@@ -36,6 +39,8 @@ export interface Scenario<S extends object = object> {
   kernel(state: S): Kernel;
   /** By name: what each task does. Task `i` runs on CPU `i`, or on the last one. */
   readonly tasks: Readonly<Record<string, TaskOf<S>>>;
+  /** Where the hardware may act on its own; of more than four the first ones. */
+  translations?(state: S): Translation[];
   /**
    * Whether every operation that takes memory away or copies it is told to the watch's `data` when it
    * begins and when it ends, so that every read can be looked at.

@@ -30,6 +30,8 @@ export interface Plan {
   preemptions?: number;
   /** Different findings after which the search ends. */
   findings: number;
+  /** The hardware fills and drops translations on its own. */
+  hardware?: boolean;
 }
 
 export const DEFAULT_PLAN: Plan = {
@@ -48,6 +50,8 @@ export interface ReportedFinding {
   function: string;
   scenario: string;
   walk: Walk;
+  /** With the hardware's own events. */
+  hardware?: boolean;
   /** Replays it with the scenario as it was given. */
   schedule: string;
   /** Steps that matter, in the shrunk program. */
@@ -110,8 +114,12 @@ export function scenarioOf(subject: Subject): Scenario {
 }
 
 /** Shrinks a finding and reports it. */
-function reported(subject: Subject, walk: Walk, found: Found, effort: Effort): ReportedFinding {
-  const options: SetupOptions = { walk };
+function reported(
+  subject: Subject,
+  options: SetupOptions & { walk: Walk },
+  found: Found,
+  effort: Effort,
+): ReportedFinding {
   const scenario = scenarioOf(subject);
   const small = shrinkSchedule(scenario, options, found, { ...effort, time: effort.time / 3 });
   const runs = shortestRuns(scenario, options, small);
@@ -120,7 +128,8 @@ function reported(subject: Subject, walk: Walk, found: Found, effort: Effort): R
     invariant: found.finding.invariant,
     function: found.finding.function,
     scenario: scenario.name,
-    walk,
+    walk: options.walk,
+    ...(options.hardware ? { hardware: true } : {}),
     schedule: encodeSchedule(runs, fingerprint(scenario, options)),
     preemptions: small.preemptions,
     steps: 0,
@@ -157,8 +166,9 @@ export function runJob(
   { goOn, from, effort = EFFORT }: JobOptions = {},
 ): JobResult {
   const scenario = scenarioOf(subject);
+  const options = { walk, ...(plan.hardware ? { hardware: true } : {}) };
   const result: CheckResult = check(scenario, {
-    walk,
+    ...options,
     strategy: (tasks) => strategyOf(plan, tasks),
     schedules: plan.schedules,
     findings: plan.findings,
@@ -179,7 +189,7 @@ export function runJob(
     complete: result.complete,
     bounds: result.bounds,
     coverage: result.coverage ?? { ran: [], pairs: [], entries: [] },
-    findings: result.found.map((found) => reported(subject, walk, found, effort)),
+    findings: result.found.map((found) => reported(subject, options, found, effort)),
     ...(result.at === undefined ? {} : { at: result.at }),
   };
 }

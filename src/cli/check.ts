@@ -5,6 +5,7 @@ import {
   type CoverageSummary,
   DEFAULT_PLAN,
   decodeSchedule,
+  Execution,
   fingerprint,
   type JobResult,
   type PagePart,
@@ -35,6 +36,7 @@ export interface CheckCommandOptions {
   preemptions?: number;
   faults?: number;
   findings?: number;
+  hardware?: boolean;
   workers?: number;
   replay?: string;
   resume?: string;
@@ -43,8 +45,11 @@ export interface CheckCommandOptions {
   verbose?: boolean;
 }
 
-/** Schedules of the quick suite: of the exhaustive search, and then at random where that was cut. */
-const QUICK = { exhaustive: 400, pct: 150 };
+/**
+ * Schedules of the quick suite: of the exhaustive search, then at random with a failing allocation, and
+ * at random with the hardware's own events.
+ */
+const QUICK = { exhaustive: 400, pct: 150, hardware: 50 };
 const QUICK_WALKS: readonly Walk[] = ['unified', 'collect'];
 
 type Verdict = 'clean' | 'findings' | 'interrupted';
@@ -78,6 +83,7 @@ function planOf(options: CheckCommandOptions): Plan {
     ...(options.preemptions === undefined ? {} : { preemptions: options.preemptions }),
     ...(options.faults === undefined ? {} : { faults: options.faults }),
     ...(options.findings === undefined ? {} : { findings: options.findings }),
+    ...(options.hardware ? { hardware: true } : {}),
   };
 }
 
@@ -100,6 +106,7 @@ async function jobsOf(files: readonly string[], options: CheckCommandOptions): P
           const plans: Plan[] = [
             { ...base, strategy: 'exhaustive', schedules: QUICK.exhaustive },
             { ...base, strategy: 'pct', schedules: QUICK.pct, faults: Math.max(1, base.faults) },
+            { ...base, strategy: 'pct', schedules: QUICK.hardware, hardware: true },
           ];
           for (const plan of plans) jobs.push({ file, name, walk, plan });
         }
@@ -224,7 +231,8 @@ function widthOf({ stdout }: Terminal): number {
 
 /** The line that replays a finding. */
 function replayLine(finding: ReportedFinding, file: string): string {
-  return `softleaf check ${file} --walk ${finding.walk} --replay ${finding.schedule}`;
+  const hardware = finding.hardware ? ' --hardware' : '';
+  return `softleaf check ${file} --walk ${finding.walk}${hardware} --replay ${finding.schedule}`;
 }
 
 function showFinding(
@@ -263,9 +271,12 @@ async function replayCommand(
   for (const { subject, name } of subjects) {
     const scenario = scenarioOf(subject);
     const own = 'program' in subject ? subject.program.machine?.walk : undefined;
-    const setup = { walk: options.walk ?? own ?? 'unified' } as const;
+    const setup = {
+      walk: options.walk ?? own ?? 'unified',
+      ...(options.hardware ? { hardware: true } : {}),
+    } as const;
     try {
-      const tasks = Object.keys(scenario.tasks).length;
+      const tasks = new Execution(scenario, setup).names.length;
       const runs = decodeSchedule(text, fingerprint(scenario, setup), tasks);
       const { finding, steps } = replaySchedule(scenario, setup, runs);
       if (finding === null) {

@@ -134,6 +134,7 @@ function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
     .option('--time <seconds>', 'for the whole run, at most', count(1))
     .option('--schedules <n>', 'for each search, at most (default 100000)', count(1))
     .option('--preemptions <n>', 'in a schedule, at most (exhaustive)', count(0))
+    .option('--hardware', 'let TLBs fill and drop entries on their own')
     .option('--faults <n>', 'allocations that may fail in a schedule (default 0)', count(0))
     .option('--findings <n>', 'different findings after which a search ends (default 3)', count(1))
     .option(

@@ -70,7 +70,13 @@ function accessStep(k: Kernel, tlb: Tlb, mm: Mm, vpn: number, write: boolean): S
  * simplified: one step, as if nothing could come between the levels
  * @returns the translation as the TLB keeps it, or 0 for a fault
  */
-function* hardwareWalk(k: Kernel, tlb: Tlb, mm: Mm, vpn: number, write: boolean): Kernel$<number> {
+export function* hardwareWalk(
+  k: Kernel,
+  tlb: Tlb,
+  mm: Mm,
+  vpn: number,
+  write: boolean,
+): Kernel$<number> {
   let ptep = walkEnd(k, mm, vpn);
   // the whole walk is one step: a table that it reads is freed after a flush that waits for it
   for (let named = -1; k.stepping && named !== ptep; ptep = walkEnd(k, mm, vpn)) {
