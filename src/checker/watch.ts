@@ -116,11 +116,15 @@ export class Watch implements Monitor {
 
   // ---- accesses ----
 
-  /** Whether one process alone maps an anonymous page; of a huge mapping the first page says so. */
+  /**
+   * Whether one process alone maps an anonymous page; of a huge mapping the first page says so, also
+   * when it was just taken away and TLBs still have it.
+   */
   private isOwn(pfn: number): boolean {
     const { pages } = this.k;
     const folio = pages.head[pfn];
-    const huge = pages.order[folio] > 0 && pages.entireMapcount[folio] > 0;
+    const huge =
+      pages.order[folio] > 0 && (pages.entireMapcount[folio] > 0 || pages.mapcount[pfn] === 0);
     return (pages.flags[huge ? folio : pfn] & PG_ANON_EXCLUSIVE) !== 0;
   }
 

@@ -178,7 +178,8 @@ export function* unlockPtes(
  * held, and stays so unless a large folio had to be split.
  *
  * Mirrors: mm/hmm.c hmm_vma_handle_migrate_prepare()
- * differs: the folio to be split is referenced before the table is unlocked, the dirty bit is read of
+ * differs: the folio to be split is referenced before the table is unlocked and not waited for (the posted
+ * patch waits for it with the locks of other folios held), the dirty bit is read of
  * present entries only, the fault's folio keeps its lock, holes are not valid, flags of the caller are
  * kept, the TLBs are flushed once before the table is unlocked; no device-coherent memory
  * @returns 0; -EAGAIN when the entry must be looked at again; -ENOMEM when a large folio could not be
@@ -234,7 +235,8 @@ export function* hmmVmaHandleMigratePrepare(
       folioGet(k, folio, Holder.Split);
     }
     yield* unlockPtes(k, walk, tableStart, tableEnd);
-    const ret = yield* migrateVmaSplitFolio(k, folio, migrate.faultPage);
+    // others may wait for what this walk has prepared: it must not wait for what they have locked
+    const ret = yield* migrateVmaSplitFolio(k, folio, migrate.faultPage, false);
     return ret ? -ENOMEM : -EAGAIN;
   }
   if (k.pages.mapping[folio] === 0) return 0;
@@ -287,12 +289,13 @@ export function* hmmVmaWalkSplit(
       return -EBUSY;
     }
   }
+  // a fault keeps its lock and reference: on the folio that has its page
+  const faultPage = walk.range.migrate?.faultPage ?? -1;
+  if (folio === faultFolio) return yield* splitFolio(k, folio, faultPage);
   const ret = yield* splitFolio(k, folio);
-  if (folio !== faultFolio) {
-    if (k.stepping) yield k.releaseFolio(folio);
-    k.folioUnlock(folio);
-    yield* folioPut(k, folio, Holder.Split);
-  }
+  if (k.stepping) yield k.releaseFolio(folio);
+  k.folioUnlock(folio);
+  yield* folioPut(k, folio, Holder.Split);
   return ret;
 }
 

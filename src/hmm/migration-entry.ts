@@ -3,6 +3,7 @@
  *
  * Models: mm/migrate_device.c migrate_vma_collect_pmd() (its inner part)
  */
+import { EBUSY } from '../machine/errno.ts';
 import { PG_DIRTY } from '../machine/page.ts';
 import { pteDirty, ptePfn, ptePresent } from '../machine/pte.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
@@ -93,37 +94,33 @@ export function* installMigrationEntry(
  * reference are on the folio that holds its page.
  *
  * Mirrors: mm/migrate_device.c migrate_vma_split_folio()
- * faithful
- * @returns 0, or a negative errno
+ * differs: 7.3.4 lets the fault's page go in the split and references and locks it again, so that it may
+ * be freed in between
+ * @param wait whether to wait for the folio's lock
+ * @returns 0, or a negative errno: -EBUSY where it did not wait
  */
 export function* migrateVmaSplitFolio(
   k: Kernel,
   folio: number,
   faultPage: number,
+  wait = true,
 ): Kernel$<number> {
   const faultFolio = faultPage < 0 ? -1 : pageFolio(k, faultPage);
-  if (folio !== faultFolio) {
+  if (folio !== faultFolio && wait) {
     if (k.stepping) yield k.acquireFolio(folio);
     k.folioLock(folio);
-  }
-  const ret = yield* splitFolio(k, folio);
-  if (ret) {
-    if (folio !== faultFolio) yield* unlockPut(k, folio, Holder.Split);
-    return ret;
-  }
-  const newFaultFolio = faultPage < 0 ? -1 : pageFolio(k, faultPage);
-  if (newFaultFolio < 0) yield* unlockPut(k, folio, Holder.Split);
-  else if (folio !== newFaultFolio) {
-    if (newFaultFolio !== faultFolio) {
-      if (k.stepping) yield k.writeFolio(newFaultFolio);
-      folioGet(k, newFaultFolio, Holder.Fault);
-      if (k.stepping) yield k.acquireFolio(newFaultFolio);
-      k.folioLock(newFaultFolio);
+  } else if (folio !== faultFolio) {
+    if (k.stepping) yield k.tryAcquireFolio(folio);
+    if (!k.folioTryLock(folio)) {
+      yield* folioPut(k, folio, Holder.Split);
+      return -EBUSY;
     }
-    // the fault's own folio was referenced by the fault, any other by the caller
-    yield* unlockPut(k, folio, folio === faultFolio ? Holder.Fault : Holder.Split);
   }
-  return 0;
+  // the fault keeps its lock and reference all along: on the folio that has its page
+  if (folio === faultFolio) return yield* splitFolio(k, folio, faultPage);
+  const ret = yield* splitFolio(k, folio);
+  yield* unlockPut(k, folio, Holder.Split);
+  return ret;
 }
 
 function* unlockPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
