@@ -129,7 +129,11 @@ export class Coverage {
   private readonly words: string[] = [];
   private readonly numbers = new Map<string, number>();
   private readonly met: Uint8Array[] = [];
-  private readonly lasts = new Map<number, Lasts>();
+  /** By kind of object and number. */
+  private readonly lasts: Map<number, Lasts>[] = Object.keys(SPACES).map(() => new Map());
+  /** The operation that was asked for last, and its number. */
+  private lastWord: string | null = null;
+  private lastNumber = 0;
   private readonly pairs = new Set<number>();
   private schedule = 0;
 
@@ -149,6 +153,13 @@ export class Coverage {
   }
 
   private doing(word: string): number {
+    if (word === this.lastWord) return this.lastNumber;
+    this.lastWord = word;
+    this.lastNumber = this.numberOf(word);
+    return this.lastNumber;
+  }
+
+  private numberOf(word: string): number {
     let n = this.numbers.get(word);
     if (n === undefined) {
       n = this.words.length;
@@ -176,11 +187,11 @@ export class Coverage {
     for (let i = 0; i < step.count; i++) {
       const role = step.roles[i];
       const space = step.spaces[i];
-      const key = step.ids[i] * 32 + space;
-      let lasts = this.lasts.get(key);
+      const own = this.lasts[space];
+      let lasts = own.get(step.ids[i]);
       if (lasts === undefined) {
         lasts = new Int32Array(tasks + 1);
-        this.lasts.set(key, lasts);
+        own.set(step.ids[i], lasts);
       }
       if (lasts[tasks] !== schedule) {
         lasts.fill(0);

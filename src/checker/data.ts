@@ -363,6 +363,17 @@ export class DataOracle {
 
   // ---- at the end ----
 
+  /** What may be read from here on: what tells two ends apart, besides the state. */
+  get allowed(): unknown[] {
+    if (!this.changed) return [];
+    const all: unknown[] = [];
+    for (const [key, { store, shared, rights }] of this.places) {
+      all.push(key, shared, rights, store.base, store.givenUp, store.values.length);
+      for (const value of store.values) all.push(value);
+    }
+    return all;
+  }
+
   /** When every task has ended: what memory holds, whether or not anyone reads it again. */
   checkAll(): void {
     const { k } = this;

@@ -31,16 +31,17 @@ export function conflict(a: Role, b: Role): boolean {
 /** Whether two steps depend on each other. */
 export function dependent(a: Step, b: Step): boolean {
   for (let i = 0; i < a.count; i++) {
-    const key = keyOf(a, i);
+    const id = a.ids[i];
     const mask = CONFLICTS[a.roles[i]];
     for (let j = 0; j < b.count; j++) {
-      if (keyOf(b, j) === key && mask & (1 << b.roles[j])) return true;
+      if (b.ids[j] === id && mask & (1 << b.roles[j]) && b.spaces[j] === a.spaces[i]) return true;
     }
   }
   return false;
 }
 
 const ROLES = 8;
+const SPACES = Object.values(Space);
 
 /**
  * The events of a schedule, each with a vector clock: for each task, how many events of the schedule
@@ -51,8 +52,11 @@ export class History {
   /** By event: its task. */
   readonly taskOf: number[] = [];
   private clocks: Int32Array;
-  /** By object: the last event of each task in each role, as `1 + index`; then the schedule's number. */
-  private readonly objects = new Map<number, Int32Array>();
+  /**
+   * By kind of object and number: the last event of each task in each role, as `1 + index`; then the
+   * schedule's number.
+   */
+  private readonly objects: Map<number, Int32Array>[] = Array.from(SPACES, () => new Map());
   private schedule = 0;
   private readonly lastOf: Int32Array;
   /** Scratch: the events that the newest one depends on. */
@@ -78,8 +82,8 @@ export class History {
   }
 
   /** An object's last events, by task and role; null when it had none in this schedule. */
-  private lasts(key: number): Int32Array | null {
-    const lasts = this.objects.get(key);
+  private lasts(space: Space, id: number): Int32Array | null {
+    const lasts = this.objects[space].get(id);
     return lasts && lasts[this.tasks * ROLES] === this.schedule ? lasts : null;
   }
 
@@ -88,7 +92,7 @@ export class History {
     const { tasks, found } = this;
     found.fill(0);
     for (let i = 0; i < step.count; i++) {
-      const lasts = this.lasts(keyOf(step, i));
+      const lasts = this.lasts(step.spaces[i], step.ids[i]);
       if (!lasts) continue;
       const mask = CONFLICTS[step.roles[i]];
       for (let q = 0; q < tasks; q++) {
@@ -133,7 +137,7 @@ export class History {
       if (q === task) continue;
       let last = 0;
       for (let i = 0; i < step.count; i++) {
-        const lasts = this.lasts(keyOf(step, i));
+        const lasts = this.lasts(step.spaces[i], step.ids[i]);
         if (!lasts) continue;
         const role = step.roles[i];
         // a lock cannot be taken before it was released, but before it was taken
@@ -242,11 +246,11 @@ export class History {
     this.taskOf[e] = task;
     this.lastOf[task] = e + 1;
     for (let i = 0; i < step.count; i++) {
-      const key = keyOf(step, i);
-      let lasts = this.objects.get(key);
+      const objects = this.objects[step.spaces[i]];
+      let lasts = objects.get(step.ids[i]);
       if (!lasts) {
         lasts = new Int32Array(tasks * ROLES + 1);
-        this.objects.set(key, lasts);
+        objects.set(step.ids[i], lasts);
       }
       if (lasts[tasks * ROLES] !== this.schedule) {
         lasts.fill(0);
@@ -254,7 +258,7 @@ export class History {
       }
       lasts[task * ROLES + step.roles[i]] = e + 1;
       if (step.spaces[i] === Space.Sequence && step.roles[i] === Role.Write)
-        this.changed(key, e + 1);
+        this.changed(keyOf(step, i), e + 1);
     }
   }
 

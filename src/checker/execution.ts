@@ -11,9 +11,10 @@ import {
   type Snapshot,
   type Step,
   snapshot,
+  stateKey,
   Task,
 } from '../machine/index.ts';
-import type { Broken, Kernel } from '../mm/index.ts';
+import { type Broken, CountingLedger, type Kernel } from '../mm/index.ts';
 import { Coverage } from './coverage.ts';
 import { goAndCome, MOST_TRANSLATIONS, type Translation, translationName } from './hardware.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
@@ -232,6 +233,20 @@ export class Execution<S extends object = object> {
     this.resume(index);
     delete (pending as { set?: unknown }).set;
     return stack;
+  }
+
+  /**
+   * What tells one end from another: everything that `finish` and `shutdown` can come across. Not what
+   * only reports show: counters, and who took a reference when.
+   */
+  endKey(): string {
+    const k = this.kernel;
+    k.steps = 0;
+    const { ledger } = k;
+    const without: object[] = [k.counters, k.current];
+    if (k.monitor) without.push(k.monitor);
+    if (ledger instanceof CountingLedger) without.push(ledger.takers, ledger.steps);
+    return stateKey([this.state, this.watch?.data?.allowed], without);
   }
 
   /** When nobody can go on: all have ended, and the scenario checks; or it is a deadlock. */

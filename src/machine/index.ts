@@ -11,6 +11,7 @@ export type { Monitor, Taking } from './monitor.ts';
 export * from './page.ts';
 export * from './pte.ts';
 export { restore, type Snapshot, snapshot } from './snapshot.ts';
+export { stateKey } from './state-key.ts';
 export { type Kernel$, Role, Space, Step, StepKind } from './step.ts';
 export { TablePool } from './table.ts';
 export { Task } from './task.ts';

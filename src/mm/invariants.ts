@@ -31,7 +31,7 @@ import {
   isDevicePrivateWrite,
   isMigration,
 } from './leafops.ts';
-import { type Leaf, leafPfn, leavesOf, placeOf, tablesOf } from './leaves.ts';
+import { type Leaf, leafPfn, leavesAndTables, placeOf } from './leaves.ts';
 import { Holder } from './ledger.ts';
 import type { Mm } from './mm.ts';
 import { AddressSpace } from './shmem.ts';
@@ -64,7 +64,7 @@ interface Mapped {
   readonly mm: Mm;
   readonly vma: Vma;
   readonly leaf: Leaf;
-  readonly where: string;
+  readonly where: Where;
 }
 
 /** How often each page was found. */
@@ -88,8 +88,15 @@ function isWritable(pte: number): boolean {
   return ptePresent(pte) ? (pte & PTE_WRITE) !== 0 : isDevicePrivateWrite(pte);
 }
 
+/** Where something is, in words; made when it is needed. */
+type Where = string | (() => string);
+
 class Inspection {
   readonly broken: Broken[] = [];
+  /** References that the ledger knows of folios in use. */
+  private inLedger = 0;
+  /** By address space: its page tables. */
+  private readonly trees = new Map<Mm, ReturnType<typeof leavesAndTables>>();
   readonly mapped: Mapped[] = [];
   readonly counts: Counts = {
     pte: new Map(),
@@ -105,8 +112,18 @@ class Inspection {
     readonly options: QuiescentOptions,
   ) {}
 
-  say(invariant: string, where: string, title: string, detail = ''): void {
-    this.broken.push({ invariant, title, where, ...(detail === '' ? {} : { detail }) });
+  say(invariant: string, where: Where, title: string, detail = ''): void {
+    const place = typeof where === 'string' ? where : where();
+    this.broken.push({ invariant, title, where: place, ...(detail === '' ? {} : { detail }) });
+  }
+
+  tree(mm: Mm): ReturnType<typeof leavesAndTables> {
+    let tree = this.trees.get(mm);
+    if (!tree) {
+      tree = leavesAndTables(this.k, mm);
+      this.trees.set(mm, tree);
+    }
+    return tree;
   }
 
   /** Who holds a folio, as the ledger knows. */
@@ -116,7 +133,7 @@ class Inspection {
   }
 
   /** Reports unless both numbers are equal. */
-  equal(invariant: string, where: string, what: string, is: number, counted: number): void {
+  equal(invariant: string, where: Where, what: string, is: number, counted: number): void {
     if (is !== counted) this.say(invariant, where, `${what} is ${is}, counted ${counted}`);
   }
 
@@ -260,7 +277,8 @@ class Inspection {
     };
     for (const mm of k.mms) {
       const where = this.name(mm);
-      const { all, pteTables, pmdTables } = tablesOf(k, mm);
+      const { leaves, tables } = this.tree(mm);
+      const { all, pteTables, pmdTables } = tables;
       for (const table of all) take(table, where);
       let deposited = 0;
       for (const table of pmdTables) {
@@ -270,7 +288,7 @@ class Inspection {
           if (!k.tables.isEmpty(kept))
             this.say('table', where, `deposited table ${kept} has entries`);
         }
-        const huge = leavesOf(k, mm).filter((l) => l.huge && k.tables.tableOf(l.ptep) === table);
+        const huge = leaves.filter((l) => l.huge && k.tables.tableOf(l.ptep) === table);
         const kept = k.tables.deposits.get(table)?.length ?? 0;
         if (kept < huge.length) {
           this.say('table', where, `${kept} tables are deposited for ${huge.length} huge entries`);
@@ -293,9 +311,9 @@ class Inspection {
     const { pages } = k;
     let anon = 0;
     let file = 0;
-    for (const leaf of leavesOf(k, mm)) {
+    for (const leaf of this.tree(mm).leaves) {
       const { vpn, pte, huge } = leaf;
-      const where = `${this.name(mm)}, ${placeOf(k, vpn)}`;
+      const where = (): string => `${this.name(mm)}, ${placeOf(k, vpn)}`;
       const vma = mm.lookupVma(vpn);
       if (!vma || vpn + leaf.pages > vma.end) {
         this.say('entry', where, 'an entry outside of any area');
@@ -343,7 +361,7 @@ class Inspection {
     this.equal('rss', this.name(mm), 'the count of file pages', mm.filePages, file);
   }
 
-  permission(vma: Vma, pte: number, where: string): void {
+  permission(vma: Vma, pte: number, where: Where): void {
     if (isWritable(pte) && !(vma.flags & VM_WRITE)) {
       this.say('permission', where, 'a writable entry in an area that is not writable');
     }
@@ -386,7 +404,7 @@ class Inspection {
     }
   }
 
-  exclusive(leaf: Leaf, page: number, folio: number, where: string): void {
+  exclusive(leaf: Leaf, page: number, folio: number, where: Where): void {
     const { k, counts } = this;
     const exclusive = (k.pages.flags[page] & PG_ANON_EXCLUSIVE) !== 0;
     if (!exclusive) {
@@ -424,7 +442,7 @@ class Inspection {
     }
     for (let pfn = 0; pfn < pages.size; pfn++) {
       if (pages.isFree(pfn)) continue;
-      const where = `${pages.zone[pfn] === ZONE_RAM ? 'page' : 'device page'} ${pfn}`;
+      const where = (): string => `${pages.zone[pfn] === ZONE_RAM ? 'page' : 'device page'} ${pfn}`;
       const folio = pageFolio(k, pfn);
       if (pages.flags[pfn] & PG_LOCKED) this.say('lock', where, 'a folio is locked');
       if (pages.lockOwner[pfn] !== 0) this.say('lock', where, 'a folio’s lock has an owner');
@@ -447,7 +465,7 @@ class Inspection {
     }
   }
 
-  folio(folio: number, where: string): void {
+  folio(folio: number, where: Where): void {
     const { k, counts } = this;
     const { pages } = k;
     const mappings = counts.mappings.get(folio) ?? 0;
@@ -492,7 +510,7 @@ class Inspection {
 
   ledger(
     folio: number,
-    where: string,
+    where: Where,
     counted: { mappings: number; pins: number; batches: number; cached: number },
   ): void {
     const expected: Record<string, number> = {
@@ -502,6 +520,7 @@ class Inspection {
       [Holder.PageCache]: counted.cached,
     };
     const holders = this.k.ledger?.holders(folio) ?? {};
+    for (const count of Object.values(holders)) this.inLedger += count;
     for (const name of new Set([...Object.keys(expected), ...Object.keys(holders)])) {
       const is = holders[name] ?? 0;
       const counted = expected[name] ?? 0;
@@ -515,6 +534,7 @@ class Inspection {
     const { ledger, pages } = this.k;
     if (!ledger) return;
     for (const error of ledger.errors) this.say('ledger', 'the reference ledger', error);
+    if (ledger.outstanding === this.inLedger) return;
     for (const folio of ledger.folios()) {
       if (ledger.total(folio) > 0 && (pages.isFree(folio) || pageFolio(this.k, folio) !== folio)) {
         this.say('ledger', `folio ${folio}`, 'the ledger has holders of what is no folio');
@@ -524,20 +544,24 @@ class Inspection {
 
   // ---- TLBs ----
 
+  /** The entry that maps a page, as a TLB would have it; 0 for none. */
+  mappedAt(space: number, vpn: number): number {
+    const mm = this.k.mms.find(({ id }) => id === space);
+    if (!mm) return 0;
+    for (const leaf of this.tree(mm).leaves) {
+      const offset = vpn - leaf.vpn;
+      if (offset < 0 || offset >= leaf.pages) continue;
+      return ((ptePfn(leaf.pte) + offset) << 11) | (leaf.pte & ~(-1 << 11));
+    }
+    return 0;
+  }
+
   translations(): void {
     const { k } = this;
-    const now = new Map<string, number>();
-    for (const mm of k.mms) {
-      for (const { vpn, pages, pte } of leavesOf(k, mm)) {
-        const flags = pte & ~(-1 << 11);
-        for (let i = 0; i < pages; i++)
-          now.set(`${mm.id} ${vpn + i}`, ((ptePfn(pte) + i) << 11) | flags);
-      }
-    }
     k.tlbs.forEach((tlb, cpu) => {
       for (const { space, vpn, pte } of tlb.cached()) {
-        const where = `TLB of CPU ${cpu}, address space ${space}, ${placeOf(k, vpn)}`;
-        const entry = now.get(`${space} ${vpn}`) ?? 0;
+        const where = (): string => `TLB of CPU ${cpu}, address space ${space}, ${placeOf(k, vpn)}`;
+        const entry = this.mappedAt(space, vpn);
         if (!(entry & PTE_PRESENT)) {
           this.say('TLB', where, `page ${ptePfn(pte)} is cached, and not mapped any more`);
         } else if (ptePfn(entry) !== ptePfn(pte)) {

@@ -6,7 +6,7 @@ import { ptePfn, ptePresent } from '../machine/pte.ts';
 import type { Kernel } from './kernel.ts';
 import { softleafToPfn } from './leafops.ts';
 import type { Mm } from './mm.ts';
-import { pmdIsTable, ptepGet } from './pgtable.ts';
+import { pmdIsTable } from './pgtable.ts';
 
 /** An entry that is not none and points to no table. */
 export interface Leaf {
@@ -42,7 +42,7 @@ function visit(k: Kernel, mm: Mm, tables: Tables, leaf: (leaf: Leaf) => void): v
     const count = lowest ? ptrsPerPte : ptrsPerTable;
     for (let i = 0; i < count; i++) {
       const ptep = (table << shift) + i;
-      const pte = ptepGet(k, ptep);
+      const pte = k.tables.entries[ptep];
       if (pte === 0) continue;
       const vpn = base + i * cover;
       if (lowest) leaf({ vpn, pages: 1, ptep, pte, huge: false });
@@ -57,18 +57,22 @@ function visit(k: Kernel, mm: Mm, tables: Tables, leaf: (leaf: Leaf) => void): v
   level(mm.pgd, 0, pgdPages);
 }
 
+/** Every leaf and every table of an address space, both in the order of addresses. */
+export function leavesAndTables(k: Kernel, mm: Mm): { leaves: Leaf[]; tables: Tables } {
+  const leaves: Leaf[] = [];
+  const tables: Tables = { all: [], pteTables: [], pmdTables: [] };
+  visit(k, mm, tables, (leaf) => leaves.push(leaf));
+  return { leaves, tables };
+}
+
 /** Every leaf of an address space, in the order of addresses. */
 export function leavesOf(k: Kernel, mm: Mm): Leaf[] {
-  const leaves: Leaf[] = [];
-  visit(k, mm, { all: [], pteTables: [], pmdTables: [] }, (leaf) => leaves.push(leaf));
-  return leaves;
+  return leavesAndTables(k, mm).leaves;
 }
 
 /** Every table of an address space. */
 export function tablesOf(k: Kernel, mm: Mm): Tables {
-  const tables: Tables = { all: [], pteTables: [], pmdTables: [] };
-  visit(k, mm, tables, () => {});
-  return tables;
+  return leavesAndTables(k, mm).tables;
 }
 
 /** The page that an entry names, present or not. */

@@ -38,6 +38,8 @@ export interface ReferenceLedger {
   /** By holder: how many references. */
   holders(folio: number): Record<string, number>;
   total(folio: number): number;
+  /** References of all folios together. */
+  readonly outstanding: number;
   /** Folios that somebody may hold. */
   folios(): Iterable<number>;
   describe(folio: number): string;
@@ -63,15 +65,16 @@ const SLOTS = HOLDERS.length;
  */
 export class CountingLedger implements ReferenceLedger {
   readonly errors: string[] = [];
+  outstanding = 0;
   private counts: Int16Array;
-  /** By folio and holder: the task that took the last reference, and at which step. */
-  private takers: Uint8Array;
-  private steps: Int32Array;
+  /** By folio and holder: the task that took the last reference, and at which step. For reports. */
+  takers: Uint8Array;
+  steps: Int32Array;
 
   constructor(private readonly machine: Machine) {
-    this.counts = new Int16Array(1024 * SLOTS);
-    this.takers = new Uint8Array(1024 * SLOTS);
-    this.steps = new Int32Array(1024 * SLOTS);
+    this.counts = new Int16Array(64 * SLOTS);
+    this.takers = new Uint8Array(64 * SLOTS);
+    this.steps = new Int32Array(64 * SLOTS);
   }
 
   private grow(slot: number): void {
@@ -92,6 +95,7 @@ export class CountingLedger implements ReferenceLedger {
     const slot = folio * SLOTS + INDEX[holder];
     if (slot >= this.counts.length) this.grow(slot);
     this.counts[slot] += count;
+    this.outstanding += count;
     this.takers[slot] = this.machine.current.id;
     this.steps[slot] = this.machine.steps;
   }
@@ -107,6 +111,7 @@ export class CountingLedger implements ReferenceLedger {
       return;
     }
     this.counts[slot] -= count;
+    this.outstanding -= count;
   }
 
   move(folio: number, from: Holder, to: Holder, count = 1): void {
@@ -125,6 +130,7 @@ export class CountingLedger implements ReferenceLedger {
       );
       break;
     }
+    this.outstanding -= this.total(folio);
     this.counts.fill(0, from, from + SLOTS);
   }
 
@@ -259,6 +265,12 @@ export class Ledger implements ReferenceLedger {
 
   total(folio: number): number {
     return this.entries.get(folio)?.length ?? 0;
+  }
+
+  get outstanding(): number {
+    let total = 0;
+    for (const list of this.entries.values()) total += list.length;
+    return total;
   }
 
   folios(): IterableIterator<number> {
