@@ -132,7 +132,7 @@ export class PageMap {
       throw new RangeError(`out of frame numbers: ${end} of ${PTE_MAX_PFN}`);
     }
     if (end > this.flags.length) {
-      let capacity = Math.max(64, this.flags.length);
+      let capacity = Math.max(256, this.flags.length);
       while (capacity < end) capacity *= 2;
       this.resize(Math.min(capacity, PTE_MAX_PFN));
     }

@@ -72,9 +72,9 @@ export class CountingLedger implements ReferenceLedger {
   steps: Int32Array;
 
   constructor(private readonly machine: Machine) {
-    this.counts = new Int16Array(64 * SLOTS);
-    this.takers = new Uint8Array(64 * SLOTS);
-    this.steps = new Int32Array(64 * SLOTS);
+    this.counts = new Int16Array(256 * SLOTS);
+    this.takers = new Uint8Array(256 * SLOTS);
+    this.steps = new Int32Array(256 * SLOTS);
   }
 
   private grow(slot: number): void {
