@@ -95,12 +95,15 @@ describe('docs/checking.md', () => {
   };
 
   it('shows what its commands print (--update writes it)', async () => {
-    const shown = /```sh\n(.*)\n```\n\n```text\n[\s\S]*?```/g;
-    expect(text.match(shown)).toHaveLength(2);
-    const now = text.replace(shown, (_, command) => {
+    const block = /```sh\n(.*)\n```\n\n```text\n[\s\S]*?```/g;
+    expect(text.match(block)).toHaveLength(2);
+    const now = text.replace(block, (_, command) => {
       const { stdout, stderr } = softleaf(command);
       expect(stderr).toBe('');
-      return `\`\`\`sh\n${command}\n\`\`\`\n\n\`\`\`text\n${stdout}\`\`\``;
+      // how many functions there are changes with every change of the model
+      const shown = stdout.replace(/^of src\/mm and [\s\S]*/m, '…\n');
+      expect(shown).toMatch(/…\n$/);
+      return `\`\`\`sh\n${command}\n\`\`\`\n\n\`\`\`text\n${shown}\`\`\``;
     });
     await expect(now).toMatchFileSnapshot('../docs/checking.md');
   });

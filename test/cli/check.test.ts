@@ -58,7 +58,10 @@ const raceFile = (name: string, ...args: Parameters<typeof race>) =>
 const raceTitle = 'cpu_read: tags must be [[N,N,N]], is [[N,N,N]] in compare';
 
 const KEYS = ['title', 'invariant', 'function', 'scenario', 'schedule', 'steps', 'preemptions'];
-const COVERAGE = ['scenarios', 'schedules', 'steps', 'states', 'complete', 'searches', 'bounds'];
+const COVERAGE = [
+  ...['scenarios', 'schedules', 'steps', 'states', 'complete', 'searches', 'bounds'],
+  ...['functions', 'branches', 'pairs', 'entries'],
+];
 
 /** What `--json` printed has the shape that is promised, and nothing else. */
 function expectShape(json: Record<string, unknown>): void {
@@ -128,6 +131,7 @@ describe('--replay', () => {
   it.each([
     ['a program', () => raceFile('race.json'), []],
     ['a program on another walk', () => scenario('device-fault-hole'), ['--walk', 'as-posted']],
+    ['a program with the hardware', () => raceFile('race.json'), ['--hardware']],
     ['a scenario of a module', () => example('check-without-lock'), []],
   ])('comes to the same finding again: %s', (_, subject, options) => {
     const found = checkJson(subject(), ...options);
@@ -282,6 +286,7 @@ describe('--resume', () => {
       [subject, '--walk', 'collect'],
       [subject, '--strategy', 'pct'],
       [subject, '--faults', '1'],
+      [subject, '--hardware'],
     ]) {
       const { code, out, err } = check(...other, '--resume', state());
       expect({ code, out }).toEqual({ code: 2, out: '' });
