@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,7 +38,7 @@ describe.each(documents)('%s', (path) => {
     for (const [, name] of text.matchAll(/npm run ([\w:-]+)/g))
       expect(scripts).toHaveProperty(name);
     for (const [, name] of text.matchAll(
-      /(?:softleaf|npx softleaf) (?:run|conform) (\S+\.jsonl?)/g,
+      /(?:softleaf|npx softleaf) (?:run|conform|check) (\S+\.(?:jsonl?|[mc]?js|ts))/g,
     )) {
       if (!name.includes('*')) expect(existsSync(join(root, name)), name).toBe(true);
     }
@@ -81,6 +82,48 @@ describe('the number of recorded programs', () => {
     expect(read('CHANGELOG.md')).toContain(` ${total} programs`);
     for (const file of files)
       expect(read('corpus/README.md')).toContain(`\`${file}\` | ${count(file)} |`);
+  });
+});
+
+describe('docs/checking.md', () => {
+  const text = read('docs/checking.md');
+  const softleaf = (line: string) => {
+    const [npx, name, ...args] = line.split(/\s+/);
+    expect([npx, name]).toEqual(['npx', 'softleaf']);
+    const main = join(root, 'dist/cli/main.js');
+    return spawnSync(process.execPath, [main, ...args], { cwd: root, encoding: 'utf8' });
+  };
+
+  it('shows what its commands print (--update writes it)', async () => {
+    const block = /```sh\n(.*)\n```\n\n```text\n[\s\S]*?```/g;
+    expect(text.match(block)).toHaveLength(2);
+    const now = text.replace(block, (_, command) => {
+      const { stdout, stderr } = softleaf(command);
+      expect(stderr).toBe('');
+      // how many functions there are changes with every change of the model
+      const shown = stdout.replace(/^of src\/mm and [\s\S]*/m, '…\n');
+      expect(shown).toMatch(/…\n$/);
+      return `\`\`\`sh\n${command}\n\`\`\`\n\n\`\`\`text\n${shown}\`\`\``;
+    });
+    await expect(now).toMatchFileSnapshot('../docs/checking.md');
+  });
+
+  it('names options that are there, and leaves out none', () => {
+    const { stdout } = softleaf('npx softleaf check --help');
+    const options = new Set([...stdout.matchAll(/^ +(--[a-z]+)/gm)].map(([, option]) => option));
+    const named = new Set([...text.matchAll(/`?(--[a-z]+)\b/g)].map(([, option]) => option));
+    expect([...named].sort()).toEqual([...options].sort());
+  });
+
+  it('quotes the example as it is', () => {
+    const folder = join(root, 'examples/scenarios');
+    const sources = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.mjs'))
+      .map((name) => readFileSync(join(folder, name), 'utf8'));
+    const quotes = [...text.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code);
+    expect(quotes).toHaveLength(4);
+    const missing = quotes.filter((code) => !sources.some((source) => source.includes(code)));
+    expect(missing).toEqual([]);
   });
 });
 

@@ -67,6 +67,7 @@ describe('the package', () => {
     ['softleaf/mm', ['Kernel', 'mmapRegion', 'handleMmFault', 'VM_READ']],
     ['softleaf/hmm', ['hmmRangeFault', 'migrateVmaSetup', 'migrateHmmRangeSetup']],
     ['softleaf/drivers', ['openDmirror', 'faultMigrateToDevice']],
+    ['softleaf/checker', ['check', 'replaySchedule', 'programScenario', 'asScenario']],
   ])('%s has its exports', (name, expected) => {
     const code = `console.log(JSON.stringify(Object.keys(await import('${name}'))))`;
     const { stdout, stderr } = run(process.execPath, ['--input-type=module', '-e', code], dir);
@@ -80,6 +81,19 @@ describe('the package', () => {
     const { status, stdout, stderr } = run(process.execPath, [main, 'run', example], tmpdir());
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
     expect(stdout).toContain('as recorded');
+  });
+
+  it('checks a scenario module that it ships, and one beside it, from any folder', () => {
+    const softleaf = join(dir, 'node_modules/softleaf');
+    const main = join(softleaf, 'dist/cli/main.js');
+    const own = join(dir, 'own.mjs');
+    const example = 'softleaf/examples/scenarios/check-under-lock.mjs';
+    writeFileSync(own, `export { default } from './node_modules/${example}';\n`);
+    for (const module of [join(dir, 'node_modules', example), own]) {
+      const { status, stdout, stderr } = run(process.execPath, [main, 'check', module], tmpdir());
+      expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+      expect(stdout).toContain('clean: 1 scenario, 1 search (everything was tried)');
+    }
   });
 
   it('ships the corpus, the examples, the license and no tests', () => {

@@ -22,6 +22,8 @@ export interface CheckOptions extends SetupOptions {
   goOn?: () => boolean;
   /** Where an earlier search stood. */
   from?: unknown;
+  /** Titles of what it found: they count, but are not found again. */
+  known?: readonly string[];
 }
 
 /** A finding and the schedule that led there. */
@@ -49,6 +51,9 @@ export interface CheckResult {
   /** What was come across, where that was asked for. */
   coverage?: CoverageData;
 }
+
+/** Of a search that nobody watched. */
+export const NO_COVERAGE: CoverageData = { ran: [], pairs: [], entries: [] };
 
 /** The name of a finding. */
 export function titleOf(finding: Finding): string {
@@ -107,7 +112,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     bounds: [],
   };
   if (options.from !== undefined) strategy.load?.(options.from);
-  const titles = new Set<string>();
+  const titles = new Set<string>(options.known);
   /** States in which schedules ended, and nothing was wrong. */
   const ends = new Set<string>();
   const until = Date.now() + time;
@@ -158,15 +163,22 @@ export function replaySchedule(
   scenario: Scenario,
   options: SetupOptions,
   runs: readonly Run[],
-): { finding: Finding | null; steps: number; outcome: string } {
-  const x = new Execution(scenario, options);
+): {
+  finding: Finding | null;
+  steps: number;
+  preemptions: number;
+  outcome: string;
+  coverage: CoverageData;
+} {
+  const x = new Execution(scenario, { ...options, coverage: true });
   const strategy = new Replay(runs);
   strategy.begin(x);
-  const { complete } = runSchedule(x, strategy);
+  const { complete, preemptions } = runSchedule(x, strategy);
   const { steps } = x;
   let outcome = '';
   if (complete && x.finding === null) x.finish();
   if (complete && x.finding === null) outcome = scenario.outcome?.(x.state) ?? '';
   if (complete && x.finding === null) x.shutdown();
-  return { finding: x.finding, steps, outcome };
+  const coverage = x.coverage?.data() ?? NO_COVERAGE;
+  return { finding: x.finding, steps, preemptions, outcome, coverage };
 }

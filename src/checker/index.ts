@@ -5,6 +5,7 @@ export {
   ProgramError,
   parseAnyProgram,
   parseConcurrentProgram,
+  WALKS,
   type Walk,
 } from '../program/index.ts';
 export {
@@ -26,6 +27,7 @@ export { type Change, DataOracle, type Pending } from './data.ts';
 export { Execution, MAX_TASKS } from './execution.ts';
 export { Exhaustive, type ExhaustiveOptions } from './exhaustive.ts';
 export { fingerprint } from './fingerprint.ts';
+export { asScenario, ScenarioError, tryScenario } from './own-scenario.ts';
 export { type ProgramState, programScenario } from './program.ts';
 export { Pct, type RandomOptions, RandomWalk, Turns, UniformWalk } from './random.ts';
 export { type PagePart, type Report, report, reportPage, reportText } from './report.ts';

@@ -128,8 +128,13 @@ export class RandomWalk extends AtRandom {
  * ASPLOS 2025.
  */
 export class UniformWalk extends AtRandom {
-  private readonly expected: number[] = [];
+  private expected: number[] = [];
   private taken: number[] = [];
+
+  override save(): unknown {
+    const { expected, taken } = this;
+    return { ...(super.save() as object), expected, taken };
+  }
 
   protected override prepare(x: Execution): void {
     this.taken.forEach((n, i) => {

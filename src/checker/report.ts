@@ -130,6 +130,33 @@ function fitted(text: string, width: number): string {
   return text.length > width ? `${text.slice(0, width - 1)}…` : text.padEnd(width);
 }
 
+type Row =
+  | { step: ReportStep }
+  | { switch: ReportSwitch }
+  | { left: Report['left'][number] }
+  /** Steps that are left out. */
+  | { cut: number };
+
+/** Rows that a reader gets: of what goes round and round the beginning and the end say it all. */
+const FIRST_ROWS = 80;
+const LAST_ROWS = 20;
+
+/** The report from top to bottom. */
+function rowsOf({ steps, switches, left }: Report): Row[] {
+  const rows: Row[] = [];
+  let next = 0;
+  for (const step of steps) {
+    while (next < switches.length && switches[next].at < step.at) {
+      rows.push({ switch: switches[next++] });
+    }
+    rows.push({ step });
+  }
+  for (const one of switches.slice(next)) rows.push({ switch: one });
+  const cut = rows.length - FIRST_ROWS - LAST_ROWS;
+  if (cut > 0) rows.splice(FIRST_ROWS, cut, { cut });
+  return [...rows, ...left.map((one) => ({ left: one }))];
+}
+
 /**
  * The report as text, the tasks side by side.
  * @param width characters of a line
@@ -144,25 +171,19 @@ export function reportText(r: Report, width = 120): string {
     `${' '.repeat(7)}${r.tasks.map((name) => fitted(name, column)).join(' | ')}`.trimEnd(),
     `${' '.repeat(7)}${r.tasks.map(() => '-'.repeat(column)).join('-+-')}`,
   ];
-  const switches = new Map(r.switches.map((s) => [s.at, s]));
-  let done = -1;
-  const between = (to: number): void => {
-    for (let at = done + 1; at <= to; at++) {
-      const s = switches.get(at);
-      if (!s) continue;
-      lines.push(`       ~ ${r.tasks[s.from]} is left in ${stackText(s.stack)}`);
-      lines.push(`         and ${heldText(s.held)}; ${r.tasks[s.to]} goes on`);
-    }
-    done = Math.max(done, to);
-  };
-  for (const { at, task, what, stack } of r.steps) {
-    between(at - 1);
-    lines.push(line(String(at), task, `${what}  ${stack[0] ?? ''}`));
-  }
-  between(r.total);
-  for (const { task, what, stack, held } of r.left) {
-    lines.push(`       ! ${r.tasks[task]} is about to ${what} in ${stackText(stack)}`);
-    lines.push(`         and ${heldText(held)}`);
+  for (const row of rowsOf(r)) {
+    if ('step' in row) {
+      const { at, task, what, stack } = row.step;
+      lines.push(line(String(at), task, `${what}  ${stack[0] ?? ''}`));
+    } else if ('switch' in row) {
+      const { from, to, stack, held } = row.switch;
+      lines.push(`       ~ ${r.tasks[from]} is left in ${stackText(stack)}`);
+      lines.push(`         and ${heldText(held)}; ${r.tasks[to]} goes on`);
+    } else if ('left' in row) {
+      const { task, what, stack, held } = row.left;
+      lines.push(`       ! ${r.tasks[task]} is about to ${what} in ${stackText(stack)}`);
+      lines.push(`         and ${heldText(held)}`);
+    } else lines.push(`       … ${row.cut} lines like these …`);
   }
   const { finding } = r;
   lines.push(`  ==>  ${finding.invariant}: ${finding.title}`);
@@ -187,35 +208,31 @@ pre{background:#f6f6f6;padding:.8em;overflow:auto;white-space:pre-wrap}
 pre{background:#222}small,td.n{color:#999}.bad{background:#4a201c}}`;
 
 function reportTable(r: Report): string {
-  const rows: string[] = [];
   const span = r.tasks.length + 1;
-  const switches = new Map(r.switches.map((s) => [s.at, s]));
-  let done = -1;
-  const between = (to: number): void => {
-    for (let at = done + 1; at <= to; at++) {
-      const s = switches.get(at);
-      if (!s) continue;
-      const text = `${r.tasks[s.from]} is left in ${stackText(s.stack)}, and ${heldText(s.held)}; ${r.tasks[s.to]} goes on`;
-      rows.push(`<tr><td class="s" colspan="${span}">${escaped(text)}</td></tr>`);
+  const across = (style: string, text: string): string =>
+    `<tr><td class="${style}" colspan="${span}">${escaped(text)}</td></tr>`;
+  const rows = rowsOf(r).map((row) => {
+    if ('step' in row) {
+      const { at, task, what, stack } = row.step;
+      const where = `<small><code>${escaped(stackText(stack, 3))}</code></small>`;
+      const cells = r.tasks.map((_, i) =>
+        i === task ? `<td>${escaped(what)}<br>${where}</td>` : '<td></td>',
+      );
+      return `<tr><td class="n">${at}</td>${cells.join('')}</tr>`;
     }
-    done = Math.max(done, to);
-  };
-  for (const { at, task, what, stack } of r.steps) {
-    between(at - 1);
-    const cells = r.tasks.map((_, i) =>
-      i === task
-        ? `<td>${escaped(what)}<br><small><code>${escaped(stackText(stack, 3))}</code></small></td>`
-        : '<td></td>',
-    );
-    rows.push(`<tr><td class="n">${at}</td>${cells.join('')}</tr>`);
-  }
-  between(r.total);
-  for (const { task, what, stack, held } of r.left) {
-    const text = `${r.tasks[task]} is about to ${what} in ${stackText(stack)}, and ${heldText(held)}`;
-    rows.push(`<tr><td class="s" colspan="${span}">${escaped(text)}</td></tr>`);
-  }
-  const last = `${r.finding.invariant}: ${r.finding.title}`;
-  rows.push(`<tr><td class="bad" colspan="${span}">${escaped(last)}</td></tr>`);
+    if ('switch' in row) {
+      const { from, to, stack, held } = row.switch;
+      const how = `${r.tasks[from]} is left in ${stackText(stack)}, and ${heldText(held)}`;
+      return across('s', `${how}; ${r.tasks[to]} goes on`);
+    }
+    if ('left' in row) {
+      const { task, what, stack, held } = row.left;
+      const how = `${r.tasks[task]} is about to ${what} in ${stackText(stack)}`;
+      return across('s', `${how}, and ${heldText(held)}`);
+    }
+    return across('s', `… ${row.cut} lines like these …`);
+  });
+  rows.push(across('bad', `${r.finding.invariant}: ${r.finding.title}`));
   const heads = r.tasks.map((name) => `<th>${escaped(name)}</th>`).join('');
   return `<table><tr><th>step</th>${heads}</tr>${rows.join('\n')}</table>`;
 }

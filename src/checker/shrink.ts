@@ -6,6 +6,7 @@ import type { ConcurrentProgram, Op } from '../program/index.ts';
 import { type Found, runSchedule, titleOf } from './check.ts';
 import { Execution } from './execution.ts';
 import { Exhaustive } from './exhaustive.ts';
+import { ScenarioError } from './own-scenario.ts';
 import { programScenario } from './program.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { Replay, type Run, runsOf } from './schedule.ts';
@@ -95,7 +96,11 @@ export function shrinkSchedule(
   const x = new Execution(scenario, options);
   const { title } = found;
   const first = replay(x, runsOf(found.choices));
-  if (first.title !== title) throw new Error(`a schedule does not replay: ${title}`);
+  if (first.title !== title) {
+    throw new ScenarioError(
+      `a schedule does not give the same twice (${title}): everything that tasks change must be reached through the scenario's state, and nothing may be left to chance`,
+    );
+  }
   return fewerPreemptions(x, title, fewerRuns(x, title, first), effort);
 }
 

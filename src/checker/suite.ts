@@ -3,7 +3,7 @@
  * and in any order with the same result.
  */
 import type { ConcurrentProgram, Walk } from '../program/index.ts';
-import { type CheckResult, check, type Found } from './check.ts';
+import { type CheckResult, check, type Found, NO_COVERAGE } from './check.ts';
 import type { CoverageData } from './coverage.ts';
 import { Exhaustive } from './exhaustive.ts';
 import { fingerprint } from './fingerprint.ts';
@@ -103,6 +103,8 @@ export function strategyOf(plan: Plan, tasks: number): Strategy {
 export interface JobOptions {
   goOn?: () => boolean;
   from?: unknown;
+  /** Titles of findings that are known already. */
+  known?: readonly string[];
   effort?: Effort;
 }
 
@@ -163,7 +165,7 @@ export function runJob(
   subject: Subject,
   walk: Walk,
   plan: Plan,
-  { goOn, from, effort = EFFORT }: JobOptions = {},
+  { goOn, from, known, effort = EFFORT }: JobOptions = {},
 ): JobResult {
   const scenario = scenarioOf(subject);
   const options = { walk, ...(plan.hardware ? { hardware: true } : {}) };
@@ -177,6 +179,7 @@ export function runJob(
     ...(plan.time === undefined ? {} : { time: plan.time }),
     ...(goOn ? { goOn } : {}),
     ...(from === undefined ? {} : { from }),
+    ...(known ? { known } : {}),
   });
   return {
     scenario: scenario.name,
@@ -188,7 +191,7 @@ export function runJob(
     outcomes: [...result.outcomes],
     complete: result.complete,
     bounds: result.bounds,
-    coverage: result.coverage ?? { ran: [], pairs: [], entries: [] },
+    coverage: result.coverage ?? NO_COVERAGE,
     findings: result.found.map((found) => reported(subject, options, found, effort)),
     ...(result.at === undefined ? {} : { at: result.at }),
   };

@@ -1,55 +1,108 @@
-/** What `softleaf check` reads: concurrent programs, and modules with scenarios. */
-import { readdirSync } from 'node:fs';
-import { resolve } from 'node:path';
+/** What `softleaf check` reads: concurrent programs, modules with scenarios, folders of both. */
+import { spawnSync } from 'node:child_process';
+import { readdirSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import {
+  asScenario,
   type ConcurrentProgram,
   isConcurrent,
   ProgramError,
   parseAnyProgram,
   type Scenario,
+  ScenarioError,
   type Subject,
+  tryScenario,
 } from '../checker/index.ts';
 import { packageFile, readText } from './files.ts';
 import { UsageError } from './terminal.ts';
 
+const MODULE = /\.[cm]?[jt]s$/;
+const TYPES = /\.d\.[cm]?ts$/;
+
+/** The files of a folder that can be checked, by name; not those of the folders in it. */
+function filesOf(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => !entry.isDirectory())
+    .map(({ name }) => name)
+    .filter((name) => (name.endsWith('.json') || MODULE.test(name)) && !TYPES.test(name))
+    .sort()
+    .map((name) => join(folder, name));
+}
+
 /** The scenarios that ship with the package: their files, by name. */
 export function shippedScenarios(): string[] {
-  const names = readdirSync(packageFile('scenarios')).filter((name) => name.endsWith('.json'));
-  return names.sort().map((name) => packageFile(`scenarios/${name}`));
+  return filesOf(packageFile('scenarios'));
 }
 
-const MODULE = /\.[cm]?[jt]s$/;
-
-function isScenario(value: unknown): value is Scenario {
-  const scenario = value as Partial<Scenario> | null;
-  return (
-    typeof scenario === 'object' &&
-    scenario !== null &&
-    typeof scenario.name === 'string' &&
-    typeof scenario.setup === 'function' &&
-    typeof scenario.kernel === 'function' &&
-    typeof scenario.tasks === 'object'
-  );
+/**
+ * The files that arguments name.
+ * @throws UsageError where a folder has nothing to check
+ */
+export function filesOfArguments(args: readonly string[]): string[] {
+  return args.flatMap((arg) => {
+    if (!statSync(arg, { throwIfNoEntry: false })?.isDirectory()) return [arg];
+    const files = filesOf(arg);
+    if (files.length > 0) return files;
+    throw new UsageError(
+      `${arg}: no program (.json) and no module (.js, .mjs, .ts) in this folder`,
+    );
+  });
 }
 
-async function scenariosOfModule(file: string): Promise<Scenario[]> {
-  let module: Record<string, unknown>;
+/** What to do about an error of Node's. */
+function hintOf(code: string | undefined, message: string): string {
+  if (code === 'ERR_UNKNOWN_FILE_EXTENSION') {
+    return ` (Node ${process.versions.node} does not run TypeScript: compile it to .mjs, or use Node 22.18 or newer)`;
+  }
+  if (code === 'ERR_MODULE_NOT_FOUND' && message.includes("'softleaf'")) {
+    return ' (the module must lie where this package is found: within it, or beside a node_modules that has it)';
+  }
+  return '';
+}
+
+/** The line of a syntax error, which Node tells only where it reports the error itself. */
+function lineOf(file: string): string {
+  const { stderr } = spawnSync(process.execPath, ['--check', file], { encoding: 'utf8' });
+  const line = /^[^\n]*:(\d+)\n/.exec(stderr)?.[1];
+  return line === undefined ? '' : `line ${line}: `;
+}
+
+async function importModule(file: string): Promise<Record<string, unknown>> {
   try {
-    module = await import(pathToFileURL(resolve(file)).href);
-  } catch (error) {
+    return await import(pathToFileURL(resolve(file)).href);
+  } catch (thrown) {
+    const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     const { message, code } = error as Error & { code?: string };
-    const hint =
-      code === 'ERR_UNKNOWN_FILE_EXTENSION'
-        ? ' (this Node cannot run TypeScript: compile it, or use Node 22.18 or newer)'
-        : '';
-    throw new UsageError(`cannot load ${file}: ${message}${hint}`);
+    const place = error instanceof SyntaxError ? lineOf(file) : '';
+    throw new UsageError(`cannot load ${file}: ${place}${message}${hintOf(code, message)}`);
   }
-  const scenarios = Object.values(module).flat().filter(isScenario);
-  if (scenarios.length === 0) {
-    throw new UsageError(`${file}: exports no scenario ({ name, setup, kernel, tasks })`);
+}
+
+/** The scenarios that a module exports: its default export is one, or a list of them. */
+async function scenariosOfModule(file: string): Promise<Scenario[]> {
+  const { default: exported, ...others } = await importModule(file);
+  if (exported === undefined) {
+    const names = Object.keys(others).join(', ') || 'nothing';
+    throw new UsageError(
+      `${file}: expected a default export, a scenario or a list of them; it exports ${names}`,
+    );
   }
-  return scenarios;
+  if (Array.isArray(exported) && exported.length === 0) {
+    throw new UsageError(`${file}: expected a scenario or a list of them, got an empty list`);
+  }
+  const list: unknown[] = Array.isArray(exported) ? exported : [exported];
+  const names = new Set<string>();
+  return list.map((value, i) => {
+    const where = `default export${Array.isArray(exported) ? `[${i}]` : ''}`;
+    const scenario = asScenario(value, where);
+    if (names.has(scenario.name)) {
+      throw new UsageError(`${file}: ${where}.name: two scenarios are called "${scenario.name}"`);
+    }
+    names.add(scenario.name);
+    tryScenario(scenario, {}, where);
+    return scenario;
+  });
 }
 
 function programOfFile(file: string): ConcurrentProgram {
@@ -60,16 +113,11 @@ function programOfFile(file: string): ConcurrentProgram {
   } catch (error) {
     throw new UsageError(`${file}: ${(error as Error).message}`);
   }
-  try {
-    const program = parseAnyProgram(value, file);
-    if (isConcurrent(program)) return program;
-    // operations one after the other are a task alone
-    const { ops, results: _, ...head } = program;
-    return { ...head, setup: [], tasks: { cpu0: ops }, after: [] };
-  } catch (error) {
-    if (error instanceof ProgramError) throw new UsageError(`${file}: ${error.message}`);
-    throw error;
-  }
+  const program = parseAnyProgram(value, file);
+  if (isConcurrent(program)) return program;
+  // operations one after the other are a task alone
+  const { ops, results: _, ...head } = program;
+  return { ...head, setup: [], tasks: { cpu0: ops }, after: [] };
 }
 
 /**
@@ -77,12 +125,18 @@ function programOfFile(file: string): ConcurrentProgram {
  * @throws UsageError where it has nothing, or something wrong
  */
 export async function loadSubjects(file: string): Promise<{ name: string; subject: Subject }[]> {
-  if (MODULE.test(file)) {
-    const scenarios = await scenariosOfModule(file);
-    return scenarios.map((scenario) => ({ name: scenario.name, subject: { scenario } }));
+  try {
+    if (MODULE.test(file)) {
+      const scenarios = await scenariosOfModule(file);
+      return scenarios.map((scenario) => ({ name: scenario.name, subject: { scenario } }));
+    }
+    const program = programOfFile(file);
+    return [{ name: program.name, subject: { program } }];
+  } catch (error) {
+    if (!(error instanceof ProgramError || error instanceof ScenarioError)) throw error;
+    const { message } = error;
+    throw new UsageError(message.startsWith(file) ? message : `${file}: ${message}`);
   }
-  const program = programOfFile(file);
-  return [{ name: program.name, subject: { program } }];
 }
 
 /** One scenario of a file, by its name. */

@@ -1,6 +1,6 @@
 /** Doing the jobs of `softleaf check`, in worker threads. */
 import { Worker } from 'node:worker_threads';
-import type { JobResult, Plan, Walk } from '../checker/index.ts';
+import type { ConcurrentProgram, JobResult, Plan, Walk } from '../checker/index.ts';
 import { UsageError } from './terminal.ts';
 
 /** One search. */
@@ -10,8 +10,12 @@ export interface CheckJob {
   name: string;
   walk: Walk;
   plan: Plan;
+  /** The program itself, where no worker can read it from the file: standard input. */
+  program?: ConcurrentProgram;
   /** Where an earlier run left off. */
   from?: unknown;
+  /** Titles of what it found: they are not reported again. */
+  known?: string[];
 }
 
 export interface Pool {

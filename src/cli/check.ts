@@ -1,6 +1,7 @@
 /** `softleaf check`: tries the schedules of concurrent programs and scenarios. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, statSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { dirname, resolve } from 'node:path';
 import {
   type CoverageSummary,
   DEFAULT_PLAN,
@@ -12,18 +13,24 @@ import {
   type Plan,
   placesThatRun,
   type ReportedFinding,
+  type Run,
   replaySchedule,
   report,
   reportPage,
   reportText,
   ScheduleError,
+  type SetupOptions,
   type StrategyName,
+  type Subject,
   scenarioOf,
   summarizeCoverage,
+  titleOf,
+  WALKS,
   type Walk,
 } from '../checker/index.ts';
-import { loadSubjects, shippedScenarios } from './check-files.ts';
+import { filesOfArguments, loadSubjects, shippedScenarios } from './check-files.ts';
 import { type CheckJob, doJobs } from './check-jobs.ts';
+import { digestsOf, joined, keepRun, type Limits, restOf, resumeRun } from './check-resume.ts';
 import { progressBar } from './progress.ts';
 import { ExitCode, painter, printable, type Terminal, UsageError } from './terminal.ts';
 
@@ -54,26 +61,6 @@ const QUICK_WALKS: readonly Walk[] = ['unified', 'collect'];
 
 type Verdict = 'clean' | 'findings' | 'interrupted';
 
-/** What a finished or interrupted run came to, one search a line. */
-interface Saved {
-  softleaf: 'check';
-  jobs: CheckJob[];
-  results: (JobResult | null)[];
-}
-
-function readSaved(file: string): Saved {
-  let saved: Saved | null = null;
-  try {
-    saved = JSON.parse(readFileSync(file, 'utf8')) as Saved;
-  } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${(error as Error).message}`);
-  }
-  if (saved?.softleaf !== 'check' || !Array.isArray(saved.jobs)) {
-    throw new UsageError(`${file}: not a run to be resumed`);
-  }
-  return saved;
-}
-
 function planOf(options: CheckCommandOptions): Plan {
   return {
     ...DEFAULT_PLAN,
@@ -92,24 +79,29 @@ function isQuick({ strategy, schedules, time, preemptions }: CheckCommandOptions
   return [strategy, schedules, time, preemptions].every((option) => option === undefined);
 }
 
+/** The walk that a subject is checked with where none is asked for. */
+function ownWalk(subject: Subject): Walk {
+  return ('program' in subject ? subject.program.machine?.walk : undefined) ?? 'unified';
+}
+
 async function jobsOf(files: readonly string[], options: CheckCommandOptions): Promise<CheckJob[]> {
   const quick = files.length === 0 && isQuick(options);
   const walks = options.walk ? [options.walk] : files.length === 0 ? QUICK_WALKS : undefined;
   const jobs: CheckJob[] = [];
   const base = planOf(options);
-  for (const file of files.length === 0 ? shippedScenarios() : files) {
+  const plans: Plan[] = quick
+    ? [
+        { ...base, strategy: 'exhaustive', schedules: QUICK.exhaustive },
+        { ...base, strategy: 'pct', schedules: QUICK.pct, faults: Math.max(1, base.faults) },
+        { ...base, strategy: 'pct', schedules: QUICK.hardware, hardware: true },
+      ]
+    : [base];
+  for (const file of files.length === 0 ? shippedScenarios() : filesOfArguments(files)) {
     for (const { name, subject } of await loadSubjects(file)) {
-      const own = 'program' in subject ? (subject.program.machine?.walk ?? 'unified') : 'unified';
-      for (const walk of walks ?? [own]) {
-        if (!quick) jobs.push({ file, name, walk, plan: base });
-        else {
-          const plans: Plan[] = [
-            { ...base, strategy: 'exhaustive', schedules: QUICK.exhaustive },
-            { ...base, strategy: 'pct', schedules: QUICK.pct, faults: Math.max(1, base.faults) },
-            { ...base, strategy: 'pct', schedules: QUICK.hardware, hardware: true },
-          ];
-          for (const plan of plans) jobs.push({ file, name, walk, plan });
-        }
+      // nobody can read standard input a second time
+      const program = file === '-' && 'program' in subject ? { program: subject.program } : {};
+      for (const walk of walks ?? [ownWalk(subject)]) {
+        for (const plan of plans) jobs.push({ file, name, walk, plan, ...program });
       }
     }
   }
@@ -125,9 +117,15 @@ function workersOf({ workers }: CheckCommandOptions): number {
   return workers ?? Math.min(availableParallelism(), 8);
 }
 
+/** A finding, and the file that its scenario is in. */
+interface Told {
+  finding: ReportedFinding;
+  file: string;
+}
+
 interface CheckReport {
   verdict: Verdict;
-  findings: ReportedFinding[];
+  findings: Told[];
   coverage: {
     scenarios: number;
     schedules: number;
@@ -142,67 +140,78 @@ interface CheckReport {
   } & CoverageSummary;
 }
 
+/** A search that was begun, and what came of it. */
+interface Done {
+  job: CheckJob;
+  result: JobResult;
+}
+
 /** The findings of several searches, each once. */
-function distinct(results: readonly JobResult[]): ReportedFinding[] {
-  const byTitle = new Map<string, ReportedFinding>();
-  for (const finding of results.flatMap((result) => result.findings)) {
-    const key = `${finding.walk} ${finding.title}`;
-    const known = byTitle.get(key);
-    if (!known || finding.steps < known.steps) byTitle.set(key, finding);
+function distinct(done: readonly Done[]): Told[] {
+  const byTitle = new Map<string, Told>();
+  for (const { job, result } of done) {
+    for (const finding of result.findings) {
+      const key = `${finding.walk} ${finding.title}`;
+      const known = byTitle.get(key);
+      if (!known || finding.steps < known.finding.steps) {
+        byTitle.set(key, { finding, file: job.file });
+      }
+    }
   }
   return [...byTitle.values()];
 }
 
-async function summarize(
-  results: readonly (JobResult | undefined)[],
-  stopped: boolean,
-): Promise<CheckReport> {
-  const done = results.filter((result) => result !== undefined);
+async function summarize(done: readonly Done[], stopped: boolean): Promise<CheckReport> {
   const findings = distinct(done);
   const states = new Map<string, Set<string>>();
-  for (const { scenario, walk, outcomes } of done) {
-    const key = `${walk} ${scenario}`;
-    const set = states.get(key) ?? new Set();
-    for (const outcome of outcomes) set.add(outcome);
-    states.set(key, set);
-  }
   const bounds = new Set<string>();
-  for (const { complete, bounds: own, schedules, strategy } of done) {
-    for (const bound of own) bounds.add(bound);
+  for (const { job, result } of done) {
+    const key = JSON.stringify([job.file, job.name, job.walk]);
+    const set = states.get(key) ?? new Set();
+    for (const outcome of result.outcomes) set.add(outcome);
+    states.set(key, set);
+    const { complete, strategy, schedules } = result;
+    for (const bound of result.bounds) bounds.add(bound);
     if (!complete && strategy === 'exhaustive') bounds.add(`${schedules} schedules a search`);
   }
   const sum = (of: (result: JobResult) => number): number =>
-    done.reduce((total, result) => total + of(result), 0);
+    done.reduce((total, { result }) => total + of(result), 0);
   return {
     verdict: findings.length > 0 ? 'findings' : stopped ? 'interrupted' : 'clean',
     findings,
     coverage: {
-      scenarios: new Set(done.map(({ scenario }) => scenario)).size,
+      scenarios: new Set(done.map(({ job }) => JSON.stringify([job.file, job.name]))).size,
       schedules: sum(({ schedules }) => schedules),
       steps: sum(({ steps }) => steps),
       states: [...states.values()].reduce((total, set) => total + set.size, 0),
-      complete: done.filter(({ complete, strategy }) => complete && strategy === 'exhaustive')
-        .length,
+      complete: done.filter(({ result: r }) => r.complete && r.strategy === 'exhaustive').length,
       searches: done.length,
       bounds: [...bounds],
       ...summarizeCoverage(
-        done.map((result) => result.coverage),
+        done.map(({ result }) => result.coverage),
         await placesThatRun(),
-        { asPosted: done.some(({ walk }) => walk === 'as-posted') },
+        { asPosted: done.some(({ job }) => job.walk === 'as-posted') },
       ),
     },
   };
+}
+
+/** A number of things in words. */
+function counted(n: number, thing: string, things = `${thing}s`): string {
+  return `${n} ${n === 1 ? thing : things}`;
 }
 
 function coverageText({ verdict, coverage: c }: CheckReport): string {
   const bounded = c.bounds.length === 0 ? '' : `; the others: ${c.bounds.join(', ')}`;
   const proof =
     c.complete === c.searches ? 'everything was tried' : `${c.complete} tried everything${bounded}`;
+  const searches = counted(c.searches, 'search', 'searches');
+  const states = counted(c.states, 'different end');
   const { functions, branches, pairs } = c;
   const kinds = Object.values(c.entries).reduce((total, own) => total + own.length, 0);
   return [
-    `${verdict}: ${c.scenarios} scenarios, ${c.searches} searches (${proof}),`,
-    `${c.schedules} schedules, ${c.steps} steps, ${c.states} different ends`,
+    `${verdict}: ${counted(c.scenarios, 'scenario')}, ${searches} (${proof}),`,
+    `${counted(c.schedules, 'schedule')}, ${counted(c.steps, 'step')}, ${states}`,
     `of src/mm and src/hmm ran ${functions.ran} of ${functions.of} functions, ${branches.ran} of ${branches.of} branches;`,
     `${pairs.seen} pairs of steps on one object, ${pairs.bothOrders} in both orders;`,
     `${Object.keys(c.entries).length} operations, ${kinds} meetings of an operation with a kind of entry`,
@@ -224,38 +233,124 @@ function thinText({ coverage: { functions, branches, pairs, entries } }: CheckRe
   ].join('\n');
 }
 
+/** What `--json` prints of a finding; with `--verbose` everything. */
+function jsonOf(finding: ReportedFinding, verbose: boolean): object {
+  if (verbose) return finding;
+  const { title, invariant, scenario, schedule, steps, preemptions } = finding;
+  return {
+    title,
+    invariant,
+    function: finding.function,
+    scenario,
+    schedule,
+    steps,
+    preemptions,
+  };
+}
+
 /** Characters of a report's line. */
 function widthOf({ stdout }: Terminal): number {
   return Math.max(80, Math.min(stdout.columns ?? 120, 200));
 }
 
 /** The line that replays a finding. */
-function replayLine(finding: ReportedFinding, file: string): string {
+function replayLine({ finding, file }: Told): string {
   const hardware = finding.hardware ? ' --hardware' : '';
   return `softleaf check ${file} --walk ${finding.walk}${hardware} --replay ${finding.schedule}`;
 }
 
-function showFinding(
-  finding: ReportedFinding,
-  file: string,
-  terminal: Terminal,
-  verbose: boolean,
-): void {
+/** Where a finding is, and how long the way to it. */
+function whereText({ scenario, walk, preemptions, steps, length }: ReportedFinding): string {
+  return (
+    `${scenario}, walk ${walk}: ${counted(preemptions, 'preemption')}, ` +
+    `${counted(steps, 'step that matters', 'steps that matter')} of ${length}`
+  );
+}
+
+function showFinding(told: Told, terminal: Terminal, verbose: boolean): void {
+  const { finding } = told;
   const paint = painter(terminal.stdout, terminal.env);
   const { stdout } = terminal;
   stdout.write(`${paint('red', printable(finding.title))}\n`);
-  stdout.write(
-    printable(
-      `  ${finding.scenario}, walk ${finding.walk}: ${finding.preemptions} preemptions, ` +
-        `${finding.steps} steps that matter of ${finding.length}\n`,
-    ),
-  );
+  stdout.write(printable(`  ${whereText(finding)}\n`));
   stdout.write(printable(reportText(finding.report, widthOf(terminal))));
   if (finding.shrunk && verbose) {
     stdout.write(printable(`  program  ${JSON.stringify(finding.shrunk.program)}\n`));
     stdout.write(`  schedule ${finding.shrunk.schedule}\n`);
   }
-  stdout.write(`  again:   ${paint('cyan', printable(replayLine(finding, file)))}\n\n`);
+  stdout.write(`  again:   ${paint('cyan', printable(replayLine(told)))}\n\n`);
+}
+
+/** Tells everything: on standard output, and on a page if one is asked for. */
+function tell(summary: CheckReport, options: CheckCommandOptions, terminal: Terminal): ExitCode {
+  const { verdict, findings, coverage } = summary;
+  const verbose = options.verbose === true;
+  const lines = coverageText(summary);
+  if (options.json) {
+    const list = findings.map(({ finding }) => jsonOf(finding, verbose));
+    terminal.stdout.write(`${JSON.stringify({ verdict, findings: list, coverage })}\n`);
+  } else {
+    for (const told of findings) showFinding(told, terminal, verbose);
+    if (verbose) terminal.stdout.write(`${thinText(summary)}\n`);
+    terminal.stdout.write(`${lines}\n`);
+  }
+  if (options.report !== undefined) {
+    const parts: PagePart[] = findings.map((told) => ({
+      title: told.finding.title,
+      where: whereText(told.finding),
+      replay: replayLine(told),
+      ...(told.finding.shrunk
+        ? { program: JSON.stringify(told.finding.shrunk.program, null, 1) }
+        : {}),
+      report: told.finding.report,
+    }));
+    writeFileSync(options.report, reportPage(`Softleaf: ${verdict}`, lines, parts));
+  }
+  if (verdict === 'findings') return ExitCode.finding;
+  return verdict === 'clean' ? ExitCode.clean : ExitCode.interrupted;
+}
+
+/** @throws UsageError where a file cannot be written: better now than after the search */
+function checkWritable(flag: string, file: string | undefined): void {
+  if (file === undefined) return;
+  const known = statSync(file, { throwIfNoEntry: false });
+  try {
+    if (known?.isDirectory()) throw new Error('it is a folder');
+    accessSync(known ? file : dirname(resolve(file)), constants.W_OK);
+  } catch (error) {
+    throw new UsageError(`${flag} ${file}: cannot be written: ${(error as Error).message}`);
+  }
+}
+
+/** What a schedule is of: the scenario and the setup whose digest it carries. */
+async function scheduled(
+  file: string,
+  text: string,
+  { walk, hardware }: CheckCommandOptions,
+): Promise<{ subject: Subject; setup: SetupOptions & { walk: Walk }; runs: Run[] }> {
+  const [, digest] = text.split('.');
+  let refused: ScheduleError | null = null;
+  for (const { subject } of await loadSubjects(file)) {
+    const scenario = scenarioOf(subject);
+    const own = ownWalk(subject);
+    const walks = walk ? [walk] : [own, ...WALKS.filter((other) => other !== own)];
+    const setups = walks.flatMap((on) => [
+      ...(hardware ? [] : [{ walk: on }]),
+      { walk: on, hardware: true },
+    ]);
+    for (const setup of setups) {
+      const here = fingerprint(scenario, setup);
+      try {
+        const runs = decodeSchedule(text, here, new Execution(scenario, setup).names.length);
+        return { subject, setup, runs };
+      } catch (error) {
+        if (!(error instanceof ScheduleError)) throw error;
+        if (here === digest) throw new UsageError(`--replay: ${error.message}`);
+        refused ??= error;
+      }
+    }
+  }
+  throw new UsageError(`--replay: ${refused?.message}`);
 }
 
 /** One schedule again. */
@@ -265,41 +360,47 @@ async function replayCommand(
   options: CheckCommandOptions,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  if (files.length !== 1) throw new UsageError('--replay wants one scenario');
-  const subjects = await loadSubjects(files[0]);
-  const reasons: string[] = [];
-  for (const { subject, name } of subjects) {
-    const scenario = scenarioOf(subject);
-    const own = 'program' in subject ? subject.program.machine?.walk : undefined;
-    const setup = {
-      walk: options.walk ?? own ?? 'unified',
-      ...(options.hardware ? { hardware: true } : {}),
-    } as const;
-    try {
-      const tasks = new Execution(scenario, setup).names.length;
-      const runs = decodeSchedule(text, fingerprint(scenario, setup), tasks);
-      const { finding, steps } = replaySchedule(scenario, setup, runs);
-      if (finding === null) {
-        const say = { verdict: 'clean', scenario: name, steps, finding: null };
-        terminal.stdout.write(
-          options.json ? `${JSON.stringify(say)}\n` : `clean: nothing breaks in ${steps} steps\n`,
-        );
-        return ExitCode.clean;
-      }
-      const told = report(scenario, setup, runs);
-      if (options.json) {
-        const say = { verdict: 'findings', scenario: name, steps, finding, report: told };
-        terminal.stdout.write(`${JSON.stringify(say)}\n`);
-      } else {
-        terminal.stdout.write(printable(reportText(told, widthOf(terminal))));
-      }
-      return ExitCode.finding;
-    } catch (error) {
-      if (!(error instanceof ScheduleError)) throw error;
-      reasons.push(error.message);
-    }
+  if (options.resume !== undefined) throw new UsageError('--replay and --resume: one or the other');
+  const [file, ...more] = filesOfArguments(files);
+  if (file === undefined || more.length > 0) {
+    throw new UsageError('--replay: expected one file, with the scenario that the schedule is of');
   }
-  throw new UsageError(reasons.join('; '));
+  const { subject, setup, runs } = await scheduled(file, text, options);
+  const scenario = scenarioOf(subject);
+  const { finding, steps, preemptions, outcome, coverage } = replaySchedule(scenario, setup, runs);
+  const { walk, hardware } = setup;
+  const findings: ReportedFinding[] = [];
+  if (finding !== null) {
+    const told = report(scenario, setup, runs);
+    findings.push({
+      title: titleOf(finding),
+      invariant: finding.invariant,
+      function: finding.function,
+      scenario: scenario.name,
+      walk,
+      ...(hardware ? { hardware } : {}),
+      schedule: text.trim(),
+      steps: told.steps.length,
+      length: told.total,
+      preemptions,
+      report: told,
+    });
+  }
+  const result: JobResult = {
+    scenario: scenario.name,
+    walk,
+    strategy: 'random',
+    schedules: 1,
+    steps,
+    redundant: 0,
+    outcomes: finding === null ? [outcome] : [],
+    complete: false,
+    bounds: ['one schedule'],
+    coverage,
+    findings,
+  };
+  const job = { file, name: scenario.name, walk, plan: planOf(options) };
+  return tell(await summarize([{ job, result }], false), options, terminal);
 }
 
 /** The command. */
@@ -308,23 +409,23 @@ export async function checkCommand(
   options: CheckCommandOptions,
   terminal: Terminal,
 ): Promise<ExitCode> {
+  checkWritable('--report', options.report);
+  checkWritable('--resume', options.resume);
   if (options.replay !== undefined) return replayCommand(files, options.replay, options, terminal);
   const { resume } = options;
-  const saved = resume !== undefined && existsSync(resume) ? readSaved(resume) : undefined;
-  const jobs = saved?.jobs ?? (await jobsOf(files, options));
+  const asked = await jobsOf(files, options);
+  const limits: Limits = {
+    ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
+    ...(options.findings === undefined ? {} : { findings: options.findings }),
+  };
+  const saved = resume === undefined ? null : await resumeRun(resume, asked, limits);
+  const jobs = saved?.jobs ?? asked;
+  const digests = saved?.digests ?? (resume === undefined ? [] : await digestsOf(jobs));
   const before = saved?.results ?? [];
-  const fileOf = new Map(jobs.map(({ name, file }) => [name, file]));
 
-  // what is left to do of each search
-  const left: { at: number; job: CheckJob }[] = [];
-  jobs.forEach((job, at) => {
-    const known = before[at];
-    if (!known) left.push({ at, job });
-    else if (known.at !== undefined && known.findings.length === 0) {
-      const schedules = job.plan.schedules - known.schedules;
-      if (schedules <= 0) return;
-      left.push({ at, job: { ...job, from: known.at, plan: { ...job.plan, schedules } } });
-    }
+  const left = jobs.flatMap((job, at) => {
+    const rest = restOf(job, before[at]);
+    return rest ? [{ at, job: rest }] : [];
   });
 
   const stop = new Int32Array(new SharedArrayBuffer(4));
@@ -356,55 +457,26 @@ export async function checkCommand(
   process.removeListener('SIGINT', interrupt);
   process.removeListener('SIGTERM', interrupt);
 
-  const results: (JobResult | undefined)[] = jobs.map((_, at) => before[at] ?? undefined);
+  const results = jobs.map((_, at): JobResult | null => before[at] ?? null);
   left.forEach(({ at }, i) => {
     const now = fresh[i];
-    const then = before[at];
-    if (!now) return;
-    results[at] = then
-      ? {
-          ...now,
-          schedules: now.schedules + then.schedules,
-          steps: now.steps + then.steps,
-          redundant: now.redundant + then.redundant,
-          outcomes: [...new Set([...then.outcomes, ...now.outcomes])],
-          coverage: {
-            ran: [...new Set([...then.coverage.ran, ...now.coverage.ran])],
-            pairs: [...then.coverage.pairs, ...now.coverage.pairs],
-            entries: [...then.coverage.entries, ...now.coverage.entries],
-          },
-        }
-      : now;
+    if (now) results[at] = joined(results[at], now);
   });
   const stopped = Atomics.load(stop, 0) !== 0;
-  const summary = await summarize(results, stopped);
+  const done = jobs.flatMap((job, at) => {
+    const result = results[at];
+    return result ? [{ job, result }] : [];
+  });
+  const exit = tell(await summarize(done, stopped), options, terminal);
   if (resume !== undefined) {
-    if (stopped) {
-      const state: Saved = { softleaf: 'check', jobs, results: results.map((r) => r ?? null) };
-      writeFileSync(resume, JSON.stringify(state));
-    } else rmSync(resume, { force: true });
-  }
-
-  const lines = coverageText(summary);
-  if (options.json) terminal.stdout.write(`${JSON.stringify(summary)}\n`);
-  else {
-    for (const finding of summary.findings) {
-      const file = fileOf.get(finding.scenario) ?? finding.scenario;
-      showFinding(finding, file, terminal, options.verbose === true);
+    // what was cut by --schedules can go on with more of them
+    const isOpen = (job: CheckJob, at: number): boolean =>
+      restOf(job, results[at]) !== null ||
+      (options.schedules !== undefined && results[at]?.at !== undefined);
+    const kept = keepRun(resume, jobs.some(isOpen) ? { jobs, digests, results } : null);
+    if (kept && !options.json) {
+      terminal.stdout.write(`kept in ${printable(resume)}: the same command goes on from there\n`);
     }
-    if (options.verbose) terminal.stdout.write(`${thinText(summary)}\n`);
-    terminal.stdout.write(`${lines}\n`);
-    if (stopped && resume) terminal.stdout.write(`to go on: the same with --resume ${resume}\n`);
   }
-  if (options.report !== undefined) {
-    const parts: PagePart[] = summary.findings.map((finding) => ({
-      title: finding.title,
-      where: `${finding.scenario}, walk ${finding.walk}: ${finding.preemptions} preemptions, ${finding.steps} steps that matter of ${finding.length}`,
-      replay: replayLine(finding, fileOf.get(finding.scenario) ?? finding.scenario),
-      ...(finding.shrunk ? { program: JSON.stringify(finding.shrunk.program, null, 1) } : {}),
-      report: finding.report,
-    }));
-    writeFileSync(options.report, reportPage(`Softleaf: ${summary.verdict}`, lines, parts));
-  }
-  return summary.findings.length > 0 ? ExitCode.finding : ExitCode.clean;
+  return exit;
 }

@@ -66,10 +66,12 @@ Examples:
   $ softleaf conform corpus/base.jsonl --only base-10000 --verbose`;
 
 const CHECK_HELP = `${EXIT_HELP}
+  130  interrupted before anything was found
 
 Examples:
   $ softleaf check
   $ softleaf check scenarios/device-fault-munmap.json --walk as-posted
+  $ softleaf check examples/scenarios/check-without-lock.mjs
   $ softleaf check scenarios/two-devices.json --strategy pct --seed 7 --time 60
   $ softleaf check scenarios/two-devices.json --replay 1.0123abcde.a12b --walk collect`;
 
@@ -126,7 +128,7 @@ function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
     )
     .argument(
       '[files...]',
-      'concurrent programs (.json) or modules with scenarios; none: the quick suite',
+      'concurrent programs (.json), modules with scenarios (.js, .mjs, .ts), folders of them; none: the quick suite',
     )
     .option('--walk <walk>', walkHelp, parseWalk)
     .option('--strategy <name>', `how to search: ${STRATEGIES.join(', ')}`, parseStrategy)
@@ -143,10 +145,10 @@ function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
       count(1),
     )
     .option('--replay <schedule>', 'run this schedule of one scenario')
-    .option('--resume <file>', 'where an interrupted run is kept; go on from there')
+    .option('--resume <file>', 'keep here what is left to do; go on with what is kept here')
     .option('--report <file>', 'write a self-contained page')
     .option('--json', 'print one JSON object: verdict, findings, coverage')
-    .option('--verbose', 'print every search, and the shrunk programs')
+    .option('--verbose', 'print every search, and the shrunk programs; all of a finding in JSON')
     .addHelpText('after', CHECK_HELP)
     .action(async (files: string[], options: CheckCommandOptions) => {
       const { checkCommand } = await import('./check.ts');

@@ -20,6 +20,8 @@ export const ExitCode = {
   finding: 1,
   /** Bad input: the program, a file or the command line. */
   badInput: 2,
+  /** Interrupted before anything was found. */
+  interrupted: 130,
   /** A mistake in Softleaf itself. */
   internal: 70,
 } as const;

@@ -25,7 +25,8 @@ export class KernelBug extends Error {
   }
 }
 
-const FRAME = /^\s*at (?:async )?(?:new )?([\w$.]+)/;
+/** A named function's line: without a name there is only a place, which differs from host to host. */
+const FRAME = /^\s*at (?:async )?(?:new )?([\w$.]+)(?: \[as [^\]]+\])? \(/;
 /** Executors: what lies outwards of them is not modelled. */
 const ENDS = new Set(['runToEnd', 'runStepping', 'resume', 'stuck', 'checkAll']);
 const INTERNAL = new Set([

@@ -5,20 +5,23 @@ export {
   type Description,
   describeKernel,
 } from './describe.ts';
+export { exitMmap } from './exit.ts';
 export { handleMmFault } from './fault.ts';
 export { dupMmap } from './fork.ts';
 export { pinUserPage } from './gup.ts';
 export { type Broken, checkEmpty, checkQuiescent, type QuiescentOptions } from './invariants.ts';
-export { Kernel, type KernelOptions, type Walk } from './kernel.ts';
+export { type DeviceView, Kernel, type KernelOptions, type Walk } from './kernel.ts';
 export { CountingLedger, Holder, Ledger, type ReferenceLedger } from './ledger.ts';
 export { type Advice, madvise } from './madvise.ts';
 export { DevPagemap, type DevPagemapOps, memremapPages } from './memremap.ts';
 export { Mm } from './mm.ts';
 export { mmapRegion, munmap } from './mmap.ts';
 export {
+  checkRetryStep,
   IntervalNotifier,
   type IntervalNotifierOps,
   MmuNotify,
+  mmuIntervalCheckRetry,
   mmuIntervalNotifierInsert,
   mmuIntervalNotifierRemove,
   mmuIntervalReadBegin,

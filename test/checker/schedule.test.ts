@@ -108,6 +108,22 @@ describe('a replay', () => {
     expect(replay.begin()).toBe(false);
   });
 
+  it('is not needed of what an earlier search has found', () => {
+    const search = (known: string[]) =>
+      check(crossed(), {
+        watch: false,
+        known,
+        findings: 2,
+        strategy: () => new RandomWalk({ seed: 3, schedules: 200 }),
+      });
+    const { found, schedules } = search([]);
+    expect(found).toHaveLength(1);
+    expect(search([found[0].title])).toMatchObject({ found: [], schedules });
+    // it counts all the same
+    expect(search(['something else']).found).toHaveLength(1);
+    expect(search(['something else']).schedules).toBeLessThan(schedules);
+  });
+
   it('comes to the same end as any schedule without a finding', () => {
     const x = new Execution(crossed(), { watch: false });
     const walk = new RandomWalk({ seed: 5, schedules: 40 });

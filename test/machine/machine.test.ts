@@ -5,6 +5,7 @@ import {
   Geometry,
   KernelBug,
   Machine,
+  modelledStack,
   PageMap,
   POISON,
   runStepping,
@@ -294,6 +295,29 @@ describe('locks', () => {
       m.folioLock(0);
       m.folioLock(0);
     }).toThrow(KernelBug);
+  });
+});
+
+describe('the modelled functions on a stack', () => {
+  const stack = (place: string) =>
+    Object.assign(new Error('x'), {
+      stack: [
+        'Error: x',
+        `    at Machine.report (${place}/machine.js:1:1)`,
+        `    at zapPte (${place}/zap.js:9:7)`,
+        `    at ${place}/zap.js:3:1`,
+        `    at GpuDriver.fault [as handler] (${place}/gpu.js:3:1)`,
+        '    at next (<anonymous>)',
+        `    at async unmapRegion (${place}/zap.js:3:1)`,
+        `    at runToEnd (${place}/execute.js:3:1)`,
+        `    at main (${place}/main.js:3:1)`,
+      ].join('\n'),
+    });
+
+  it('are the same wherever the modules come from', () => {
+    const names = ['zapPte', 'fault', 'unmapRegion'];
+    expect(modelledStack(stack('file:///home/dist'))).toEqual(names);
+    expect(modelledStack(stack('http://127.0.0.1:80/dist'))).toEqual(names);
   });
 });
 

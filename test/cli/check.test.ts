@@ -1,0 +1,622 @@
+/** `softleaf check`, as it is built: its workers, its files, its exit codes. */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const main = join(root, 'dist/cli/main.js');
+const scenario = (name: string) => join(root, 'scenarios', `${name}.json`);
+const example = (name: string) => join(root, 'examples/scenarios', `${name}.mjs`);
+/** A scenario whose search is over after some hundred schedules. */
+const SOME_HUNDRED = scenario('exclusive-against-write');
+
+let dir: string;
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'softleaf-check-'));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const file = (name: string, text: string) => {
+  writeFileSync(join(dir, name), text);
+  return join(dir, name);
+};
+
+function check(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'check', ...args], {
+    cwd: dir,
+    encoding: 'utf8',
+  });
+  return { code: status, out: stdout, err: stderr };
+}
+
+/** Runs with `--json`: exit code and the object. */
+function checkJson(...args: string[]) {
+  const { code, out, err } = check(...args, '--json');
+  expect(err).toBe('');
+  expect(out).toMatch(/^[^\n]+\n$/);
+  return { code, ...JSON.parse(out) };
+}
+
+/** A page is read while it is written; the reader must see what was there before, or else. */
+const race = (task = 'reader', extra: object[] = []) => ({
+  name: 'race',
+  machine: { pmdOrder: 2, pageBytes: 16 },
+  setup: [
+    { op: 'mmap', buf: 0, page: 0, pages: 1, prot: 'rw', kind: 'anon' },
+    { op: 'cpu_write', buf: 0, page: 0, pages: 1, tag: 1 },
+  ],
+  tasks: {
+    writer: [{ op: 'cpu_write', buf: 0, page: 0, pages: 1, tag: 2 }, ...extra],
+    [task]: [{ op: 'cpu_read', buf: 0, page: 0, pages: 1, expect: { tags: [[65536, 1, 0]] } }],
+  },
+});
+const raceFile = (name: string, ...args: Parameters<typeof race>) =>
+  file(name, JSON.stringify(race(...args)));
+const raceTitle = 'cpu_read: tags must be [[N,N,N]], is [[N,N,N]] in compare';
+
+const KEYS = ['title', 'invariant', 'function', 'scenario', 'schedule', 'steps', 'preemptions'];
+const COVERAGE = [
+  ...['scenarios', 'schedules', 'steps', 'states', 'complete', 'searches', 'bounds'],
+  ...['functions', 'branches', 'pairs', 'entries'],
+];
+
+/** What `--json` printed has the shape that is promised, and nothing else. */
+function expectShape(json: Record<string, unknown>): void {
+  const { code: _, ...object } = json;
+  expect(Object.keys(object)).toEqual(['verdict', 'findings', 'coverage']);
+  expect(['clean', 'findings', 'interrupted']).toContain(object.verdict);
+  for (const finding of object.findings as Record<string, unknown>[]) {
+    expect(Object.keys(finding)).toEqual(KEYS);
+    for (const key of ['title', 'invariant', 'function', 'scenario']) {
+      expect(finding[key]).toEqual(expect.stringMatching(/./));
+    }
+    expect(finding.schedule).toMatch(/^1\.[0-9a-z]{9}\.[a-p0-9!]*$/);
+    expect(finding.steps).toEqual(expect.any(Number));
+    expect(finding.preemptions).toEqual(expect.any(Number));
+  }
+  expect(Object.keys(object.coverage as object)).toEqual(COVERAGE);
+}
+
+describe('--json', () => {
+  it('of a finding', () => {
+    const json = checkJson(raceFile('race.json'));
+    expectShape(json);
+    expect(json).toMatchObject({
+      code: 1,
+      verdict: 'findings',
+      findings: [
+        {
+          title: raceTitle,
+          invariant: 'expectation',
+          function: 'compare',
+          scenario: 'race',
+          preemptions: 0,
+        },
+      ],
+      coverage: { scenarios: 1, schedules: 2, states: 1, complete: 1, searches: 1, bounds: [] },
+    });
+  });
+
+  it('of what is clean', () => {
+    const json = checkJson(scenario('device-fault-munmap'));
+    expectShape(json);
+    expect(json).toMatchObject({ code: 0, verdict: 'clean', findings: [] });
+    expect(json.coverage).toMatchObject({ scenarios: 1, complete: 1, searches: 1, bounds: [] });
+    expect(json.coverage.states).toBeGreaterThan(1);
+  });
+
+  it('says what bounded a search', () => {
+    const { code, verdict, coverage } = checkJson(SOME_HUNDRED, '--schedules', '20');
+    expect({ code, verdict }).toEqual({ code: 0, verdict: 'clean' });
+    expect(coverage).toMatchObject({ schedules: 20, complete: 0, searches: 1 });
+    expect(coverage.bounds).toEqual(['20 schedules a search']);
+    const random = checkJson(SOME_HUNDRED, '--schedules', '20', '--strategy', 'pct');
+    expect(random.coverage).toMatchObject({ complete: 0, bounds: ['schedules at random'] });
+  });
+
+  it('with --verbose has all of a finding', () => {
+    const { findings } = checkJson(raceFile('race.json'), '--verbose');
+    expect(Object.keys(findings[0])).toEqual(expect.arrayContaining([...KEYS, 'walk', 'report']));
+    const program = file('shrunk.json', JSON.stringify(findings[0].shrunk.program));
+    const { code, findings: again } = checkJson(program, '--replay', findings[0].shrunk.schedule);
+    expect(code).toBe(1);
+    expect(again[0].title).toBe(raceTitle);
+  });
+});
+
+describe('--replay', () => {
+  it.each([
+    ['a program', () => raceFile('race.json'), []],
+    ['a program on another walk', () => scenario('device-fault-hole'), ['--walk', 'as-posted']],
+    ['a program with the hardware', () => raceFile('race.json'), ['--hardware']],
+    ['a scenario of a module', () => example('check-without-lock'), []],
+  ])('comes to the same finding again: %s', (_, subject, options) => {
+    const found = checkJson(subject(), ...options);
+    expect(found.findings.length).toBeGreaterThan(0);
+    for (const { title, schedule, invariant, preemptions } of found.findings) {
+      const again = checkJson(subject(), '--replay', schedule);
+      expectShape(again);
+      expect(again).toMatchObject({ code: 1, verdict: 'findings', coverage: { schedules: 1 } });
+      expect(again.findings).toHaveLength(1);
+      expect(again.findings[0]).toMatchObject({ title, schedule, invariant });
+      // a program's finding is counted in the program as it was shrunk
+      expect(again.findings[0].preemptions).toBeGreaterThanOrEqual(preemptions);
+      const { code, out } = check(subject(), '--replay', schedule);
+      expect(code).toBe(1);
+      expect(out).toContain(title);
+      expect(out).toContain(`--replay ${schedule}`);
+    }
+  });
+
+  it('is clean where nothing breaks', () => {
+    const [{ schedule }] = checkJson(raceFile('race.json')).findings;
+    const [version, digest] = schedule.split('.');
+    const json = checkJson(raceFile('race.json'), '--replay', `${version}.${digest}.ba`);
+    expectShape(json);
+    expect(json).toMatchObject({ code: 0, verdict: 'clean', findings: [] });
+  });
+
+  it('refuses a schedule of what was something else', () => {
+    const [{ schedule }] = checkJson(raceFile('race.json')).findings;
+    const write = { op: 'cpu_write', buf: 0, page: 0, pages: 1, tag: 3 };
+    for (const changed of [
+      raceFile('other-name.json', 'other'),
+      raceFile('longer.json', 'reader', [write]),
+      scenario('device-fault-munmap'),
+    ]) {
+      const { code, out, err } = check(changed, '--replay', schedule);
+      expect({ code, out }).toEqual({ code: 2, out: '' });
+      expect(err).toMatch(
+        /^softleaf: --replay: the schedule is of another program or model \(.*\n$/,
+      );
+    }
+  });
+
+  it.each([
+    ['mangled', /not a schedule/],
+    ['1.DIGEST.a1?', /not a schedule/],
+    ['2.DIGEST.a1', /a schedule of format 2; this Softleaf reads 1/],
+    ['1.DIGEST.a1!!', /cannot read the choices from "!"/],
+    ['1.DIGEST.c1', /no task c: there are 2/],
+    ['1.DIGEST.a0', /a run of no steps/],
+    ['1.000000000.a', /of another program or model/],
+  ])('refuses %s', (text, why) => {
+    const [{ schedule }] = checkJson(raceFile('race.json')).findings;
+    const given = text.replace('DIGEST', schedule.split('.')[1]);
+    const { code, out, err } = check(raceFile('race.json'), '--replay', given);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(why);
+    expect(err).toMatch(/^softleaf: --replay: [^\n]+\n$/);
+  });
+
+  it.each([
+    ['no file', []],
+    ['two files', [SOME_HUNDRED, scenario('device-fault-munmap')]],
+  ])('wants one file: %s', (_, files) => {
+    const { code, err } = check(...files, '--replay', '1.000000000.a');
+    expect(code).toBe(2);
+    expect(err).toContain('--replay: expected one file');
+  });
+});
+
+describe('--resume', () => {
+  const state = () => join(dir, 'run.json');
+  beforeEach(() => rmSync(state(), { force: true }));
+  /** All that does not hang on how a run was divided. */
+  const told = ({ verdict, findings, coverage }: ReturnType<typeof checkJson>) => ({
+    verdict,
+    findings,
+    coverage,
+  });
+
+  it.each(['exhaustive', 'pct', 'uniform', 'random'])(
+    'goes on where --schedules ended, %s: the same as in one go',
+    (strategy) => {
+      const args = [SOME_HUNDRED, '--strategy', strategy];
+      const whole = checkJson(...args, '--schedules', '180');
+      const first = checkJson(...args, '--schedules', '50', '--resume', state());
+      expect(first.coverage.schedules).toBe(50);
+      const second = checkJson(...args, '--schedules', '120', '--resume', state());
+      expect(second.coverage.schedules).toBe(120);
+      const third = checkJson(...args, '--schedules', '180', '--resume', state());
+      expect(told(third)).toEqual(told(whole));
+    },
+  );
+
+  it('comes to the end of an exhaustive search, and keeps no more then', () => {
+    const whole = checkJson(SOME_HUNDRED);
+    expect(whole.coverage.complete).toBe(1);
+    checkJson(SOME_HUNDRED, '--schedules', '100', '--resume', state());
+    expect(existsSync(state())).toBe(true);
+    const rest = checkJson(SOME_HUNDRED, '--schedules', '100000', '--resume', state());
+    expect(told(rest)).toEqual(told(whole));
+    expect(existsSync(state())).toBe(false);
+  });
+
+  it('goes on where --time ended', () => {
+    const slow = scenario('two-devices-overlap');
+    const first = checkJson(slow, '--time', '1', '--resume', state());
+    const second = checkJson(slow, '--time', '1', '--resume', state());
+    expect(second.coverage.schedules).toBeGreaterThan(first.coverage.schedules);
+    const whole = checkJson(slow, '--schedules', String(second.coverage.schedules));
+    expect(second.coverage).toEqual({ ...whole.coverage, bounds: second.coverage.bounds });
+  });
+
+  it('reports what was found before', () => {
+    const subject = raceFile('race.json');
+    const whole = checkJson(subject);
+    const first = checkJson(subject, '--schedules', '1', '--resume', state());
+    expect(first.coverage.schedules).toBe(1);
+    const rest = checkJson(subject, '--schedules', '2', '--resume', state());
+    expect(rest).toMatchObject({ code: 1, findings: whole.findings });
+    expect(rest.coverage).toMatchObject({ schedules: 2, steps: whole.coverage.steps });
+  });
+
+  it('keeps what a signal interrupts, and says so', async () => {
+    const slow = [scenario('two-devices-overlap'), '--resume', state()];
+    const child = spawn(process.execPath, [main, 'check', ...slow, '--json'], { cwd: dir });
+    let out = '';
+    child.stdout.on('data', (part) => {
+      out += part;
+    });
+    setTimeout(() => child.kill('SIGINT'), 2500);
+    const code = await new Promise((done) => child.on('close', done));
+    const first = JSON.parse(out);
+    expectShape(first);
+    expect(first).toMatchObject({
+      verdict: 'interrupted',
+      findings: [],
+      coverage: { complete: 0 },
+    });
+    expect(code).toBe(130);
+    const second = checkJson(...slow, '--schedules', String(first.coverage.schedules + 10));
+    expect(second.coverage.schedules).toBe(first.coverage.schedules + 10);
+    expect(second.verdict).toBe('clean');
+  });
+
+  it('refuses a run of another command, or of what has changed since', () => {
+    const subject = raceFile('changing.json');
+    checkJson(subject, '--schedules', '1', '--resume', state());
+    for (const other of [
+      [SOME_HUNDRED],
+      [subject, SOME_HUNDRED],
+      [subject, '--walk', 'collect'],
+      [subject, '--strategy', 'pct'],
+      [subject, '--faults', '1'],
+      [subject, '--hardware'],
+    ]) {
+      const { code, out, err } = check(...other, '--resume', state());
+      expect({ code, out }).toEqual({ code: 2, out: '' });
+      expect(err).toContain(`${state()}: keeps another run than this one`);
+    }
+    raceFile('changing.json', 'other');
+    const { code, err } = check(subject, '--resume', state());
+    expect(code).toBe(2);
+    expect(err).toContain(`${state()}: "race" of ${subject}, or the model, has changed since`);
+  });
+
+  it.each([
+    ['no JSON', 'run', /cannot read .*Unexpected token/],
+    ['something else', '{"name":"race"}', /expected a run that --resume has kept/],
+    ['another format', '{"softleaf":"check","format":9,"jobs":[]}', /format 9; this .* reads 1/],
+  ])('refuses a file that is %s', (_, text, why) => {
+    writeFileSync(state(), text);
+    const { code, err } = check(SOME_HUNDRED, '--resume', state());
+    expect(code).toBe(2);
+    expect(err).toMatch(why);
+    expect(err).toContain(state());
+  });
+});
+
+describe('--report', () => {
+  it('is a page that needs nothing else, with the columns', () => {
+    const page = join(dir, 'page.html');
+    const subject = example('check-without-lock');
+    const { code, out } = check(subject, '--report', page);
+    expect(code).toBe(1);
+    const html = readFileSync(page, 'utf8');
+    expect(html).toMatch(/^<!doctype html>/);
+    expect(html).not.toMatch(/\b(src|href)\s*=|https?:|url\(|@import|<(script|link|img|iframe)\b/i);
+    expect(html).toContain('<th>step</th><th>gpu</th><th>cpu</th>');
+    const [title] = out.split('\n');
+    expect(html).toContain(`<h2>${title}</h2>`);
+    // every step of the text is a row, in the column of its task
+    const steps = [...out.matchAll(/^ +(\d+) {2}( *)/gm)];
+    expect(steps.length).toBeGreaterThan(5);
+    for (const [, number, space] of steps) {
+      const row = html.split('\n').find((line) => line.includes(`<td class="n">${number}</td>`));
+      expect(row).toMatch(space === '' ? /n">\d+<\/td><td>\w/ : /n">\d+<\/td><td><\/td><td>\w/);
+    }
+    const replay = /--replay (\S+)/.exec(out)?.[1] ?? '';
+    expect(html).toContain(`--replay ${replay}`);
+    expect(html).toContain('mapPage &lt; faultCheckedWithoutLock');
+  });
+
+  it('says what was clean', () => {
+    const page = join(dir, 'clean.html');
+    expect(check(scenario('device-fault-munmap'), '--report', page).code).toBe(0);
+    expect(readFileSync(page, 'utf8')).toContain('clean: 1 scenario, 1 search');
+  });
+
+  it('is also made of a replay', () => {
+    const page = join(dir, 'replay.html');
+    const [{ schedule, title }] = checkJson(raceFile('race.json')).findings;
+    expect(check(raceFile('race.json'), '--replay', schedule, '--report', page).code).toBe(1);
+    expect(readFileSync(page, 'utf8')).toContain(`<h2>${title}</h2>`);
+  });
+});
+
+describe('--workers', () => {
+  it('changes nothing but the time', () => {
+    const files = [
+      raceFile('race.json'),
+      scenario('device-fault-munmap'),
+      example('check-without-lock'),
+    ];
+    const [one, two, five] = ['1', '2', '5'].map((n) => checkJson(...files, '--workers', n));
+    expect(one.findings).toHaveLength(2);
+    expect(two).toEqual(one);
+    expect(five).toEqual(one);
+  });
+});
+
+describe('folders', () => {
+  it('stand for the programs and modules in them', () => {
+    const folder = join(dir, 'folder');
+    mkdirSync(join(folder, 'deeper'), { recursive: true });
+    writeFileSync(join(folder, 'race.json'), JSON.stringify(race()));
+    writeFileSync(
+      join(folder, 'own.mjs'),
+      `export { default } from '${example('check-under-lock')}';`,
+    );
+    writeFileSync(join(folder, 'README.md'), '# not a program');
+    writeFileSync(join(folder, 'deeper', 'bad.json'), 'not a program');
+    const { code, findings, coverage } = checkJson(folder);
+    expect(code).toBe(1);
+    expect(findings).toHaveLength(1);
+    expect(coverage).toMatchObject({ scenarios: 2, searches: 2, complete: 2 });
+  });
+
+  it('are refused where there is nothing to check', () => {
+    mkdirSync(join(dir, 'empty'));
+    const { code, out, err } = check(join(dir, 'empty'));
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain(
+      `${join(dir, 'empty')}: no program (.json) and no module (.js, .mjs, .ts)`,
+    );
+  });
+});
+
+describe('a module with scenarios', () => {
+  it('shows what retries wrongly, and that the mended one is clean', () => {
+    const wrong = checkJson(example('check-without-lock'));
+    expectShape(wrong);
+    expect(wrong).toMatchObject({ code: 1, verdict: 'findings', coverage: { complete: 1 } });
+    expect(wrong.findings).toHaveLength(1);
+    expect(wrong.findings[0]).toMatchObject({
+      title: 'a device maps a page where the process has none in mapPage',
+      invariant: 'device page table',
+      function: 'mapPage',
+      preemptions: 1,
+    });
+    const right = checkJson(example('check-under-lock'));
+    expect(right).toMatchObject({ code: 0, verdict: 'clean', coverage: { complete: 1 } });
+    expect(right.coverage.states).toBe(2);
+  });
+
+  it('may have a list of them, each searched by whichever worker', () => {
+    const list = file(
+      'list.mjs',
+      `import one from '${example('check-without-lock')}';
+       import two from '${example('check-under-lock')}';
+       export default [one, two];`,
+    );
+    const { code, findings, coverage } = checkJson(list, '--workers', '2');
+    expect(code).toBe(1);
+    expect(coverage).toMatchObject({ scenarios: 2, searches: 2, complete: 2 });
+    const [{ scenario: name, schedule, title }] = findings;
+    expect(name).toBe('a GPU that checks without its lock');
+    expect(checkJson(list, '--replay', schedule).findings[0].title).toBe(title);
+    // and a schedule is of one of them
+    expect(check(example('check-under-lock'), '--replay', schedule).code).toBe(2);
+  });
+
+  it('can go on with --resume', () => {
+    const state = join(dir, 'module.json');
+    const whole = checkJson(example('check-under-lock'));
+    checkJson(example('check-under-lock'), '--schedules', '5', '--resume', state);
+    const rest = checkJson(example('check-under-lock'), '--schedules', '99', '--resume', state);
+    expect(rest).toEqual(whole);
+  });
+
+  const SCENARIO = "import good from 'EXAMPLE';\n";
+  it.each([
+    [
+      'nothing',
+      'export const a = 1;',
+      'expected a default export, a scenario or a list of them; it exports a',
+    ],
+    [
+      'a number',
+      'export default 7;',
+      'default export: expected a scenario { name, setup, kernel, tasks }, got 7',
+    ],
+    ['an empty list', 'export default [];', 'got an empty list'],
+    [
+      'no name',
+      `${SCENARIO}export default { ...good, name: '' };`,
+      'default export.name: expected a name, got ""',
+    ],
+    [
+      'no setup',
+      `${SCENARIO}export default [good, { ...good, name: 'b', setup: 1 }];`,
+      'default export[1].setup: expected a function, got 1',
+    ],
+    [
+      'one name twice',
+      `${SCENARIO}export default [good, good];`,
+      'default export[1].name: two scenarios are called "a GPU that',
+    ],
+    [
+      'no tasks',
+      `${SCENARIO}export default { ...good, tasks: {} };`,
+      'default export.tasks: expected 1 to 16 tasks, got 0',
+    ],
+    [
+      'a task that is none',
+      `${SCENARIO}export default { ...good, tasks: { a: 'x' } };`,
+      'default export.tasks.a: expected a generator function, got "x"',
+    ],
+    [
+      'a task that is no generator',
+      `${SCENARIO}export default { ...good, tasks: { a() { return 1; } } };`,
+      'default export.tasks.a: expected a generator function (function*), got 1',
+    ],
+    [
+      'a check that is no function',
+      `${SCENARIO}export default { ...good, check: [] };`,
+      'default export.check: expected a function or nothing, got an array of 0',
+    ],
+    [
+      'a setup that fails',
+      `${SCENARIO}export default { ...good, setup() { throw new Error('no memory'); } };`,
+      'default export.setup() fails: no memory',
+    ],
+    [
+      'a setup without a state',
+      `${SCENARIO}export default { ...good, setup() {} };`,
+      'default export.setup(): expected the state that the tasks share, got nothing',
+    ],
+    [
+      'no kernel',
+      `${SCENARIO}export default { ...good, kernel: () => ({}) };`,
+      "default export.kernel(): expected the state's Kernel, got an object",
+    ],
+    [
+      'another Kernel',
+      `${SCENARIO}class Kernel {}\nexport default { ...good, kernel: () => new Kernel() };`,
+      'made by another copy of Softleaf',
+    ],
+    ['a syntax error', 'export default {\n  name: "x" tasks\n};', /line 2: Unexpected identifier/],
+    ['an error', 'throw new Error("on its own");', 'on its own'],
+    ['an import that is not there', "import 'softleaf/nothing';", /cannot load .*softleaf/],
+  ])('is refused, with its name and what was expected: %s', (_, text, why) => {
+    const path = file('bad.mjs', text.replace('EXAMPLE', example('check-under-lock')));
+    const { code, out, err } = check(path);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(why);
+    expect(err).toContain(path);
+    expect(err).toMatch(/^softleaf: [^\n]+\n$/);
+  });
+
+  it('is refused where it leaves something to chance', () => {
+    const path = file(
+      'chance.mjs',
+      `import good from '${example('check-without-lock')}';
+       let n = 0;
+       export default {
+         ...good,
+         check: () => (n++ === 0 ? [{ invariant: 'x', title: 'only once', where: 'here' }] : []),
+       };`,
+    );
+    const { code, err } = check(path);
+    expect(code).toBe(2);
+    expect(err).toContain(`${path}: "a GPU that checks without its lock"`);
+    expect(err).toContain('does not give the same twice (only once');
+  });
+
+  it('may be TypeScript where Node runs that, and is refused clearly where not', () => {
+    const path = file(
+      'typed.ts',
+      `import type { Scenario } from '${join(root, 'dist/checker/index.js')}';
+       import good from '${example('check-under-lock')}';
+       export default good as Scenario;`,
+    );
+    const { code, out, err } = check(path);
+    if ((process.features as { typescript?: string | false }).typescript) {
+      expect({ code, err }).toEqual({ code: 0, err: expect.not.stringContaining('softleaf:') });
+      expect(out).toContain('clean: 1 scenario, 1 search (everything was tried)');
+    } else {
+      expect({ code, out }).toEqual({ code: 2, out: '' });
+      expect(err).toContain(`cannot load ${path}`);
+      expect(err).toMatch(
+        /Node [\d.]+ does not run TypeScript: compile it to .mjs, or use Node 22.18/,
+      );
+    }
+  });
+});
+
+describe('standard input', () => {
+  it('may be a program', () => {
+    const { status, stdout } = spawnSync(process.execPath, [main, 'check', '-', '--json'], {
+      input: JSON.stringify(race()),
+      encoding: 'utf8',
+    });
+    expect(status).toBe(1);
+    expect(JSON.parse(stdout).findings[0].title).toBe(raceTitle);
+  });
+});
+
+describe('bad input exits 2 and names what is wrong', () => {
+  it.each([
+    ['--walk', 'fast', 'collect, unified, as-posted'],
+    ['--strategy', 'best', 'exhaustive, pct, uniform, random'],
+    ['--seed', '-1', 'whole number from 0'],
+    ['--time', '0', 'whole number from 1'],
+    ['--schedules', '1.5', 'whole number from 1'],
+    ['--preemptions', 'x', 'whole number from 0'],
+    ['--faults', '', 'whole number from 0'],
+    ['--findings', '0', 'whole number from 1'],
+    ['--workers', '0', 'whole number from 1'],
+  ])('%s %s', (flag, value, expected) => {
+    const { code, out, err } = check(SOME_HUNDRED, flag, value);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain(flag);
+    expect(err).toContain(expected);
+  });
+
+  it.each([['--fast'], ['--replay'], ['--report'], ['--resume']])('%s alone', (flag) => {
+    const { code, out, err } = check(SOME_HUNDRED, flag);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain(flag);
+  });
+
+  it.each(['--report', '--resume'])('%s where nothing can be written', (flag) => {
+    for (const path of [join(dir, 'no', 'such', 'folder'), dir]) {
+      const { code, out, err } = check(SOME_HUNDRED, flag, path);
+      expect({ code, out }).toEqual({ code: 2, out: '' });
+      expect(err).toContain(`${flag} ${path}: cannot be written`);
+    }
+  });
+
+  it('--replay with --resume', () => {
+    const { code, err } = check(SOME_HUNDRED, '--replay', '1.000000000.a', '--resume', 'x.json');
+    expect(code).toBe(2);
+    expect(err).toContain('--replay and --resume');
+  });
+
+  it.each([
+    ['a missing file', 'nothing.json', /cannot read nothing\.json: ENOENT/],
+    ['a missing module', 'nothing.mjs', /cannot load nothing\.mjs: Cannot find module/],
+  ])('%s', (_, path, why) => {
+    const { code, out, err } = check(path);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(why);
+  });
+
+  it.each([
+    ['no JSON', '{', /bad\.json: .*JSON/],
+    [
+      'a mistake in a program',
+      '{"name":"x","setup":[],"tasks":{"a":[{"op":"fork","child":0}]}}',
+      /bad\.json: .*program "x".*\(fork\), field "child"/,
+    ],
+  ])('%s', (_, text, why) => {
+    const { code, out, err } = check(file('bad.json', text));
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toMatch(why);
+  });
+});
