@@ -45,7 +45,7 @@ export interface CheckResult {
   complete: boolean;
   /** Schedules that were left because they only repeat others. */
   redundant: number;
-  /** Where the search stands, where it is not complete. */
+  /** Where the search stands. */
   at?: unknown;
   bounds: string[];
   /** What was come across, where that was asked for. */
@@ -153,7 +153,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     }
   }
   result.bounds = strategy.bounds();
-  if (!result.complete) result.at = strategy.save?.();
+  result.at = strategy.save?.();
   if (x.coverage) result.coverage = x.coverage.data();
   return result;
 }

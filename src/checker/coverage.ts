@@ -234,6 +234,14 @@ export class Coverage {
   }
 }
 
+/** Each pair and each entry once. */
+export function distinctCoverage({ ran, pairs, entries }: CoverageData): CoverageData {
+  const once = (list: [string, string][]): [string, string][] => [
+    ...new Map(list.map((item) => [item.join('\n'), item])).values(),
+  ];
+  return { ran, pairs: once(pairs), entries: once(entries) };
+}
+
 /** Of the functions or branches that there are: how many ran, and which did not. */
 export interface Share {
   ran: number;

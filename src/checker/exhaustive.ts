@@ -11,7 +11,7 @@ import type { Execution } from './execution.ts';
 import { type Choice, FAIL, InARow, lowest, STOP, type Strategy, taskOf } from './strategy.ts';
 
 /** A point of the schedule at which a choice was made. */
-interface Node {
+export interface Node {
   choice: Choice;
   /** Tasks that could go on. */
   enabled: number;
@@ -26,6 +26,20 @@ interface Node {
   failures: number;
 }
 
+/** A subtree of the search: what leads to it, which is fixed, and what of it is under way. */
+export interface Share {
+  path: readonly Node[];
+  stack: readonly Node[];
+}
+
+/** Where a search of a subtree stands. */
+export interface ExhaustiveState {
+  /** What has to be tried on the way to it: the point, and the tasks as bits. */
+  escaped: [at: number, bits: number][];
+  /** What is left of it; empty: nothing. */
+  stack: Node[];
+}
+
 export interface ExhaustiveOptions {
   /** Allocations that may fail in a schedule. */
   faults?: number;
@@ -36,7 +50,10 @@ export interface ExhaustiveOptions {
 }
 
 export class Exhaustive implements Strategy {
-  private readonly nodes: Node[] = [];
+  private nodes: Node[] = [];
+  /** The points up to here are fixed: what leads to the subtree that is searched. */
+  private base = 0;
+  private readonly escaped = new Map<number, number>();
   private readonly history: History;
   private readonly row = new InARow();
   private readonly faults: number;
@@ -99,7 +116,7 @@ export class Exhaustive implements Strategy {
       depth + 1 >= this.given &&
       node.choice < FAIL
     ) {
-      node.backtrack |= 1 << (task + 16);
+      this.add(depth, 1 << (task + 16));
     }
     this.row.took(task);
     this.depth++;
@@ -144,15 +161,23 @@ export class Exhaustive implements Strategy {
     if (initials & (node.backtrack | node.sleep) & 0xffff) return;
     const possible = initials & node.enabled;
     if (possible !== 0) {
-      node.backtrack |= 1 << (possible & (1 << task) ? task : lowest(possible));
-    } else node.backtrack |= node.enabled;
+      this.add(event, 1 << (possible & (1 << task) ? task : lowest(possible)));
+    } else this.add(event, node.enabled);
     // a bounded search could not come to that point as it is: let it change task where this one began
     if (this.limit !== Number.POSITIVE_INFINITY) {
       let at = event;
       while (at > 0 && this.nodes[at - 1].choice === node.choice) at--;
-      const first = this.nodes[at];
-      if (first.enabled & (1 << task)) first.backtrack |= 1 << task;
+      if (this.nodes[at].enabled & (1 << task)) this.add(at, 1 << task);
     }
+  }
+
+  /** Something has to be tried at a point: here, or by whoever searches what lies above. */
+  private add(at: number, bits: number): void {
+    const node = this.nodes[at];
+    if (at < this.base && bits & ~node.backtrack) {
+      this.escaped.set(at, (this.escaped.get(at) ?? 0) | (bits & ~node.backtrack));
+    }
+    node.backtrack |= bits;
   }
 
   end(x: Execution, complete: boolean): void {
@@ -167,7 +192,7 @@ export class Exhaustive implements Strategy {
       }
     }
     nodes.length = this.depth;
-    while (nodes.length > 0) {
+    while (nodes.length > this.base) {
       const node = nodes[nodes.length - 1];
       const task = taskOf(node.choice);
       if (node.choice < FAIL && node.backtrack & (1 << (task + 16))) {
@@ -188,18 +213,20 @@ export class Exhaustive implements Strategy {
       nodes.pop();
     }
     this.given = nodes.length;
-    this.finished = nodes.length === 0;
+    this.finished = nodes.length <= this.base;
   }
 
-  save(): unknown {
-    return { nodes: this.nodes, finished: this.finished };
+  save(): ExhaustiveState {
+    const stack = this.finished ? [] : this.nodes.slice(this.base);
+    return { escaped: [...this.escaped], stack };
   }
 
-  load(saved: unknown): void {
-    const { nodes, finished } = saved as { nodes: Node[]; finished: boolean };
-    this.nodes.splice(0, this.nodes.length, ...nodes);
-    this.given = nodes.length;
-    this.finished = finished;
+  /** @param share the subtree to be searched; by default it is everything */
+  load(share: unknown): void {
+    const { path, stack } = share as Share;
+    this.nodes = [...path, ...stack].map((node) => ({ ...node }));
+    this.base = path.length;
+    this.given = this.nodes.length;
   }
 
   bounds(): string[] {

@@ -47,9 +47,14 @@ export { type Choice, FAIL, type Strategy } from './strategy.ts';
 export {
   DEFAULT_PLAN,
   type JobResult,
+  type PartOrder,
+  type PartResult,
   type Plan,
   type ReportedFinding,
   runJob,
+  runPart,
+  runReport,
+  Search,
   type Subject,
   scenarioOf,
 } from './suite.ts';

@@ -31,6 +31,8 @@ export interface ReportSwitch {
 export interface Report {
   tasks: readonly string[];
   finding: Finding;
+  /** Whether it takes other schedules too to show it. */
+  several: boolean;
   /** Steps of the whole schedule. */
   total: number;
   /** The steps that matter: those that touch what another task touches too. */
@@ -86,17 +88,25 @@ function switchesOf({ steps, left }: Trace): ReportSwitch[] {
 
 /**
  * Replays a schedule and reports it.
+ * @param shown what several schedules together show, of which this was the last one: nothing breaks in
+ *   it alone
  * @throws Error when nothing breaks in it
  */
-export function report(scenario: Scenario, options: SetupOptions, runs: readonly Run[]): Report {
+export function report(
+  scenario: Scenario,
+  options: SetupOptions,
+  runs: readonly Run[],
+  shown: Finding | null = null,
+): Report {
   const x = new Execution(scenario, { ...options, ledger: true });
   const traced = trace(x, new Replay(runs));
-  const finding = x.finding;
+  const finding = x.finding ?? shown;
   if (finding === null) throw new Error('nothing breaks in this schedule');
   const { steps, lockNames } = traced;
   return {
     tasks: x.names,
     finding,
+    several: x.finding === null,
     total: steps.length,
     steps: mattering(traced).map((at) => ({
       at,
@@ -161,6 +171,15 @@ function rowsOf({ steps, switches, left }: Report): Row[] {
  * The report as text, the tasks side by side.
  * @param width characters of a line
  */
+/** What else is known of a finding. */
+function detailsOf({ finding, several }: Report): string[] {
+  const details = finding.detail ? finding.detail.split('; ') : [];
+  if (several) {
+    details.push('several schedules together show this; the one above was the last of them');
+  }
+  return details;
+}
+
 export function reportText(r: Report, width = 120): string {
   const column = Math.max(24, Math.floor((width - 6) / r.tasks.length) - 3);
   const line = (at: string, task: number, text: string): string => {
@@ -187,6 +206,7 @@ export function reportText(r: Report, width = 120): string {
   }
   const { finding } = r;
   lines.push(`  ==>  ${finding.invariant}: ${finding.title}`);
+  for (const detail of detailsOf(r)) lines.push(`       ${detail}`);
   if (finding.stack.length > 0) lines.push(`       in ${stackText(finding.stack, 10)}`);
   return `${lines.join('\n')}\n`;
 }
@@ -233,6 +253,7 @@ function reportTable(r: Report): string {
     return across('s', `… ${row.cut} lines like these …`);
   });
   rows.push(across('bad', `${r.finding.invariant}: ${r.finding.title}`));
+  for (const detail of detailsOf(r)) rows.push(across('s', detail));
   const heads = r.tasks.map((name) => `<th>${escaped(name)}</th>`).join('');
   return `<table><tr><th>step</th>${heads}</tr>${rows.join('\n')}</table>`;
 }

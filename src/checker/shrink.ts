@@ -86,6 +86,15 @@ function fewerPreemptions(x: Execution, title: string, from: Attempt, effort: Ef
   return best;
 }
 
+/**
+ * Whether a finding takes more than its own schedule: an order in which locks are taken, of which an
+ * earlier schedule had a part.
+ */
+export function takesSeveral(scenario: Scenario, options: SetupOptions, found: Found): boolean {
+  if (found.finding.invariant !== 'lock order') return false;
+  return replay(new Execution(scenario, options), runsOf(found.choices)).title !== found.title;
+}
+
 /** The simplest way found to break the same in the same scenario. */
 export function shrinkSchedule(
   scenario: Scenario,

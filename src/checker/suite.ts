@@ -4,15 +4,23 @@
  */
 import type { ConcurrentProgram, Walk } from '../program/index.ts';
 import { type CheckResult, check, type Found, NO_COVERAGE } from './check.ts';
-import type { CoverageData } from './coverage.ts';
+import { type CoverageData, distinctCoverage } from './coverage.ts';
 import { Exhaustive } from './exhaustive.ts';
 import { fingerprint } from './fingerprint.ts';
 import { programScenario } from './program.ts';
 import { Pct, RandomWalk, UniformWalk } from './random.ts';
 import { type Report, report } from './report.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
-import { encodeSchedule } from './schedule.ts';
-import { EFFORT, type Effort, shortestRuns, shrinkProgram, shrinkSchedule } from './shrink.ts';
+import { encodeSchedule, runsOf } from './schedule.ts';
+import {
+  EFFORT,
+  type Effort,
+  shortestRuns,
+  shrinkProgram,
+  shrinkSchedule,
+  takesSeveral,
+} from './shrink.ts';
+import { type Part, type PartEnd, type Parts, RandomParts, SearchTree } from './split.ts';
 import type { StrategyName } from './strategies.ts';
 import type { Strategy } from './strategy.ts';
 
@@ -32,6 +40,8 @@ export interface Plan {
   findings: number;
   /** The hardware fills and drops translations on its own. */
   hardware?: boolean;
+  /** Schedules that one thread does at a time, at most. */
+  part?: number;
 }
 
 export const DEFAULT_PLAN: Plan = {
@@ -82,8 +92,11 @@ export interface JobResult {
   at?: unknown;
 }
 
-/** A strategy by its name. */
-export function strategyOf(plan: Plan, tasks: number): Strategy {
+/**
+ * A strategy by its name.
+ * @param first of a random one: the number of the first schedule
+ */
+export function strategyOf(plan: Plan, tasks: number, first = 0): Strategy {
   const { faults, seed, preemptions } = plan;
   switch (plan.strategy) {
     case 'exhaustive':
@@ -92,11 +105,11 @@ export function strategyOf(plan: Plan, tasks: number): Strategy {
         ...(preemptions === undefined ? {} : { preemptions }),
       });
     case 'pct':
-      return new Pct({ seed, faults });
+      return new Pct({ seed, faults, first });
     case 'uniform':
-      return new UniformWalk({ seed, faults });
+      return new UniformWalk({ seed, faults, first });
     case 'random':
-      return new RandomWalk({ seed, faults });
+      return new RandomWalk({ seed, faults, first });
   }
 }
 
@@ -123,8 +136,11 @@ function reported(
   effort: Effort,
 ): ReportedFinding {
   const scenario = scenarioOf(subject);
-  const small = shrinkSchedule(scenario, options, found, { ...effort, time: effort.time / 3 });
-  const runs = shortestRuns(scenario, options, small);
+  const several = takesSeveral(scenario, options, found);
+  const small = several
+    ? found
+    : shrinkSchedule(scenario, options, found, { ...effort, time: effort.time / 3 });
+  const runs = several ? runsOf(found.choices) : shortestRuns(scenario, options, small);
   const finding: ReportedFinding = {
     title: found.title,
     invariant: found.finding.invariant,
@@ -136,9 +152,9 @@ function reported(
     preemptions: small.preemptions,
     steps: 0,
     length: 0,
-    report: report(scenario, options, runs),
+    report: report(scenario, options, runs, several ? found.finding : null),
   };
-  if ('program' in subject) {
+  if ('program' in subject && !several) {
     const { program } = subject;
     const shrunk = shrinkProgram(
       program,
@@ -160,6 +176,161 @@ function reported(
   return finding;
 }
 
+/** What came of a part of a search. */
+export interface PartResult extends PartEnd {
+  steps: number;
+  redundant: number;
+  outcomes: string[];
+  bounds: string[];
+  found: Found[];
+  coverage: CoverageData;
+  /** Milliseconds that it took. */
+  time: number;
+}
+
+/** A part, with what is to be known for it. */
+export interface PartOrder extends Part {
+  /** Titles of findings that are known already. */
+  known: string[];
+  /** Milliseconds at most. */
+  time?: number;
+}
+
+function setupOf(walk: Walk, plan: Plan): SetupOptions & { walk: Walk } {
+  return { walk, ...(plan.hardware ? { hardware: true } : {}) };
+}
+
+/** Does a part of a search. */
+export function runPart(
+  subject: Subject,
+  walk: Walk,
+  plan: Plan,
+  { schedules, first, from, known, time }: PartOrder,
+  goOn?: () => boolean,
+): PartResult {
+  const began = Date.now();
+  const result: CheckResult = check(scenarioOf(subject), {
+    ...setupOf(walk, plan),
+    strategy: (tasks) => strategyOf(plan, tasks, first),
+    schedules,
+    findings: plan.findings,
+    known,
+    outcomes: true,
+    coverage: true,
+    ...(time === undefined ? {} : { time }),
+    ...(goOn ? { goOn } : {}),
+    ...(from === undefined ? {} : { from }),
+  });
+  const { steps, redundant, complete, bounds, found, at, coverage = NO_COVERAGE } = result;
+  return {
+    schedules: result.schedules,
+    steps,
+    redundant,
+    complete,
+    bounds,
+    found,
+    at,
+    coverage,
+    outcomes: [...result.outcomes],
+    time: Date.now() - began,
+  };
+}
+
+/** Shrinks what a part found, and reports it. */
+export function runReport(
+  subject: Subject,
+  walk: Walk,
+  plan: Plan,
+  found: Found,
+  effort: Effort = EFFORT,
+): ReportedFinding {
+  return reported(subject, setupOf(walk, plan), found, effort);
+}
+
+/** A search in parts: who does them is the caller's affair. */
+export class Search {
+  readonly found: Found[] = [];
+  private readonly parts: Parts;
+  private readonly outcomes = new Set<string>();
+  private readonly ran = new Set<number>();
+  private readonly coverage: CoverageData = { ran: [], pairs: [], entries: [] };
+  private readonly bounds = new Set<string>();
+  private schedules = 0;
+  private steps = 0;
+  private redundant = 0;
+  private time = 0;
+  private given = 0;
+
+  constructor(
+    readonly plan: Plan,
+    from?: unknown,
+    private readonly known: readonly string[] = [],
+  ) {
+    // what a bound on preemptions leaves out depends on the order of the search: it is not cut
+    const bounded = plan.preemptions !== undefined;
+    this.parts =
+      plan.strategy === 'exhaustive'
+        ? new SearchTree(from, bounded ? Number.POSITIVE_INFINITY : plan.part)
+        : new RandomParts(from, plan.part);
+  }
+
+  /** Parts that can be done at the same time, in any order; none: the search has ended. */
+  next(): PartOrder[] {
+    const { plan, found } = this;
+    const left = (plan.time ?? Number.POSITIVE_INFINITY) - this.time;
+    const known = [...this.known, ...found.map(({ title }) => title)];
+    if (found.length >= plan.findings || left <= 0) return [];
+    const parts = this.parts.next(plan.schedules - this.schedules);
+    this.given = parts.length;
+    return parts.map((part) => ({
+      ...part,
+      known,
+      ...(Number.isFinite(left) ? { time: Math.ceil(left / parts.length) } : {}),
+    }));
+  }
+
+  /** In the order of `next`: what came of each part; null for one that was not begun. */
+  ended(results: readonly (PartResult | null)[]): void {
+    if (results.length !== this.given) throw new Error('a result for each part');
+    this.parts.ended(results);
+    for (const result of results) {
+      if (!result) continue;
+      this.schedules += result.schedules;
+      this.steps += result.steps;
+      this.redundant += result.redundant;
+      this.time += result.time;
+      for (const outcome of result.outcomes) this.outcomes.add(outcome);
+      for (const bound of result.bounds) this.bounds.add(bound);
+      for (const place of result.coverage.ran) this.ran.add(place);
+      this.coverage.pairs.push(...result.coverage.pairs);
+      this.coverage.entries.push(...result.coverage.entries);
+      for (const found of result.found) {
+        const more = this.found.length < this.plan.findings;
+        if (more && !this.found.some(({ title }) => title === found.title)) this.found.push(found);
+      }
+    }
+  }
+
+  /** What came of it all. */
+  result(scenario: string, walk: Walk, findings: ReportedFinding[]): JobResult {
+    const { complete } = this.parts;
+    return {
+      scenario,
+      walk,
+      strategy: this.plan.strategy,
+      schedules: this.schedules,
+      steps: this.steps,
+      redundant: this.redundant,
+      outcomes: [...this.outcomes],
+      complete,
+      bounds: [...this.bounds],
+      coverage: { ...distinctCoverage(this.coverage), ran: [...this.ran] },
+      findings,
+      ...(complete ? {} : { at: this.parts.save() }),
+    };
+  }
+}
+
 /** Searches one scenario with one walk, and shrinks what it finds. */
 export function runJob(
   subject: Subject,
@@ -167,32 +338,14 @@ export function runJob(
   plan: Plan,
   { goOn, from, known, effort = EFFORT }: JobOptions = {},
 ): JobResult {
-  const scenario = scenarioOf(subject);
-  const options = { walk, ...(plan.hardware ? { hardware: true } : {}) };
-  const result: CheckResult = check(scenario, {
-    ...options,
-    strategy: (tasks) => strategyOf(plan, tasks),
-    schedules: plan.schedules,
-    findings: plan.findings,
-    outcomes: true,
-    coverage: true,
-    ...(plan.time === undefined ? {} : { time: plan.time }),
-    ...(goOn ? { goOn } : {}),
-    ...(from === undefined ? {} : { from }),
-    ...(known ? { known } : {}),
-  });
-  return {
-    scenario: scenario.name,
-    walk,
-    strategy: plan.strategy,
-    schedules: result.schedules,
-    steps: result.steps,
-    redundant: result.redundant,
-    outcomes: [...result.outcomes],
-    complete: result.complete,
-    bounds: result.bounds,
-    coverage: result.coverage ?? NO_COVERAGE,
-    findings: result.found.map((found) => reported(subject, options, found, effort)),
-    ...(result.at === undefined ? {} : { at: result.at }),
-  };
+  const search = new Search(plan, from, known);
+  for (let parts = search.next(); parts.length > 0; parts = search.next()) {
+    const stopped = (): boolean => goOn?.() === false;
+    search.ended(
+      parts.map((part) => (stopped() ? null : runPart(subject, walk, plan, part, goOn))),
+    );
+    if (stopped()) break;
+  }
+  const findings = search.found.map((found) => runReport(subject, walk, plan, found, effort));
+  return search.result(scenarioOf(subject).name, walk, findings);
 }

@@ -1,6 +1,16 @@
 /** Doing the jobs of `softleaf check`, in worker threads. */
 import { Worker } from 'node:worker_threads';
-import type { ConcurrentProgram, JobResult, Plan, Walk } from '../checker/index.ts';
+import {
+  type ConcurrentProgram,
+  type Found,
+  type JobResult,
+  type PartOrder,
+  type PartResult,
+  type Plan,
+  type ReportedFinding,
+  Search,
+  type Walk,
+} from '../checker/index.ts';
 import { UsageError } from './terminal.ts';
 
 /** One search. */
@@ -18,55 +28,126 @@ export interface CheckJob {
   known?: string[];
 }
 
-export interface Pool {
+/** What a thread is to do: search a part, or shrink and report what was found. */
+export type Work = { job: CheckJob; part: PartOrder } | { job: CheckJob; found: Found };
+
+export interface JobsOptions {
   /** Called with each result as it comes. */
   each?: (job: CheckJob, result: JobResult, done: number) => void;
   /** Jobs are given up when this says so; what they came to is still reported. */
   stop: Int32Array;
 }
 
-type Answer = { result: JobResult } | { error: { message: string; name: string; stack?: string } };
+type Answer =
+  | { answer: PartResult | ReportedFinding }
+  | { error: { message: string; name: string; stack?: string } };
+
+/** Work that waits for a thread. */
+interface Waiting {
+  work: Work;
+  resolve(answer: PartResult | ReportedFinding): void;
+  reject(error: Error): void;
+}
+
+/** Threads, and what they are to do, first come first served. */
+class Pool {
+  private readonly queue: Waiting[] = [];
+  private readonly idle: Worker[] = [];
+  private readonly all: Worker[] = [];
+
+  constructor(
+    private readonly size: number,
+    private readonly stop: Int32Array,
+  ) {}
+
+  part(job: CheckJob, part: PartOrder): Promise<PartResult> {
+    return this.add({ job, part }) as Promise<PartResult>;
+  }
+
+  report(job: CheckJob, found: Found): Promise<ReportedFinding> {
+    return this.add({ job, found }) as Promise<ReportedFinding>;
+  }
+
+  private add(work: Work): Promise<PartResult | ReportedFinding> {
+    return new Promise((resolve, reject) => {
+      this.queue.push({ work, resolve, reject });
+      this.start();
+    });
+  }
+
+  private start(): void {
+    if (this.queue.length === 0) return;
+    let worker = this.idle.pop();
+    if (!worker && this.all.length < this.size) {
+      worker = new Worker(new URL('./check-worker.js', import.meta.url), {
+        workerData: this.stop.buffer,
+      });
+      this.all.push(worker);
+    }
+    if (worker) this.give(worker, this.queue.shift() as Waiting);
+  }
+
+  private give(worker: Worker, { work, resolve, reject }: Waiting): void {
+    worker.once('error', reject);
+    worker.once('message', (message: Answer) => {
+      worker.removeAllListeners('error');
+      this.idle.push(worker);
+      if ('answer' in message) resolve(message.answer);
+      else {
+        const { name, message: text, stack } = message.error;
+        const usage = name === 'UsageError' || name === 'ProgramError';
+        const error = new Error(`${work.job.name}: ${text}`);
+        reject(usage ? new UsageError(text) : Object.assign(error, { stack }));
+      }
+      this.start();
+    });
+    worker.postMessage(work);
+  }
+
+  async end(): Promise<void> {
+    await Promise.all(this.all.map((worker) => worker.terminate()));
+  }
+}
+
+/** Does one job, part by part. */
+async function doJob(job: CheckJob, pool: Pool, stopped: () => boolean): Promise<JobResult> {
+  const search = new Search(job.plan, job.from, job.known);
+  for (let parts = search.next(); parts.length > 0; parts = search.next()) {
+    search.ended(await Promise.all(parts.map((part) => (stopped() ? null : pool.part(job, part)))));
+    if (stopped()) break;
+  }
+  const findings = await Promise.all(search.found.map((found) => pool.report(job, found)));
+  return search.result(job.name, job.walk, findings);
+}
 
 /**
- * Does the jobs with `workers` threads.
+ * Does the jobs with `workers` threads. What comes of a job depends neither on their number nor on
+ * which of them does what.
  * @returns the results in the order of the jobs; undefined for a job that was not begun
  */
 export async function doJobs(
   jobs: readonly CheckJob[],
   workers: number,
-  { each, stop }: Pool,
+  { each, stop }: JobsOptions,
 ): Promise<(JobResult | undefined)[]> {
   const results: (JobResult | undefined)[] = jobs.map(() => undefined);
+  const pool = new Pool(workers, stop);
+  const stopped = (): boolean => Atomics.load(stop, 0) !== 0;
   let next = 0;
   let done = 0;
   const one = async (): Promise<void> => {
-    const worker = new Worker(new URL('./check-worker.js', import.meta.url), {
-      workerData: stop.buffer,
-    });
-    try {
-      while (next < jobs.length && Atomics.load(stop, 0) === 0) {
-        const at = next++;
-        const job = jobs[at];
-        const answer = await new Promise<Answer>((resolve, reject) => {
-          worker.once('error', reject);
-          worker.once('message', (message: Answer) => {
-            worker.removeAllListeners('error');
-            resolve(message);
-          });
-          worker.postMessage(job);
-        });
-        if ('error' in answer) {
-          const { name, message, stack } = answer.error;
-          if (name === 'UsageError' || name === 'ProgramError') throw new UsageError(message);
-          throw Object.assign(new Error(`${job.name}: ${message}`), { stack });
-        }
-        results[at] = answer.result;
-        each?.(job, answer.result, ++done);
-      }
-    } finally {
-      await worker.terminate();
+    while (next < jobs.length && !stopped()) {
+      const at = next++;
+      const result = await doJob(jobs[at], pool, stopped);
+      results[at] = result;
+      each?.(jobs[at], result, ++done);
     }
   };
-  await Promise.all(Array.from({ length: Math.min(workers, jobs.length) }, one));
+  try {
+    // one job more than threads: while one of them comes to its end, nobody is idle
+    await Promise.all(Array.from({ length: workers + 1 }, one));
+  } finally {
+    await pool.end();
+  }
   return results;
 }
