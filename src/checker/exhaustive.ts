@@ -26,18 +26,14 @@ export interface Node {
   failures: number;
 }
 
-/** A subtree of the search: what leads to it, which is fixed, and what of it is under way. */
+/** A subtree of the search. */
 export interface Share {
-  path: readonly Node[];
-  stack: readonly Node[];
-}
-
-/** Where a search of a subtree stands. */
-export interface ExhaustiveState {
-  /** What has to be tried on the way to it: the point, and the tasks as bits. */
-  escaped: [at: number, bits: number][];
-  /** What is left of it; empty: nothing. */
+  /** What leads to it, which is fixed. */
+  path: Node[];
+  /** What of it is under way; empty: nothing yet, or nothing any more. */
   stack: Node[];
+  /** What was found to be tried on the way to it: the point, and the tasks as bits. */
+  escaped: [at: number, bits: number][];
 }
 
 export interface ExhaustiveOptions {
@@ -216,14 +212,16 @@ export class Exhaustive implements Strategy {
     this.finished = nodes.length <= this.base;
   }
 
-  save(): ExhaustiveState {
-    const stack = this.finished ? [] : this.nodes.slice(this.base);
-    return { escaped: [...this.escaped], stack };
+  save(): Share {
+    const { nodes, base } = this;
+    const stack = this.finished ? [] : nodes.slice(base);
+    return { path: nodes.slice(0, base), stack, escaped: [...this.escaped] };
   }
 
   /** @param share the subtree to be searched; by default it is everything */
   load(share: unknown): void {
-    const { path, stack } = share as Share;
+    const { path, stack, escaped } = share as Share;
+    for (const [at, bits] of escaped) this.escaped.set(at, bits);
     this.nodes = [...path, ...stack].map((node) => ({ ...node }));
     this.base = path.length;
     this.given = this.nodes.length;

@@ -7,7 +7,7 @@
  * the part finds that something else has to be tried on that way (a race with one of its events), it says
  * so, and another part is made of it.
  */
-import type { ExhaustiveState, Node, Share } from './exhaustive.ts';
+import type { Node, Share } from './exhaustive.ts';
 import { FAIL, lowest, taskOf } from './strategy.ts';
 
 /** Schedules of a part at most. */
@@ -34,68 +34,124 @@ export interface PartEnd {
   at?: unknown;
 }
 
-/** A search as parts. What it holds is JSON. */
-export interface Parts {
-  /** The next parts; none: nothing is left, or nothing that `schedules` suffice for. */
-  next(schedules: number): Part[];
-  /** In the order of `next`: what came of each; null for one that was not begun. */
-  ended(ends: readonly (PartEnd | null)[]): void;
-  /** Whether nothing is left. */
-  readonly complete: boolean;
-  save(): unknown;
+/** A part of the round under way. */
+interface Open {
+  /** Schedules until it is cut. */
+  left: number;
+  first?: number;
+  /** Where it goes on. */
+  from?: unknown;
+  complete: boolean;
 }
+
+interface RoundState {
+  round: Open[];
+  rest: unknown;
+}
+
+/**
+ * A search as parts, in rounds: what a round came to is looked at when all its parts have ended, and so
+ * in the same way wherever the search was interrupted. What it holds is JSON.
+ */
+export abstract class Parts {
+  private round: Open[] = [];
+  private given: Open[] = [];
+
+  /** @param part schedules of a part at most */
+  constructor(protected readonly part: number) {}
+
+  /** The parts of the next round. */
+  protected abstract begin(): { first?: number; from?: unknown }[];
+  /** All parts of the round have ended: where each stands. */
+  protected abstract end(ends: readonly unknown[]): void;
+  protected abstract get rest(): unknown;
+  /** Whether no more parts will come. */
+  protected abstract get exhausted(): boolean;
+
+  /** Takes over what another one saved. */
+  protected take(saved: unknown): unknown {
+    const { round, rest } = structuredClone(saved as RoundState);
+    this.round = round;
+    return rest;
+  }
+
+  /** The next parts; none: nothing is left, or nothing that `schedules` suffice for. */
+  next(schedules: number): Part[] {
+    this.given = [];
+    if (this.round.length === 0) {
+      this.round = this.begin().map((how) => ({ ...how, left: this.part, complete: false }));
+    }
+    const parts: Part[] = [];
+    let budget = schedules;
+    for (const open of this.round) {
+      if (budget <= 0 || isOver(open)) continue;
+      const { left, first, from } = open;
+      this.given.push(open);
+      parts.push({
+        schedules: Math.min(left, budget),
+        ...(first === undefined ? {} : { first }),
+        ...(from === undefined ? {} : { from }),
+      });
+      budget -= left;
+    }
+    return parts;
+  }
+
+  /** In the order of `next`: what came of each; null for one that was not begun. */
+  ended(ends: readonly (PartEnd | null)[]): void {
+    ends.forEach((end, i) => {
+      if (end === null) return;
+      const open = this.given[i];
+      open.left -= end.schedules;
+      open.from = end.at;
+      open.complete = end.complete;
+    });
+    if (!this.round.every(isOver)) return;
+    const round = this.round;
+    this.round = [];
+    this.end(round.map(({ from }) => from));
+  }
+
+  /** Whether nothing is left. */
+  get complete(): boolean {
+    return this.round.length === 0 && this.exhausted;
+  }
+
+  save(): RoundState {
+    return { round: this.round, rest: this.rest };
+  }
+}
+
+const isOver = ({ complete, left }: Open): boolean => complete || left <= 0;
 
 // ---- random searches ----
 
-interface RandomState {
-  /** The first schedule that is in no part. */
-  next: number;
-  /** Parts that were cut, or not begun. */
-  left: Part[];
-}
-
 /** Schedules at random: so many a part, each with its own number. */
-export class RandomParts implements Parts {
-  private state: RandomState = { next: 0, left: [] };
-  private given: Part[] = [];
-  readonly complete = false;
+export class RandomParts extends Parts {
+  /** The first schedule that is in no part. */
+  private first = 0;
 
-  constructor(
-    saved?: unknown,
-    private readonly part = PART,
-  ) {
-    if (saved !== undefined) this.state = structuredClone(saved as RandomState);
+  constructor(saved?: unknown, part = PART) {
+    super(part);
+    if (saved !== undefined) this.first = this.take(saved) as number;
   }
 
-  next(schedules: number): Part[] {
-    const { state } = this;
-    this.given = [];
-    for (let left = schedules; left > 0 && this.given.length < ROUND; ) {
-      const open = state.left.shift();
-      const most = Math.min(left, open?.schedules ?? this.part);
-      if (open && open.schedules > most) {
-        // only a part that was not begun can be cut again
-        state.left.unshift({ ...open, schedules: open.schedules - most });
-      }
-      this.given.push(open ? { ...open, schedules: most } : { first: state.next, schedules: most });
-      if (!open) state.next += most;
-      left -= most;
-    }
-    return this.given;
-  }
-
-  ended(ends: readonly (PartEnd | null)[]): void {
-    ends.forEach((end, i) => {
-      const part = this.given[i];
-      if (end === null) this.state.left.push(part);
-      else if (end.schedules < part.schedules) {
-        this.state.left.push({ schedules: part.schedules - end.schedules, from: end.at });
-      }
+  protected begin(): { first: number }[] {
+    return Array.from({ length: ROUND }, () => {
+      const { first } = this;
+      this.first += this.part;
+      return { first };
     });
   }
 
-  save(): RandomState {
-    return this.state;
+  protected end(): void {}
+
+  protected get rest(): number {
+    return this.first;
+  }
+
+  protected get exhausted(): boolean {
+    return false;
   }
 }
 
@@ -131,43 +187,30 @@ interface Subtree {
 interface TreeState {
   forks: Fork[];
   subtrees: Subtree[];
+  trying: Subtree[];
 }
 
 const bitOf = (choice: number): number =>
   choice >= FAIL ? (1 << taskOf(choice)) | (1 << (taskOf(choice) + 16)) : 1 << choice;
 
-export class SearchTree implements Parts {
-  private readonly forks: Fork[] = [];
+export class SearchTree extends Parts {
+  private forks: Fork[] = [];
   private subtrees: Subtree[] = [{ path: [], stack: [] }];
-  private given: Subtree[] = [];
+  /** Those of the round under way. */
+  private trying: Subtree[] = [];
 
-  /** @param part schedules of a part at most */
-  constructor(
-    saved?: unknown,
-    private readonly part = PART,
-  ) {
+  constructor(saved?: unknown, part = PART) {
+    super(part);
     if (saved === undefined) return;
-    const { forks, subtrees } = structuredClone(saved as TreeState);
-    this.forks = forks;
-    this.subtrees = subtrees;
+    const rest = this.take(saved) as TreeState;
+    this.forks = rest.forks;
+    this.subtrees = rest.subtrees;
+    this.trying = rest.trying;
   }
 
-  get complete(): boolean {
-    return this.subtrees.length === 0;
-  }
-
-  next(schedules: number): Part[] {
-    this.given = [];
-    const parts: Part[] = [];
-    for (let left = schedules; left > 0 && parts.length < ROUND; ) {
-      const subtree = this.subtrees.pop();
-      if (!subtree) break;
-      const most = Math.min(this.part, left);
-      this.given.push(subtree);
-      parts.push({ schedules: most, from: this.share(subtree) });
-      left -= most;
-    }
-    return parts;
+  protected begin(): { from: Share }[] {
+    this.trying = this.subtrees.splice(-ROUND).reverse();
+    return this.trying.map((subtree) => ({ from: this.share(subtree) }));
   }
 
   private share({ path, stack }: Subtree): Share {
@@ -177,24 +220,27 @@ export class SearchTree implements Parts {
         return { ...node, backtrack: node.backtrack | (taken & 0xffff), choice, sleep };
       }),
       stack,
+      escaped: [],
     };
   }
 
-  ended(ends: readonly (PartEnd | null)[]): void {
+  protected end(ends: readonly unknown[]): void {
+    const { trying } = this;
+    this.trying = [];
     ends.forEach((end, i) => {
-      const subtree = this.given[i];
-      if (end === null) {
-        this.subtrees.push(subtree);
-        return;
-      }
-      const { escaped, stack } = end.at as ExhaustiveState;
-      if (stack.length > 0) this.cut(subtree.path, stack);
+      const { path } = trying[i];
+      const { escaped, stack } = end as Share;
+      if (stack.length > 0) this.cut(path, stack);
       for (const [at, bits] of escaped) {
-        const { fork } = subtree.path[at];
+        const { fork } = path[at];
         this.forks[fork].backtrack |= bits;
-        this.offer(subtree.path.slice(0, at), fork);
+        this.offer(path.slice(0, at), fork);
       }
     });
+  }
+
+  protected get exhausted(): boolean {
+    return this.subtrees.length === 0;
   }
 
   /** Choices of a fork that no part has. */
@@ -221,9 +267,7 @@ export class SearchTree implements Parts {
     const forks: { path: Turn[]; fork: number }[] = [];
     let given = 0;
     let depth = 0;
-    // a search that is not to be cut goes on as it is
-    const give = Number.isFinite(this.part) ? GIVE : 0;
-    for (; depth < stack.length && given < give; depth++) {
+    for (; depth < stack.length && given < GIVE; depth++) {
       const { choice, sleep, ...node } = stack[depth];
       const fork: Fork = { ...node, taken: sleep | bitOf(choice) };
       const number = this.forks.push(fork) - 1;
@@ -235,7 +279,8 @@ export class SearchTree implements Parts {
     this.subtrees.push({ path: way, stack: stack.slice(depth) });
   }
 
-  save(): TreeState {
-    return { forks: this.forks, subtrees: this.subtrees };
+  protected get rest(): TreeState {
+    const { forks, subtrees, trying } = this;
+    return { forks, subtrees, trying };
   }
 }

@@ -270,7 +270,7 @@ export class Search {
     const bounded = plan.preemptions !== undefined;
     this.parts =
       plan.strategy === 'exhaustive'
-        ? new SearchTree(from, bounded ? Number.POSITIVE_INFINITY : plan.part)
+        ? new SearchTree(from, bounded ? Number.MAX_SAFE_INTEGER : plan.part)
         : new RandomParts(from, plan.part);
   }
 
