@@ -867,7 +867,9 @@ export function* adviseHugePmd(
  * Replaces a huge mapping by a migration entry; the PMD is locked.
  *
  * Mirrors: mm/huge_memory.c set_pmd_migration_entry()
- * faithful
+ * differs: a device-private entry stays until the migration entry takes its place; 7.3.4 clears it first,
+ * and a zap that comes by meanwhile and looks without the lock (zap_pmd_range()) passes over the page,
+ * whose contents come back with the migration
  * @returns 0, or -EBUSY when the folio may be pinned
  */
 export function* setPmdMigrationEntry(
@@ -879,17 +881,13 @@ export function* setPmdMigrationEntry(
 ): Kernel$<number> {
   const { ptrsPerPte } = k.geometry;
   if (k.stepping) yield k.writeEntry(pmdp);
-  let pmd = ptepGet(k, pmdp);
+  const pmd = ptepGet(k, pmdp);
   const present = pmdPresent(pmd);
-  let writable: boolean;
+  const writable = present ? pteWrite(pmd) : isDevicePrivateWrite(pmd);
   if (present) {
     setPte(k, pmdp, pmdMkinvalid(pmd));
     if (k.stepping) yield k.flushStep(vma.mm.id);
     k.flushTlbRange(vma.mm.id, vpn, vpn + ptrsPerPte);
-    writable = pteWrite(pmd);
-  } else {
-    pmd = ptepGetAndClear(k, pmdp);
-    writable = isDevicePrivateWrite(pmd);
   }
   const anonExclusive = folioTestAnon(k, folio) && pageAnonExclusive(k, folio);
   if (k.stepping) yield k.writeFolio(folio);
