@@ -119,13 +119,6 @@ export {
   vmaAdjustTransHuge,
 } from './huge-split.ts';
 
-/**
- * 7.3.4 stops here when a huge page that several processes share has to be split while it is unmapped,
- * because a driver had no huge page for it: `migrate_vma_split_unmapped_folio()` splits the one
- * process's migration entry, and the others' stay huge.
- */
-export const SMALL_FOLIO_OF_HUGE_ENTRY = 'a huge entry gets a small folio (7.3.4)';
-
 // ---- which areas ----
 
 /**
@@ -919,7 +912,7 @@ export function* removeMigrationPmd(
   pmdp: number,
   folio: number,
 ): Kernel$<void> {
-  k.bug(folioPages(k, folio) !== k.geometry.ptrsPerPte, SMALL_FOLIO_OF_HUGE_ENTRY);
+  k.bug(folioPages(k, folio) !== k.geometry.ptrsPerPte, 'a huge entry gets a small folio');
   const entry = ptepGet(k, pmdp);
   if (k.stepping) yield k.writeFolio(folio);
   folioGet(k, folio, Holder.Mapping);
