@@ -93,7 +93,8 @@ export function* installMigrationEntry(
  * reference are on the folio that holds its page.
  *
  * Mirrors: mm/migrate_device.c migrate_vma_split_folio()
- * faithful
+ * differs: the split leaves lock and reference on the fault's page. 7.3.4 gets them on the first page, and
+ * takes those of the fault's page afterwards, which may be free by then
  * @returns 0, or a negative errno
  */
 export function* migrateVmaSplitFolio(
@@ -101,29 +102,14 @@ export function* migrateVmaSplitFolio(
   folio: number,
   faultPage: number,
 ): Kernel$<number> {
-  const faultFolio = faultPage < 0 ? -1 : pageFolio(k, faultPage);
-  if (folio !== faultFolio) {
-    if (k.stepping) yield k.acquireFolio(folio);
-    k.folioLock(folio);
+  if (faultPage >= 0 && folio === pageFolio(k, faultPage)) {
+    return yield* splitFolio(k, folio, faultPage);
   }
+  if (k.stepping) yield k.acquireFolio(folio);
+  k.folioLock(folio);
   const ret = yield* splitFolio(k, folio);
-  if (ret) {
-    if (folio !== faultFolio) yield* unlockPut(k, folio, Holder.Split);
-    return ret;
-  }
-  const newFaultFolio = faultPage < 0 ? -1 : pageFolio(k, faultPage);
-  if (newFaultFolio < 0) yield* unlockPut(k, folio, Holder.Split);
-  else if (folio !== newFaultFolio) {
-    if (newFaultFolio !== faultFolio) {
-      if (k.stepping) yield k.writeFolio(newFaultFolio);
-      folioGet(k, newFaultFolio, Holder.Fault);
-      if (k.stepping) yield k.acquireFolio(newFaultFolio);
-      k.folioLock(newFaultFolio);
-    }
-    // the fault's own folio was referenced by the fault, any other by the caller
-    yield* unlockPut(k, folio, folio === faultFolio ? Holder.Fault : Holder.Split);
-  }
-  return 0;
+  yield* unlockPut(k, folio, Holder.Split);
+  return ret;
 }
 
 function* unlockPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
