@@ -423,6 +423,9 @@ export function evictChunk(k: Kernel, device: DmirrorDevice, chunk: DevPagemap):
 
 /**
  * As evictChunk(), for some of its pages.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_device_evict_chunk()
+ * differs: may wait for pages that somebody has locked, as closing a device must
  * @param wait whether to wait for pages that somebody has locked
  */
 export function* evictPages(
