@@ -85,7 +85,9 @@ export function runSchedule(
     choices.push(choice);
     const task = taskOf(choice);
     if (last >= 0 && last !== task && enabled & (1 << last)) preemptions++;
-    row = task === last && enabled !== 1 << task ? row + 1 : 0;
+    // a lock that it takes and gives back keeps others out for a moment only: that is no turn for them
+    if (task !== last) row = 0;
+    else if (enabled !== 1 << task) row++;
     if (row > FAIR) fair = false;
     last = task;
     x.take(task, fails(choice));

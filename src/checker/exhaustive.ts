@@ -131,7 +131,9 @@ export class Exhaustive implements Strategy {
       preemptions = above.preemptions + (this.preempts(above, taskOf(above.choice)) ? 1 : 0);
       failures = above.failures + (above.choice >= FAIL ? 1 : 0);
     }
-    const bound = preemptions >= this.limit && row.last >= 0 && enabled & (1 << row.last);
+    // a task that turns in circles until others get on must let them
+    const bound =
+      preemptions >= this.limit && !row.tired && row.last >= 0 && enabled & (1 << row.last);
     if (bound && (awake & (1 << row.last)) === 0) return null;
     // a task that only turns in circles while those it waits for are asleep
     if (row.tired && !bound && (awake & ~(1 << row.last)) === 0 && awake !== enabled) return null;

@@ -417,11 +417,27 @@ export function* devmemFault(k: Kernel, device: DmirrorDevice, vmf: VmFault): Ke
  * Mirrors: lib/test_hmm.c dmirror_device_evict_chunk()
  * faithful
  */
-export function* evictChunk(k: Kernel, device: DmirrorDevice, chunk: DevPagemap): Kernel$<void> {
-  const npages = chunk.count;
+export function evictChunk(k: Kernel, device: DmirrorDevice, chunk: DevPagemap): Kernel$<void> {
+  return evictPages(k, device, chunk.start, chunk.count, false);
+}
+
+/**
+ * As evictChunk(), for some of its pages.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_device_evict_chunk()
+ * differs: may wait for pages that somebody has locked, as closing a device must
+ * @param wait whether to wait for pages that somebody has locked
+ */
+export function* evictPages(
+  k: Kernel,
+  device: DmirrorDevice,
+  start: number,
+  npages: number,
+  wait: boolean,
+): Kernel$<void> {
   const src = new Int32Array(npages);
   const dst = new Int32Array(npages);
-  yield* migrateDeviceRange(k, src, chunk.start, npages);
+  yield* migrateDeviceRange(k, src, start, npages, wait);
   for (let i = 0; i < npages; i++) {
     const page = migratePfnToPfn(src[i]);
     if (page < 0 || !(src[i] & MIGRATE_PFN_MIGRATE)) continue;

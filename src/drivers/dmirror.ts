@@ -20,7 +20,13 @@ import type { Lock } from '../machine/lock.ts';
 import { ptePresent } from '../machine/pte.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
 import type { Task } from '../machine/task.ts';
-import { folioIsDevicePrivate, folioMapcount, folioPut, pageFolio } from '../mm/folio.ts';
+import {
+  folioIsDevicePrivate,
+  folioMapcount,
+  folioPages,
+  folioPut,
+  pageFolio,
+} from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { isDeviceExclusive, softleafToPfn } from '../mm/leafops.ts';
 import { Holder } from '../mm/ledger.ts';
@@ -44,7 +50,7 @@ import { ptepGet, ptepOf } from '../mm/pgtable.ts';
 import { makeDeviceExclusive } from '../mm/rmap.ts';
 import { DeviceTable, DPT_ATOMIC, DPT_READ, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
 import type { DmirrorDevice } from './dmirror-device.ts';
-import { evictChunk } from './dmirror-migrate.ts';
+import { evictChunk, evictPages } from './dmirror-migrate.ts';
 
 /** Pages that one range fault or snapshot covers. */
 export const BATCH = 32;
@@ -262,8 +268,8 @@ function pageLeft(k: Kernel, { device, number }: Dmirror): number {
  * Closes a device: its memory is evicted, whoever it belongs to.
  *
  * Mirrors: lib/test_hmm.c dmirror_fops_release()
- * differs: evicts again as long as a page is left, because somebody was about to bring it back; stock
- * evicts once, and that fault then uses the closed file
+ * differs: waits for each page that is left, because somebody was about to bring it back, and evicts it
+ * then; stock evicts once, and that fault then uses the closed file
  */
 export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
   k.deviceViews.splice(k.deviceViews.indexOf(dmirror), 1);
@@ -273,7 +279,9 @@ export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
   for (let left = pageLeft(k, dmirror); left >= 0; left = pageLeft(k, dmirror)) {
     if (++rounds > MAX_ROUNDS) k.throwBug('livelock', 'a device page cannot be evicted');
     if (k.stepping) yield idleStep(k, pageFolio(k, left));
-    for (const chunk of dmirror.device.chunks) yield* evictChunk(k, dmirror.device, chunk);
+    if (k.pages.isFree(left)) continue;
+    const folio = pageFolio(k, left);
+    yield* evictPages(k, dmirror.device, folio, folioPages(k, folio), true);
   }
   dmirror.pt.clear();
   dmirror.device.opened[dmirror.number] = undefined;

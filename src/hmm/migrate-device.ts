@@ -3,9 +3,10 @@
  *
  * Models: mm/migrate_device.c
  */
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role, Space } from '../machine/step.ts';
 import {
   folioFree,
+  folioGet,
   folioPages,
   folioPut,
   folioPutTestzero,
@@ -17,6 +18,20 @@ import { Holder } from '../mm/ledger.ts';
 import { migrateDeviceFinalizeInner, migrateDevicePagesInner } from './migrate-vma.ts';
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, migratePfn, type Pfns } from './pfn.ts';
 import { migrateDeviceUnmap } from './unmap.ts';
+
+/**
+ * As pfnLock(), but waits for the lock, and takes it before the reference: a page's reference without its
+ * lock makes the migration fail that somebody else is at, who then begins again.
+ */
+function* pfnWaitLock(k: Kernel, pfn: number): Kernel$<number> {
+  if (k.pages.isFree(pfn) || pageFolio(k, pfn) !== pfn) return 0;
+  if (k.stepping) yield k.acquireFolio(pfn).and(Space.Folio, pfn, Role.Write);
+  // brought back or split by whoever had the lock
+  if (k.pages.isFree(pfn) || pageFolio(k, pfn) !== pfn) return 0;
+  k.folioLock(pfn);
+  folioGet(k, pfn, Holder.Migrate);
+  return migratePfn(pfn) | MIGRATE_PFN_MIGRATE;
+}
 
 /**
  * Mirrors: mm/migrate_device.c migrate_device_pfn_lock()
@@ -39,16 +54,18 @@ function* pfnLock(k: Kernel, pfn: number): Kernel$<number> {
  * Mirrors: mm/migrate_device.c migrate_device_range(), migrate_device_pfns()
  * faithful
  * @param pfnAt the frame number of entry `i`
+ * @param lock how a page is locked
  */
 function* lockAndUnmap(
   k: Kernel,
   src: Pfns,
   npages: number,
   pfnAt: (i: number) => number,
+  lock = pfnLock,
 ): Kernel$<void> {
   for (let i = 0; i < npages; i++) {
     const pfn = pfnAt(i);
-    src[i] = yield* pfnLock(k, pfn);
+    src[i] = yield* lock(k, pfn);
     const nr = k.pages.isFree(pfn) ? 1 : folioPages(k, pageFolio(k, pfn));
     if (nr > npages - i) {
       if (src[i] & MIGRATE_PFN_MIGRATE) {
@@ -72,15 +89,17 @@ function* lockAndUnmap(
  * Prepares a range of device pages for migration to RAM, wherever they are mapped.
  *
  * Mirrors: mm/migrate_device.c migrate_device_range()
- * faithful
+ * differs: may wait for pages that somebody has locked; 7.3.4 leaves those where they are
+ * @param wait whether to
  */
 export function migrateDeviceRange(
   k: Kernel,
   src: Pfns,
   start: number,
   npages: number,
+  wait = false,
 ): Kernel$<void> {
-  return lockAndUnmap(k, src, npages, (i) => start + i);
+  return lockAndUnmap(k, src, npages, (i) => start + i, wait ? pfnWaitLock : pfnLock);
 }
 
 /**

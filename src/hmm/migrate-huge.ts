@@ -13,16 +13,23 @@ import {
   folioIsDevicePrivate,
   folioIsZoneDevice,
   folioPages,
-  folioPut,
   folioSet,
 } from '../mm/folio.ts';
 import { mkHugePmd, thpVmaSuitableOrder } from '../mm/huge-memory.ts';
-import { folioSplitUnmapped, splitHugePmdAddress } from '../mm/huge-split.ts';
+import { folioSplitUnmapped, splitHugePmdLocked } from '../mm/huge-split.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { makeReadableDevicePrivateEntry, makeWritableDevicePrivateEntry } from '../mm/leafops.ts';
 import { Holder } from '../mm/ledger.ts';
-import { checkStableAddressSpace, flagsOf } from '../mm/oom.ts';
 import {
+  MmuNotify,
+  mmuNotifierInvalidateRangeEnd,
+  mmuNotifierInvalidateRangeStart,
+  notifierRange,
+} from '../mm/mmu-notifier.ts';
+import { checkStableAddressSpace, flagsOf } from '../mm/oom.ts';
+import { MappedWalk, PVMW_MIGRATION, PVMW_SYNC, pageVmaMappedWalk } from '../mm/page-vma-mapped.ts';
+import {
+  hugeStart,
   pgtableDeposit,
   pmdMkinvalid,
   pmdTransHuge,
@@ -30,7 +37,7 @@ import {
   ptlOf,
   setPte,
 } from '../mm/pgtable.ts';
-import { folioAddNewAnonRmap } from '../mm/rmap.ts';
+import { folioAddNewAnonRmap, rmapWalk } from '../mm/rmap.ts';
 import { VM_WRITE, type Vma } from '../mm/vma.ts';
 import type { MigrateVma } from './migrate-args.ts';
 import {
@@ -107,27 +114,49 @@ export function* insertHugePmdPage(
 }
 
 /**
+ * Splits the migration entry of a huge folio in one area, if the area still has it.
+ *
+ * Mirrors: mm/migrate_device.c migrate_vma_split_unmapped_folio(), its split_huge_pmd_address()
+ * differs: see below
+ */
+function* splitMigrationPmd(k: Kernel, folio: number, vma: Vma, vpn: number): Kernel$<boolean> {
+  if (!thpVmaSuitableOrder(k, vma, vpn)) return true;
+  const haddr = hugeStart(k, vpn);
+  const range = notifierRange(MmuNotify.Clear, vma.mm, haddr, haddr + k.geometry.ptrsPerPte);
+  yield* mmuNotifierInvalidateRangeStart(k, range);
+  const pvmw = new MappedWalk(k, folio, vma, vpn, PVMW_SYNC | PVMW_MIGRATION);
+  while (yield* pageVmaMappedWalk(k, pvmw)) {
+    if (pvmw.pte >= 0) continue;
+    // the split of a migration entry drops this reference
+    if (k.stepping) yield k.writeFolio(folio);
+    folioGet(k, folio, Holder.Split);
+    yield* splitHugePmdLocked(k, vma, haddr, pvmw.pmd, true);
+    if (k.stepping && pvmw.ptl) yield k.release(pvmw.ptl);
+    pvmw.done(k);
+    break;
+  }
+  yield* mmuNotifierInvalidateRangeEnd(k, range);
+  return true;
+}
+
+/**
  * Splits a huge folio that is unmapped for migration, when the driver had no huge page for it.
  *
  * Mirrors: mm/migrate_device.c migrate_vma_split_unmapped_folio()
- * differs: drops its reference when the entry was split or taken away by somebody else meanwhile; 7.3.4
- * leaks it then
+ * differs: splits the folio's own migration entries, in every process. 7.3.4 splits whatever the one
+ * process has there by now: another process's migration entry stays huge, and gets a small folio; a new
+ * huge page becomes migration entries that nobody removes; where nothing is left its reference leaks
  * @returns 0, or a negative errno when somebody else holds the folio
  */
 export function* splitUnmappedFolio(
   k: Kernel,
   migrate: MigrateVma,
   at: number,
-  vpn: number,
   folio: number,
 ): Kernel$<number> {
   const { src } = migrate;
   const pages = folioPages(k, folio);
-  // the split of the migration entry drops this reference
-  if (k.stepping) yield k.writeFolio(folio);
-  folioGet(k, folio, Holder.Split);
-  const dropped = yield* splitHugePmdAddress(k, migrate.vma as Vma, vpn, true);
-  if (!dropped) yield* folioPut(k, folio, Holder.Split);
+  yield* rmapWalk(k, folio, splitMigrationPmd, undefined, null);
   const holder = folioIsZoneDevice(k, folio) ? Holder.Migrate : Holder.Isolated;
   const ret = yield* folioSplitUnmapped(k, folio, holder);
   if (ret) return ret;

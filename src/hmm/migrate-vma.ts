@@ -286,7 +286,7 @@ export function* migrateDevicePagesInner(
     const migrating = (src[i] & MIGRATE_PFN_MIGRATE) !== 0;
     if (migrating && src[i] & MIGRATE_PFN_COMPOUND && !(dst[i] & MIGRATE_PFN_COMPOUND)) {
       pages = folioPages(k, folio);
-      if (!migrate || (yield* splitUnmappedFolio(k, migrate, i, migrate.start + i, folio))) {
+      if (!migrate || (yield* splitUnmappedFolio(k, migrate, i, folio))) {
         src[i] &= ~(MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND);
         i += migrate ? pages : 1;
         continue;

@@ -239,7 +239,8 @@ function fillHuge(walk: HmmVmaWalk, start: number, end: number, pfn: number, fla
 /**
  * Mirrors: mm/hmm.c hmm_vma_handle_absent_pmd()
  * faithful: of a device-private huge page walked from its middle its first pages are reported, which
- * is a mistake of 7.3.4's that recorded programs show (a device reads the wrong pages)
+ * is a mistake of 7.3.4's that recorded programs show (a device reads the wrong pages);
+ * `machine.mended` mends it
  */
 function handleAbsentPmd(
   k: Kernel,
@@ -254,7 +255,7 @@ function handleAbsentPmd(
     if (pagePgmap(k, pageFolio(k, pfn)).owner === range.devPrivateOwner) {
       const flags =
         HMM_PFN_VALID | HMM_PFN_ORDER_PMD | (isDevicePrivateWrite(pmd) ? HMM_PFN_WRITE : 0);
-      fillHuge(walk, start, end, pfn, flags);
+      fillHuge(walk, start, end, k.mended ? pfn + (start - hugeStart(k, start)) : pfn, flags);
       return 0;
     }
   }
@@ -281,6 +282,14 @@ function* unlockPmd(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
 function satisfied(range: HmmRange, start: number, end: number): void {
   const pfns = range.hmmPfns;
   for (let i = start - range.start; i < end - range.start; i++) pfns[i] &= HMM_PFN_INOUT_FLAGS;
+}
+
+/** What was found of these pages does not stand: everything is asked again. */
+function askAgain({ range, requests }: HmmVmaWalk, start: number, end: number): void {
+  const pfns = range.hmmPfns;
+  for (let i = start - range.start; i < end - range.start; i++) {
+    pfns[i] = requests ? requests[i] : pfns[i] & HMM_PFN_INOUT_FLAGS;
+  }
 }
 
 /** Whether an entry maps a page of a large folio. */
@@ -456,8 +465,10 @@ function* walkPmd(
     if (ret !== -EAGAIN && ret !== -ENOMEM) return ret;
     // a large folio was split, or could not be: look again
     assertUnlocked(k, walk);
-    satisfied(range, vpn, end);
     lookOnly = ret === -ENOMEM;
+    // what could not be split may not be there any more, because somebody gave it up
+    if (lookOnly) askAgain(walk, vpn, end);
+    else satisfied(range, vpn, end);
   }
 }
 
@@ -582,14 +593,12 @@ function* refresh(k: Kernel, walk: HmmVmaWalk, notifier: IntervalNotifier): Kern
   const { range } = walk;
   yield* closeNotify(k, walk);
   range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
-  const pfns = range.hmmPfns;
   const visited = [...walk.again].filter((vpn) => vpn < walk.last);
   for (const vpn of visited) walk.again.delete(vpn);
   for (let vpn = walk.last - 1; vpn >= range.start; vpn--) {
     if (isDone(k, walk, vpn)) continue;
     walk.again.add(vpn);
-    const at = vpn - range.start;
-    pfns[at] = walk.requests ? walk.requests[at] : pfns[at] & HMM_PFN_INOUT_FLAGS;
+    askAgain(walk, vpn, vpn + 1);
     walk.last = vpn;
   }
 }

@@ -255,12 +255,13 @@ function* setFilePte(
 }
 
 /**
- * Maps a file's page, or the private copy of it. Consumes a reference of the page on success.
+ * Maps a file's page, or the private copy of it. On success the mapping has the caller's reference.
  *
  * Mirrors: mm/memory.c finish_fault()
  * simplified: base pages
+ * @param holder whose reference the caller holds
  */
-function* finishFault(k: Kernel, vmf: VmFault, page: number): Kernel$<number> {
+function* finishFault(k: Kernel, vmf: VmFault, page: number, holder: Holder): Kernel$<number> {
   const { vma } = vmf;
   if (!(vma.flags & VM_SHARED)) {
     if (k.stepping) yield k.step(StepKind.Shared, Space.Mm, flagsOf(vma.mm), Role.Read);
@@ -272,6 +273,8 @@ function* finishFault(k: Kernel, vmf: VmFault, page: number): Kernel$<number> {
   let ret = VM_FAULT_NOPAGE;
   if (ptepGet(k, vmf.pte) === vmf.origPte) {
     if (k.stepping) yield k.writeFolio(page);
+    // whoever sees the entry may take the page away again
+    folioHandOver(k, page, holder, Holder.Mapping);
     yield* setFilePte(k, vmf, vmf.pte, page, vmf.vpn);
     ret = 0;
   }
@@ -336,11 +339,10 @@ function* doReadFault(k: Kernel, vmf: VmFault): Kernel$<number> {
   ret = yield* doFileFault(k, vmf);
   if (ret) return ret;
   const folio = vmf.page;
-  ret = yield* finishFault(k, vmf, folio);
+  ret = yield* finishFault(k, vmf, folio, Holder.Fault);
   if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) yield* folioPut(k, folio, Holder.Fault);
-  else folioHandOver(k, folio, Holder.Fault, Holder.Mapping);
   return ret;
 }
 
@@ -353,9 +355,7 @@ function* doCowFault(k: Kernel, vmf: VmFault): Kernel$<number> {
   if (!ret) {
     if (k.stepping) yield k.copyStep(copy, vmf.page);
     copyPage(k, copy, vmf.page);
-    folioHandOver(k, copy, Holder.Alloc, Holder.Mapping);
-    ret = yield* finishFault(k, vmf, copy);
-    if (ret) folioHandOver(k, copy, Holder.Mapping, Holder.Alloc);
+    ret = yield* finishFault(k, vmf, copy, Holder.Alloc);
     if (k.stepping) yield k.releaseFolio(vmf.page);
     k.folioUnlock(vmf.page);
     yield* folioPut(k, vmf.page, Holder.Fault);
@@ -371,10 +371,9 @@ function* doSharedFault(k: Kernel, vmf: VmFault): Kernel$<number> {
   let ret = yield* doFileFault(k, vmf);
   if (ret) return ret;
   const folio = vmf.page;
-  ret = yield* finishFault(k, vmf, folio);
+  ret = yield* finishFault(k, vmf, folio, Holder.Fault);
   if (!ret) {
     if (k.stepping) yield k.writeFolio(folio);
-    folioHandOver(k, folio, Holder.Fault, Holder.Mapping);
     folioSet(k, folio, PG_DIRTY);
   }
   if (k.stepping) yield k.releaseFolio(folio);

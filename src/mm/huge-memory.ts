@@ -119,13 +119,6 @@ export {
   vmaAdjustTransHuge,
 } from './huge-split.ts';
 
-/**
- * 7.3.4 stops here when a huge page that several processes share has to be split while it is unmapped,
- * because a driver had no huge page for it: `migrate_vma_split_unmapped_folio()` splits the one
- * process's migration entry, and the others' stay huge.
- */
-export const SMALL_FOLIO_OF_HUGE_ENTRY = 'a huge entry gets a small folio (7.3.4)';
-
 // ---- which areas ----
 
 /**
@@ -867,7 +860,9 @@ export function* adviseHugePmd(
  * Replaces a huge mapping by a migration entry; the PMD is locked.
  *
  * Mirrors: mm/huge_memory.c set_pmd_migration_entry()
- * faithful
+ * differs: a device-private entry stays until the migration entry takes its place; 7.3.4 clears it first,
+ * and a zap that comes by meanwhile and looks without the lock (zap_pmd_range()) passes over the page,
+ * whose contents come back with the migration
  * @returns 0, or -EBUSY when the folio may be pinned
  */
 export function* setPmdMigrationEntry(
@@ -879,17 +874,13 @@ export function* setPmdMigrationEntry(
 ): Kernel$<number> {
   const { ptrsPerPte } = k.geometry;
   if (k.stepping) yield k.writeEntry(pmdp);
-  let pmd = ptepGet(k, pmdp);
+  const pmd = ptepGet(k, pmdp);
   const present = pmdPresent(pmd);
-  let writable: boolean;
+  const writable = present ? pteWrite(pmd) : isDevicePrivateWrite(pmd);
   if (present) {
     setPte(k, pmdp, pmdMkinvalid(pmd));
     if (k.stepping) yield k.flushStep(vma.mm.id);
     k.flushTlbRange(vma.mm.id, vpn, vpn + ptrsPerPte);
-    writable = pteWrite(pmd);
-  } else {
-    pmd = ptepGetAndClear(k, pmdp);
-    writable = isDevicePrivateWrite(pmd);
   }
   const anonExclusive = folioTestAnon(k, folio) && pageAnonExclusive(k, folio);
   if (k.stepping) yield k.writeFolio(folio);
@@ -921,7 +912,7 @@ export function* removeMigrationPmd(
   pmdp: number,
   folio: number,
 ): Kernel$<void> {
-  k.bug(folioPages(k, folio) !== k.geometry.ptrsPerPte, SMALL_FOLIO_OF_HUGE_ENTRY);
+  k.bug(folioPages(k, folio) !== k.geometry.ptrsPerPte, 'a huge entry gets a small folio');
   const entry = ptepGet(k, pmdp);
   if (k.stepping) yield k.writeFolio(folio);
   folioGet(k, folio, Holder.Mapping);

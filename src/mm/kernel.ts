@@ -14,6 +14,8 @@ export type Walk = 'collect' | 'unified' | 'as-posted';
 export interface KernelOptions extends MachineOptions {
   /** Default `unified`. */
   walk?: Walk;
+  /** Mend those mistakes of 7.3.4 that recorded programs show. Default: keep them. */
+  mended?: boolean;
 }
 
 /** A CPU's batches of folios on their way to or between the LRU lists; each holds a reference. */
@@ -45,6 +47,7 @@ export interface DeviceView {
  */
 export class Kernel extends Machine {
   readonly walk: Walk;
+  readonly mended: boolean;
   readonly mms: Mm[] = [];
   /** Address spaces and anon_vmas by number; index 0 is nobody. */
   readonly mappings: (AddressSpace | AnonVma | undefined)[] = [undefined];
@@ -64,6 +67,7 @@ export class Kernel extends Machine {
   constructor(options: KernelOptions = {}) {
     super(options);
     this.walk = options.walk ?? 'unified';
+    this.mended = options.mended ?? false;
     for (let cpu = 0; cpu < this.tlbs.length; cpu++) {
       this.lru.push({ add: [], activate: [], deactivate: [], lazyfree: [] });
     }

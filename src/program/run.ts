@@ -46,6 +46,7 @@ export function systemOptions(
     ...(machine.pmdOrder === undefined ? {} : { pmdOrder: machine.pmdOrder }),
     ...(machine.pageBytes === undefined ? {} : { pageBytes: machine.pageBytes }),
     ...(machine.cpus === undefined ? {} : { cpus: machine.cpus }),
+    ...(machine.mended === undefined ? {} : { mended: machine.mended }),
     ledger: options.ledger ?? false,
   };
 }

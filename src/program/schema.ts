@@ -15,6 +15,8 @@ export interface MachineOptions {
   pageBytes?: number;
   /** CPUs, 1 to 8. */
   cpus?: number;
+  /** Mend those mistakes of 7.3.4 that recorded programs show. */
+  mended?: boolean;
 }
 
 /** `[first, count, step]`, step 0 or 1: `count` words from `first`. */
@@ -110,9 +112,10 @@ const isPowerOfTwo = (value: number) => (value & (value - 1)) === 0;
 
 function parseMachine(value: unknown, place: ProgramPlace): MachineOptions {
   const source = needObject(value, { ...place, field: 'machine' }, 'an object');
-  refuseOthers(source, ['walk', 'pmdOrder', 'pageBytes', 'cpus'], { ...place, field: 'machine' });
+  const known = ['walk', 'pmdOrder', 'pageBytes', 'cpus', 'mended'];
+  refuseOthers(source, known, { ...place, field: 'machine' });
   const machine: MachineOptions = {};
-  const { walk, pmdOrder, pageBytes, cpus } = source;
+  const { walk, pmdOrder, pageBytes, cpus, mended } = source;
   const wrong = (field: string, expected: string, actual: unknown) =>
     new ProgramError({ ...place, field: `machine.${field}` }, expected, actual);
   if (walk !== undefined) {
@@ -131,6 +134,10 @@ function parseMachine(value: unknown, place: ProgramPlace): MachineOptions {
   if (cpus !== undefined) {
     if (!isInteger(cpus, 1, 8)) throw wrong('cpus', 'an integer from 1 to 8', cpus);
     machine.cpus = cpus;
+  }
+  if (mended !== undefined) {
+    if (typeof mended !== 'boolean') throw wrong('mended', 'true or false', mended);
+    machine.mended = mended;
   }
   return machine;
 }

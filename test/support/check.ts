@@ -1,7 +1,6 @@
 /** What must hold of a run, whatever the program: used by the corpus and the random programs. */
 import { checkMirror, WRONG_PAGE_OF_HUGE_PAGE } from '../../src/drivers/invariants.ts';
 import { runToEnd } from '../../src/machine/index.ts';
-import { SMALL_FOLIO_OF_HUGE_ENTRY } from '../../src/mm/huge-memory.ts';
 import { compareDescriptions } from '../../src/mm/index.ts';
 import {
   checkShutDown,
@@ -117,9 +116,6 @@ function runWatched(program: Program, options: RunOptions): Watched {
   return { outcome, lost: watch.lost, crossing, failing };
 }
 
-/** Titles of findings at which 7.3.4 itself stops. */
-const KERNEL_STOPS: readonly string[] = [SMALL_FOLIO_OF_HUGE_ENTRY];
-
 /**
  * Runs a program with the walks `collect` and `unified`: both must end in the same observable state,
  * with the same results, and every invariant must hold, also after a shutdown.
@@ -136,9 +132,6 @@ const KERNEL_STOPS: readonly string[] = [SMALL_FOLIO_OF_HUGE_ENTRY];
  *
  * A device may map a wrong page of a huge page, as on 7.3.4, with both walks alike. The program is run
  * up to where such a page leaves the huge page: what the device reads or writes then is anybody's.
- *
- * Where 7.3.4 itself stops (KERNEL_STOPS), both must stop with that finding in the same operation; the
- * program is compared up to there.
  */
 export function checkWalks(program: Program, options: RunOptions = {}): string[] {
   const upTo = (op: number) => checkWalks({ ...program, ops: program.ops.slice(0, op) }, options);
@@ -152,9 +145,7 @@ export function checkWalks(program: Program, options: RunOptions = {}): string[]
     const [x, y] = [collect, unified].map(({ findings, results }) =>
       [...findings.map(({ title, op }) => `operation ${op}: ${title}`), results.length].join(', '),
     );
-    if (x !== y) return [`stops: ${x} against ${y}`];
-    if (!KERNEL_STOPS.includes(collect.findings[0].title)) return [`both stop: ${x}`];
-    return upTo(stop);
+    return [x === y ? `both stop: ${x}` : `stops: ${x} against ${y}`];
   }
   const failure = firstFailure(program, collect);
   const problems: string[] = [];
