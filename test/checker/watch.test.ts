@@ -698,14 +698,14 @@ describe('contracts', () => {
     ): Task =>
       function* setup(s) {
         const { k, mm, vpn } = place(s);
-        const args = migrateVmaArgs(1, s.system.mirrors[0].device);
+        const args = migrateVmaArgs(2, s.system.mirrors[0].device);
         args.flags = flags;
-        args.npages = 1;
+        args.npages = 2;
         yield* pause(k);
         spoil(k, args, leafPfn(ptepGet(k, ptepOf(k, mm, vpn))));
       };
     const setupReturns = (flags: number, ret: number) =>
-      wrong(flags, (k, args) => checkSetup(k, args, [new Int32Array(1), new Int32Array(1)], ret));
+      wrong(flags, (k, args) => checkSetup(k, args, [new Int32Array(2), new Int32Array(2)], ret));
     const fails = 'a migration that need not fault fails for a page that stays in checkSetup';
     expect(titles(scenario({ fails: setupReturns(0, -14) }))).toContain(fails);
     expect(titles(scenario({ mayFail: setupReturns(MIGRATE_VMA_FAULT, -14) }))).not.toContain(
@@ -713,7 +713,8 @@ describe('contracts', () => {
     );
     const takes = (flags: number) =>
       wrong(flags, (k, args, page) => {
-        args.src[0] = migratePfn(page) | MIGRATE_PFN_MIGRATE;
+        // a hole is nobody's
+        args.src.set([MIGRATE_PFN_MIGRATE, migratePfn(page) | MIGRATE_PFN_MIGRATE]);
         checkSelected(k, args);
       });
     const other = 'a migration takes a page of RAM that was not selected in checkSelected';
