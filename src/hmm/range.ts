@@ -336,7 +336,7 @@ function prepareOps(k: Kernel): PrepareOps {
 }
 
 /** Splits of one entry, each found huge again, after which a walk is said to go on for ever. */
-const MAX_SPLITS = 1000;
+const MAX_SPLITS = 100;
 
 /**
  * A PMD entry. When migrating, the lock is held from before the entry is read until it is prepared,

@@ -97,7 +97,9 @@ export function* migrateVmaSplitFolio(
     if (folio !== faultFolio) yield* unlockPut(k, folio, Holder.Split);
     return ret;
   }
-  const newFaultFolio = faultPage < 0 ? -1 : pageFolio(k, faultPage);
+  // page_folio() of a page that has been freed meanwhile is the page
+  const freed = faultPage >= 0 && k.pages.isFree(faultPage);
+  const newFaultFolio = faultPage < 0 || freed ? faultPage : pageFolio(k, faultPage);
   if (newFaultFolio < 0) yield* unlockPut(k, folio, Holder.Split);
   else if (folio !== newFaultFolio) {
     if (newFaultFolio !== faultFolio) {
