@@ -1,6 +1,16 @@
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
 export default defineConfig({
+  // scenarios in JavaScript are written against the package, and run on the source here
+  resolve: {
+    alias: [
+      {
+        find: /^softleaf\/(\w+)$/,
+        replacement: fileURLToPath(new URL('src/$1/index.ts', import.meta.url)),
+      },
+    ],
+  },
   test: {
     environment: 'node',
     include: ['test/**/*.test.ts'],

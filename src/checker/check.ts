@@ -55,8 +55,9 @@ export interface CheckResult {
 /** Of a search that nobody watched. */
 export const NO_COVERAGE: CoverageData = { ran: [], pairs: [], entries: [] };
 
-/** The name of a finding. */
+/** The name of a finding. That of a result that must be another keeps its values. */
 export function titleOf(finding: Finding): string {
+  if (finding.invariant === 'expectation') return finding.title;
   const where = finding.function === '' ? '' : ` in ${finding.function}`;
   return `${plain(finding.title)}${where}`;
 }

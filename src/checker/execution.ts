@@ -201,29 +201,35 @@ export class Execution<S extends object = object> {
     }
   }
 
-  /** What is wrong when a schedule that lets every task go on has no end. */
+  /**
+   * What is wrong when a schedule that lets every task go on has no end: which tasks do not come to
+   * theirs. Where each of them is when it is stopped is chance, and a detail.
+   */
   endless(): void {
     const k = this.kernel;
-    const busy: string[] = [];
+    const busy = new Set<string>();
+    this.running.forEach(({ done, task }) => {
+      if (!done) busy.add(this.scenario.doing?.(this.state, task.name) ?? task.name);
+    });
     const who: string[] = [];
-    for (const [i, { task, done }] of this.running.entries()) {
-      if (done) continue;
-      const stack = this.whereIs(i);
-      // how far in it is when it is stopped is chance: what it does as a whole is not
-      busy.push(stack.filter((name) => !OUTERMOST.has(name)).pop() ?? task.name);
-      who.push(`${task.name}: ${stack.slice(0, 5).join(' < ')}`);
-    }
+    this.running.forEach(({ done, task }, i) => {
+      if (!done) who.push(`${task.name}: ${this.whereIs(i).slice(0, 5).join(' < ')}`);
+    });
     k.findings.length = 0;
     this.finding = null;
-    this.say('livelock', `without end: ${[...new Set(busy.sort())].join(', ')}`);
+    this.say('livelock', `without end: ${[...busy].sort().join(', ')}`);
     if (this.finding !== null) (this.finding as Finding).detail = who.join('; ');
   }
 
-  /** The modelled functions that a task is in at its next step, innermost first. */
+  /**
+   * The modelled functions that a task is in at its next step, innermost first. The task cannot be used
+   * any more.
+   */
   private whereIs(index: number): string[] {
-    const { task, done } = this.running[index];
+    const { task, body } = this.running[index];
     const { pending } = task;
-    if (done || (pending.enabled !== null && !pending.enabled())) return [];
+    this.kernel.current = task;
+    if (pending.enabled !== null && !pending.enabled()) return stuck(body).stack;
     let stack: string[] = [];
     const { set } = pending;
     pending.set = (...args) => {
@@ -300,17 +306,6 @@ function stuck(body: Kernel$<unknown>): { title: string; stack: string[] } {
   }
   return { title: 'something', stack: [] };
 }
-
-/** What lies outwards of the modelled function that a task performs. */
-const OUTERMOST = new Set([
-  'perform',
-  'performWatched',
-  'taskBody',
-  'cpuAccess',
-  'deviceWrite',
-  'set',
-  'step',
-]);
 
 /** A title without the numbers that change from one schedule to the next. */
 export function plain(text: string): string {

@@ -117,6 +117,7 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
     tasks,
     tellsData: true,
     kernel: ({ system }) => system.kernel,
+    doing: ({ results }, name) => program.tasks[name]?.[results[name].length]?.op ?? name,
     setup({ walk, ledger }: SetupOptions): ProgramState {
       const system = new System({
         // a mistake that is known would hide what comes after it

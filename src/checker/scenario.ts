@@ -41,6 +41,8 @@ export interface Scenario<S extends object = object> {
   readonly tasks: Readonly<Record<string, TaskOf<S>>>;
   /** Where the hardware may act on its own; of more than four the first ones. */
   translations?(state: S): Translation[];
+  /** What a task is doing, for the title of a schedule without end. Default: the task's name. */
+  doing?(state: S, task: string): string;
   /**
    * Whether every operation that takes memory away or copies it is told to the watch's `data` when it
    * begins and when it ends, so that every read can be looked at.

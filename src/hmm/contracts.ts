@@ -7,7 +7,12 @@ import { folioIsDevicePrivate } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { isMigration, softleafToPfn } from '../mm/leafops.ts';
 import { leavesOf } from '../mm/leaves.ts';
-import type { MigrateVma } from './migrate-args.ts';
+import {
+  MIGRATE_VMA_FAULT,
+  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
+  type MigrateVma,
+} from './migrate-args.ts';
 import {
   HMM_PFN_COMPOUND,
   HMM_PFN_ERROR,
@@ -19,6 +24,7 @@ import {
   HMM_PFN_WRITE,
   hmmPfnToPfn,
   MIGRATE_PFN_MIGRATE,
+  migratePfnToPfn,
   type Pfns,
 } from './pfn.ts';
 import type { HmmRange } from './walk-state.ts';
@@ -67,6 +73,21 @@ export function checkRangeFault(k: Kernel, range: HmmRange, requests: Pfns): voi
   }
 }
 
+/** What a range walk prepared is what was selected; called before it is unmapped elsewhere. */
+export function checkSelected(k: Kernel, migrate: MigrateVma): void {
+  for (let i = 0; i < migrate.npages; i++) {
+    const page = migratePfnToPfn(migrate.src[i]);
+    if (page < 0) continue;
+    const device = folioIsDevicePrivate(k, page);
+    const kind = device ? MIGRATE_VMA_SELECT_DEVICE_PRIVATE : MIGRATE_VMA_SELECT_SYSTEM;
+    if (!(migrate.flags & kind)) {
+      const what = device ? 'a page of the device' : 'a page of RAM';
+      k.report('contract', `a migration takes ${what} that was not selected`);
+      return;
+    }
+  }
+}
+
 /** What nobody writes into the arrays of a migration. */
 const CANARY = 0x5a5a5a5a;
 
@@ -80,8 +101,15 @@ export function behind(k: Kernel, args: MigrateVma): [Pfns, Pfns] | null {
   return before;
 }
 
-/** After migrateVmaSetup(): the count is right, and the arrays are as they were behind the range. */
-export function checkSetup(k: Kernel, args: MigrateVma, before: [Pfns, Pfns]): void {
+/**
+ * After migrateVmaSetup(): the count is right, and the arrays are as they were behind the range. What
+ * cannot migrate stays, which is no error; only a fault that was asked for has one.
+ * @param ret what it will return
+ */
+export function checkSetup(k: Kernel, args: MigrateVma, before: [Pfns, Pfns], ret: number): void {
+  if (ret && !(args.flags & MIGRATE_VMA_FAULT)) {
+    k.report('contract', 'a migration that need not fault fails for a page that stays');
+  }
   let migrating = 0;
   for (let i = 0; i < args.npages; i++) if (args.src[i] & MIGRATE_PFN_MIGRATE) migrating++;
   if (migrating !== args.cpages) {

@@ -35,13 +35,7 @@ import {
   migrateVmaSplitFolio,
   SKIPPED,
 } from './migration-entry.ts';
-import {
-  HMM_PFN_COMPOUND,
-  HMM_PFN_INOUT_FLAGS,
-  HMM_PFN_MIGRATE,
-  HMM_PFN_REQ_MIGRATE,
-  HMM_PFN_VALID,
-} from './pfn.ts';
+import { HMM_PFN_COMPOUND, HMM_PFN_INOUT_FLAGS, HMM_PFN_MIGRATE, HMM_PFN_VALID } from './pfn.ts';
 import {
   assertPmdLocked,
   assertPteLocked,
@@ -54,11 +48,11 @@ import {
  * What is to be migrated, MIGRATE_VMA_*; 0: nothing, this is a plain walk.
  *
  * Mirrors: include/linux/migrate.h hmm_select_migrate()
- * faithful
+ * differs: what the caller has not selected stays (the posted patch always takes pages of RAM when a range
+ * fault is to migrate)
  */
 export function hmmSelectMigrate(range: HmmRange): number {
-  const flags = range.migrate ? range.migrate.flags : 0;
-  return flags | (range.defaultFlags & HMM_PFN_REQ_MIGRATE ? MIGRATE_VMA_SELECT_SYSTEM : 0);
+  return range.migrate ? range.migrate.flags : 0;
 }
 
 /**

@@ -53,7 +53,7 @@ import { folioAddNewAnonRmap } from '../mm/rmap.ts';
 import { cacheStep } from '../mm/shmem.ts';
 import { VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { migrateVmaCollect } from './collect.ts';
-import { behind, checkNoEntryLeft, checkSetup } from './contracts.ts';
+import { behind, checkNoEntryLeft, checkSelected, checkSetup } from './contracts.ts';
 import { MIGRATE_VMA_FAULT, type MigrateVma } from './migrate-args.ts';
 import { insertHugePmdPage, splitUnmappedFolio } from './migrate-huge.ts';
 import {
@@ -108,6 +108,7 @@ export function* migrateHmmRangeSetup(k: Kernel, range: HmmRange): Kernel$<void>
     to[i] = src;
     migrate.cpages++;
   }
+  if (k.monitor !== null) checkSelected(k, migrate);
   if (migrate.cpages) yield* migrateVmaUnmap(k, migrate);
 }
 
@@ -136,7 +137,7 @@ export function* migrateVmaSetup(k: Kernel, args: MigrateVma): Kernel$<number> {
   if (k.walk === 'collect') {
     yield* migrateVmaCollect(k, args);
     if (args.cpages) yield* migrateVmaUnmap(k, args);
-    if (before) checkSetup(k, args, before);
+    if (before) checkSetup(k, args, before, 0);
     return 0;
   }
   const range: HmmRange = {
@@ -152,7 +153,7 @@ export function* migrateVmaSetup(k: Kernel, args: MigrateVma): Kernel$<number> {
   };
   const ret = yield* hmmRangeFault(k, range);
   yield* migrateHmmRangeSetup(k, range);
-  if (before) checkSetup(k, args, before);
+  if (before) checkSetup(k, args, before, ret);
   if (ret) {
     // take back out what was installed
     yield* migrateVmaPages(k, args);

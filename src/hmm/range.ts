@@ -51,6 +51,7 @@ import {
 import { VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { AS_POSTED } from './as-posted/prepare.ts';
 import { checkRangeFault, requestsOf } from './contracts.ts';
+import type { MigrateVma } from './migrate-args.ts';
 import {
   hmmPfnsFill,
   hmmSelectMigrate,
@@ -339,22 +340,12 @@ function isDone(k: Kernel, walk: HmmVmaWalk, vpn: number): boolean {
   return !(request & HMM_PFN_REQ_FAULT);
 }
 
-/**
- * Closes the invalidation before a migration of somebody else is waited for, who may be waiting for its
- * end.
- *
- * differs: the series waits with the invalidation open
- */
-function* closeBeforeWait(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
-  if (k.walk !== 'as-posted') yield* closeNotify(k, walk);
-}
-
 function prepareOps(k: Kernel): PrepareOps {
   return k.walk === 'as-posted' ? AS_POSTED : UNIFIED;
 }
 
 /** Splits of one entry, each found huge again, after which a walk is said to go on for ever. */
-const MAX_SPLITS = 1000;
+const MAX_SPLITS = 100;
 
 /**
  * A PMD entry. When migrating, the lock is held from before the entry is read until it is prepared,
@@ -398,7 +389,7 @@ function* walkPmd(
       yield* unlockPmd(k, walk);
       if (rangeNeedFault(range, vpn, end, 0)) {
         walk.last = vpn;
-        yield* closeBeforeWait(k, walk);
+        yield* closeNotify(k, walk);
         yield* pmdMigrationEntryWait(k, pmdp);
         return -EBUSY;
       }
@@ -458,7 +449,7 @@ function* walkPmd(
     }
     if (walk.pteLocked) yield* unlockPtes(k, walk, start, end);
     if (ret === WAIT_FOR_MIGRATION) {
-      yield* closeBeforeWait(k, walk);
+      yield* closeNotify(k, walk);
       yield* migrationEntryWait(k, pmdp, walk.faultStart);
       return -EBUSY;
     }
@@ -491,10 +482,11 @@ function* walkTest(
     if (walk.vma && walk.vma !== vma) return -ERANGE;
     if (range.hmmPfns.length < range.end - range.start) return -ERANGE;
     walk.vma = vma;
-    if (range.migrate) range.migrate.vma = vma;
+    const migrate = range.migrate as MigrateVma;
+    migrate.vma = vma;
     if (!walk.notify) {
-      const owner = range.migrate ? range.migrate.pgmapOwner : null;
-      walk.notify = notifierRange(MmuNotify.Migrate, walk.mm, start, range.end, owner);
+      const { pgmapOwner } = migrate;
+      walk.notify = notifierRange(MmuNotify.Migrate, walk.mm, start, range.end, pgmapOwner);
       yield* mmuNotifierInvalidateRangeStart(k, walk.notify);
     }
     // a migration without faults takes what is there, whatever the area permits
@@ -577,7 +569,12 @@ function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
   return -EBUSY;
 }
 
-/** Closes the invalidation that brackets a migrating walk. */
+/**
+ * Closes the invalidation that brackets a migrating walk. It is not open while the walk waits for the
+ * migration of somebody else, who may be waiting for its end.
+ *
+ * differs: the series keeps it open until the walk is over
+ */
 function* closeNotify(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
   if (!walk.notify) return;
   const notify = walk.notify;
@@ -647,7 +644,7 @@ export function* hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
     if (notifier) {
       if (k.stepping) yield checkRetryStep(k, notifier);
       if (mmuIntervalCheckRetry(notifier, range.notifierSeq)) {
-        if (!migrating || k.walk === 'as-posted') {
+        if (!migrating) {
           ret = -EBUSY;
           break;
         }
@@ -661,7 +658,7 @@ export function* hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
     if (walk.last > walk.done) walk.done = walk.last;
     if (ret === HMM_FAULT_PENDING) {
       // a fault tells the notifiers itself: one's own invalidation must not be open then
-      if (migrating && k.walk !== 'as-posted') yield* closeNotify(k, walk);
+      if (migrating) yield* closeNotify(k, walk);
       ret = yield* doFault(k, mm, walk);
     }
   } while (ret === -EBUSY);

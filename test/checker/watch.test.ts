@@ -10,8 +10,20 @@ import {
 } from '../../src/checker/index.ts';
 import { DPT_WRITE } from '../../src/drivers/device-table.ts';
 import { deviceRange } from '../../src/drivers/dmirror.ts';
-import { behind, checkNoEntryLeft, checkRangeFault, checkSetup } from '../../src/hmm/contracts.ts';
-import { type MigrateVma, migrateVmaArgs } from '../../src/hmm/migrate-args.ts';
+import {
+  behind,
+  checkNoEntryLeft,
+  checkRangeFault,
+  checkSelected,
+  checkSetup,
+} from '../../src/hmm/contracts.ts';
+import {
+  MIGRATE_VMA_FAULT,
+  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
+  MIGRATE_VMA_SELECT_SYSTEM,
+  type MigrateVma,
+  migrateVmaArgs,
+} from '../../src/hmm/migrate-args.ts';
 import {
   HMM_PFN_COMPOUND,
   HMM_PFN_DMA_MAPPED,
@@ -22,6 +34,8 @@ import {
   HMM_PFN_VALID,
   HMM_PFN_WRITE,
   hmmPfn,
+  MIGRATE_PFN_MIGRATE,
+  migratePfn,
 } from '../../src/hmm/pfn.ts';
 import type { HmmRange } from '../../src/hmm/walk-state.ts';
 import {
@@ -42,6 +56,7 @@ import {
   munmap,
 } from '../../src/mm/index.ts';
 import { makeReadableMigrationEntry } from '../../src/mm/leafops.ts';
+import { leafPfn } from '../../src/mm/leaves.ts';
 import { ptepGet, ptepGetAndClear, ptepOf, setPte } from '../../src/mm/pgtable.ts';
 import { parseConcurrentProgram } from '../../src/program/index.ts';
 
@@ -662,7 +677,7 @@ describe('contracts', () => {
         const before = behind(k, args);
         yield* pause(k);
         spoil(args);
-        if (before) checkSetup(k, args, before);
+        if (before) checkSetup(k, args, before, 0);
       };
     const miscounts = wrong((args) => {
       args.cpages = 1;
@@ -674,6 +689,43 @@ describe('contracts', () => {
       args.dst[1] = 0;
     });
     expect(titles(scenario({ beyond }))[0]).toMatch(/^a migration writes behind the end/);
+  });
+
+  test('a migration that fails for a page that stays, or takes one that was not selected', () => {
+    const wrong = (
+      flags: number,
+      spoil: (k: Kernel, args: MigrateVma, page: number) => void,
+    ): Task =>
+      function* setup(s) {
+        const { k, mm, vpn } = place(s);
+        const args = migrateVmaArgs(2, s.system.mirrors[0].device);
+        args.flags = flags;
+        args.npages = 2;
+        yield* pause(k);
+        spoil(k, args, leafPfn(ptepGet(k, ptepOf(k, mm, vpn))));
+      };
+    const setupReturns = (flags: number, ret: number) =>
+      wrong(flags, (k, args) => checkSetup(k, args, [new Int32Array(2), new Int32Array(2)], ret));
+    const fails = 'a migration that need not fault fails for a page that stays in checkSetup';
+    expect(titles(scenario({ fails: setupReturns(0, -14) }))).toContain(fails);
+    expect(titles(scenario({ mayFail: setupReturns(MIGRATE_VMA_FAULT, -14) }))).not.toContain(
+      fails,
+    );
+    const takes = (flags: number) =>
+      wrong(flags, (k, args, page) => {
+        // a hole is nobody's
+        args.src.set([MIGRATE_PFN_MIGRATE, migratePfn(page) | MIGRATE_PFN_MIGRATE]);
+        checkSelected(k, args);
+      });
+    const other = 'a migration takes a page of RAM that was not selected in checkSelected';
+    const [SYSTEM, DEVICE] = [MIGRATE_VMA_SELECT_SYSTEM, MIGRATE_VMA_SELECT_DEVICE_PRIVATE];
+    expect(titles(scenario({ other: takes(DEVICE) }))).toEqual([other]);
+    expect(titles(scenario({ right: takes(SYSTEM) }))).toEqual([]);
+    const there = [...SETUP, { op: 'migrate_to_dev', dev: 0, buf: 0, page: 0, pages: 1 }] as never;
+    expect(titles(scenario({ right: takes(DEVICE) }, there))).toEqual([]);
+    expect(titles(scenario({ other: takes(SYSTEM) }, there))).toEqual([
+      other.replace('RAM', 'the device'),
+    ]);
   });
 
   test('a migration entry that is left', () => {
@@ -742,5 +794,32 @@ describe('progress', () => {
     const scene = scenario({ spin, read }) as Scenario;
     const [first] = check(scene, { strategy, schedules: 1, maxSteps: 500 }).found;
     expect(first.title).toBe('without end: spin');
+  });
+
+  test('wherever it is cut, a livelock is called by the operations that do not end', () => {
+    // the reader waits for the mirror that the other never gives back
+    const hold: Task = function* hold({ system }) {
+      const { mutex, k } = system.mirrors[0];
+      for (;;) {
+        if (k.stepping) yield k.acquire(mutex);
+        k.lock(mutex);
+        yield* pause(k, 5);
+        if (k.stepping) yield k.release(mutex);
+        k.unlock(mutex);
+      }
+    };
+    const program = base({
+      reader: Array(30).fill({ op: 'dev_read', dev: 0, buf: 0, page: 0, pages: 1 }),
+    });
+    const scene = { ...program, tasks: { ...program.tasks, hold } } as Scenario;
+    const strategy = () => new RandomWalk({ seed: 2 });
+    const cut = (maxSteps: number) =>
+      check(scene, { strategy, schedules: 1, maxSteps }).found.map(({ title, finding }) => {
+        expect(finding.detail).toMatch(/hold: .*hold/);
+        expect(finding.detail).toMatch(/reader: .*perform/);
+        return title;
+      });
+    const titles = new Set(Array.from({ length: 40 }, (_, i) => cut(40 + i)).flat());
+    expect([...titles]).toEqual(['without end: dev_read, hold']);
   });
 });

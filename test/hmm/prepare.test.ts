@@ -9,6 +9,7 @@ import {
   HMM_PFN_MIGRATE,
   HMM_PFN_VALID,
   type HmmRange,
+  hmmPfn,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
 } from '../../src/hmm/index.ts';
@@ -165,6 +166,31 @@ describe.each([
 });
 
 describe('the posted patch', () => {
+  it.each([
+    ['takes pages of RAM that are not selected', AS_POSTED, HMM_PFN_MIGRATE],
+    ['mended leaves them', UNIFIED, 0],
+  ])('%s when a range fault is to migrate', (_what, ops, taken) => {
+    const b = bench();
+    const r = migratingRange(b, 0, 1);
+    (r.migrate as NonNullable<HmmRange['migrate']>).flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+    r.hmmPfns[0] = hmmPfn(leafPfn(entry(b, 0).get()), HMM_PFN_VALID);
+    expect(prepare(b, ops, r)).toBe(0);
+    expect(r.hmmPfns[0] & HMM_PFN_MIGRATE).toBe(taken);
+    runToEnd(b.k, unprepare(b, r));
+    expect(b.end()).toEqual([]);
+  });
+
+  it('warns where a range fault is to migrate without arguments, and follows them', () => {
+    const b = bench();
+    const { k } = b;
+    const r = migratingRange(b, 0, 1);
+    r.migrate = null;
+    const walk = new HmmVmaWalk(r, b.system.process(0).mm);
+    const prepared = AS_POSTED.prepare(k, walk, 0, 0, 0, 0, 1);
+    expect(() => runToEnd(k, prepared)).toThrow(TypeError);
+    expect(k.findings.map(({ title }) => title)).toContain('a migration without arguments');
+  });
+
   it('does nothing where nothing is selected', () => {
     const b = bench();
     const r = migratingRange(b, 0, 1);

@@ -204,16 +204,6 @@ describe('an invalidation between two rounds', () => {
     expect(b.end()).toEqual([]);
   });
 
-  it('ends the walk that was posted', () => {
-    const b = bench('as-posted', written(0, 2));
-    const r = migratingRange(b, 0, 4, { pfnFlagsMask: FAULT });
-    r.hmmPfns.fill(FAULT);
-    const walker = between(b, r, unmapped(b));
-    expect(walker.finish()).toBe(-EBUSY);
-    walker.also(() => unprepare(b, r));
-    expect(b.end()).toEqual([]);
-  });
-
   it('before the first round ends a plain walk at once', () => {
     const b = bench('unified', written(0, 2));
     const r = range(b, 0, 4);

@@ -1,7 +1,8 @@
 /**
  * The patch to the letter, with its mistakes: "mm: setup device page migration in HMM pagewalk" as it
  * was posted. Nothing here is mended; `migrate-prepare.ts` is the mended twin. What surrounds it (the
- * walk, the setup) is the same for both.
+ * walk, the setup) is the same for both, so that what is found with `as-posted` alone is in here.
+ * `docs/as-posted.md` says what is.
  *
  * Models: the posted patch's mm/hmm.c
  */
@@ -43,20 +44,31 @@ import {
   MIGRATE_VMA_SELECT_SYSTEM,
   type MigrateVma,
 } from '../migrate-args.ts';
-import { hmmPfnsFill, hmmSelectMigrate, type PrepareOps } from '../migrate-prepare.ts';
+import { hmmPfnsFill, type PrepareOps } from '../migrate-prepare.ts';
 import {
   HMM_PFN_COMPOUND,
   HMM_PFN_ERROR,
   HMM_PFN_INOUT_FLAGS,
   HMM_PFN_MIGRATE,
+  HMM_PFN_REQ_MIGRATE,
   HMM_PFN_VALID,
 } from '../pfn.ts';
 import {
   assertPmdLocked,
   assertPteLocked,
   assertUnlocked,
+  type HmmRange,
   type HmmVmaWalk,
 } from '../walk-state.ts';
+
+/**
+ * Mirrors: the series' hmm_select_migrate()
+ * faithful
+ */
+function hmmSelectMigrate(range: HmmRange): number {
+  const flags = range.migrate ? range.migrate.flags : 0;
+  return flags | (range.defaultFlags & HMM_PFN_REQ_MIGRATE ? MIGRATE_VMA_SELECT_SYSTEM : 0);
+}
 
 function* unlockPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
   if (k.stepping) yield k.releaseFolio(folio);
@@ -85,7 +97,9 @@ export function* migrateVmaSplitFolio(
     if (folio !== faultFolio) yield* unlockPut(k, folio, Holder.Split);
     return ret;
   }
-  const newFaultFolio = faultPage < 0 ? -1 : pageFolio(k, faultPage);
+  // page_folio() of a page that has been freed meanwhile is the page
+  const freed = faultPage >= 0 && k.pages.isFree(faultPage);
+  const newFaultFolio = faultPage < 0 || freed ? faultPage : pageFolio(k, faultPage);
   if (newFaultFolio < 0) yield* unlockPut(k, folio, Holder.Split);
   else if (folio !== newFaultFolio) {
     if (newFaultFolio !== faultFolio) {
@@ -171,7 +185,7 @@ function* pteUnmapUnlock(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
 
 /**
  * Mirrors: the series' hmm_vma_handle_migrate_prepare()
- * faithful
+ * simplified: no device-coherent memory, no data caches (`flush_cache_page()` of whatever was mapped)
  */
 function* hmmVmaHandleMigratePrepare(
   k: Kernel,
