@@ -11,6 +11,7 @@ import {
   sparseSpaces,
   startTime,
 } from './cases.ts';
+import { againstSpin, checkingSpeed } from './checking.ts';
 import { type Results, reportText } from './report.ts';
 import { CHUNK } from './setup.ts';
 
@@ -19,7 +20,8 @@ const HELP = `npm run bench [-- options]
   --json         print one JSON object; times in nanoseconds
   --quick        few rounds: to see that it runs
   --pages N      pages of the main cases (default 4096)
-  --only NAME    one section: present, huge, missing, snapshots, sizes, sparse, metadata, start`;
+  --only NAME    one section: present, huge, missing, snapshots, sizes, sparse, metadata, start,
+                 checking, spin`;
 
 const { values } = parseArgs({
   options: {
@@ -31,7 +33,7 @@ const { values } = parseArgs({
   },
 });
 
-function main(): void {
+async function main(): Promise<void> {
   if (values.help) {
     console.log(HELP);
     return;
@@ -43,6 +45,7 @@ function main(): void {
   const effort = values.quick ? { rounds: 3, warmUp: 1 } : { rounds: 21, warmUp: 8 };
   const powers = values.quick ? [8, 12] : [8, 10, 12, 14, 16, 18];
   const areas = values.quick ? [1, 64] : [1, 64, 1024, 8192];
+  const checking = values.quick ? { schedules: 3, rounds: 1 } : { schedules: 100, rounds: 3 };
   const sections = {
     present: () => presentPages(pages, effort),
     huge: () => hugePages(Math.max(1, Math.floor(pages / CHUNK)), effort),
@@ -52,12 +55,16 @@ function main(): void {
     sparse: () => sparseSpaces(areas, effort),
     metadata: () => metadata(),
     start: () => startTime(effort),
+    checking: () => checkingSpeed(checking),
+    spin: () => againstSpin(values.quick ? 1 : 5),
   };
   const names = Object.keys(sections) as (keyof typeof sections)[];
   const chosen = values.only === undefined ? names : names.filter((name) => name === values.only);
   if (chosen.length === 0) throw new RangeError(`--only: expected one of ${names.join(', ')}`);
   const machine = { node: process.version, cpu: cpus()[0]?.model.trim() ?? 'unknown' };
-  const results: Results = Object.fromEntries(chosen.map((name) => [name, sections[name]()]));
+  const measured: [string, unknown][] = [];
+  for (const name of chosen) measured.push([name, await sections[name]()]);
+  const results: Results = Object.fromEntries(measured);
   if (values.json) console.log(JSON.stringify({ machine, effort, ...results }));
   else
     console.log(
@@ -67,7 +74,7 @@ function main(): void {
 }
 
 try {
-  main();
+  await main();
 } catch (error) {
   console.error(`bench: ${(error as Error).message}`);
   process.exitCode = 1;

@@ -9,6 +9,7 @@ import type {
   sparseSpaces,
   startTime,
 } from './cases.ts';
+import type { againstSpin, checkingSpeed, Searched } from './checking.ts';
 import type { Sample } from './measure.ts';
 
 /** What a run measured: the sections that were asked for. */
@@ -21,6 +22,8 @@ export interface Results {
   sparse?: ReturnType<typeof sparseSpaces>;
   metadata?: ReturnType<typeof metadata>;
   start?: ReturnType<typeof startTime>;
+  checking?: Awaited<ReturnType<typeof checkingSpeed>>;
+  spin?: Awaited<ReturnType<typeof againstSpin>>;
 }
 
 /** Rows in columns; the first column to the left, the others to the right. */
@@ -29,6 +32,15 @@ function table(rows: readonly string[][]): string {
   const cell = (text: string, i: number) =>
     i === 0 ? text.padEnd(widths[i]) : text.padStart(widths[i]);
   return rows.map((row) => `  ${row.map(cell).join('  ')}`.trimEnd()).join('\n');
+}
+
+/** A table whose first and last columns are text. */
+function left(rows: readonly string[][]): string {
+  const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
+  const isText = (i: number) => i === 0 || i === widths.length - 1;
+  const cell = (text: string, i: number) =>
+    isText(i) ? text.padEnd(widths[i]) : text.padStart(widths[i]);
+  return rows.map((row) => `    ${row.map(cell).join('  ')}`.trimEnd()).join('\n');
 }
 
 const ms = (ns: number) => `${(ns / 1e6).toFixed(2)} ms`;
@@ -137,9 +149,72 @@ function startText(section: ReturnType<typeof startTime>): string {
   );
 }
 
+const seconds = (ns: number) => `${(ns / 1e9).toFixed(3)} s`;
+
+function checkingText(section: Awaited<ReturnType<typeof checkingSpeed>>): string {
+  const { scenarios, searches, schedules, steps, rounds, processors } = section;
+  const one = section['one worker'];
+  const two = section['two workers'];
+  const row = (name: string, { median, low, high }: Sample): string[] => [
+    name,
+    seconds(median),
+    `${Math.round((steps / median) * 1e9)}`,
+    `${seconds(low)} .. ${seconds(high)}`,
+  ];
+  return [
+    `Checking: ${scenarios} scenarios, both walks, small geometry, everything watched:`,
+    `${searches} searches of at most ${schedules} schedules, ${steps} steps; ${rounds} rounds, ${processors} processors`,
+    table([
+      ['', 'median', 'steps/s', 'middle half'],
+      row('one worker', one),
+      row('  its processor time', section['one worker, processor time']),
+      row('two workers', two),
+      row('  their processor time', section['two workers, processor time']),
+    ]),
+    `  two workers against one: ${ratio(one, two)} times as fast`,
+  ].join('\n');
+}
+
+function spinText({ missing, rounds, rows }: Awaited<ReturnType<typeof againstSpin>>): string {
+  const line = (name: string, { tried, steps, time, complete, found }: Searched): string[] => [
+    name,
+    String(tried),
+    String(steps),
+    seconds(time.median),
+    complete ? 'yes' : 'no',
+    found ?? 'nothing',
+  ];
+  const parts = rows.map(({ protocol, variant, model, lines, softleaf, spin }) => {
+    const head = ['', 'states/schedules', 'transitions/steps', 'search', 'all', 'found'];
+    const made = spin?.build === undefined ? '' : `; spin -a and gcc took ${seconds(spin.build)}`;
+    return [
+      `  ${protocol}: ${variant} (${model}, ${lines} lines${made})`,
+      left([
+        head,
+        ...(spin ? [line('Spin: states', spin)] : []),
+        line('Softleaf: schedules', softleaf),
+      ]),
+    ].join('\n');
+  });
+  const notes =
+    missing.length > 0
+      ? [
+          `  ${missing.join(' and ')} not found: apt-get install spin gcc, to have both side by side`,
+        ]
+      : [
+          '  Spin searches the states of a model that was written by hand for this, with what it leaves out',
+          '  (bench/spin/); Softleaf searches schedules of the modelled kernel functions themselves, and what',
+          '  it watches is watched everywhere. A search ends with the first thing found.',
+        ];
+  return [`The same protocols in Spin and in Softleaf (${rounds} rounds)`, ...parts, ...notes].join(
+    '\n',
+  );
+}
+
 /** Everything that was measured, for reading. */
 export function reportText(results: Results): string {
-  const { present, huge, missing, snapshots, sizes, sparse, metadata, start } = results;
+  const { present, huge, missing, snapshots, sizes, sparse, metadata, start, checking, spin } =
+    results;
   const parts = [
     present && presentText(present),
     huge && hugeText(huge),
@@ -149,6 +224,8 @@ export function reportText(results: Results): string {
     sparse && sparseText(sparse),
     metadata && metadataText(metadata),
     start && startText(start),
+    checking && checkingText(checking),
+    spin && spinText(spin),
   ];
   return parts.filter((part) => part !== undefined).join('\n\n');
 }
