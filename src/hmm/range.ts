@@ -162,6 +162,14 @@ function walkHole(k: Kernel, start: number, end: number, mmWalk: MmWalk<HmmVmaWa
 }
 
 /**
+ * Whether the walk has split a huge page here, and a page of zeros became the zero page: a hole to be
+ * populated then, not a page to be faulted once more.
+ */
+function isSplitZero(k: Kernel, walk: HmmVmaWalk, vpn: number, pte: number): boolean {
+  return vpn < walk.splitTo && k.isZero(ptePfn(pte));
+}
+
+/**
  * What an entry of the lowest level is, or that it must be faulted first.
  *
  * Mirrors: mm/hmm.c hmm_vma_handle_pte()
@@ -206,7 +214,7 @@ function handlePte(
   } else {
     const flags = pteProtnone(pte) ? 0 : HMM_PFN_VALID | (pteWrite(pte) ? HMM_PFN_WRITE : 0);
     const required = needFault(range, request, flags);
-    if (required) return recordFault(walk, vpn, end, required);
+    if (required && !isSplitZero(k, walk, vpn, pte)) return recordFault(walk, vpn, end, required);
     result = hmmPfn(ptePfn(pte), flags);
   }
   pfns[at] = (request & HMM_PFN_INOUT_FLAGS) | result;
@@ -275,16 +283,6 @@ function* unlockPmd(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
   walk.pmdLocked = false;
 }
 
-/**
- * What was asked of these pages was given, and overwritten by a result that does not stand: they will
- * be looked at again, and nothing more is asked for. (A split may turn pages of zeros into the zero
- * page: these are holes to be populated then, not pages to be faulted again.)
- */
-function satisfied(range: HmmRange, start: number, end: number): void {
-  const pfns = range.hmmPfns;
-  for (let i = start - range.start; i < end - range.start; i++) pfns[i] &= HMM_PFN_INOUT_FLAGS;
-}
-
 /** What was found of these pages does not stand: everything is asked again. */
 function askAgain({ range, requests }: HmmVmaWalk, start: number, end: number): void {
   const pfns = range.hmmPfns;
@@ -310,7 +308,7 @@ function lookAhead(k: Kernel, walk: HmmVmaWalk, base: number, vpn: number, end: 
     const pte = ptepGet(k, base + next);
     const ret = handlePte(k, walk, next, end, pte, next - walk.range.start);
     if (!ret) continue;
-    satisfied(walk.range, vpn, next);
+    askAgain(walk, vpn, next);
     walk.last = vpn;
     return ret;
   }
@@ -410,7 +408,8 @@ function* walkPmd(
       if (yield* prepareOps(k).split(k, walk, pmdp, vpn)) return 0;
       // the posted patch says so of a huge device page and leaves it whole, for ever
       if (++splits > MAX_SPLITS) k.throwBug('livelock', 'a huge entry is split without end');
-      satisfied(range, vpn, end);
+      askAgain(walk, vpn, end);
+      walk.splitTo = Math.max(walk.splitTo, end);
       continue;
     }
     yield* unlockPmd(k, walk);
@@ -457,9 +456,9 @@ function* walkPmd(
     // a large folio was split, or could not be: look again
     assertUnlocked(k, walk);
     lookOnly = ret === -ENOMEM;
-    // what could not be split may not be there any more, because somebody gave it up
-    if (lookOnly) askAgain(walk, vpn, end);
-    else satisfied(range, vpn, end);
+    // whatever is there may have been given up or taken by somebody else meanwhile
+    askAgain(walk, vpn, end);
+    if (!lookOnly) walk.splitTo = Math.max(walk.splitTo, end);
   }
 }
 

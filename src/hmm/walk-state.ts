@@ -83,6 +83,8 @@ export class HmmVmaWalk {
   done: number;
   /** Pages below `done` that an invalidation makes the walk look at again. */
   readonly again = new Set<number>();
+  /** Below this the walk has split what was huge. */
+  splitTo = 0;
   /** What was asked of each page, if that differs from page to page. */
   readonly requests: Pfns | null;
   /** A present entry was replaced: flush before the table is unlocked. */
