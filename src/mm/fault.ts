@@ -78,7 +78,7 @@ import {
   folioMoveAnonRmap,
   folioRemoveRmapPte,
 } from './rmap.ts';
-import { type AddressSpace, cachedFolio, shmemFault } from './shmem.ts';
+import { type AddressSpace, cachedFolio, shmemFault, unlockPutCached } from './shmem.ts';
 import {
   linearPageIndex,
   VM_SHARED,
@@ -317,15 +317,13 @@ function* doFaultAround(k: Kernel, vmf: VmFault): Kernel$<number> {
     const ptep = vmf.pte + (off - pteOff);
     if (folio < 0) continue;
     if (ptepGet(k, ptep) !== 0) {
-      if (k.stepping) yield k.releaseFolio(folio);
-      k.folioUnlock(folio);
+      yield* unlockPutCached(k, folio);
       continue;
     }
     if (k.stepping) yield k.writeFolio(folio);
     folioGet(k, folio, Holder.Mapping);
     yield* setFilePte(k, vmf, ptep, folio, vpn);
-    if (k.stepping) yield k.releaseFolio(folio);
-    k.folioUnlock(folio);
+    yield* unlockPutCached(k, folio);
     if (vpn === vmf.vpn) ret = VM_FAULT_NOPAGE;
   }
   yield* unmapUnlock(k, vmf);

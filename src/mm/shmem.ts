@@ -136,17 +136,22 @@ export function* shmemFault(k: Kernel, file: AddressSpace, index: number): Kerne
     if (k.stepping) yield lookupStep(k, file, index);
     if (file.folios.get(index) === folio) return folio;
     // truncated, reclaimed or migrated meanwhile
-    if (k.stepping) yield k.releaseFolio(folio);
-    k.folioUnlock(folio);
-    yield* folioPut(k, folio, Holder.Fault);
+    yield* unlockPutCached(k, folio);
   }
 }
 
+/** Unlocks a folio of a file and drops the fault's reference. */
+export function* unlockPutCached(k: Kernel, folio: number): Kernel$<void> {
+  if (k.stepping) yield k.releaseFolio(folio);
+  k.folioUnlock(folio);
+  yield* folioPut(k, folio, Holder.Fault);
+}
+
 /**
- * A page that fault-around may map: cached and up to date; locked for it.
+ * A page that fault-around may map: cached and up to date; locked and referenced for it (holder Fault).
  *
  * Mirrors: mm/filemap.c next_uptodate_folio()
- * simplified: without a reference of its own
+ * faithful
  * @returns the folio, or -1
  */
 export function* cachedFolio(k: Kernel, file: AddressSpace, index: number): Kernel$<number> {
@@ -154,12 +159,16 @@ export function* cachedFolio(k: Kernel, file: AddressSpace, index: number): Kern
   if (k.stepping) yield lookupStep(k, file, index);
   const folio = file.folios.get(index);
   if (folio === undefined) return -1;
+  if (k.stepping) yield k.writeFolio(folio);
+  if (!folioTryGet(k, folio, Holder.Fault)) return -1;
   if (k.stepping) yield k.tryAcquireFolio(folio);
-  if (!k.folioTryLock(folio)) return -1;
+  if (!k.folioTryLock(folio)) {
+    yield* folioPut(k, folio, Holder.Fault);
+    return -1;
+  }
   if (k.stepping) yield lookupStep(k, file, index);
   if (file.folios.get(index) === folio && folioTest(k, folio, PG_UPTODATE)) return folio;
-  if (k.stepping) yield k.releaseFolio(folio);
-  k.folioUnlock(folio);
+  yield* unlockPutCached(k, folio);
   return -1;
 }
 
