@@ -154,16 +154,12 @@ function reported(
     length: 0,
     report: report(scenario, options, runs, several ? found.finding : null),
   };
-  // what a smaller program must return is not what this one must
-  const shrinks = !several && found.finding.invariant !== 'expectation';
-  if ('program' in subject && shrinks) {
+  if ('program' in subject && !several) {
     const { program } = subject;
-    const shrunk = shrinkProgram(
-      program,
-      options,
-      { ...found, ...small, title: found.title },
-      effort,
-    );
+    // what a smaller program must return is not what this one must
+    const asGiven = found.finding.invariant === 'expectation';
+    const from = { ...found, ...small, title: found.title };
+    const shrunk = asGiven ? { ...from, program } : shrinkProgram(program, options, from, effort);
     const smallest = programScenario(shrunk.program);
     const fewest = shortestRuns(smallest, options, shrunk);
     finding.shrunk = {

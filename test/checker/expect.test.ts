@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { check, Exhaustive, programScenario, Turns } from '../../src/checker/index.ts';
+import {
+  check,
+  DEFAULT_PLAN,
+  Exhaustive,
+  programScenario,
+  runJob,
+  Turns,
+} from '../../src/checker/index.ts';
 import {
   type ConcurrentProgram,
   parseConcurrentProgram,
@@ -37,6 +44,14 @@ describe('what an operation must return', () => {
   it('is asked of the operations after the tasks too', () => {
     expect(found(program({ a: [write], b: [] }, [read(65536)]))).toBe(undefined);
     expect(found(program({ a: [write], b: [] }, [read(7)]))).toMatch(/tags must be \[\[7,1,0\]\]/);
+  });
+
+  it('is told with its values, and of the program as it was given', () => {
+    // without the second write it would return what it must
+    const p = program({ a: [write, { ...write, tag: 2 }, read(65536)], b: [] });
+    const [finding] = runJob({ program: p }, 'unified', DEFAULT_PLAN).findings;
+    expect(finding.title).toBe('cpu_read: tags must be [[65536,1,0]], is [[131072,1,0]]');
+    expect(finding.shrunk?.program).toEqual(p);
   });
 
   it('is read strictly, in concurrent programs only', () => {

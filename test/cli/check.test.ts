@@ -55,7 +55,7 @@ const race = (task = 'reader', extra: object[] = []) => ({
 });
 const raceFile = (name: string, ...args: Parameters<typeof race>) =>
   file(name, JSON.stringify(race(...args)));
-const raceTitle = 'cpu_read: tags must be [[N,N,N]], is [[N,N,N]] in compare';
+const raceTitle = 'cpu_read: tags must be [[65536,1,0]], is [[131072,1,0]]';
 
 const KEYS = ['title', 'invariant', 'function', 'scenario', 'schedule', 'steps', 'preemptions'];
 const COVERAGE = [
