@@ -7,6 +7,7 @@ import {
   Exhaustive,
   Pct,
   programScenario,
+  type Strategy,
 } from '../../src/checker/index.ts';
 import {
   type ConcurrentProgram,
@@ -49,6 +50,32 @@ it.each([
     const all = search(scenario(name), { walk, strategy: preempted(2) });
     expect(all).toEqual({ found: [], complete: true });
   }
+});
+
+describe('a task that looks at an entry again and again, and takes its lock each time', () => {
+  const eviction = programScenario(scenario('huge-device-eviction'));
+
+  it('is not what never ends, where it alone decides who goes on', () => {
+    // the driver holds the page's lock and waits for the entry's, which the CPU has every now and then
+    const before = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0];
+    let at = 0;
+    const strategy: Strategy = {
+      begin: () => at === 0,
+      choose: (_, enabled) => before[at++] ?? (enabled & 2 ? 1 : 0),
+      end: () => {},
+      bounds: () => [],
+    };
+    const most = { strategy: () => strategy, maxSteps: 5000 };
+    const { found, redundant, steps } = check(eviction, most);
+    expect(found).toEqual([]);
+    expect([redundant, steps]).toEqual([1, most.maxSteps]);
+  });
+
+  it('lets the other go on in a search of few preemptions', () => {
+    const { schedules, steps, complete } = check(eviction, { strategy: preempted(2) });
+    expect(complete).toBe(true);
+    expect(steps / schedules).toBeLessThan(1000);
+  });
 });
 
 it('closing a device ends, however its steps fall between those of a fault', () => {

@@ -24,6 +24,7 @@ import type { Walk } from '../../src/mm/index.ts';
 import { isDevicePrivate, isMigration } from '../../src/mm/leafops.ts';
 import { leafPfn } from '../../src/mm/leaves.ts';
 import { pmdIsTable, pmdTransHuge, ptlOf } from '../../src/mm/pgtable.ts';
+import { parseProgram, runProgram } from '../../src/program/index.ts';
 import { HUGE, hugeBench, hugeFolio, part, pmd, written } from '../support/huge.ts';
 import {
   args,
@@ -446,3 +447,33 @@ it('the contract of a range walk lets the device’s own pages be read-only, as 
   expect(b.k.findings.splice(0)).toHaveLength(1);
   expect(b.end()).toEqual([]);
 });
+
+describe.each(['collect', 'unified'] as const)(
+  'a huge page of its own, walked from its middle, walk %s',
+  (walk) => {
+    const read = (mended: boolean) => {
+      const program = parseProgram({
+        name: 'p',
+        machine: { walk, mended, pmdOrder: 2, pageBytes: 16 },
+        ops: [
+          { op: 'mmap', ...part(0, HUGE), prot: 'rw', kind: 'anon' },
+          { op: 'madvise', ...part(0, HUGE), advice: 'hugepage' },
+          { op: 'cpu_write', ...part(0, HUGE), tag: 1 },
+          { op: 'migrate_to_dev', dev: 0, ...part(0, HUGE) },
+          // takes it out of the device's page table
+          { op: 'mprotect', ...part(0, HUGE), prot: 'r' },
+          { op: 'dev_read', dev: 0, ...part(2, 2) },
+        ],
+      });
+      return runProgram(program).results.at(-1)?.tags;
+    };
+
+    it('gives its first pages, as 7.3.4 does', () => {
+      expect(read(false)).toEqual([[65536, 2, 1]]);
+    });
+
+    it('gives the pages that are there, mended', () => {
+      expect(read(true)).toEqual([[65538, 2, 1]]);
+    });
+  },
+);

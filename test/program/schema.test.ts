@@ -28,7 +28,7 @@ describe('parseProgram', () => {
     const source = {
       name: 'p',
       comment: ['a', 'b'],
-      machine: { walk: 'collect', pmdOrder: 2, pageBytes: 16, cpus: 8 },
+      machine: { walk: 'collect', pmdOrder: 2, pageBytes: 16, cpus: 8, mended: true },
       ops: [
         { ...MMAP, comment: 'c' },
         { op: 'cpu_read', proc: 0, buf: 0, page: 0, pages: 1 },
@@ -82,6 +82,7 @@ describe('parseProgram', () => {
     ['an unknown walk', { ...withOps(), machine: { walk: 'fast' } }, 'machine.walk'],
     ['an unknown machine option', { ...withOps(), machine: { pages: 3 } }, 'machine.pages'],
     ['pages of 48 bytes', { ...withOps(), machine: { pageBytes: 48 } }, 'machine.pageBytes'],
+    ['a word for a yes', { ...withOps(), machine: { mended: 'yes' } }, 'machine.mended'],
     ['a number for a comment', { ...withOps(), comment: 4 }, 'comment'],
     ['an unknown field of the program', { ...withOps(), operations: [] }, 'operations'],
     ['no operations', { name: 'p' }, 'ops'],
