@@ -6,10 +6,10 @@ function turns(steps: number): Report {
   const task = (at: number) => Math.floor(at / 50) % 2;
   const all = Array.from({ length: steps }, (_, at) => at);
   return {
-    several: false,
     tasks: ['gpu', 'cpu'],
     finding: { title: 'without end', invariant: 'livelock', function: '', stack: [] },
     total: steps,
+    several: false,
     steps: all.map((at) => ({ at, task: task(at), what: `look at <${at}>`, stack: ['walk'] })),
     switches: all
       .filter((at) => at % 50 === 49 && at < steps - 1)

@@ -148,4 +148,34 @@ describe('an exhaustive search in parts', () => {
     expect(one.complete).toBe(false);
     expect(inParts(scenario, plan, { backwards: true })).toEqual(one);
   });
+
+  it.each(['pct', 'uniform', 'random'] as const)(
+    'goes on from where its number of schedules ended as if it had not, %s',
+    (strategy) => {
+      const schedules = 60;
+      const plan: Plan = { ...PLAN, strategy, part: 25, schedules };
+      const one = inParts(scenario, plan);
+      // ends in the middle of a part, of a part that was cut already, and before one is begun
+      let at: unknown;
+      let done = 0;
+      const outcomes = new Set<string>();
+      let steps = 0;
+      for (const limit of [10, 17, 50, schedules]) {
+        const search = new Search({ ...plan, schedules: limit - done }, at);
+        for (let parts = search.next(); parts.length > 0; parts = search.next()) {
+          const asked = limit === 50 ? parts.slice(0, 1) : parts;
+          const results = asked.map((part) => runPart({ scenario }, 'unified', plan, part));
+          search.ended(parts.map((_, i) => results[i] ?? null));
+        }
+        const so = search.result('', 'unified', []);
+        for (const outcome of so.outcomes) outcomes.add(outcome);
+        steps += so.steps;
+        done += so.schedules;
+        at = JSON.parse(JSON.stringify(so.at));
+      }
+      expect(done).toBe(one.schedules);
+      expect(steps).toBe(one.steps);
+      expect([...outcomes].sort()).toEqual([...one.outcomes].sort());
+    },
+  );
 });

@@ -123,7 +123,7 @@ describe('--json', () => {
     const program = file('shrunk.json', JSON.stringify(findings[0].shrunk.program));
     const { code, findings: again } = checkJson(program, '--replay', findings[0].shrunk.schedule);
     expect(code).toBe(1);
-    expect(again[0].title).toBe(raceTitle);
+    expect(again[0].title).toMatch(/^cpu_read: tags must be \[\[65536,1,0\]\], is /);
   });
 });
 
@@ -237,12 +237,12 @@ describe('--resume', () => {
   });
 
   it('goes on where --time ended', () => {
-    const slow = scenario('two-devices-overlap');
-    const first = checkJson(slow, '--time', '1', '--resume', state());
-    const second = checkJson(slow, '--time', '1', '--resume', state());
+    const long = [scenario('pin-against-migration'), '--time', '1', '--resume', state()];
+    const [first, second] = [checkJson(...long), checkJson(...long)];
+    expect(first).toMatchObject({ code: 0, verdict: 'clean', coverage: { complete: 0 } });
     expect(second.coverage.schedules).toBeGreaterThan(first.coverage.schedules);
-    const whole = checkJson(slow, '--schedules', String(second.coverage.schedules));
-    expect(second.coverage).toEqual({ ...whole.coverage, bounds: second.coverage.bounds });
+    expect(second.coverage.states).toBeGreaterThanOrEqual(first.coverage.states);
+    expect(existsSync(state())).toBe(true);
   });
 
   it('reports what was found before', () => {
