@@ -127,19 +127,20 @@ export function* doMunmap(k: Kernel, mm: Mm, start: number, end: number): Kernel
   for (const vma of gone) yield* zapVmaRange(k, tlb, vma, vma.start, vma.end, false);
   yield* mmuNotifierInvalidateRangeEnd(k, range);
   yield* tlbFlushOnly(k, tlb);
+  /** Files that no area maps any more: whoever takes the last area away lets them go. */
+  const files: AddressSpace[] = [];
   for (let i = 0; i < gone.length; i++) {
     const vma = gone[i];
     // no walk of a reverse map gets at the tables from here on
     const locks = yield* vmaPrepare(k, [vma]);
     vmaUnlink(vma);
+    if (vma.file && vma.file.vmas.length === 0) files.push(vma.file);
     unlinkAnonVmas(k, vma);
     yield* vmaComplete(k, locks);
     yield* freePgtables(k, mm, vma.start, vma.end, floor, gone[i + 1]?.start ?? ceiling);
   }
   yield* tlbFinishMmu(k, tlb);
-  for (const vma of gone) {
-    if (vma.file && vma.file.vmas.length === 0) yield* evictFile(k, vma.file);
-  }
+  for (const file of files) yield* evictFile(k, file);
 }
 
 /**
