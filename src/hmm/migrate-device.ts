@@ -24,9 +24,8 @@ import { migrateDeviceUnmap } from './unmap.ts';
  * lock makes the migration fail that somebody else is at, who then begins again.
  */
 function* pfnWaitLock(k: Kernel, pfn: number): Kernel$<number> {
-  if (k.pages.isFree(pfn) || pageFolio(k, pfn) !== pfn) return 0;
   if (k.stepping) yield k.acquireFolio(pfn).and(Space.Folio, pfn, Role.Write);
-  // brought back or split by whoever had the lock
+  // only a folio's first page can be taken; it may be brought back by whoever had the lock
   if (k.pages.isFree(pfn) || pageFolio(k, pfn) !== pfn) return 0;
   k.folioLock(pfn);
   folioGet(k, pfn, Holder.Migrate);

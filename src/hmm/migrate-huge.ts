@@ -120,7 +120,6 @@ export function* insertHugePmdPage(
  * differs: see below
  */
 function* splitMigrationPmd(k: Kernel, folio: number, vma: Vma, vpn: number): Kernel$<boolean> {
-  if (!thpVmaSuitableOrder(k, vma, vpn)) return true;
   const haddr = hugeStart(k, vpn);
   const range = notifierRange(MmuNotify.Clear, vma.mm, haddr, haddr + k.geometry.ptrsPerPte);
   yield* mmuNotifierInvalidateRangeStart(k, range);

@@ -104,6 +104,19 @@ describe.each(RUNS)('migration by frame number, %s', (_how, run) => {
     }
   });
 
+  it('takes what is there of a range whose pages it waits for', () => {
+    const { b, pages } = onDevice();
+    drop(b, 1, 1);
+    const src = Int32Array.from(pages);
+    run(b.k, migrateDeviceRange(b.k, src, Math.min(...pages), 4, true));
+    expect(moving(src).filter(Boolean)).toHaveLength(3);
+    finish(b, src, 0);
+    expect(b.system.mirrors[0].device.used).toBe(0);
+    b.system.mirrors[0].pt.eraseRange(b.vpn(0, 0), b.vpn(0, 3));
+    expect(b.do({ op: 'cpu_read', ...part(0, 4) })).toMatchObject({ ret: 'ok', done: 4 });
+    expect(b.end()).toEqual([]);
+  });
+
   it('takes a huge page whole, if all of it is in the range', () => {
     const { b, folio } = hugeOnDevice();
     const src = new Int32Array(HUGE);
