@@ -140,7 +140,12 @@ export function* shmemFault(k: Kernel, file: AddressSpace, index: number): Kerne
   }
 }
 
-/** Unlocks a folio of a file and drops the fault's reference. */
+/**
+ * Unlocks a folio of a file and drops the fault's reference.
+ *
+ * Mirrors: mm/filemap.c filemap_map_pages() (its end for each folio)
+ * faithful
+ */
 export function* unlockPutCached(k: Kernel, folio: number): Kernel$<void> {
   if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
