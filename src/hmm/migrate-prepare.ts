@@ -283,9 +283,10 @@ export function* hmmVmaWalkSplit(
       return -EBUSY;
     }
   }
-  // a fault keeps its lock and reference: on the folio that has its page
-  const faultPage = walk.range.migrate?.faultPage ?? -1;
-  if (folio === faultFolio) return yield* splitFolio(k, folio, faultPage);
+  if (folio === faultFolio) {
+    // a fault keeps its lock and reference: on the folio that has its page
+    return yield* splitFolio(k, folio, (walk.range.migrate as MigrateVma).faultPage);
+  }
   const ret = yield* splitFolio(k, folio);
   if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
