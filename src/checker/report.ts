@@ -2,6 +2,7 @@
 import { type Finding, Space } from '../machine/index.ts';
 import { conflict } from './dependence.ts';
 import { Execution } from './execution.ts';
+import { firstRounds, type TaskRound } from './rounds.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { Replay, type Run } from './schedule.ts';
 import { describeStep, type Trace, type TracedStep, trace } from './trace.ts';
@@ -33,6 +34,8 @@ export interface Report {
   finding: Finding;
   /** Whether it takes other schedules too to show it. */
   several: boolean;
+  /** Of a schedule without end: who goes round and round. The steps are those up to the first round's end. */
+  rounds: TaskRound[];
   /** Steps of the whole schedule. */
   total: number;
   /** The steps that matter: those that touch what another task touches too. */
@@ -103,18 +106,26 @@ export function report(
   const finding = x.finding ?? shown;
   if (finding === null) throw new Error('nothing breaks in this schedule');
   const { steps, lockNames } = traced;
+  const endless = finding.invariant === 'livelock';
+  const { kept, rounds } = endless
+    ? firstRounds(steps, x.names.length)
+    : { kept: null, rounds: [] };
+  const isKept = (at: number): boolean => kept === null || kept.has(at);
   return {
     tasks: x.names,
     finding,
     several: x.finding === null,
+    rounds,
     total: steps.length,
-    steps: mattering(traced).map((at) => ({
-      at,
-      task: steps[at].task,
-      what: describeStep(steps[at], lockNames),
-      stack: steps[at].stack,
-    })),
-    switches: switchesOf(traced),
+    steps: mattering(traced)
+      .filter(isKept)
+      .map((at) => ({
+        at,
+        task: steps[at].task,
+        what: describeStep(steps[at], lockNames),
+        stack: steps[at].stack,
+      })),
+    switches: switchesOf(traced).filter(({ at }) => isKept(at)),
     left: traced.left.map((step) => ({
       task: step.task,
       what: describeStep(step, lockNames),
@@ -167,19 +178,23 @@ function rowsOf({ steps, switches, left }: Report): Row[] {
   return [...rows, ...left.map((one) => ({ left: one }))];
 }
 
-/**
- * The report as text, the tasks side by side.
- * @param width characters of a line
- */
 /** What else is known of a finding. */
-function detailsOf({ finding, several }: Report): string[] {
+function detailsOf({ tasks, finding, several, rounds }: Report): string[] {
   const details = finding.detail ? finding.detail.split('; ') : [];
+  for (const { task, steps, times } of rounds) {
+    const round = steps === 1 ? 'the step' : `${steps} steps`;
+    details.push(`${tasks[task]} goes round and round: ${round} above, ${times} times and more`);
+  }
   if (several) {
     details.push('several schedules together show this; the one above was the last of them');
   }
   return details;
 }
 
+/**
+ * The report as text, the tasks side by side.
+ * @param width characters of a line
+ */
 export function reportText(r: Report, width = 120): string {
   const column = Math.max(24, Math.floor((width - 6) / r.tasks.length) - 3);
   const line = (at: string, task: number, text: string): string => {

@@ -53,10 +53,10 @@ export interface CheckCommandOptions {
 }
 
 /**
- * Schedules of the quick suite: of the exhaustive search, then at random with a failing allocation, and
- * at random with the hardware's own events.
+ * Schedules of the quick suite: of the exhaustive search, of the one with few preemptions, at random with a
+ * failing allocation, and at random with the hardware's own events.
  */
-const QUICK = { exhaustive: 400, pct: 150, hardware: 50 };
+const QUICK = { exhaustive: 400, bounded: 150, pct: 150, hardware: 50 };
 const QUICK_WALKS: readonly Walk[] = ['unified', 'collect'];
 
 type Verdict = 'clean' | 'findings' | 'interrupted';
@@ -92,6 +92,7 @@ async function jobsOf(files: readonly string[], options: CheckCommandOptions): P
   const plans: Plan[] = quick
     ? [
         { ...base, strategy: 'exhaustive', schedules: QUICK.exhaustive },
+        { ...base, strategy: 'exhaustive', schedules: QUICK.bounded, preemptions: 2 },
         { ...base, strategy: 'pct', schedules: QUICK.pct, faults: Math.max(1, base.faults) },
         { ...base, strategy: 'pct', schedules: QUICK.hardware, hardware: true },
       ]
@@ -146,6 +147,12 @@ interface Done {
   result: JobResult;
 }
 
+/** Whether a search left nothing out: a bound on preemptions does. */
+function triedEverything({ job, result }: Done): boolean {
+  const { strategy, preemptions } = job.plan;
+  return result.complete && strategy === 'exhaustive' && preemptions === undefined;
+}
+
 /** The findings of several searches, each once. */
 function distinct(done: readonly Done[]): Told[] {
   const byTitle = new Map<string, Told>();
@@ -184,7 +191,7 @@ async function summarize(done: readonly Done[], stopped: boolean): Promise<Check
       schedules: sum(({ schedules }) => schedules),
       steps: sum(({ steps }) => steps),
       states: [...states.values()].reduce((total, set) => total + set.size, 0),
-      complete: done.filter(({ result: r }) => r.complete && r.strategy === 'exhaustive').length,
+      complete: done.filter(triedEverything).length,
       searches: done.length,
       bounds: [...bounds],
       ...summarizeCoverage(
@@ -202,9 +209,13 @@ function counted(n: number, thing: string, things = `${thing}s`): string {
 }
 
 function coverageText({ verdict, coverage: c }: CheckReport): string {
-  const bounded = c.bounds.length === 0 ? '' : `; the others: ${c.bounds.join(', ')}`;
+  const bounds = c.bounds.join(', ');
+  const within = bounds === '' ? '' : ` with ${bounds}`;
+  const others = bounds === '' ? '' : `; the others: ${bounds}`;
   const proof =
-    c.complete === c.searches ? 'everything was tried' : `${c.complete} tried everything${bounded}`;
+    c.complete === c.searches
+      ? `everything was tried${within}`
+      : `${c.complete} tried everything${others}`;
   const searches = counted(c.searches, 'search', 'searches');
   const states = counted(c.states, 'different end');
   const { functions, branches, pairs } = c;
@@ -442,7 +453,8 @@ export async function checkCommand(
     progress.clear();
     const { schedules, complete, outcomes, findings } = result;
     const word = findings.length > 0 ? paint('red', 'findings') : paint('green', 'clean');
-    const end = complete && job.plan.strategy === 'exhaustive' ? 'all' : 'some';
+    const bounded = job.plan.preemptions === undefined ? '' : ' within the bound';
+    const end = complete && job.plan.strategy === 'exhaustive' ? `all${bounded}` : 'some';
     terminal.stdout.write(
       `${word} ${printable(job.name)}, ${job.walk}, ${job.plan.strategy}: ` +
         `${schedules} schedules (${end}), ${outcomes.length} ends\n`,

@@ -10,6 +10,7 @@ function turns(steps: number): Report {
     finding: { title: 'without end', invariant: 'livelock', function: '', stack: [] },
     total: steps,
     several: false,
+    rounds: [],
     steps: all.map((at) => ({ at, task: task(at), what: `look at <${at}>`, stack: ['walk'] })),
     switches: all
       .filter((at) => at % 50 === 49 && at < steps - 1)
