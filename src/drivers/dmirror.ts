@@ -24,7 +24,7 @@ import {
   folioIsDevicePrivate,
   folioMapcount,
   folioPages,
-  folioPut,
+  folioUnlockPut,
   pageFolio,
 } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
@@ -721,9 +721,7 @@ export function* deviceExclusive(
     if (k.stepping) yield k.release(mutex);
     k.unlock(mutex);
     const folio = pageFolio(k, page);
-    if (k.stepping) yield k.releaseFolio(folio);
-    k.folioUnlock(folio);
-    yield* folioPut(k, folio, Holder.Pin);
+    yield* folioUnlockPut(k, folio, Holder.Pin);
     if (still) vpn++;
     else yield* mmuIntervalReadBegin(k, dmirror.notifier);
   }

@@ -14,6 +14,7 @@ import {
   folioIsZoneDevice,
   folioPut,
   folioPutTestzero,
+  folioUnlockPut,
   pageFolio,
 } from '../mm/folio.ts';
 import { setPmdMigrationEntry, splitFolio, splitHugePmd } from '../mm/huge-memory.ts';
@@ -288,9 +289,7 @@ export function* hmmVmaWalkSplit(
     return yield* splitFolio(k, folio, (walk.range.migrate as MigrateVma).faultPage);
   }
   const ret = yield* splitFolio(k, folio);
-  if (k.stepping) yield k.releaseFolio(folio);
-  k.folioUnlock(folio);
-  yield* folioPut(k, folio, Holder.Split);
+  yield* folioUnlockPut(k, folio, Holder.Split);
   return ret;
 }
 

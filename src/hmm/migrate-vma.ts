@@ -18,6 +18,7 @@ import {
   folioPages,
   folioPutTestzero,
   folioSet,
+  folioUnlockPut,
   pageFolio,
 } from '../mm/folio.ts';
 import { splitHugePmd } from '../mm/huge-memory.ts';
@@ -324,12 +325,6 @@ export function migrateVmaPages(k: Kernel, migrate: MigrateVma): Kernel$<void> {
   return migrateDevicePagesInner(k, migrate.src, migrate.dst, migrate.npages, migrate);
 }
 
-function* unlockPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
-  if (k.stepping) yield k.releaseFolio(folio);
-  k.folioUnlock(folio);
-  if (folioPutTestzero(k, folio, holder)) yield* folioFree(k, folio);
-}
-
 /**
  * Mirrors: mm/migrate_device.c __migrate_device_finalize()
  * faithful
@@ -350,7 +345,7 @@ export function* migrateDeviceFinalizeInner(
     if (page < 0) {
       if (to >= 0) {
         k.warn(faultFolio === to, 'a fault migrates a page to itself');
-        yield* unlockPut(k, to, Holder.Alloc);
+        yield* folioUnlockPut(k, to, Holder.Alloc);
       }
       continue;
     }
@@ -358,7 +353,7 @@ export function* migrateDeviceFinalizeInner(
     if (!(src[i] & MIGRATE_PFN_MIGRATE) || to < 0) {
       if (to >= 0) {
         k.warn(faultFolio === to, 'a fault migrates a page to itself');
-        yield* unlockPut(k, to, Holder.Alloc);
+        yield* folioUnlockPut(k, to, Holder.Alloc);
       }
       to = from;
     } else k.counters.pagesMigrated += folioPages(k, from);
@@ -371,7 +366,7 @@ export function* migrateDeviceFinalizeInner(
     if (folioPutTestzero(k, from, holder)) yield* folioFree(k, from);
     if (to !== from) {
       k.warn(faultFolio === to, 'a fault migrates a page to itself');
-      yield* unlockPut(k, to, Holder.Alloc);
+      yield* folioUnlockPut(k, to, Holder.Alloc);
     }
   }
 }

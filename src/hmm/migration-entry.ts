@@ -8,12 +8,12 @@ import { PG_DIRTY } from '../machine/page.ts';
 import { pteDirty, ptePfn, ptePresent } from '../machine/pte.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
 import {
-  folioFree,
   folioGet,
   folioPut,
   folioPutTestzero,
   folioSet,
   folioTestAnon,
+  folioUnlockPut,
   pageAnonExclusive,
   pageFolio,
 } from '../mm/folio.ts';
@@ -119,12 +119,6 @@ export function* migrateVmaSplitFolio(
   // the fault keeps its lock and reference all along: on the folio that has its page
   if (folio === faultFolio) return yield* splitFolio(k, folio, faultPage);
   const ret = yield* splitFolio(k, folio);
-  yield* unlockPut(k, folio, Holder.Split);
+  yield* folioUnlockPut(k, folio, Holder.Split);
   return ret;
-}
-
-function* unlockPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
-  if (k.stepping) yield k.releaseFolio(folio);
-  k.folioUnlock(folio);
-  if (folioPutTestzero(k, folio, holder)) yield* folioFree(k, folio);
 }

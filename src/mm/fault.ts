@@ -35,6 +35,7 @@ import {
   folioTest,
   folioTestAnon,
   folioTryGet,
+  folioUnlockPut,
   freeRamFolio,
   lruAddDrain,
   pageAnonExclusive,
@@ -78,7 +79,7 @@ import {
   folioMoveAnonRmap,
   folioRemoveRmapPte,
 } from './rmap.ts';
-import { type AddressSpace, cachedFolio, shmemFault, unlockPutCached } from './shmem.ts';
+import { type AddressSpace, cachedFolio, shmemFault } from './shmem.ts';
 import {
   linearPageIndex,
   VM_SHARED,
@@ -317,13 +318,13 @@ function* doFaultAround(k: Kernel, vmf: VmFault): Kernel$<number> {
     const ptep = vmf.pte + (off - pteOff);
     if (folio < 0) continue;
     if (ptepGet(k, ptep) !== 0) {
-      yield* unlockPutCached(k, folio);
+      yield* folioUnlockPut(k, folio, Holder.Fault);
       continue;
     }
     if (k.stepping) yield k.writeFolio(folio);
     folioGet(k, folio, Holder.Mapping);
     yield* setFilePte(k, vmf, ptep, folio, vpn);
-    yield* unlockPutCached(k, folio);
+    yield* folioUnlockPut(k, folio, Holder.Fault);
     if (vpn === vmf.vpn) ret = VM_FAULT_NOPAGE;
   }
   yield* unmapUnlock(k, vmf);

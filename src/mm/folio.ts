@@ -178,6 +178,18 @@ export function* folioPut(k: Kernel, folio: number, holder: Holder): Kernel$<voi
   if (folioPutTestzero(k, folio, holder)) yield* folioFree(k, folio);
 }
 
+/**
+ * Gives a folio's lock and a reference back, and frees it with the last.
+ *
+ * Mirrors: mm/filemap.c folio_unlock(), include/linux/mm.h folio_put()
+ * faithful
+ */
+export function* folioUnlockPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
+  if (k.stepping) yield k.releaseFolio(folio);
+  k.folioUnlock(folio);
+  yield* folioPut(k, folio, holder);
+}
+
 // ---- LRU ----
 
 function batches(k: Kernel): LruBatches {

@@ -48,6 +48,7 @@ import {
   folioSet,
   folioTest,
   folioTestAnon,
+  folioUnlockPut,
   freeRamFolio,
   pageAnonExclusive,
   pageFolio,
@@ -316,9 +317,7 @@ function* doHugePmdDevicePrivate(k: Kernel, vmf: VmFault): Kernel$<number> {
   k.unlock(ptl);
   if (!locked) return 0;
   const ret = yield* pagePgmap(k, page).ops.migrateToRam(k, vmf);
-  if (k.stepping) yield k.releaseFolio(folio);
-  k.folioUnlock(folio);
-  yield* folioPut(k, folio, Holder.Fault);
+  yield* folioUnlockPut(k, folio, Holder.Fault);
   return ret;
 }
 
@@ -446,9 +445,7 @@ function* doHugePmdWpPage(k: Kernel, vmf: VmFault): Kernel$<number> {
     if (ptepGet(k, vmf.pmd) !== origPmd) {
       if (k.stepping) yield k.release(ptl);
       k.unlock(ptl);
-      if (k.stepping) yield k.releaseFolio(folio);
-      k.folioUnlock(folio);
-      yield* folioPut(k, folio, Holder.Fault);
+      yield* folioUnlockPut(k, folio, Holder.Fault);
       return 0;
     }
     yield* folioPut(k, folio, Holder.Fault);
@@ -823,9 +820,7 @@ export function* adviseHugePmd(
     if (k.stepping) yield k.release(ptl);
     k.unlock(ptl);
     const err = yield* splitFolio(k, folio);
-    if (k.stepping) yield k.releaseFolio(folio);
-    k.folioUnlock(folio);
-    yield* folioPut(k, folio, Holder.Split);
+    yield* folioUnlockPut(k, folio, Holder.Split);
     // after a split both go on with the entries; `free` finds none there if it failed
     return err !== 0 && !free;
   }

@@ -40,11 +40,11 @@ import {
   folioIsLarge,
   folioMapcount,
   folioPages,
-  folioPut,
   folioPutTestzero,
   folioSet,
   folioTest,
   folioTestAnon,
+  folioUnlockPut,
   pageAnonExclusive,
   pageFolio,
   SPLIT_FLAGS,
@@ -447,9 +447,7 @@ export function* splitFolio(
       }
       for (let page = folio; page < end; page++) {
         if (page === lockAt) continue;
-        if (k.stepping) yield k.releaseFolio(page);
-        k.folioUnlock(page);
-        yield* folioPut(k, page, Holder.Split);
+        yield* folioUnlockPut(k, page, Holder.Split);
       }
     }
   }

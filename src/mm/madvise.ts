@@ -19,9 +19,9 @@ import {
   folioMapcount,
   folioMarkLazyfree,
   folioPages,
-  folioPut,
   folioSet,
   folioTest,
+  folioUnlockPut,
   lruAddDrain,
   pageFolio,
 } from './folio.ts';
@@ -222,9 +222,7 @@ function* advicePmdEntry(
     if (at.split < 0) continue;
     tried = vpn;
     yield* splitFolio(k, at.split);
-    if (k.stepping) yield k.releaseFolio(at.split);
-    k.folioUnlock(at.split);
-    yield* folioPut(k, at.split, Holder.Split);
+    yield* folioUnlockPut(k, at.split, Holder.Split);
   }
   if (advice.isolated.length > 0) yield* reclaimPages(k, advice.isolated.splice(0));
   return 0;

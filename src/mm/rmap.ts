@@ -35,6 +35,7 @@ import {
   folioSet,
   folioTest,
   folioTestAnon,
+  folioUnlockPut,
   pageAnonExclusive,
   pageFolio,
 } from './folio.ts';
@@ -536,9 +537,7 @@ export function* makeDeviceExclusive(
     }
     yield* mmuNotifierInvalidateRangeEnd(k, range);
     if (found) return page;
-    if (k.stepping) yield k.releaseFolio(folio);
-    k.folioUnlock(folio);
-    yield* folioPut(k, folio, Holder.Pin);
+    yield* folioUnlockPut(k, folio, Holder.Pin);
   }
 }
 

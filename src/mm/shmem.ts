@@ -18,6 +18,7 @@ import {
   folioSet,
   folioTest,
   folioTryGet,
+  folioUnlockPut,
   freeRamFolio,
 } from './folio.ts';
 import type { Kernel } from './kernel.ts';
@@ -136,20 +137,8 @@ export function* shmemFault(k: Kernel, file: AddressSpace, index: number): Kerne
     if (k.stepping) yield lookupStep(k, file, index);
     if (file.folios.get(index) === folio) return folio;
     // truncated, reclaimed or migrated meanwhile
-    yield* unlockPutCached(k, folio);
+    yield* folioUnlockPut(k, folio, Holder.Fault);
   }
-}
-
-/**
- * Unlocks a folio of a file and drops the fault's reference.
- *
- * Mirrors: mm/filemap.c filemap_map_pages() (its end for each folio)
- * faithful
- */
-export function* unlockPutCached(k: Kernel, folio: number): Kernel$<void> {
-  if (k.stepping) yield k.releaseFolio(folio);
-  k.folioUnlock(folio);
-  yield* folioPut(k, folio, Holder.Fault);
 }
 
 /**
@@ -173,7 +162,7 @@ export function* cachedFolio(k: Kernel, file: AddressSpace, index: number): Kern
   }
   if (k.stepping) yield lookupStep(k, file, index);
   if (file.folios.get(index) === folio && folioTest(k, folio, PG_UPTODATE)) return folio;
-  yield* unlockPutCached(k, folio);
+  yield* folioUnlockPut(k, folio, Holder.Fault);
   return -1;
 }
 

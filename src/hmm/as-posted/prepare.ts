@@ -20,6 +20,7 @@ import {
   folioPutTestzero,
   folioSet,
   folioTestAnon,
+  folioUnlockPut,
   pageAnonExclusive,
   pageFolio,
 } from '../../mm/folio.ts';
@@ -70,12 +71,6 @@ function hmmSelectMigrate(range: HmmRange): number {
   return flags | (range.defaultFlags & HMM_PFN_REQ_MIGRATE ? MIGRATE_VMA_SELECT_SYSTEM : 0);
 }
 
-function* unlockPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
-  if (k.stepping) yield k.releaseFolio(folio);
-  k.folioUnlock(folio);
-  yield* folioPut(k, folio, holder);
-}
-
 /**
  * Mirrors: the series' migrate_vma_split_folio()
  * faithful
@@ -94,13 +89,13 @@ export function* migrateVmaSplitFolio(
   }
   const ret = yield* splitFolio(k, folio);
   if (ret) {
-    if (folio !== faultFolio) yield* unlockPut(k, folio, Holder.Split);
+    if (folio !== faultFolio) yield* folioUnlockPut(k, folio, Holder.Split);
     return ret;
   }
   // page_folio() of a page that has been freed meanwhile is the page
   const freed = faultPage >= 0 && k.pages.isFree(faultPage);
   const newFaultFolio = faultPage < 0 || freed ? faultPage : pageFolio(k, faultPage);
-  if (newFaultFolio < 0) yield* unlockPut(k, folio, Holder.Split);
+  if (newFaultFolio < 0) yield* folioUnlockPut(k, folio, Holder.Split);
   else if (folio !== newFaultFolio) {
     if (newFaultFolio !== faultFolio) {
       if (k.stepping) yield k.writeFolio(newFaultFolio);
@@ -108,7 +103,7 @@ export function* migrateVmaSplitFolio(
       if (k.stepping) yield k.acquireFolio(newFaultFolio);
       k.folioLock(newFaultFolio);
     }
-    yield* unlockPut(k, folio, folio === faultFolio ? Holder.Fault : Holder.Split);
+    yield* folioUnlockPut(k, folio, folio === faultFolio ? Holder.Fault : Holder.Split);
   }
   return 0;
 }
@@ -256,9 +251,7 @@ function* hmmVmaHandleMigratePrepare(
       if (folioTryShareAnonRmap(k, folio, page)) {
         if (k.stepping) yield k.writeEntry(ptep);
         setPte(k, ptep, pte);
-        if (k.stepping) yield k.releaseFolio(folio);
-        k.folioUnlock(folio);
-        yield* folioPut(k, folio, Holder.Migrate);
+        yield* folioUnlockPut(k, folio, Holder.Migrate);
         return 0;
       }
     }
@@ -313,7 +306,7 @@ function* hmmVmaWalkSplit(k: Kernel, walk: HmmVmaWalk, pmdp: number, vpn: number
     }
   } else yield* folioPut(k, folio, Holder.Split);
   const ret = yield* splitFolio(k, folio);
-  if (faultFolio !== folio) yield* unlockPut(k, folio, Holder.Split);
+  if (faultFolio !== folio) yield* folioUnlockPut(k, folio, Holder.Split);
   return ret;
 }
 
