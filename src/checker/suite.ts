@@ -256,7 +256,8 @@ export class Search {
   private schedules = 0;
   private steps = 0;
   private redundant = 0;
-  private time = 0;
+  /** Milliseconds that its parts took. */
+  time = 0;
   private given = 0;
 
   constructor(

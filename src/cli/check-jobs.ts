@@ -110,14 +110,18 @@ class Pool {
 }
 
 /** Does one job, part by part. */
-async function doJob(job: CheckJob, pool: Pool, stopped: () => boolean): Promise<JobResult> {
+async function doJob(
+  job: CheckJob,
+  pool: Pool,
+  stopped: () => boolean,
+): Promise<{ result: JobResult; time: number }> {
   const search = new Search(job.plan, job.from, job.known);
   for (let parts = search.next(); parts.length > 0; parts = search.next()) {
     search.ended(await Promise.all(parts.map((part) => (stopped() ? null : pool.part(job, part)))));
     if (stopped()) break;
   }
   const findings = await Promise.all(search.found.map((found) => pool.report(job, found)));
-  return search.result(job.name, job.walk, findings);
+  return { result: search.result(job.name, job.walk, findings), time: search.time };
 }
 
 /**
@@ -135,10 +139,18 @@ export async function doJobs(
   const stopped = (): boolean => Atomics.load(stop, 0) !== 0;
   let next = 0;
   let done = 0;
+  // time that one job does not need is the others'
+  let open = jobs.reduce((sum, { plan }) => sum + (plan.time ?? 0), 0);
   const one = async (): Promise<void> => {
     while (next < jobs.length && !stopped()) {
+      const share = open / (jobs.length - next);
       const at = next++;
-      const result = await doJob(jobs[at], pool, stopped);
+      const { plan } = jobs[at];
+      const job =
+        plan.time === undefined ? jobs[at] : { ...jobs[at], plan: { ...plan, time: share } };
+      open -= share;
+      const { result, time } = await doJob(job, pool, stopped);
+      open += Math.max(0, share - time);
       results[at] = result;
       each?.(jobs[at], result, ++done);
     }

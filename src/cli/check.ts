@@ -172,6 +172,7 @@ async function summarize(done: readonly Done[], stopped: boolean): Promise<Check
   const findings = distinct(done);
   const states = new Map<string, Set<string>>();
   const bounds = new Set<string>();
+  const cut: number[] = [];
   for (const { job, result } of done) {
     const key = JSON.stringify([job.file, job.name, job.walk]);
     const set = states.get(key) ?? new Set();
@@ -179,7 +180,11 @@ async function summarize(done: readonly Done[], stopped: boolean): Promise<Check
     states.set(key, set);
     const { complete, strategy, schedules } = result;
     for (const bound of result.bounds) bounds.add(bound);
-    if (!complete && strategy === 'exhaustive') bounds.add(`${schedules} schedules a search`);
+    if (!complete && strategy === 'exhaustive') cut.push(schedules);
+  }
+  if (cut.length > 0) {
+    const [least, most] = [Math.min(...cut), Math.max(...cut)];
+    bounds.add(`${least === most ? least : `${least} to ${most}`} schedules a search`);
   }
   const sum = (of: (result: JobResult) => number): number =>
     done.reduce((total, { result }) => total + of(result), 0);
