@@ -83,12 +83,16 @@ interface Invalidated {
   readonly own: boolean;
   /** By the walk that is watched: it split a huge page. */
   readonly split: boolean;
+  /** By another task than the one that walks or migrates. */
+  readonly others: boolean;
 }
 
 /** A walk or a migration that will map what it finds, and what was invalidated since it began. */
 export class Watch {
   private readonly invalidated: Invalidated[] = [];
   private read = 0;
+  /** Who walks or migrates. */
+  task: Task | null = null;
 
   /**
    * @param own the task whose own invalidations do not count, if any
@@ -111,18 +115,20 @@ export class Watch {
   note(k: Kernel, first: number, last: number, sequence: number): void {
     const own = this.own === k.current;
     const split = this.range?.walker === k.current;
-    this.invalidated.push({ first, last, sequence, own, split });
+    const others = this.task !== k.current;
+    this.invalidated.push({ first, last, sequence, own, split, others });
   }
 
   /**
    * Whether a page was invalidated, or moved by the device's own migration, since the walk looked at it;
    * or invalidated by the walk's own splits: two passes of a driver map a page before any is split.
+   * @param prepared the walk has prepared the page: it does not look at it again, though it begins anew
    */
-  isStale(vpn: number): boolean {
+  isStale(vpn: number, prepared = false): boolean {
     const since = this.range?.notifierSeq ?? 0;
     return this.invalidated.some(
-      ({ first, last, sequence, own, split }) =>
-        !own && (split || sequence > since) && first <= vpn && vpn <= last,
+      ({ first, last, sequence, own, split, others }) =>
+        !own && (split || sequence > since || (prepared && others)) && first <= vpn && vpn <= last,
     );
   }
 
@@ -298,6 +304,7 @@ export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
 export function* beginWatch(k: Kernel, dmirror: Dmirror, watch: Watch): Kernel$<Watch> {
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
+  watch.task = k.current;
   dmirror.watches.add(watch);
   if (k.stepping) yield k.release(dmirror.mutex);
   k.unlock(dmirror.mutex);

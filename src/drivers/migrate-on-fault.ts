@@ -12,6 +12,7 @@ import {
 } from '../hmm/migrate-args.ts';
 import { migrateHmmRangeSetup, migrateVmaFinalize, migrateVmaPages } from '../hmm/migrate-vma.ts';
 import {
+  HMM_PFN_MIGRATE,
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_MIGRATE,
   HMM_PFN_REQ_WRITE,
@@ -155,7 +156,8 @@ function mapFound(
 ): boolean {
   for (let vpn = from; vpn < range.end; vpn++) {
     const entry = range.hmmPfns[vpn - range.start];
-    if (!(entry & HMM_PFN_VALID) || watch.isStale(vpn)) continue;
+    const prepared = (entry & HMM_PFN_MIGRATE) !== 0;
+    if (!(entry & HMM_PFN_VALID) || watch.isStale(vpn, prepared)) continue;
     const huge = hmmPfnToMapOrder(entry, k.geometry.pmdOrder) > 0;
     if (huge && folioIsZoneDevice(k, hmmPfnToPfn(entry))) return false;
     if (write && !(entry & HMM_PFN_WRITE)) return false;
