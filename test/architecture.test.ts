@@ -14,9 +14,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const ROOMS = ['machine', 'mm', 'hmm', 'drivers', 'program', 'checker', 'cli'];
+const ROOMS = ['machine', 'mm', 'hmm', 'drivers', 'program', 'checker', 'recording', 'cli'];
 /** Rooms that run in a browser: no dependency, nothing of Node's. */
-const MODEL = ROOMS.slice(0, ROOMS.indexOf('checker') + 1);
+const MODEL = ROOMS.slice(0, ROOMS.indexOf('recording') + 1);
 
 /** Lints `files` under the project's rules in a folder of their own; returns the paths refused. */
 function refused(dir: string, files: Record<string, string>): string[] {
