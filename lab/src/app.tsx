@@ -91,7 +91,7 @@ function Transport() {
   const [first, end] = [step.value === 0, step.value === length.value];
   return (
     <fieldset class="transport" aria-label="Steps">
-      <Go label="⏮" title="To the beginning (Home)" off={first} onClick={() => go(0)} />
+      <Go label="«" title="To the beginning (Home)" off={first} onClick={() => go(0)} />
       <Go label="◀" title="One step back (←)" off={first} onClick={() => go(step.value - 1)} />
       <input
         type="number"
@@ -103,7 +103,7 @@ function Transport() {
       />
       <span class="of">of {length.value}</span>
       <Go label="▶" title="One step on (→)" off={end} onClick={() => go(step.value + 1)} />
-      <Go label="⏭" title="To the end (End)" off={end} onClick={() => go(length.value)} />
+      <Go label="»" title="To the end (End)" off={end} onClick={() => go(length.value)} />
       <button
         type="button"
         title="Play (space bar)"

@@ -58,20 +58,38 @@ export const lastStep = computed(() =>
   recording.value && step.value > 0 ? recording.value.step(step.value - 1) : null,
 );
 
-/** By task: its steps, and the functions that it is in by depth. */
+/** By task, in the order of steps, so that what is seen is found by bisection. */
 export interface Lane {
   readonly steps: Int32Array;
+  /** The functions that it is in, by depth. */
   readonly rows: readonly (readonly Span[])[];
+  /** The locks that it holds, by how many it held before. */
+  readonly held: readonly (readonly Span[])[];
+  readonly waited: readonly Span[];
 }
+
+function byDepth(spans: readonly Span[]): Span[][] {
+  const rows: Span[][] = [];
+  for (const span of spans) {
+    while (rows.length <= span.depth) rows.push([]);
+    rows[span.depth].push(span);
+  }
+  return rows;
+}
+
 export const lanes = computed<readonly Lane[]>(() => {
   const shown = recording.value;
   if (!shown) return [];
   return shown.tasks.map((_, task) => {
-    const rows: Span[][] = [];
-    for (const span of functionSpans(shown, task)) (rows[span.depth] ??= []).push(span);
     const steps: number[] = [];
     for (let at = 0; at < shown.length; at++) if (shown.taskAt(at) === task) steps.push(at);
-    return { steps: Int32Array.from(steps), rows };
+    const own = (spans: readonly Span[]) => spans.filter((span) => span.task === task);
+    return {
+      steps: Int32Array.from(steps),
+      rows: byDepth(functionSpans(shown, task)),
+      held: byDepth(own(shown.held)),
+      waited: own(shown.waited),
+    };
   });
 });
 

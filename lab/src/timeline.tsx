@@ -8,12 +8,13 @@ import { theme } from './theme.ts';
 const GUTTER = 92;
 const AXIS = 18;
 const ROW = 14;
-const ROWS = 6;
 const STEPS = 12;
 const LOCK = 5;
 const LOCKS = 3;
 const GAP = 8;
-const LANE = STEPS + ROWS * ROW + LOCKS * (LOCK + 1) + GAP;
+/** Functions of a task below each other: more where one task has all the room. */
+const rowsOf = (): number => (lanes.value.length > 1 ? 6 : 10);
+const laneOf = (): number => STEPS + rowsOf() * ROW + LOCKS * (LOCK + 1) + GAP;
 
 /** First index of an ascending list whose value is not below `value`. */
 function lowerBound(count: number, at: (i: number) => number, value: number): number {
@@ -52,7 +53,8 @@ interface Sight {
 
 function draw(canvas: HTMLCanvasElement, sight: Sight, width: number): void {
   const shown = recording.value;
-  const height = AXIS + lanes.value.length * LANE;
+  const [most, tall] = [rowsOf(), laneOf()];
+  const height = AXIS + lanes.value.length * tall;
   const ratio = window.devicePixelRatio || 1;
   if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio);
   if (canvas.height !== Math.round(height * ratio)) canvas.height = Math.round(height * ratio);
@@ -120,7 +122,7 @@ function draw(canvas: HTMLCanvasElement, sight: Sight, width: number): void {
     }
   };
   lanes.value.forEach((lane, task) => {
-    const top = AXIS + task * LANE;
+    const top = AXIS + task * tall;
     const { steps } = lane;
     g.fillStyle = c.ink;
     let i = lowerBound(steps.length, (n) => steps[n], sight.from);
@@ -140,14 +142,8 @@ function draw(canvas: HTMLCanvasElement, sight: Sight, width: number): void {
       pixel = Math.floor(x);
       g.fillRect(x, top + 3, Math.max(1, Math.min(sight.scale - 1, 8)), STEPS - 5);
     }
-    bars(
-      shown.waited.filter((s) => s.task === task),
-      top + 3,
-      STEPS - 5,
-      () => c.waited,
-      false,
-    );
-    lane.rows.slice(0, ROWS).forEach((row, depth) => {
+    bars(lane.waited, top + 3, STEPS - 5, () => c.waited, false);
+    lane.rows.slice(0, most).forEach((row, depth) => {
       g.font = '10.5px ui-monospace, monospace';
       bars(
         row,
@@ -157,11 +153,10 @@ function draw(canvas: HTMLCanvasElement, sight: Sight, width: number): void {
         true,
       );
     });
-    const locks = top + STEPS + ROWS * ROW;
-    for (let depth = 0; depth < LOCKS; depth++) {
-      const held = shown.held.filter((s) => s.task === task && s.depth === depth);
+    const locks = top + STEPS + most * ROW;
+    lane.held.slice(0, LOCKS).forEach((held, depth) => {
       bars(held, locks + depth * (LOCK + 1), LOCK, () => c.held, false);
-    }
+    });
   });
   // events as marks on the axis of their lane
   const { events } = shown;
@@ -175,7 +170,7 @@ function draw(canvas: HTMLCanvasElement, sight: Sight, width: number): void {
     if (pixel === drawn && kind !== 'finding') continue;
     drawn = pixel;
     g.fillStyle = kind === 'finding' || kind === 'failed allocation' ? c.bad : c.event;
-    const y = AXIS + task * LANE + 1;
+    const y = AXIS + task * tall + 1;
     g.beginPath();
     g.moveTo(x - 3, y - 3);
     g.lineTo(x + 3, y - 3);
@@ -190,7 +185,7 @@ function draw(canvas: HTMLCanvasElement, sight: Sight, width: number): void {
   // names of the lanes
   g.font = '600 12px system-ui, sans-serif';
   shown.tasks.forEach((task, i) => {
-    const top = AXIS + i * LANE;
+    const top = AXIS + i * tall;
     g.fillStyle = c.line;
     g.fillRect(0, top - 1, width, 1);
     g.fillStyle = c.ink;
@@ -201,7 +196,7 @@ function draw(canvas: HTMLCanvasElement, sight: Sight, width: number): void {
     const what = now?.done ? 'has ended' : now?.waits ? 'has to wait' : `on CPU ${now?.cpu ?? 0}`;
     g.fillText(what, 8, top + 28, GUTTER - 12);
     g.font = '10px system-ui, sans-serif';
-    g.fillText('locks', 8, top + STEPS + ROWS * ROW + 7, GUTTER - 12);
+    g.fillText('locks', 8, top + STEPS + most * ROW + 7, GUTTER - 12);
     g.font = '600 12px system-ui, sans-serif';
   });
 }

@@ -77,7 +77,7 @@ const MONITOR = new Set([
   'onDeviceMap',
   'onFork',
 ]);
-/** What makes a step or a report: not modelled, where it is innermost. */
+/** What makes a step, besides what is called so: not modelled, where it is innermost. */
 const MAKERS = new Set([
   'set',
   'step',
@@ -88,19 +88,11 @@ const MAKERS = new Set([
   'readEntry',
   'writeFolio',
   'readFolio',
-  'copyStep',
-  'allocateStep',
-  'allocateNoFailStep',
   'waitFor',
   'deviceWait',
   'acquireFolio',
   'tryAcquireFolio',
   'releaseFolio',
-  'flushStep',
-  'accessStep',
-  'fillStep',
-  'deviceAccessStep',
-  'checkRetryStep',
 ]);
 
 /** What V8 tells of a function on the stack. */
@@ -144,7 +136,7 @@ export function modelledStack(of?: Error): string[] {
     if (whole === null) continue;
     const name = whole.slice(whole.lastIndexOf('.') + 1);
     if (name === 'here' || name === 'modelledStack' || INTERNAL.has(name)) continue;
-    if (names.length === 0 && MAKERS.has(name)) continue;
+    if (names.length === 0 && (MAKERS.has(name) || name.endsWith('Step'))) continue;
     if (ENDS.has(name)) break;
     if (MONITOR.has(name)) {
       names.length = 0;

@@ -25,7 +25,7 @@ import {
 import type { ConcurrentProgram, Op, Program, Walk } from '../program/index.ts';
 import { type Change, itemChanges, whatChanged } from './changes.ts';
 import { operationsOf, scenarioOfProgram } from './subject.ts';
-import { type Item, itemOf, type StateView, viewOf } from './view.ts';
+import { folioLockWords, type Item, itemOf, lockWords, type StateView, viewOf } from './view.ts';
 
 export interface RecordOptions {
   /** How a migration is prepared; else what the program's `machine` says, else `unified`. */
@@ -208,17 +208,18 @@ function taskView(x: Execution<ProgramState>, index: number): TaskView {
     let holders: string[] = [];
     if (on.space === Space.Lock) {
       const lock = others.flatMap(({ held }) => held).find(({ id }) => id === on.id);
-      what = lock?.name ?? `lock ${on.id}`;
+      what = lock ? lockWords(lock) : `lock ${on.id}`;
       holders = others.filter(({ held }) => held.some(({ id }) => id === on.id)).map((t) => t.name);
     } else if (on.space === Space.FolioLock) {
-      what = `the lock of folio ${on.id}`;
+      what = folioLockWords(on.id);
       holders = others.filter(({ id }) => id === pages.lockOwner[on.id]).map((t) => t.name);
     } else if (on.space === Space.Sequence) what = 'an invalidation to end';
     waits = { on, what, holders };
   }
-  const holds = task.held.map(({ name }) => name);
+  const holds = task.held.map(lockWords);
   for (let pfn = 0; task.folioLocks > 0 && pfn < pages.size; pfn++) {
-    if (pages.lockOwner[pfn] === task.id && pages.head[pfn] === pfn) holds.push(`folio ${pfn}`);
+    if (pages.lockOwner[pfn] === task.id && pages.head[pfn] === pfn)
+      holds.push(folioLockWords(pfn));
   }
   const op = x.state.results[task.name]?.length ?? 0;
   return { name: task.name, cpu: task.cpu, op, done, waits, holds: [...new Set(holds)] };
@@ -464,13 +465,13 @@ class Recorder {
   private locks(at: number, index: number, folioLocks: number): void {
     const { task } = this.x.running[index];
     const spans = this.holds[index];
-    const now = new Set(task.held.map(({ name }) => name));
-    for (const { id, name } of task.held) this.lockNames.set(id, name);
+    const now = new Set(task.held.map(lockWords));
+    for (const lock of task.held) this.lockNames.set(lock.id, lockWords(lock));
     if (task.folioLocks !== folioLocks || this.folioLocks > 0) {
       const { lockOwner } = this.x.kernel.pages;
       let pfn = lockOwner.indexOf(task.id);
-      for (; pfn >= 0; pfn = lockOwner.indexOf(task.id, pfn + 1)) now.add(`folio ${pfn}`);
-    } else for (const name of spans.keys()) if (name.startsWith('folio ')) now.add(name);
+      for (; pfn >= 0; pfn = lockOwner.indexOf(task.id, pfn + 1)) now.add(folioLockWords(pfn));
+    } else for (const name of spans.keys()) if (name.startsWith(FOLIO)) now.add(name);
     for (const [name, span] of spans) {
       if (now.has(name)) continue;
       span.to = at;
@@ -514,6 +515,8 @@ class Recorder {
   }
 }
 
+/** How the names of folios' locks begin. */
+const FOLIO = 'the lock of folio ';
 const COUNTED = Object.keys(EVENTS) as (keyof typeof EVENTS)[];
 
 /** Runs of choices, the last of which needs no number: what follows is the tasks in turn. */

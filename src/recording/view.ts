@@ -213,6 +213,14 @@ export interface StateView {
   readonly locks: readonly LockItem[];
 }
 
+/** What a lock is called in a sentence. */
+export function lockWords({ name }: Pick<Lock, 'name'>): string {
+  return /_lock|rwsem/.test(name) ? `the ${name}` : `the lock of ${name}`;
+}
+export function folioLockWords(folio: number): string {
+  return `the lock of folio ${folio}`;
+}
+
 /** The bits of leaf entries: word, the kernel's name, what it means. */
 export const BITS: readonly [word: string, kernel: string, meaning: string][] = [
   ['writable', '_PAGE_RW', 'the CPU (or, once migrated back, the process) may write'],
@@ -532,12 +540,12 @@ class Viewer {
     const held = new Set<Lock>(this.seen.tasks.flatMap((task) => task.held));
     return [...held]
       .sort((a, b) => a.id - b.id)
-      .map(({ id, name, owner, readers }) => ({
-        key: `lock ${id}`,
-        name,
-        id,
-        owner: owner?.name ?? '',
-        readers: readers.map((task) => task.name),
+      .map((lock) => ({
+        key: `lock ${lock.id}`,
+        name: lockWords(lock),
+        id: lock.id,
+        owner: lock.owner?.name ?? '',
+        readers: lock.readers.map((task) => task.name),
       }));
   }
 

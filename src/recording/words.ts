@@ -1,7 +1,7 @@
 /** Steps and what they touch, in words that name places and not numbers. */
 import { Role, Space, StepKind } from '../machine/index.ts';
 import type { RecordedStep, Touched } from './recording.ts';
-import type { Item, StateView } from './view.ts';
+import { folioLockWords, type Item, type StateView } from './view.ts';
 
 /** What a step does, before the name of what it is about. */
 const VERBS: Record<StepKind, string> = {
@@ -59,13 +59,13 @@ export function nameOf(
   };
   switch (space) {
     case Space.Lock:
-      return keyed(`lock ${id}`, view.locks, lockNames.get(id) ?? `page table ${id}`);
+      return keyed(`lock ${id}`, view.locks, lockNames.get(id) ?? `the lock of page table ${id}`);
     case Space.Entry:
       return entryName(view, id);
     case Space.Folio:
       return { ...keyed(`frame ${id}`, view.frames, ''), name: `folio ${id}` };
     case Space.FolioLock:
-      return { ...keyed(`frame ${id}`, view.frames, ''), name: `the lock of folio ${id}` };
+      return { ...keyed(`frame ${id}`, view.frames, ''), name: folioLockWords(id) };
     case Space.Frame:
       return { ...keyed(`frame ${id}`, view.frames, ''), name: `the bytes of page ${id}` };
     case Space.Tlb:

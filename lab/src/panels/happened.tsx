@@ -9,6 +9,7 @@ const OUTER = new Set(['act', 'perform', 'performWatched', 'taskBody', 'inTurn']
 export function Changes() {
   const shown = recording.value;
   const last = lastStep.value;
+  const comment = [shown?.program.comment ?? []].flat().join(' ');
   const before = shown && step.value > 0 ? shown.moment(step.value - 1).state : null;
   return (
     <section class="panel changes" aria-label="What changed" aria-live="polite">
@@ -40,9 +41,37 @@ export function Changes() {
           ) : null}
         </>
       ) : (
-        <p class="soft">The beginning: nothing has happened yet. Press → for the first step.</p>
+        <>
+          <p class="comment">{comment}</p>
+          <p class="soft">
+            This is the beginning: nothing has happened yet. → takes the first step.
+          </p>
+        </>
       )}
     </section>
+  );
+}
+
+/** Who has what another waits for, and since when. */
+function Holder({ who, what }: { who: string; what: string }) {
+  const shown = recording.value;
+  const now = step.value;
+  const span = shown?.held.find(
+    ({ task, name, from, to }) =>
+      shown.tasks[task] === who && name === what && from < now && to >= now,
+  );
+  return (
+    <>
+      , which <strong>{who}</strong> holds
+      {span ? (
+        <>
+          {' since '}
+          <button type="button" class="link" onClick={() => go(span.from + 1)}>
+            step {span.from + 1}
+          </button>
+        </>
+      ) : null}
+    </>
   );
 }
 
@@ -61,9 +90,9 @@ function Tasks() {
             {task.waits ? (
               <p class="waits">
                 waits for {task.waits.what}
-                {task.waits.holders.length > 0
-                  ? `, which ${task.waits.holders.join(' and ')} holds`
-                  : ''}
+                {task.waits.holders.map((who) => (
+                  <Holder key={who} who={who} what={task.waits?.what ?? ''} />
+                ))}
               </p>
             ) : null}
             {task.holds.length > 0 ? <p class="soft">holds {task.holds.join(', ')}</p> : null}
@@ -125,11 +154,16 @@ function Selection() {
       </p>
       {writer ? (
         <p>
-          {writer.changes[0].text}: written by <strong>{shown.tasks[writer.task]}</strong> in{' '}
+          Last changed by <strong>{shown.tasks[writer.task]}</strong> in{' '}
           <button type="button" class="link" onClick={() => go(writer.at + 1)}>
             step {writer.at + 1}
           </button>
-          {writer.stack[0] ? <Fn name={writer.stack[0]} /> : null}
+          {writer.stack[0] ? (
+            <>
+              , <Fn name={writer.stack[0]} />
+            </>
+          ) : null}
+          : {writer.changes[0].text}
         </p>
       ) : (
         <p class="soft">As it was at the beginning.</p>
