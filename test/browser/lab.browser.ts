@@ -138,6 +138,112 @@ describe('the lab', () => {
   });
 });
 
+describe('the lab by keyboard', () => {
+  const at = (page: Page): Promise<string> => page.getByLabel('Step', { exact: true }).inputValue();
+
+  it('goes by step, task, operation and event, and lists its keys', async () => {
+    const { page, context, complaints } = await lab.open();
+    await page.getByLabel('Program', { exact: true }).selectOption('device-fault-fork-write');
+    await page.waitForFunction(() => location.hash.includes('fork-write'));
+    await page.locator('h1').click();
+    const recording = recorded('scenarios/device-fault-fork-write', 'unified');
+    const { length, events } = recording;
+    const first = (task: number): number => {
+      for (let step = 0; step < length; step++) if (recording.taskAt(step) === task) return step;
+      return -1;
+    };
+    const second = events.filter(({ kind }) => kind === 'operation')[1].at;
+    const flush = events.find(({ at }) => at > 0)?.at ?? -1;
+    for (const [key, step] of [
+      ['End', length],
+      ['ArrowLeft', length - 1],
+      ['Home', 0],
+      ['Shift+ArrowRight', 10],
+      ['Home', 0],
+      ['2', first(1) + 1],
+      ['Home', 0],
+      ['o', 1],
+      ['o', second + 1],
+      ['O', 1],
+      ['e', flush + 1],
+    ] as [string, number][]) {
+      await page.keyboard.press(key);
+      expect(await at(page), key).toBe(String(step));
+    }
+    await page.keyboard.press('?');
+    const listed = await page.getByRole('dialog').innerText();
+    expect(listed).toContain('to the next operation');
+    await page.keyboard.press('Escape');
+    expect(await page.getByRole('dialog').count()).toBe(0);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  it('says who holds what a task waits for, and goes to where that was taken', async () => {
+    const { page, context } = await lab.open();
+    await page.getByLabel('Program', { exact: true }).selectOption('device-fault-fork-write');
+    await page.waitForFunction(() => location.hash.includes('fork-write'));
+    await goTo(page, 40);
+    const waits = page.locator('.waits');
+    expect(await waits.innerText()).toMatch(
+      /waits for the mmap_lock of address space 1, which gpu holds since step \d+/,
+    );
+    await waits.getByRole('button').click();
+    expect(await page.locator('.did').innerText()).toContain('takes the mmap_lock');
+    await context.close();
+  });
+});
+
+describe('more than 100,000 steps', () => {
+  const program = {
+    name: 'long',
+    ops: [
+      { op: 'mmap', buf: 0, page: 0, pages: 4000, prot: 'rw', kind: 'anon' },
+      { op: 'cpu_write', buf: 0, page: 0, pages: 4000, tag: 1 },
+      { op: 'madvise', buf: 0, page: 0, pages: 4000, advice: 'dontneed' },
+      { op: 'cpu_read', buf: 0, page: 0, pages: 4000 },
+    ],
+  };
+
+  it('can be stepped through and zoomed out of', async () => {
+    const { page, context, complaints } = await lab.open();
+    await page.keyboard.press('p');
+    await page.getByLabel('Program text').fill(JSON.stringify(program));
+    await page.getByRole('button', { name: 'Run' }).click();
+    await page.waitForFunction(() => location.hash.includes('z='), undefined, { timeout: 60_000 });
+    const steps = Number((await page.locator('.transport .of').first().innerText()).slice(3));
+    expect(steps).toBeGreaterThan(100_000);
+    await page.locator('h1').click();
+    await page.keyboard.press('End');
+    const cells = await shown(page);
+    const present = Object.values(cells).filter((said) => /^buffer 0 page \d+: zero, /.test(said));
+    expect(present).toHaveLength(512);
+    await page.keyboard.press('ArrowLeft');
+    // once there, a step is drawn at once
+    const began = Date.now();
+    for (let i = 0; i < 5; i++) await page.keyboard.press('ArrowLeft');
+    await page.waitForFunction((n) => location.hash.includes(`n=${n}`), steps - 6);
+    expect(Date.now() - began).toBeLessThan(5000);
+    const box = await page.locator('canvas').boundingBox();
+    await page.mouse.move((box?.x ?? 0) + 500, (box?.y ?? 0) + 40);
+    const longest = await page.evaluate(async () => {
+      const canvas = document.querySelector('canvas');
+      let most = 0;
+      for (let i = 0; i < 60; i++) {
+        const before = performance.now();
+        const wheel = { deltaY: i < 30 ? 200 : -200, clientX: 600, cancelable: true };
+        canvas?.dispatchEvent(new WheelEvent('wheel', wheel));
+        await new Promise(requestAnimationFrame);
+        most = Math.max(most, performance.now() - before);
+      }
+      return most;
+    });
+    expect(longest).toBeLessThan(250);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+});
+
 describe('a link', () => {
   /** The address once it says so. */
   async function linkAt(page: Page, step: number): Promise<string> {
