@@ -81,6 +81,8 @@ class Pool {
     if (!worker && this.all.length < this.size) {
       worker = new Worker(new URL('./check-worker.js', import.meta.url), {
         workerData: this.stop.buffer,
+        // a schedule leaves much behind, and all of it at once
+        resourceLimits: { maxYoungGenerationSizeMb: 64 },
       });
       this.all.push(worker);
     }
