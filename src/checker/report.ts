@@ -64,14 +64,25 @@ function meets(a: TracedStep, b: TracedStep): boolean {
 
 /**
  * The numbers of the steps that matter: those whose order with a step of another task makes a
- * difference, locks aside; failed allocations; and the last one.
+ * difference, locks aside; failed allocations; the last one; and every step of a round that none of
+ * these belongs to.
+ * @param visible the numbers of the steps that can be shown, in order
  */
-function mattering({ steps }: Trace): number[] {
-  const matter = new Set<number>();
-  steps.forEach((step, i) => {
-    if (step.failed || i === steps.length - 1) matter.add(i);
-    else if (steps.some((other) => other.task !== step.task && meets(step, other))) matter.add(i);
-  });
+function mattering(
+  { steps }: Trace,
+  visible: readonly number[],
+  rounds: readonly TaskRound[],
+): number[] {
+  const last = rounds.length > 0 ? -1 : visible[visible.length - 1];
+  const matter = new Set(
+    visible.filter((at) => {
+      const step = steps[at];
+      if (step.failed || at === last) return true;
+      return steps.some((other) => other.task !== step.task && meets(step, other));
+    }),
+  );
+  const alone = rounds.filter((round) => !round.steps.some((at) => matter.has(at)));
+  for (const round of alone) for (const at of round.steps) matter.add(at);
   return [...matter].sort((a, b) => a - b);
 }
 
@@ -111,20 +122,19 @@ export function report(
     ? firstRounds(steps, x.names.length)
     : { kept: null, rounds: [] };
   const isKept = (at: number): boolean => kept === null || kept.has(at);
+  const visible = [...steps.keys()].filter(isKept);
   return {
     tasks: x.names,
     finding,
     several: x.finding === null,
     rounds,
     total: steps.length,
-    steps: mattering(traced)
-      .filter(isKept)
-      .map((at) => ({
-        at,
-        task: steps[at].task,
-        what: describeStep(steps[at], lockNames),
-        stack: steps[at].stack,
-      })),
+    steps: mattering(traced, visible, rounds).map((at) => ({
+      at,
+      task: steps[at].task,
+      what: describeStep(steps[at], lockNames),
+      stack: steps[at].stack,
+    })),
     switches: switchesOf(traced).filter(({ at }) => isKept(at)),
     left: traced.left.map((step) => ({
       task: step.task,
@@ -182,8 +192,8 @@ function rowsOf({ steps, switches, left }: Report): Row[] {
 function detailsOf({ tasks, finding, several, rounds }: Report): string[] {
   const details = finding.detail ? finding.detail.split('; ') : [];
   for (const { task, steps, times } of rounds) {
-    const round = steps === 1 ? 'the step' : `${steps} steps`;
-    details.push(`${tasks[task]} goes round and round: ${round} above, ${times} times and more`);
+    const round = steps.length === 1 ? 'one step' : `${steps.length} steps`;
+    details.push(`${tasks[task]} goes round and round: ${round}, ${times} times and more`);
   }
   if (several) {
     details.push('several schedules together show this; the one above was the last of them');

@@ -26,8 +26,8 @@ export function roundOf(keys: readonly string[]): Round | null {
 /** A task that goes round and round. */
 export interface TaskRound {
   task: number;
-  /** Steps of a round. */
-  steps: number;
+  /** The numbers of the first round's steps. */
+  steps: number[];
   /** How often it went round. */
   times: number;
 }
@@ -54,7 +54,7 @@ export function firstRounds(
     for (const at of own.slice(0, end)) kept.add(at);
     if (!round) continue;
     const times = Math.floor((own.length - round.start) / round.length);
-    rounds.push({ task, steps: round.length, times });
+    rounds.push({ task, steps: own.slice(round.start, end), times });
   }
   return { kept, rounds };
 }

@@ -5,12 +5,11 @@
  */
 import { type Kernel$, Role, Space } from '../machine/step.ts';
 import {
-  folioFree,
   folioGet,
   folioPages,
   folioPut,
-  folioPutTestzero,
   folioTryGet,
+  folioUnlockPut,
   pageFolio,
 } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
@@ -68,9 +67,7 @@ function* lockAndUnmap(
     const nr = k.pages.isFree(pfn) ? 1 : folioPages(k, pageFolio(k, pfn));
     if (nr > npages - i) {
       if (src[i] & MIGRATE_PFN_MIGRATE) {
-        if (k.stepping) yield k.releaseFolio(pfn);
-        k.folioUnlock(pfn);
-        if (folioPutTestzero(k, pfn, Holder.Migrate)) yield* folioFree(k, pfn);
+        yield* folioUnlockPut(k, pfn, Holder.Migrate);
       }
       src.fill(0, i, npages);
       break;

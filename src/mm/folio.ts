@@ -182,12 +182,13 @@ export function* folioPut(k: Kernel, folio: number, holder: Holder): Kernel$<voi
  * Gives a folio's lock and a reference back, and frees it with the last.
  *
  * Mirrors: mm/filemap.c folio_unlock(), include/linux/mm.h folio_put()
- * faithful
+ * simplified: one step, which changes the lock and the count; who came in between would find one
+ * reference more, as before the unlock
  */
 export function* folioUnlockPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
   if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
-  yield* folioPut(k, folio, holder);
+  if (folioPutTestzero(k, folio, holder)) yield* folioFree(k, folio);
 }
 
 // ---- LRU ----

@@ -11,7 +11,7 @@ const main = join(root, 'dist/cli/main.js');
 const scenario = (name: string) => join(root, 'scenarios', `${name}.json`);
 const example = (name: string) => join(root, 'examples/scenarios', `${name}.mjs`);
 /** A scenario whose search is over after some hundred schedules. */
-const SOME_HUNDRED = scenario('exclusive-against-write');
+const SOME_HUNDRED = scenario('eviction-against-device-fault');
 
 let dir: string;
 beforeAll(() => {
