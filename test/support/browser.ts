@@ -16,7 +16,7 @@ const PLACES = [
 ];
 
 /** @throws Error where there is no browser: a test that cannot run has not passed */
-function executable(): string {
+export function executable(): string {
   const given = process.env.CHROMIUM;
   const found = given ?? PLACES.find((place) => existsSync(place));
   if (found === undefined) {

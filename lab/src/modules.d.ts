@@ -1,0 +1,4 @@
+declare module 'virtual:kernel-map' {
+  const map: Record<string, { kernel: string; file: string; how: string }>;
+  export default map;
+}

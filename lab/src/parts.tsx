@@ -1,0 +1,79 @@
+/** Small parts of the page. */
+
+import map from 'virtual:kernel-map';
+import type { ComponentChildren } from 'preact';
+import type { Look } from './kinds.ts';
+import { changedKeys, select, selected } from './store.ts';
+
+/** A page or entry as a square with a letter. */
+export function Cell(props: {
+  of: string;
+  look: Look;
+  title: string;
+  badge?: string;
+  locked?: boolean;
+}) {
+  const { of, look, title, badge, locked } = props;
+  const changed = changedKeys.value.has(of);
+  const style = `cell k-${look.style}${changed ? ' changed' : ''}${locked ? ' locked' : ''}`;
+  return (
+    <button
+      type="button"
+      class={style}
+      aria-pressed={selected.value === of}
+      aria-label={title}
+      title={title}
+      data-key={of}
+      onClick={() => select(of)}
+    >
+      {look.letter}
+      {badge ? <sub>{badge}</sub> : null}
+    </button>
+  );
+}
+
+/** Something that can be selected, in a line of text. */
+export function Chip(props: { of: string; title?: string; children: ComponentChildren }) {
+  const { of, title, children } = props;
+  const changed = changedKeys.value.has(of) ? ' changed' : '';
+  return (
+    <button
+      type="button"
+      class={`chip${changed}`}
+      aria-pressed={selected.value === of}
+      title={title}
+      data-key={of}
+      onClick={() => select(of)}
+    >
+      {children}
+    </button>
+  );
+}
+
+export function Legend({ of }: { of: readonly [Look, string][] }) {
+  return (
+    <ul class="legend">
+      {of.map(([{ style, letter }, meaning]) => (
+        <li key={meaning}>
+          <span class={`cell small k-${style}`}>{letter}</span> {meaning}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** A modelled function, and the kernel's that it mirrors. */
+export function Fn({ name }: { name: string }) {
+  const mirrored = map[name];
+  return (
+    <span class="fn">
+      <code>{name}()</code>
+      {mirrored ? (
+        <small title={mirrored.how}>
+          {' '}
+          {mirrored.kernel}, <span class="file">{mirrored.file}</span>
+        </small>
+      ) : null}
+    </span>
+  );
+}

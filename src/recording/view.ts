@@ -1,0 +1,627 @@
+/**
+ * The state of a system at one moment, as plain data made for drawing. Everything that can change is an
+ * item of one of a few lists; an item has a `key` that stays the same from one moment to the next and a
+ * name in words. A view holds no object of the model: it can be kept, compared and sent to another thread.
+ *
+ * Pages of address spaces are virtual page numbers, pages of memory frame numbers.
+ */
+import { DPT_ATOMIC, DPT_WRITE, pfnOf, tagOf } from '../drivers/device-table.ts';
+import {
+  type Lock,
+  PG_ACTIVE,
+  PG_ANON_EXCLUSIVE,
+  PG_DEFERRED_SPLIT,
+  PG_DIRTY,
+  PG_HEAD,
+  PG_LOCKED,
+  PG_LRU,
+  PG_MAPPED_SHARED,
+  PG_PARTIALLY_MAPPED,
+  PG_REFERENCED,
+  PG_RESERVED,
+  PG_SWAPBACKED,
+  PG_UPTODATE,
+  PG_WORKINGSET,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_HUGE,
+  PTE_PROTNONE,
+  PTE_SOFT_DIRTY,
+  PTE_SPECIAL,
+  PTE_UFFD,
+  PTE_WRITE,
+  ptePfn,
+  ptePresent,
+  type Task,
+  ZONE_DEVICE,
+  ZONE_NONE,
+} from '../machine/index.ts';
+import type { Kernel, Mm } from '../mm/index.ts';
+import {
+  isDeviceExclusive,
+  isDevicePrivate,
+  isDevicePrivateWrite,
+  isMigration,
+  isMigrationDirty,
+  isMigrationReadExclusive,
+  isMigrationWrite,
+  isMigrationYoung,
+  SWP_SOFT_DIRTY,
+  SWP_UFFD,
+} from '../mm/leafops.ts';
+import { leafPfn, placeOf } from '../mm/leaves.ts';
+import { pagePgmap } from '../mm/memremap.ts';
+import { pmdIsHuge, pmdIsTable, pmdpOf, pteOffsetMap } from '../mm/pgtable.ts';
+import {
+  VM_DONTCOPY,
+  VM_HUGEPAGE,
+  VM_NOHUGEPAGE,
+  VM_READ,
+  VM_SHARED,
+  VM_SOFTDIRTY,
+  VM_WRITE,
+} from '../mm/vma.ts';
+import type { System } from '../program/index.ts';
+
+/** A thing that is there at a moment. */
+export interface Item {
+  /** Names it among all items, from moment to moment. */
+  readonly key: string;
+  /** What it is called in a sentence. */
+  readonly name: string;
+}
+
+/** An address space, and the process that has it. */
+export interface SpaceItem extends Item {
+  readonly space: number;
+  /** -1: the process has exited. */
+  readonly proc: number;
+  readonly anonPages: number;
+  readonly filePages: number;
+  /** `mmu_notifier` sequence; odd while an invalidation is under way. */
+  readonly sequence: number;
+  readonly invalidations: number;
+}
+
+/** An area (VMA). */
+export interface AreaItem extends Item {
+  readonly space: number;
+  readonly start: number;
+  /** Exclusive. */
+  readonly end: number;
+  readonly place: string;
+  /** In words, such as `rw, shared`. */
+  readonly flags: string;
+  readonly backing: 'anonymous' | 'file';
+}
+
+export const LEVELS = ['PTE', 'PMD', 'PUD', 'PGD'] as const;
+export type Level = (typeof LEVELS)[number];
+
+/** A page table. */
+export interface TableItem extends Item {
+  readonly space: number;
+  readonly table: number;
+  readonly level: Level;
+  /** First page that it covers, and pages that one entry covers. */
+  readonly start: number;
+  readonly cover: number;
+  /** Index of its first entry in the pool of tables, and how many it has. */
+  readonly first: number;
+  readonly slots: number;
+  /** The table above; 0 for the highest. */
+  readonly above: number;
+  /** Entries that are not empty. */
+  readonly used: number;
+}
+
+/** What kind a leaf entry is of. */
+export type EntryKind =
+  | 'present'
+  | 'zero'
+  | 'not accessible'
+  | 'migration'
+  | 'device-private'
+  | 'device-exclusive'
+  | 'unknown';
+
+/** A leaf entry: one that is not empty and points to no table. */
+export interface EntryItem extends Item {
+  readonly space: number;
+  readonly vpn: number;
+  /** Pages that it maps: 1, or those of a huge page. */
+  readonly pages: number;
+  readonly place: string;
+  readonly table: number;
+  readonly ptep: number;
+  readonly kind: EntryKind;
+  /** Its bits in words; see `BITS`. */
+  readonly bits: readonly string[];
+  readonly pfn: number;
+  /** The word in the table. */
+  readonly value: number;
+}
+
+/** A translation that a CPU's TLB keeps. */
+export interface TlbItem extends Item {
+  readonly cpu: number;
+  readonly space: number;
+  readonly vpn: number;
+  readonly place: string;
+  readonly writable: boolean;
+  readonly pfn: number;
+}
+
+/** An entry of a device's page table. */
+export interface DeviceEntryItem extends Item {
+  readonly device: number;
+  readonly vpn: number;
+  readonly place: string;
+  readonly right: 'read' | 'write' | 'exclusive';
+  readonly pfn: number;
+}
+
+/** A page of memory that is in use. */
+export interface FrameItem extends Item {
+  readonly pfn: number;
+  /** `RAM`, or a device's number. */
+  readonly memory: 'RAM' | number;
+  /** First page of its folio; what follows to `holders` is the folio's. */
+  readonly folio: number;
+  /** log2 of the folio's pages. */
+  readonly order: number;
+  readonly refcount: number;
+  /** References by holder: what the kernel only counts. */
+  readonly holders: Readonly<Record<string, number>>;
+  /** Page-table entries that map this page. */
+  readonly mapcount: number;
+  /** Page flags in words; see `FLAGS`. */
+  readonly flags: readonly string[];
+  /** The task that has the folio locked; empty: nobody. */
+  readonly lockedBy: string;
+  readonly kind: 'anonymous' | 'file' | 'zero page' | 'other';
+  /** The first word of the page; null: the device has not got it at hand. */
+  readonly word: number | null;
+}
+
+/** What a device knows of an address space. */
+export interface NotifierItem extends Item {
+  readonly device: number;
+  readonly space: number;
+  readonly sequence: number;
+  readonly devicePages: number;
+  readonly failNext: boolean;
+}
+
+/** A lock that somebody holds. */
+export interface LockItem extends Item {
+  readonly id: number;
+  readonly owner: string;
+  readonly readers: readonly string[];
+}
+
+/** The state at one moment. */
+export interface StateView {
+  readonly spaces: readonly SpaceItem[];
+  readonly areas: readonly AreaItem[];
+  readonly tables: readonly TableItem[];
+  readonly entries: readonly EntryItem[];
+  readonly tlbs: readonly TlbItem[];
+  readonly deviceEntries: readonly DeviceEntryItem[];
+  readonly frames: readonly FrameItem[];
+  readonly notifiers: readonly NotifierItem[];
+  readonly locks: readonly LockItem[];
+}
+
+/** What a lock is called in a sentence. */
+export function lockWords({ name }: Pick<Lock, 'name'>): string {
+  return /_lock|rwsem/.test(name) ? `the ${name}` : `the lock of ${name}`;
+}
+export function folioLockWords(folio: number): string {
+  return `the lock of folio ${folio}`;
+}
+
+/** The bits of leaf entries: word, the kernel's name, what it means. */
+export const BITS: readonly [word: string, kernel: string, meaning: string][] = [
+  ['writable', '_PAGE_RW', 'the CPU (or, once migrated back, the process) may write'],
+  ['young', '_PAGE_ACCESSED', 'used since somebody last looked'],
+  ['dirty', '_PAGE_DIRTY', 'written through this entry'],
+  ['soft-dirty', '_PAGE_SOFT_DIRTY', 'changed since a debugger or checkpoint last cleared it'],
+  ['uffd', '_PAGE_UFFD_WP', 'write-protected for userfaultfd'],
+  ['special', '_PAGE_SPECIAL', 'maps no counted page'],
+  ['no access', '_PAGE_PROTNONE', 'present for the kernel, not for the hardware'],
+  ['huge', '_PAGE_PSE', 'one entry for a whole huge page'],
+  ['exclusive', 'SWP_MIGRATION_READ_EXCLUSIVE', 'the page is this process’s alone'],
+];
+
+/** The flags of pages: bit, word, the kernel's name, what it means. */
+export const FLAGS: readonly [bit: number, word: string, kernel: string, meaning: string][] = [
+  [PG_LOCKED, 'locked', 'PG_locked', 'a task has the folio’s lock'],
+  [PG_LRU, 'on LRU', 'PG_lru', 'on a list of what may be reclaimed'],
+  [PG_ACTIVE, 'active', 'PG_active', 'on the list of what is in use'],
+  [PG_REFERENCED, 'referenced', 'PG_referenced', 'used lately'],
+  [PG_DIRTY, 'dirty', 'PG_dirty', 'changed since it was last written out'],
+  [PG_UPTODATE, 'up to date', 'PG_uptodate', 'holds valid data'],
+  [PG_SWAPBACKED, 'swap-backed', 'PG_swapbacked', 'would be written to swap'],
+  [PG_WORKINGSET, 'working set', 'PG_workingset', 'came back soon after it was reclaimed'],
+  [PG_ANON_EXCLUSIVE, 'exclusive', 'PG_anon_exclusive', 'mapped by one process only'],
+  [PG_HEAD, 'head', 'PG_head', 'first page of a large folio'],
+  [PG_DEFERRED_SPLIT, 'to be split', 'deferred_split_scan()', 'on the queue of folios to split'],
+  [PG_PARTIALLY_MAPPED, 'partly mapped', 'PG_partially_mapped', 'once mapped whole, now in part'],
+  [PG_RESERVED, 'reserved', 'PG_reserved', 'never freed'],
+  [PG_MAPPED_SHARED, 'maybe shared', 'folio_maybe_mapped_shared()', 'several may map it'],
+];
+
+function areaWords(flags: number): string {
+  const words = [`${flags & VM_READ ? 'r' : '-'}${flags & VM_WRITE ? 'w' : '-'}`];
+  words.push(flags & VM_SHARED ? 'shared' : 'private');
+  if (flags & VM_DONTCOPY) words.push('not copied');
+  if (flags & VM_HUGEPAGE) words.push('huge pages');
+  if (flags & VM_NOHUGEPAGE) words.push('no huge pages');
+  if (flags & VM_SOFTDIRTY) words.push('soft-dirty');
+  return words.join(', ');
+}
+
+/** What kind of leaf an entry is. */
+export function entryKind(k: Kernel, pte: number): EntryKind {
+  if (ptePresent(pte)) {
+    if (pte & PTE_SPECIAL || k.isHugeZero(leafPfn(pte))) return 'zero';
+    return pte & PTE_PROTNONE ? 'not accessible' : 'present';
+  }
+  if (isMigration(pte)) return 'migration';
+  if (isDevicePrivate(pte)) return 'device-private';
+  return isDeviceExclusive(pte) ? 'device-exclusive' : 'unknown';
+}
+
+/** The bits of a leaf entry in words. */
+export function entryBits(pte: number, huge: boolean): string[] {
+  const words: string[] = [];
+  const say = (bit: number | boolean, word: string): void => {
+    if (bit) words.push(word);
+  };
+  if (ptePresent(pte)) {
+    say(pte & PTE_WRITE, 'writable');
+    say(pte & PTE_ACCESSED, 'young');
+    say(pte & PTE_DIRTY, 'dirty');
+    say(pte & PTE_SOFT_DIRTY, 'soft-dirty');
+    say(pte & PTE_UFFD, 'uffd');
+    say(pte & PTE_SPECIAL, 'special');
+    say(pte & PTE_PROTNONE, 'no access');
+    say(pte & PTE_HUGE, 'huge');
+    return words;
+  }
+  say(isDevicePrivateWrite(pte) || isMigrationWrite(pte), 'writable');
+  if (isMigration(pte)) {
+    say(isMigrationReadExclusive(pte), 'exclusive');
+    say(isMigrationYoung(pte), 'young');
+    say(isMigrationDirty(pte), 'dirty');
+  }
+  say(pte & SWP_SOFT_DIRTY, 'soft-dirty');
+  say(pte & SWP_UFFD, 'uffd');
+  say(huge, 'huge');
+  return words;
+}
+
+/** The system and the tasks on it, which a view is made of. */
+export interface Seen {
+  readonly system: System;
+  readonly tasks: readonly Task[];
+}
+
+/** Makes the lists of a view. */
+class Viewer {
+  private readonly k: Kernel;
+  private readonly page: Uint8Array;
+  private readonly names: ReadonlyMap<number, string>;
+  private readonly tables: TableItem[] = [];
+  private readonly entries: EntryItem[] = [];
+
+  constructor(private readonly seen: Seen) {
+    this.k = seen.system.kernel;
+    this.page = new Uint8Array(this.k.geometry.pageBytes);
+    this.names = new Map(seen.tasks.map((task) => [task.id, task.name]));
+  }
+
+  private procOf(mm: Mm): number {
+    return this.seen.system.processes.findIndex((process) => process?.mm === mm);
+  }
+
+  /** A page of an address space in words; of process 0, as most are, without saying so. */
+  private at(mm: Mm | undefined, vpn: number): string {
+    const proc = mm ? this.procOf(mm) : 0;
+    return `${placeOf(this.k, vpn)}${proc > 0 ? ` of process ${proc}` : ''}`;
+  }
+
+  private spaces(): SpaceItem[] {
+    return this.k.mms.map((mm) => {
+      const proc = this.procOf(mm);
+      return {
+        key: `space ${mm.id}`,
+        name: proc < 0 ? `the address space ${mm.id} of a process that is gone` : `process ${proc}`,
+        space: mm.id,
+        proc,
+        anonPages: mm.anonPages,
+        filePages: mm.filePages,
+        sequence: mm.subscriptions?.invalidateSeq ?? 0,
+        invalidations: mm.subscriptions?.activeInvalidateRanges ?? 0,
+      };
+    });
+  }
+
+  private areas(): AreaItem[] {
+    return this.k.mms.flatMap((mm) =>
+      mm.vmas.map((vma) => ({
+        key: `area ${mm.id} ${vma.start}`,
+        name: `the area at ${this.at(mm, vma.start)}`,
+        space: mm.id,
+        start: vma.start,
+        end: vma.end,
+        place: placeOf(this.k, vma.start),
+        flags: areaWords(vma.flags),
+        backing: vma.file ? 'file' : 'anonymous',
+      })),
+    );
+  }
+
+  private leaf(mm: Mm, ptep: number, vpn: number, pages: number): EntryItem {
+    const { k } = this;
+    const value = k.tables.entries[ptep];
+    return {
+      key: `entry ${mm.id} ${vpn}${pages > 1 ? ' huge' : ''}`,
+      name: `the ${pages > 1 ? 'huge ' : ''}entry of ${this.at(mm, vpn)}`,
+      space: mm.id,
+      vpn,
+      pages,
+      place: placeOf(k, vpn),
+      table: k.tables.tableOf(ptep),
+      ptep,
+      kind: entryKind(k, value),
+      bits: entryBits(value, pages > 1),
+      pfn: leafPfn(value),
+      value,
+    };
+  }
+
+  /** The leaf of a page, or of a huge page, if there is one. */
+  private leafAt(space: number, vpn: number, huge: boolean): EntryItem | undefined {
+    const { k } = this;
+    const mm = k.mms.find(({ id }) => id === space);
+    const pmdp = mm ? pmdpOf(k, mm, vpn) : -1;
+    if (!mm || pmdp < 0) return undefined;
+    const pmd = k.tables.entries[pmdp];
+    if (huge) return pmdIsHuge(pmd) ? this.leaf(mm, pmdp, vpn, k.geometry.ptrsPerPte) : undefined;
+    const ptep = pteOffsetMap(k, pmdp, vpn);
+    return ptep >= 0 && k.tables.entries[ptep] !== 0 ? this.leaf(mm, ptep, vpn, 1) : undefined;
+  }
+
+  /** A table and everything below it. */
+  private table(mm: Mm, table: number, above: number, level: number, start: number): void {
+    const { k } = this;
+    const { pgdPages, pudPages, ptrsPerPte, ptrsPerTable } = k.geometry;
+    const cover = [1, ptrsPerPte, pudPages, pgdPages][level];
+    const at = this.tables.length;
+    const first = table << k.tables.strideShift;
+    const slots = level === 0 ? ptrsPerPte : ptrsPerTable;
+    let used = 0;
+    for (let i = 0; i < slots; i++) {
+      const value = k.tables.entries[first + i];
+      if (value === 0) continue;
+      used++;
+      const vpn = start + i * cover;
+      if (level === 0) this.entries.push(this.leaf(mm, first + i, vpn, 1));
+      else if (level === 1 && !pmdIsTable(value)) {
+        this.entries.push(this.leaf(mm, first + i, vpn, cover));
+      } else this.table(mm, ptePfn(value), table, level - 1, vpn);
+    }
+    const name = `the ${LEVELS[level]} table ${table} for ${this.at(mm, start)} and what follows`;
+    this.tables.splice(at, 0, {
+      key: `table ${table}`,
+      name,
+      space: mm.id,
+      table,
+      level: LEVELS[level],
+      start,
+      cover,
+      first,
+      slots,
+      above,
+      used,
+    });
+  }
+
+  private tlb(cpu: number, space: number, vpn: number, pte: number): TlbItem {
+    const mm = this.k.mms.find(({ id }) => id === space);
+    return {
+      key: `tlb ${cpu} ${space} ${vpn}`,
+      name: `the translation of ${this.at(mm, vpn)} in CPU ${cpu}'s TLB`,
+      cpu,
+      space,
+      vpn,
+      place: placeOf(this.k, vpn),
+      writable: (pte & PTE_WRITE) !== 0,
+      pfn: ptePfn(pte),
+    };
+  }
+
+  private tlbs(): TlbItem[] {
+    return this.k.tlbs.flatMap((tlb, cpu) => {
+      const cached = tlb.cached().sort((a, b) => a.space - b.space || a.vpn - b.vpn);
+      return cached.map(({ space, vpn, pte }) => this.tlb(cpu, space, vpn, pte));
+    });
+  }
+
+  private deviceEntry(mirror: System['mirrors'][number], vpn: number): DeviceEntryItem {
+    const { id: device } = mirror.device;
+    const entry = mirror.pt.load(vpn);
+    const tag = tagOf(entry);
+    return {
+      key: `device ${device} ${vpn}`,
+      name: `device ${device}'s entry of ${this.at(mirror.mm, vpn)}`,
+      device,
+      vpn,
+      place: placeOf(this.k, vpn),
+      right: tag === DPT_WRITE ? 'write' : tag === DPT_ATOMIC ? 'exclusive' : 'read',
+      pfn: pfnOf(entry),
+    };
+  }
+
+  private deviceEntries(): DeviceEntryItem[] {
+    return this.seen.system.mirrors.flatMap((mirror) => {
+      const pages = mirror.pt.entries().map(([vpn]) => vpn);
+      return pages.sort((a, b) => a - b).map((vpn) => this.deviceEntry(mirror, vpn));
+    });
+  }
+
+  private word(pfn: number): number | null {
+    const { k, page } = this;
+    if (k.pages.zone[pfn] < ZONE_DEVICE) return k.frames.readWord(pfn);
+    const pagemap = pagePgmap(k, pfn);
+    if (pagemap.memory.read(pagemap.devicePage(pfn), page)) return null;
+    const words = new DataView(page.buffer);
+    return words.getUint32(0, true) + words.getInt32(4, true) * 2 ** 32;
+  }
+
+  /** A page of memory, unless it is free. */
+  private frame(pfn: number): FrameItem | undefined {
+    const { k } = this;
+    const { pages } = k;
+    const zone = pages.zone[pfn];
+    if (pfn >= pages.size || zone === ZONE_NONE || pages.isFree(pfn)) return undefined;
+    const folio = pages.head[pfn];
+    const order = pages.order[folio];
+    const owner = zone >= ZONE_DEVICE ? pagePgmap(k, pfn).owner : null;
+    const memory = owner
+      ? this.seen.system.mirrors.findIndex(({ device }) => device === owner)
+      : 'RAM';
+    const mapping = pages.mapping[folio];
+    const flags = pages.flags[pfn] | (pages.flags[folio] & PG_LOCKED);
+    const lock = pages.lockOwner[folio];
+    const zero = k.isZero(pfn) || k.isHugeZero(folio);
+    const entire = order > 0 ? pages.entireMapcount[folio] : 0;
+    return {
+      key: `frame ${pfn}`,
+      name: memory === 'RAM' ? `page ${pfn} of RAM` : `page ${pfn}, on device ${memory}`,
+      pfn,
+      memory,
+      folio,
+      order,
+      refcount: pages.refcount[folio],
+      holders: k.ledger?.holders(folio) ?? {},
+      mapcount: pages.mapcount[pfn] + entire,
+      flags: FLAGS.filter(([bit]) => flags & bit).map(([, word]) => word),
+      lockedBy: lock === 0 ? '' : (this.names.get(lock) ?? 'setup'),
+      kind: zero ? 'zero page' : mapping === 0 ? 'other' : mapping & 1 ? 'anonymous' : 'file',
+      word: this.word(pfn),
+    };
+  }
+
+  private frames(): FrameItem[] {
+    const items: FrameItem[] = [];
+    for (let pfn = 0; pfn < this.k.pages.size; pfn++) {
+      const item = this.frame(pfn);
+      if (item) items.push(item);
+    }
+    return items;
+  }
+
+  private notifiers(): NotifierItem[] {
+    return this.seen.system.mirrors.map(({ device, mm, notifier, failAlloc }) => ({
+      key: `notifier ${device.id}`,
+      name: `device ${device.id}'s notifier`,
+      device: device.id,
+      space: mm.id,
+      sequence: notifier.invalidateSeq,
+      devicePages: device.used,
+      failNext: failAlloc,
+    }));
+  }
+
+  private locks(): LockItem[] {
+    const held = new Set<Lock>(this.seen.tasks.flatMap((task) => task.held));
+    return [...held]
+      .sort((a, b) => a.id - b.id)
+      .map((lock) => ({
+        key: `lock ${lock.id}`,
+        name: lockWords(lock),
+        id: lock.id,
+        owner: lock.owner?.name ?? '',
+        readers: lock.readers.map((task) => task.name),
+      }));
+  }
+
+  /** One item, without making the others as far as that can be. */
+  item(key: string): Item | undefined {
+    const [kind, ...rest] = key.split(' ');
+    const [a, b, c] = rest.map(Number);
+    const { system } = this.seen;
+    const named = ({ key: other }: Item): boolean => other === key;
+    switch (kind) {
+      case 'entry':
+        return this.leafAt(a, b, rest.length > 2);
+      case 'frame':
+        return this.frame(a);
+      case 'tlb': {
+        const pte = this.k.tlbs[a]?.lookup(b, c) ?? 0;
+        return pte === 0 ? undefined : this.tlb(a, b, c, pte);
+      }
+      case 'device': {
+        const mirror = system.mirrors.find(({ device }) => device.id === a);
+        return mirror && mirror.pt.load(b) !== 0 ? this.deviceEntry(mirror, b) : undefined;
+      }
+      case 'space':
+        return this.spaces().find(named);
+      case 'area':
+        return this.areas().find(named);
+      case 'notifier':
+        return this.notifiers().find(named);
+      case 'lock':
+        return this.locks().find(named);
+      default:
+        return this.view().tables.find(named);
+    }
+  }
+
+  view(): StateView {
+    for (const mm of this.k.mms) this.table(mm, mm.pgd, 0, 3, 0);
+    return {
+      spaces: this.spaces(),
+      areas: this.areas(),
+      tables: this.tables,
+      entries: this.entries,
+      tlbs: this.tlbs(),
+      deviceEntries: this.deviceEntries(),
+      frames: this.frames(),
+      notifiers: this.notifiers(),
+      locks: this.locks(),
+    };
+  }
+}
+
+/** The state of a system as it is now. */
+export function viewOf(seen: Seen): StateView {
+  return new Viewer(seen).view();
+}
+
+/** One item of the state as it is now, by its key; undefined: it is not there. */
+export function itemOf(seen: Seen, key: string): Item | undefined {
+  return new Viewer(seen).item(key);
+}
+
+/** The pages, entries and translations that name a page of memory, by key. */
+export function mappersOf(view: StateView, pfn: number): Item[] {
+  const covers = (entry: EntryItem): boolean => pfn >= entry.pfn && pfn < entry.pfn + entry.pages;
+  return [
+    ...view.entries.filter((entry) => entry.kind !== 'unknown' && covers(entry)),
+    ...view.tlbs.filter((cached) => cached.pfn === pfn),
+    ...view.deviceEntries.filter((entry) => entry.pfn === pfn),
+  ];
+}
+
+/** Every item of a view, by key. */
+export function itemsOf(view: StateView): Map<string, Item> {
+  const items = new Map<string, Item>();
+  for (const list of Object.values(view) as (readonly Item[])[]) {
+    for (const item of list) items.set(item.key, item);
+  }
+  return items;
+}

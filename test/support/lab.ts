@@ -1,0 +1,70 @@
+/** The lab as it is built, served from a path that is not the root, in the system's Chromium. */
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { extname, join, normalize } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import { build } from 'vite';
+import { executable } from './browser.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const PATH = '/some/path/';
+const TYPES: Record<string, string> = {
+  '.html': 'text/html',
+  '.js': 'text/javascript',
+  '.css': 'text/css',
+};
+
+export interface Lab {
+  readonly browser: Browser;
+  /** Where it is, without a `#`. */
+  readonly address: string;
+  /** A page of a new context, and what it complains of. */
+  open(hash?: string): Promise<{ page: Page; context: BrowserContext; complaints: string[] }>;
+  close(): Promise<void>;
+}
+
+/** Builds the lab and serves it. */
+export async function openLab(): Promise<Lab> {
+  await build({ configFile: join(root, 'lab/vite.config.ts'), logLevel: 'error' });
+  const server = createServer((request, response) => {
+    const path = normalize(decodeURIComponent((request.url ?? '/').split('?')[0]));
+    const inside = path.startsWith(PATH) ? path.slice(PATH.length) || 'index.html' : '';
+    const file = join(root, 'build/lab', inside);
+    if (inside !== '' && !path.includes('..') && existsSync(file)) {
+      const type = TYPES[extname(file)] ?? 'application/octet-stream';
+      response.writeHead(200, { 'content-type': type }).end(readFileSync(file));
+    } else response.writeHead(404).end();
+  });
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const { port } = server.address() as AddressInfo;
+  const address = `http://127.0.0.1:${port}${PATH}`;
+  const browser = await chromium.launch({
+    executablePath: executable(),
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  });
+  return {
+    browser,
+    address,
+    async open(hash = '') {
+      const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+      const page = await context.newPage();
+      const complaints: string[] = [];
+      page.on('pageerror', (error) => complaints.push(String(error)));
+      page.on('console', (message) => {
+        if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+      });
+      page.on('response', (response) => {
+        if (!response.ok()) complaints.push(`${response.status()}: ${response.url()}`);
+      });
+      await page.goto(address + hash);
+      await page.waitForSelector('main[data-ready=yes], main.trouble');
+      return { page, context, complaints };
+    },
+    async close() {
+      await browser.close();
+      await new Promise((done) => server.close(done));
+    },
+  };
+}
