@@ -4,6 +4,7 @@ import {
   type ConcurrentProgram,
   type Found,
   type JobResult,
+  type LockOrderSeen,
   type PartOrder,
   type PartResult,
   type Plan,
@@ -26,6 +27,8 @@ export interface CheckJob {
   from?: unknown;
   /** Titles of what it found: they are not reported again. */
   known?: string[];
+  /** Orders of locks that it saw. */
+  orders?: readonly LockOrderSeen[];
 }
 
 /** What a thread is to do: search a part, or shrink and report what was found. */
@@ -119,7 +122,7 @@ async function doJob(
   pool: Pool,
   stopped: () => boolean,
 ): Promise<{ result: JobResult; time: number }> {
-  const search = new Search(job.plan, job.from, job.known);
+  const search = new Search(job.plan, job.from, job.known, job.orders);
   for (let parts = search.next(); parts.length > 0; parts = search.next()) {
     search.ended(await Promise.all(parts.map((part) => (stopped() ? null : pool.part(job, part)))));
     if (stopped()) break;

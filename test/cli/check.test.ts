@@ -298,7 +298,7 @@ describe('--resume', () => {
   it.each([
     ['no JSON', 'run', /cannot read .*Unexpected token/],
     ['something else', '{"name":"race"}', /expected a run that --resume has kept/],
-    ['another format', '{"softleaf":"check","format":9,"jobs":[]}', /format 9; this .* reads 1/],
+    ['another format', '{"softleaf":"check","format":9,"jobs":[]}', /format 9; this .* reads 2/],
   ])('refuses a file that is %s', (_, text, why) => {
     writeFileSync(state(), text);
     const { code, err } = check(SOME_HUNDRED, '--resume', state());
