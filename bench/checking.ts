@@ -29,12 +29,17 @@ export interface CheckingEffort {
   /** Schedules of each search. */
   schedules: number;
   rounds: number;
+  /** Rounds before that, not counted: the engine compiles what it runs for some seconds. */
+  warmUp: number;
 }
 
-/** The scenarios that ship, with both walks, by one worker thread and by two, in turns. */
-export async function checkingSpeed({ schedules, rounds }: CheckingEffort) {
+/**
+ * The scenarios that ship, with both walks, by one worker thread and by two, in turns. The threads stay
+ * from round to round.
+ */
+export async function checkingSpeed({ schedules, rounds, warmUp }: CheckingEffort) {
   const { DEFAULT_PLAN, parseConcurrentProgram } = await checker();
-  const { doJobs } = await jobs();
+  const { doJobs, Pool } = await jobs();
   const folder = join(root, 'scenarios');
   const files = readdirSync(folder).filter((name) => name.endsWith('.json'));
   const searches = files.sort().flatMap((name): CheckJob[] => {
@@ -47,21 +52,32 @@ export async function checkingSpeed({ schedules, rounds }: CheckingEffort) {
       { ...job, walk: 'collect' },
     ];
   });
+  const stop = new Int32Array(new SharedArrayBuffer(4));
+  const pools = [new Pool(1, stop), new Pool(2, stop)];
   const times: [one: number[], two: number[]] = [[], []];
   const cpu: [one: number[], two: number[]] = [[], []];
+  const faster: number[] = [];
   let steps = 0;
-  for (let round = 0; round < rounds; round++) {
-    for (const workers of round & 1 ? [2, 1] : [1, 2]) {
-      const stop = new Int32Array(new SharedArrayBuffer(4));
-      const before = process.cpuUsage();
-      const { time, value } = await timed(() => doJobs(searches, workers, { stop }));
-      const results = value.filter((result) => result !== undefined);
-      if (results.some(({ findings }) => findings.length > 0)) throw new Error('a finding');
-      steps = results.reduce((sum, result) => sum + result.steps, 0);
-      const { user, system } = process.cpuUsage(before);
-      times[workers - 1].push(time);
-      cpu[workers - 1].push((user + system) * 1000);
+  try {
+    for (let round = -warmUp; round < rounds; round++) {
+      const took = [0, 0];
+      for (const at of round & 1 ? [1, 0] : [0, 1]) {
+        const pool = pools[at];
+        const before = process.cpuUsage();
+        const { time, value } = await timed(() => doJobs(searches, pool.size, { stop, pool }));
+        const results = value.filter((result) => result !== undefined);
+        if (results.some(({ findings }) => findings.length > 0)) throw new Error('a finding');
+        steps = results.reduce((sum, result) => sum + result.steps, 0);
+        const { user, system } = process.cpuUsage(before);
+        took[at] = time;
+        if (round < 0) continue;
+        times[at].push(time);
+        cpu[at].push((user + system) * 1000);
+      }
+      if (round >= 0) faster.push(took[0] / took[1]);
     }
+  } finally {
+    for (const pool of pools) await pool.end();
   }
   return {
     scenarios: files.length,
@@ -75,6 +91,8 @@ export async function checkingSpeed({ schedules, rounds }: CheckingEffort) {
     // what the machine does beside does not count in it
     'one worker, processor time': summarize(cpu[0]),
     'two workers, processor time': summarize(cpu[1]),
+    // of the two times of each round: what slows the machine down for a while slows both
+    'two workers against one': summarize(faster),
   };
 }
 

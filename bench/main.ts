@@ -45,7 +45,9 @@ async function main(): Promise<void> {
   const effort = values.quick ? { rounds: 3, warmUp: 1 } : { rounds: 21, warmUp: 8 };
   const powers = values.quick ? [8, 12] : [8, 10, 12, 14, 16, 18];
   const areas = values.quick ? [1, 64] : [1, 64, 1024, 8192];
-  const checking = values.quick ? { schedules: 3, rounds: 1 } : { schedules: 100, rounds: 3 };
+  const checking = values.quick
+    ? { schedules: 3, rounds: 1, warmUp: 0 }
+    : { schedules: 100, rounds: 5, warmUp: 4 };
   const sections = {
     present: () => presentPages(pages, effort),
     huge: () => hugePages(Math.max(1, Math.floor(pages / CHUNK)), effort),

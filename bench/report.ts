@@ -155,6 +155,7 @@ function checkingText(section: Awaited<ReturnType<typeof checkingSpeed>>): strin
   const { scenarios, searches, schedules, steps, rounds, processors } = section;
   const one = section['one worker'];
   const two = section['two workers'];
+  const { median, low, high } = section['two workers against one'];
   const row = (name: string, { median, low, high }: Sample): string[] => [
     name,
     seconds(median),
@@ -171,7 +172,7 @@ function checkingText(section: Awaited<ReturnType<typeof checkingSpeed>>): strin
       row('two workers', two),
       row('  their processor time', section['two workers, processor time']),
     ]),
-    `  two workers against one: ${ratio(one, two)} times as fast`,
+    `  two workers against one, in the same round: ${median.toFixed(2)} times as fast (middle half ${low.toFixed(2)} .. ${high.toFixed(2)})`,
   ].join('\n');
 }
 

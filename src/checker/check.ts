@@ -2,6 +2,7 @@
 import type { Finding } from '../machine/index.ts';
 import type { CoverageData } from './coverage.ts';
 import { Execution, plain } from './execution.ts';
+import type { LockPair } from './lock-order.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { digestOf, Replay, type Run } from './schedule.ts';
 import { type Choice, FAIR, fails, STOP, type Strategy, taskOf } from './strategy.ts';
@@ -35,8 +36,12 @@ export interface Found {
   preemptions: number;
 }
 
+/** An order of locks, and the first schedule that showed it. */
+export type LockOrderSeen = LockPair & { readonly choices: Choice[] };
+
 export interface CheckResult {
   found: Found[];
+  orders: LockOrderSeen[];
   schedules: number;
   steps: number;
   /** Digests of the ways in which schedules ended. */
@@ -110,6 +115,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     schedules: 0,
     steps: 0,
     outcomes: new Set(),
+    orders: [],
     complete: false,
     redundant: 0,
     bounds: [],
@@ -130,6 +136,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     }
     const { choices, preemptions, complete } = runSchedule(x, strategy, options);
     strategy.end(x, complete);
+    for (const pair of x.watch?.locks.learnt() ?? []) result.orders.push({ ...pair, choices });
     result.schedules++;
     result.steps += x.steps;
     if (!complete) result.redundant++;

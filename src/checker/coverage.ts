@@ -66,24 +66,24 @@ export const ENTRY_KINDS = [
 export type EntryKind = (typeof ENTRY_KINDS)[number];
 
 const NUMBER = new Map<EntryKind, number>(ENTRY_KINDS.map((kind, i) => [kind, i]));
-const numberOf = (kind: EntryKind): number => NUMBER.get(kind) ?? 0;
+const kindNumber = (kind: EntryKind): number => NUMBER.get(kind) ?? 0;
 
 /** By number, so that looking at an entry costs no more than it must. */
 const [PRESENT, EXCLUSIVE, PRIVATE, MIGRATION, HUGE, HUGE_PRIVATE, HUGE_MIGRATION] = [
-  numberOf('present, read-only'),
-  numberOf('device-exclusive'),
-  numberOf('device-private, read-only'),
-  numberOf('migration, read'),
-  numberOf('huge, read-only'),
-  numberOf('huge device-private, read-only'),
-  numberOf('huge migration, read'),
+  kindNumber('present, read-only'),
+  kindNumber('device-exclusive'),
+  kindNumber('device-private, read-only'),
+  kindNumber('migration, read'),
+  kindNumber('huge, read-only'),
+  kindNumber('huge device-private, read-only'),
+  kindNumber('huge migration, read'),
 ];
 const [PROTNONE, ZERO, HUGE_PROTNONE, HUGE_ZERO, HUGE_INVALID] = [
-  numberOf('PROT_NONE'),
-  numberOf('zero page'),
-  numberOf('huge, PROT_NONE'),
-  numberOf('huge zero page'),
-  numberOf('huge, not present'),
+  kindNumber('PROT_NONE'),
+  kindNumber('zero page'),
+  kindNumber('huge, PROT_NONE'),
+  kindNumber('huge zero page'),
+  kindNumber('huge, not present'),
 ];
 
 function migrationOf(pte: number): number {

@@ -13,6 +13,7 @@ export {
   type CheckResult,
   check,
   type Found,
+  type LockOrderSeen,
   replaySchedule,
   runSchedule,
   titleOf,

@@ -42,7 +42,58 @@ interface Held {
   readonly alone: number[];
 }
 
-/** How two locks came to be taken one after the other. */
+/** A lock that was waited for while another was held. */
+export interface LockPair {
+  readonly held: string;
+  readonly taken: string;
+  /** The modelled functions, innermost first. */
+  readonly stack: readonly string[];
+}
+
+/** Which kinds of locks are taken while which are held. */
+export class OrderGraph {
+  /** By what is held: by what is taken meanwhile. */
+  private readonly pairs = new Map<string, Map<string, LockPair>>();
+
+  /** @returns the circle that this pair closes; null: none, or it is known */
+  add(pair: LockPair): { title: string; detail: string } | null {
+    const { held, taken } = pair;
+    const after = this.pairs.get(held) ?? new Map<string, LockPair>();
+    if (after.has(taken)) return null;
+    this.pairs.set(held, after.set(taken, pair));
+    const way = this.way(taken, held);
+    if (way === null) return null;
+    const links = [held, ...way].slice(1).map((to, i) => this.link([held, ...way][i], to));
+    // a circle begins anywhere: with the name that comes first
+    const first = way.indexOf([...way].sort()[0]);
+    const turned = [...way.slice(first), ...way.slice(0, first), way[first]];
+    const title = `locks are taken in a circle: ${turned.join(', ')}`;
+    return { title, detail: links.join('; ') };
+  }
+
+  private link(held: string, taken: string): string {
+    const stack = this.pairs.get(held)?.get(taken)?.stack ?? [];
+    return `${taken} while holding ${held} in ${stack.slice(0, 4).join(' < ')}`;
+  }
+
+  /** The kinds on the shortest way from one to another, both ends included; null: there is none. */
+  private way(from: string, to: string): string[] | null {
+    const via = new Map<string, string | null>([[from, null]]);
+    for (const at of via.keys()) {
+      if (at === to) {
+        const way: string[] = [];
+        for (let kind: string | null = to; kind !== null; kind = via.get(kind) ?? null) {
+          way.unshift(kind);
+        }
+        return way;
+      }
+      for (const next of this.pairs.get(at)?.keys() ?? []) if (!via.has(next)) via.set(next, at);
+    }
+    return null;
+  }
+}
+
+/** How two locks of one kind came to be taken one after the other. */
 interface Edge {
   /** The modelled functions, innermost first. */
   stack: string[];
@@ -62,7 +113,8 @@ const pairKey = (first: number, second: number): number => first * 2 ** 26 + sec
 export class LockOrder {
   private readonly held: Held[] = [];
   private readonly seen = new Uint8Array(MOST * MOST);
-  private readonly edges = new Map<number, Edge>();
+  private readonly graph = new OrderGraph();
+  private fresh: LockPair[] = [];
   /** Of this schedule: two locks of one kind, in this order. */
   private readonly pairs = new Map<number, Pair>();
   /** Of all schedules: where such a pair was taken. */
@@ -168,42 +220,17 @@ export class LockOrder {
 
   private learn(before: number, kind: number): void {
     this.seen[before * MOST + kind] = 1;
-    this.edges.set(before * MOST + kind, { stack: modelledStack() });
-    const way = this.way(kind, before);
-    if (way === null) return;
-    const cycle = [before, ...way];
-    const links = cycle.slice(1).map((to, i) => this.link(cycle[i], to));
-    // a circle begins anywhere: with the name that comes first
-    const circle = cycle.slice(0, -1);
-    const first = circle.map((n) => names[n]).sort()[0];
-    const at = circle.findIndex((n) => names[n] === first);
-    const turned = [...circle.slice(at), ...circle.slice(0, at), circle[at]].map((n) => names[n]);
-    const title = `locks are taken in a circle: ${turned.join(', ')}`;
-    this.say('lock order', title, links.join('; '));
+    const order = { held: names[before], taken: names[kind], stack: modelledStack() };
+    this.fresh.push(order);
+    const circle = this.graph.add(order);
+    if (circle) this.say('lock order', circle.title, circle.detail);
   }
 
-  private link(from: number, to: number): string {
-    const stack = this.edges.get(from * MOST + to)?.stack ?? [];
-    return `${names[to]} while holding ${names[from]} in ${stack.slice(0, 4).join(' < ')}`;
-  }
-
-  /** The kinds on a way from one kind to another, both ends included; null: there is none. */
-  private way(from: number, to: number): number[] | null {
-    const via = new Map<number, number>([[from, 0]]);
-    const queue = [from];
-    for (const at of queue) {
-      if (at === to) {
-        const way = [];
-        for (let n = to; n !== 0; n = via.get(n) ?? 0) way.unshift(n);
-        return way;
-      }
-      for (let next = 1; next < names.length; next++) {
-        if (this.seen[at * MOST + next] === 0 || via.has(next)) continue;
-        via.set(next, at);
-        queue.push(next);
-      }
-    }
-    return null;
+  /** The orders that were seen since this was asked last, for the first time. */
+  learnt(): readonly LockPair[] {
+    const { fresh } = this;
+    if (fresh.length > 0) this.fresh = [];
+    return fresh;
   }
 
   // ---- two of one kind ----

@@ -3,10 +3,18 @@
  * and in any order with the same result.
  */
 import type { ConcurrentProgram, Walk } from '../program/index.ts';
-import { type CheckResult, check, type Found, NO_COVERAGE } from './check.ts';
+import {
+  type CheckResult,
+  check,
+  type Found,
+  type LockOrderSeen,
+  NO_COVERAGE,
+  titleOf,
+} from './check.ts';
 import { type CoverageData, distinctCoverage } from './coverage.ts';
 import { Exhaustive } from './exhaustive.ts';
 import { fingerprint } from './fingerprint.ts';
+import { OrderGraph } from './lock-order.ts';
 import { programScenario } from './program.ts';
 import { Pct, RandomWalk, UniformWalk } from './random.ts';
 import { type Report, report } from './report.ts';
@@ -88,8 +96,9 @@ export interface JobResult {
   bounds: string[];
   findings: ReportedFinding[];
   coverage: CoverageData;
-  /** Where the search stands, where it is not complete. */
+  /** Where the search stands, where it is not complete; and the orders of locks that it has seen. */
   at?: unknown;
+  orders?: readonly LockOrderSeen[];
 }
 
 /**
@@ -118,6 +127,7 @@ export interface JobOptions {
   from?: unknown;
   /** Titles of findings that are known already. */
   known?: readonly string[];
+  orders?: readonly LockOrderSeen[];
   effort?: Effort;
 }
 
@@ -181,6 +191,8 @@ export interface PartResult extends PartEnd {
   outcomes: string[];
   bounds: string[];
   found: Found[];
+  /** Orders of locks: only several parts together may show that they do not go together. */
+  orders: LockOrderSeen[];
   coverage: CoverageData;
   /** Milliseconds that it took. */
   time: number;
@@ -219,7 +231,7 @@ export function runPart(
     ...(goOn ? { goOn } : {}),
     ...(from === undefined ? {} : { from }),
   });
-  const { steps, redundant, complete, bounds, found, at, coverage = NO_COVERAGE } = result;
+  const { steps, redundant, complete, bounds, found, orders, at, coverage = NO_COVERAGE } = result;
   return {
     schedules: result.schedules,
     steps,
@@ -227,6 +239,7 @@ export function runPart(
     complete,
     bounds,
     found,
+    orders,
     at,
     coverage,
     outcomes: [...result.outcomes],
@@ -253,6 +266,8 @@ export class Search {
   private readonly ran = new Set<number>();
   private readonly coverage: CoverageData = { ran: [], pairs: [], entries: [] };
   private readonly bounds = new Set<string>();
+  private readonly graph = new OrderGraph();
+  private readonly orders: LockOrderSeen[] = [];
   private schedules = 0;
   private steps = 0;
   private redundant = 0;
@@ -264,7 +279,9 @@ export class Search {
     readonly plan: Plan,
     from?: unknown,
     private readonly known: readonly string[] = [],
+    orders: readonly LockOrderSeen[] = [],
   ) {
+    for (const order of orders) this.see(order);
     // what a bound on preemptions leaves out depends on the order of the search: it is not cut
     const bounded = plan.preemptions !== undefined;
     this.parts =
@@ -303,11 +320,38 @@ export class Search {
       for (const place of result.coverage.ran) this.ran.add(place);
       this.coverage.pairs.push(...result.coverage.pairs);
       this.coverage.entries.push(...result.coverage.entries);
-      for (const found of result.found) {
-        const more = this.found.length < this.plan.findings;
-        if (more && !this.found.some(({ title }) => title === found.title)) this.found.push(found);
+      for (const found of result.found) this.find(found);
+      for (const order of result.orders) {
+        const found = this.see(order);
+        if (found) this.find(found);
       }
     }
+  }
+
+  /** What broke, unless it is known: as a circle of locks it may begin in another function. */
+  private find(found: Found): void {
+    const same = (title: string): boolean =>
+      title === found.title || title.startsWith(`${found.finding.title} in `);
+    if (this.found.length >= this.plan.findings) return;
+    if (this.found.some(({ title }) => same(title)) || this.known.some(same)) return;
+    this.found.push(found);
+  }
+
+  /** An order of locks that a part has seen; the circle that it closes with others'. */
+  private see(order: LockOrderSeen): Found | null {
+    const circle = this.graph.add(order);
+    if (!this.orders.some(({ held, taken }) => held === order.held && taken === order.taken)) {
+      this.orders.push(order);
+    }
+    if (!circle) return null;
+    const { stack, choices } = order;
+    const finding = {
+      invariant: 'lock order',
+      ...circle,
+      function: stack[0] ?? '',
+      stack: [...stack],
+    };
+    return { title: titleOf(finding), finding, choices, preemptions: 0 };
   }
 
   /** What came of it all. */
@@ -325,7 +369,7 @@ export class Search {
       bounds: [...this.bounds],
       coverage: { ...distinctCoverage(this.coverage), ran: [...this.ran] },
       findings,
-      ...(complete ? {} : { at: this.parts.save() }),
+      ...(complete ? {} : { at: this.parts.save(), orders: this.orders }),
     };
   }
 }
@@ -335,9 +379,9 @@ export function runJob(
   subject: Subject,
   walk: Walk,
   plan: Plan,
-  { goOn, from, known, effort = EFFORT }: JobOptions = {},
+  { goOn, from, known, orders, effort = EFFORT }: JobOptions = {},
 ): JobResult {
-  const search = new Search(plan, from, known);
+  const search = new Search(plan, from, known, orders);
   for (let parts = search.next(); parts.length > 0; parts = search.next()) {
     const stopped = (): boolean => goOn?.() === false;
     search.ended(

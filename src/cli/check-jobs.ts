@@ -4,6 +4,7 @@ import {
   type ConcurrentProgram,
   type Found,
   type JobResult,
+  type LockOrderSeen,
   type PartOrder,
   type PartResult,
   type Plan,
@@ -26,6 +27,8 @@ export interface CheckJob {
   from?: unknown;
   /** Titles of what it found: they are not reported again. */
   known?: string[];
+  /** Orders of locks that it saw. */
+  orders?: readonly LockOrderSeen[];
 }
 
 /** What a thread is to do: search a part, or shrink and report what was found. */
@@ -36,6 +39,8 @@ export interface JobsOptions {
   each?: (job: CheckJob, result: JobResult, done: number) => void;
   /** Jobs are given up when this says so; what they came to is still reported. */
   stop: Int32Array;
+  /** Threads that are there already, and that the caller ends. */
+  pool?: Pool;
 }
 
 type Answer =
@@ -50,13 +55,13 @@ interface Waiting {
 }
 
 /** Threads, and what they are to do, first come first served. */
-class Pool {
+export class Pool {
   private readonly queue: Waiting[] = [];
   private readonly idle: Worker[] = [];
   private readonly all: Worker[] = [];
 
   constructor(
-    private readonly size: number,
+    readonly size: number,
     private readonly stop: Int32Array,
   ) {}
 
@@ -117,7 +122,7 @@ async function doJob(
   pool: Pool,
   stopped: () => boolean,
 ): Promise<{ result: JobResult; time: number }> {
-  const search = new Search(job.plan, job.from, job.known);
+  const search = new Search(job.plan, job.from, job.known, job.orders);
   for (let parts = search.next(); parts.length > 0; parts = search.next()) {
     search.ended(await Promise.all(parts.map((part) => (stopped() ? null : pool.part(job, part)))));
     if (stopped()) break;
@@ -134,10 +139,10 @@ async function doJob(
 export async function doJobs(
   jobs: readonly CheckJob[],
   workers: number,
-  { each, stop }: JobsOptions,
+  { each, stop, pool: given }: JobsOptions,
 ): Promise<(JobResult | undefined)[]> {
   const results: (JobResult | undefined)[] = jobs.map(() => undefined);
-  const pool = new Pool(workers, stop);
+  const pool = given ?? new Pool(workers, stop);
   const stopped = (): boolean => Atomics.load(stop, 0) !== 0;
   let next = 0;
   let done = 0;
@@ -159,9 +164,9 @@ export async function doJobs(
   };
   try {
     // one job more than threads: while one of them comes to its end, nobody is idle
-    await Promise.all(Array.from({ length: workers + 1 }, one));
+    await Promise.all(Array.from({ length: pool.size + 1 }, one));
   } finally {
-    await pool.end();
+    if (!given) await pool.end();
   }
   return results;
 }

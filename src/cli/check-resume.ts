@@ -16,7 +16,7 @@ export interface Saved {
   results: (JobResult | null)[];
 }
 
-const FORMAT = 1;
+const FORMAT = 2;
 
 /** What of a plan may be another one when a run goes on: how far it goes. */
 export type Limits = Partial<Pick<Plan, 'schedules' | 'findings'>>;
@@ -115,7 +115,8 @@ export function restOf(job: CheckJob, known: JobResult | null | undefined): Chec
   const schedules = job.plan.schedules - known.schedules;
   if (schedules <= 0 || known.findings.length >= job.plan.findings) return null;
   const titles = known.findings.map(({ title }) => title);
-  return { ...job, from: known.at, known: titles, plan: { ...job.plan, schedules } };
+  const { at, orders = [] } = known;
+  return { ...job, from: at, known: titles, orders, plan: { ...job.plan, schedules } };
 }
 
 /** What came of a search in two parts. */

@@ -1,4 +1,5 @@
 import type { Frames } from './frames.ts';
+import { grow } from './grow.ts';
 
 /**
  * A device's own memory. Everything that touches it goes through this interface, and every call may
@@ -44,9 +45,7 @@ export class ArrayDeviceMemory implements DeviceMemory {
     if (need <= this.bytes.length) return;
     let length = this.bytes.length;
     while (length < need) length *= 2;
-    const next = new Uint8Array(length);
-    next.set(this.bytes);
-    this.bytes = next;
+    this.bytes = grow(this.bytes, length);
   }
 
   copyFromRam(page: number, frames: Frames, pfn: number, count: number): undefined {

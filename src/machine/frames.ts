@@ -1,3 +1,5 @@
+import { grow } from './grow.ts';
+
 /**
  * The bytes of RAM, a page a frame number. The array grows as frames come into use; device-private
  * pages have frame numbers but no bytes here.
@@ -17,10 +19,8 @@ export class Frames {
     if (need <= this.bytes.length) return;
     let length = this.bytes.length;
     while (length < need) length *= 2;
-    const next = new Uint8Array(length);
-    next.set(this.bytes);
-    this.bytes = next;
-    this.words = new Int32Array(next.buffer);
+    this.bytes = grow(this.bytes, length);
+    this.words = new Int32Array(this.bytes.buffer);
   }
 
   copy(to: number, from: number): void {

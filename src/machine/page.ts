@@ -1,4 +1,5 @@
 import type { Geometry } from './geometry.ts';
+import { grow } from './grow.ts';
 import { PTE_MAX_PFN } from './pte.ts';
 
 /** Bits of `PageMap.flags`: the kernel's page flags, as far as the model needs them. */
@@ -31,12 +32,6 @@ export const ZONE_DEVICE = 2;
 
 /** A sub-page is free, or its folio is being built. */
 const FREE = -1;
-
-function grow32(old: Int32Array, size: number): Int32Array<ArrayBuffer> {
-  const next = new Int32Array(size);
-  next.set(old);
-  return next;
-}
 
 /**
  * The page metadata (struct page, struct folio), a structure of arrays indexed by frame number.
@@ -98,26 +93,20 @@ export class PageMap {
   }
 
   private resize(size: number): void {
-    this.flags = grow32(this.flags, size);
-    this.refcount = grow32(this.refcount, size);
-    this.mapcount = grow32(this.mapcount, size);
-    this.largeMapcount = grow32(this.largeMapcount, size);
-    this.entireMapcount = grow32(this.entireMapcount, size);
-    this.mapping = grow32(this.mapping, size);
-    this.head = grow32(this.head, size);
-    this.private = grow32(this.private, size);
-    this.lockOwner = grow32(this.lockOwner, size);
-    this.mmId = this.mmId.map((a) => grow32(a, size));
-    this.mmIdCount = this.mmIdCount.map((a) => grow32(a, size));
-    const index = new Float64Array(size);
-    index.set(this.index);
-    this.index = index;
-    const order = new Uint8Array(size);
-    order.set(this.order);
-    this.order = order;
-    const zone = new Uint8Array(size);
-    zone.set(this.zone);
-    this.zone = zone;
+    this.flags = grow(this.flags, size);
+    this.refcount = grow(this.refcount, size);
+    this.mapcount = grow(this.mapcount, size);
+    this.largeMapcount = grow(this.largeMapcount, size);
+    this.entireMapcount = grow(this.entireMapcount, size);
+    this.mapping = grow(this.mapping, size);
+    this.head = grow(this.head, size);
+    this.private = grow(this.private, size);
+    this.lockOwner = grow(this.lockOwner, size);
+    this.mmId = this.mmId.map((a) => grow(a, size));
+    this.mmIdCount = this.mmIdCount.map((a) => grow(a, size));
+    this.index = grow(this.index, size);
+    this.order = grow(this.order, size);
+    this.zone = grow(this.zone, size);
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Geometry } from './geometry.ts';
+import { grow } from './grow.ts';
 import { Lock } from './lock.ts';
 
 /**
@@ -43,17 +44,9 @@ export class TablePool {
     const reused = this.free[cpu].pop();
     const table = reused ?? this.next++;
     const end = (table + 1) << this.strideShift;
-    if (end > this.entries.length) {
-      const bigger = new Int32Array(this.entries.length * 2);
-      bigger.set(this.entries);
-      this.entries = bigger;
-    }
+    if (end > this.entries.length) this.entries = grow(this.entries, this.entries.length * 2);
     if (reused !== undefined) this.entries.fill(0, table << this.strideShift, end);
-    if (table >= this.inUse.length) {
-      const bigger = new Uint8Array(this.inUse.length * 2);
-      bigger.set(this.inUse);
-      this.inUse = bigger;
-    }
+    if (table >= this.inUse.length) this.inUse = grow(this.inUse, this.inUse.length * 2);
     this.inUse[table] = lowest ? 1 : 2;
     if (!this.locks[table]) this.locks[table] = new Lock(table, `page table ${table}`, 'spin');
     return table;

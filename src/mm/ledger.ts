@@ -3,6 +3,7 @@
  * also name the holders, so that a leak names the function that took the reference.
  */
 import { modelledStack } from '../machine/finding.ts';
+import { grow } from '../machine/grow.ts';
 import type { Machine } from '../machine/machine.ts';
 
 export const Holder = {
@@ -80,15 +81,9 @@ export class CountingLedger implements ReferenceLedger {
   private grow(slot: number): void {
     let length = this.counts.length;
     while (length <= slot) length *= 2;
-    const counts = new Int16Array(length);
-    counts.set(this.counts);
-    this.counts = counts;
-    const takers = new Uint8Array(length);
-    takers.set(this.takers);
-    this.takers = takers;
-    const steps = new Int32Array(length);
-    steps.set(this.steps);
-    this.steps = steps;
+    this.counts = grow(this.counts, length);
+    this.takers = grow(this.takers, length);
+    this.steps = grow(this.steps, length);
   }
 
   get(folio: number, holder: Holder, count = 1): void {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Chromium, openChromium } from '../support/browser.ts';
+import { race } from '../support/one-page.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -43,19 +44,7 @@ const read = (name: string) =>
   JSON.parse(readFileSync(join(root, 'scenarios', `${name}.json`), 'utf8'));
 const exhaustive = { strategy: 'exhaustive', seed: 1, faults: 0, findings: 3 };
 
-/** A page that is written while it is read, by a reader who wants to see what was there before. */
-const RACE = {
-  name: 'race',
-  machine: { pmdOrder: 2, pageBytes: 16 },
-  setup: [
-    { op: 'mmap', buf: 0, page: 0, pages: 1, prot: 'rw', kind: 'anon' },
-    { op: 'cpu_write', buf: 0, page: 0, pages: 1, tag: 1 },
-  ],
-  tasks: {
-    writer: [{ op: 'cpu_write', buf: 0, page: 0, pages: 1, tag: 2 }],
-    reader: [{ op: 'cpu_read', buf: 0, page: 0, pages: 1, expect: { tags: [[65536, 1, 0]] } }],
-  },
-};
+const RACE = race();
 
 describe('a search in Chromium', () => {
   it.each([

@@ -1,7 +1,7 @@
 /** What a verdict says of what was come across. */
 import { describe, expect, it } from 'vitest';
 import { check, Exhaustive, programScenario, summarizeCoverage } from '../../src/checker/index.ts';
-import { parseConcurrentProgram } from '../../src/program/index.ts';
+import { onePageProgram, PAGE } from '../support/one-page.ts';
 
 interface Counting {
   countsOf(code: string): { places: { start: number; what: string }[] };
@@ -65,18 +65,9 @@ describe('counting', () => {
   });
 });
 
-const program = parseConcurrentProgram({
-  name: 'coverage',
-  machine: { pmdOrder: 2, pageBytes: 16 },
-  setup: [
-    { op: 'mmap', buf: 0, page: 0, pages: 1, prot: 'rw', kind: 'anon' },
-    { op: 'cpu_write', buf: 0, page: 0, pages: 1, tag: 1 },
-  ],
-  tasks: {
-    gpu: [{ op: 'fault_migrate_to_dev', dev: 0, buf: 0, page: 0, pages: 1, write: 0 }],
-    cpu: [{ op: 'madvise', buf: 0, page: 0, pages: 1, advice: 'dontneed' }],
-  },
-  after: [],
+const program = onePageProgram('coverage', {
+  gpu: [{ op: 'fault_migrate_to_dev', dev: 0, ...PAGE, write: 0 }],
+  cpu: [{ op: 'madvise', ...PAGE, advice: 'dontneed' }],
 });
 
 describe('a search', () => {

@@ -10,17 +10,10 @@ import {
 } from '../../src/checker/index.ts';
 import type { Kernel$ } from '../../src/machine/index.ts';
 import { pmdpOf, pteOffsetMap, ptepGetAndClear, setPte } from '../../src/mm/pgtable.ts';
-import { parseConcurrentProgram } from '../../src/program/index.ts';
+import { onePageProgram, PAGE } from '../support/one-page.ts';
 
-const program = parseConcurrentProgram({
-  name: 'one page',
-  machine: { pmdOrder: 2, pageBytes: 16 },
-  setup: [
-    { op: 'mmap', buf: 0, page: 0, pages: 1, prot: 'rw', kind: 'anon' },
-    { op: 'cpu_write', buf: 0, page: 0, pages: 1, tag: 1 },
-  ],
-  tasks: { cpu: [{ op: 'madvise', buf: 0, page: 0, pages: 1, advice: 'dontneed' }] },
-  after: [],
+const program = onePageProgram('one page', {
+  cpu: [{ op: 'madvise', ...PAGE, advice: 'dontneed' }],
 });
 
 /** Takes an entry away for a while; no CPU may reach the page when the flush has ended. */

@@ -13,18 +13,10 @@ import {
   type Scenario,
 } from '../../src/checker/index.ts';
 import { parseConcurrentProgram } from '../../src/program/index.ts';
-import { microScenario, microTasks } from '../support/micro.ts';
+import { microScenario, microTasks, numbers } from '../support/micro.ts';
 
 const WALKS = ['collect', 'unified'] as const;
 const EVERY = { findings: Number.POSITIVE_INFINITY, outcomes: true };
-
-function numbers(seed: number): (n: number) => number {
-  let state = seed;
-  return (n) => {
-    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
-    return (state >> 8) % n;
-  };
-}
 
 /** What `b` came to and `a` did not: ends, and findings. */
 function missed(a: CheckResult, b: CheckResult): string[] {

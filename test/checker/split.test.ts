@@ -12,16 +12,8 @@ import {
   type Scenario,
   Search,
 } from '../../src/checker/index.ts';
-import { parseConcurrentProgram } from '../../src/program/index.ts';
-import { microScenario, microTasks } from '../support/micro.ts';
-
-function numbers(seed: number): (n: number) => number {
-  let state = seed;
-  return (n) => {
-    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
-    return (state >> 8) % n;
-  };
-}
+import { microScenario, microTasks, numbers } from '../support/micro.ts';
+import { onePageProgram, PAGE } from '../support/one-page.ts';
 
 interface How {
   /** The parts of a round are done in another order than they are given in. */
@@ -92,18 +84,9 @@ describe('an exhaustive search in parts', () => {
     expect(several).toBeGreaterThan(5);
   });
 
-  const program = parseConcurrentProgram({
-    name: 'parts',
-    machine: { pmdOrder: 2, pageBytes: 16 },
-    setup: [
-      { op: 'mmap', buf: 0, page: 0, pages: 1, prot: 'rw', kind: 'anon' },
-      { op: 'cpu_write', buf: 0, page: 0, pages: 1, tag: 1 },
-    ],
-    tasks: {
-      gpu: [{ op: 'fault_migrate_to_dev', dev: 0, buf: 0, page: 0, pages: 1, write: 0 }],
-      cpu: [{ op: 'cpu_write', buf: 0, page: 0, pages: 1, tag: 2 }],
-    },
-    after: [],
+  const program = onePageProgram('parts', {
+    gpu: [{ op: 'fault_migrate_to_dev', dev: 0, ...PAGE, write: 0 }],
+    cpu: [{ op: 'cpu_write', ...PAGE, tag: 2 }],
   });
   const scenario = programScenario(program) as unknown as Scenario;
 

@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { race } from '../support/one-page.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const main = join(root, 'dist/cli/main.js');
@@ -40,19 +41,6 @@ function checkJson(...args: string[]) {
   return { code, ...JSON.parse(out) };
 }
 
-/** A page is read while it is written; the reader must see what was there before, or else. */
-const race = (task = 'reader', extra: object[] = []) => ({
-  name: 'race',
-  machine: { pmdOrder: 2, pageBytes: 16 },
-  setup: [
-    { op: 'mmap', buf: 0, page: 0, pages: 1, prot: 'rw', kind: 'anon' },
-    { op: 'cpu_write', buf: 0, page: 0, pages: 1, tag: 1 },
-  ],
-  tasks: {
-    writer: [{ op: 'cpu_write', buf: 0, page: 0, pages: 1, tag: 2 }, ...extra],
-    [task]: [{ op: 'cpu_read', buf: 0, page: 0, pages: 1, expect: { tags: [[65536, 1, 0]] } }],
-  },
-});
 const raceFile = (name: string, ...args: Parameters<typeof race>) =>
   file(name, JSON.stringify(race(...args)));
 const raceTitle = 'cpu_read: tags must be [[65536,1,0]], is [[131072,1,0]]';
@@ -310,7 +298,7 @@ describe('--resume', () => {
   it.each([
     ['no JSON', 'run', /cannot read .*Unexpected token/],
     ['something else', '{"name":"race"}', /expected a run that --resume has kept/],
-    ['another format', '{"softleaf":"check","format":9,"jobs":[]}', /format 9; this .* reads 1/],
+    ['another format', '{"softleaf":"check","format":9,"jobs":[]}', /format 9; this .* reads 2/],
   ])('refuses a file that is %s', (_, text, why) => {
     writeFileSync(state(), text);
     const { code, err } = check(SOME_HUNDRED, '--resume', state());

@@ -3,6 +3,15 @@ import type { Scenario } from '../../src/checker/index.ts';
 import { type Kernel$, type Lock, Role, Space, StepKind } from '../../src/machine/index.ts';
 import { Kernel } from '../../src/mm/index.ts';
 
+/** Numbers that look random and are the same each time: below `n`. */
+export function numbers(seed: number): (n: number) => number {
+  let state = seed;
+  return (n) => {
+    state = (Math.imul(state, 1103515245) + 12345) & 0x7fffffff;
+    return (state >> 8) % n;
+  };
+}
+
 export type Micro =
   | { do: 'read'; x: number }
   | { do: 'write'; x: number; value: number }
