@@ -290,6 +290,8 @@ export interface PagePart {
   where: string;
   /** The line that replays it. */
   replay: string;
+  /** Where a lab shows it. */
+  link?: string;
   /** The program, as it was shrunk. */
   program?: string;
   report: Report;
@@ -302,7 +304,8 @@ export function reportPage(heading: string, summary: string, parts: readonly Pag
 <p>${escaped(part.where)}</p>
 ${part.program === undefined ? '' : `<pre><code>${escaped(part.program)}</code></pre>`}
 ${reportTable(part.report)}
-<p>Again:</p><pre><code>${escaped(part.replay)}</code></pre>`,
+<p>Again:</p><pre><code>${escaped(part.replay)}</code></pre>
+${part.link === undefined ? '' : `<p><a href="${escaped(part.link)}">Step by step in the lab</a></p>`}`,
   );
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -158,6 +158,7 @@ function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
     .option('--replay <schedule>', 'run this schedule of one scenario')
     .option('--resume <file>', 'keep here what is left to do; go on with what is kept here')
     .option('--report <file>', 'write a self-contained page')
+    .option('--link [address]', 'say where the lab shows a finding (default: that of softleaf lab)')
     .option('--json', 'print one JSON object: verdict, findings, coverage')
     .option('--verbose', 'print every search, and the shrunk programs; all of a finding in JSON')
     .addHelpText('after', CHECK_HELP)

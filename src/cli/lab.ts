@@ -3,12 +3,9 @@ import { ProgramError, parseAnyProgram, ScheduleError, type Walk } from '../chec
 import { encodeLink } from '../recording/link.ts';
 import { record } from '../recording/recording.ts';
 import { packageFile, readText } from './files.ts';
+import { LAB_HOST, LAB_PORT } from './lab-link.ts';
 import { serveLab } from './lab-server.ts';
 import { ExitCode, painter, type Terminal, UsageError } from './terminal.ts';
-
-/** Where the lab is unless one says otherwise. */
-export const LAB_PORT = 7340;
-export const LAB_HOST = 'localhost';
 
 export interface LabCommandOptions {
   port?: number;
