@@ -22,10 +22,15 @@ async function visit(hash = '') {
   const context = await lab.browser.newContext({ viewport: { width: 1280, height: 720 } });
   const page = await context.newPage();
   const requests: Request[] = [];
+  // what the page may not load is not even asked for, but complained of
+  const complaints: string[] = [];
+  page.on('console', (message) => {
+    if (['error', 'warning'].includes(message.type())) complaints.push(message.text());
+  });
   page.on('request', (request) => requests.push(request));
   await page.goto(lab.address + hash);
   await page.waitForSelector('main[data-ready=yes]');
-  return { page, context, requests };
+  return { page, context, requests, complaints };
 }
 
 /** The scripts that a script needs before it runs, itself among them. */
@@ -88,7 +93,7 @@ describe('the first paint', () => {
 
 describe('the built files', () => {
   it('are asked for from the same place only, whatever one does', async () => {
-    const { page, context, requests } = await visit();
+    const { page, context, requests, complaints } = await visit();
     // a worker's too
     context.on('request', (request) => requests.push(request));
     for (const key of ['ArrowRight', 'End', 'e', 'o', '?', 'Escape', 'p', 'Escape']) {
@@ -101,6 +106,7 @@ describe('the built files', () => {
       .filter((url) => !url.startsWith(lab.address) && !/^(data|blob):/.test(url));
     expect(requests.length).toBeGreaterThan(4);
     expect(elsewhere).toEqual([]);
+    expect(complaints).toEqual([]);
     await context.close();
   });
 
