@@ -1,9 +1,7 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { defineConfig, type Plugin } from 'vite';
 import { readModel } from '../scripts/kernel-map.ts';
+import { compressed } from './compressed.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const BUILT = fileURLToPath(new URL('../dist/lab', import.meta.url));
@@ -28,32 +26,11 @@ function kernelMap(): Plugin {
   };
 }
 
-/** Puts beside each file its compressed forms, where they are smaller: a server need not make them. */
-function compressed(): Plugin {
-  return {
-    name: 'compressed',
-    apply: 'build',
-    enforce: 'post',
-    closeBundle() {
-      for (const entry of readdirSync(BUILT, { recursive: true, encoding: 'utf8' })) {
-        if (!/\.(html|js|css|svg|json|webmanifest)$/.test(entry)) continue;
-        const path = join(BUILT, entry);
-        const bytes = readFileSync(path);
-        for (const [ending, small] of [
-          ['.br', brotliCompressSync(bytes)],
-          ['.gz', gzipSync(bytes, { level: 9 })],
-        ] as const)
-          if (small.length < bytes.length) writeFileSync(path + ending, small);
-      }
-    },
-  };
-}
-
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   // works from any path
   base: './',
-  plugins: [kernelMap(), compressed()],
+  plugins: [kernelMap(), compressed(BUILT)],
   build: {
     outDir: BUILT,
     emptyOutDir: true,

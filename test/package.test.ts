@@ -33,6 +33,7 @@ beforeAll(() => {
   for (const name of [
     'src',
     'lab',
+    'docs',
     'scripts',
     'corpus',
     'examples',
