@@ -60,7 +60,7 @@ beforeAll(() => {
   for (const name of [...Object.keys(dependencies), ...theirs])
     symlinkSync(join(root, 'node_modules', name), join(modules, name));
   writeFileSync(join(dir, 'package.json'), '{"type": "module"}');
-});
+}, 240_000);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 describe('the package', () => {
