@@ -18,7 +18,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 let dir: string;
 
 function run(command: string, args: string[], cwd: string) {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8' });
+  // as a user has it: the tests' own NODE_ENV would make another build of the lab
+  const { NODE_ENV: _, ...env } = process.env;
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, env, encoding: 'utf8' });
   return { status, stdout, stderr };
 }
 const tsc = (...args: string[]) =>

@@ -83,7 +83,7 @@ describe('the first paint', () => {
     const { page, context, requests } = await visit();
     const before = requests.length;
     const text = await page.locator('#app').innerText();
-    expect(text).toContain('This is the beginning');
+    expect(text).toContain('What changed');
     await page.keyboard.press('p');
     await page.getByRole('dialog').waitFor();
     expect(requests.length).toBeGreaterThan(before);

@@ -8,6 +8,8 @@ export default function buildLab(): void {
   const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', 'build:lab'], {
     cwd: root,
     encoding: 'utf8',
+    // as it is shipped: the tests' own environment would make another
+    env: { ...process.env, NODE_ENV: 'production' },
   });
   if (status !== 0) throw new Error(`no lab:\n${stdout}${stderr}`);
 }
