@@ -5,7 +5,7 @@ export default defineConfig({
   test: {
     environment: 'node',
     include: ['test/browser/**/*.browser.ts'],
-    globalSetup: ['test/support/build.ts'],
+    globalSetup: ['test/support/build.ts', 'test/support/build-lab.ts'],
     testTimeout: 120_000,
     hookTimeout: 60_000,
   },

@@ -1,8 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'vite';
 import { readModel } from '../scripts/kernel-map.ts';
+import { compressed } from './compressed.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const BUILT = fileURLToPath(new URL('../dist/lab', import.meta.url));
 const MAP = 'virtual:kernel-map';
 
 /** What each modelled function mirrors, as docs/kernel-map.md says it. */
@@ -28,9 +30,9 @@ export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   // works from any path
   base: './',
-  plugins: [kernelMap()],
+  plugins: [kernelMap(), compressed(BUILT)],
   build: {
-    outDir: fileURLToPath(new URL('../build/lab', import.meta.url)),
+    outDir: BUILT,
     emptyOutDir: true,
     target: 'es2023',
     rolldownOptions: {

@@ -1,5 +1,5 @@
 /** The package as it is packed: unpacked into a folder of its own, used as a user would. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import {
   cpSync,
   mkdirSync,
@@ -18,7 +18,9 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 let dir: string;
 
 function run(command: string, args: string[], cwd: string) {
-  const { status, stdout, stderr } = spawnSync(command, args, { cwd, encoding: 'utf8' });
+  // as a user has it: the tests' own NODE_ENV would make another build of the lab
+  const { NODE_ENV: _, ...env } = process.env;
+  const { status, stdout, stderr } = spawnSync(command, args, { cwd, env, encoding: 'utf8' });
   return { status, stdout, stderr };
 }
 const tsc = (...args: string[]) =>
@@ -32,6 +34,8 @@ beforeAll(() => {
   const documents = ['LICENSE', 'README.md', 'CHANGELOG.md'];
   for (const name of [
     'src',
+    'lab',
+    'docs',
     'scripts',
     'corpus',
     'examples',
@@ -41,7 +45,7 @@ beforeAll(() => {
   ])
     cpSync(join(root, name), join(source, name), { recursive: true });
   symlinkSync(join(root, 'node_modules'), join(source, 'node_modules'));
-  const build = run('npm', ['run', '--silent', 'build'], source);
+  const build = run('npm', ['run', '--silent', 'prepare'], source);
   expect(build.status, build.stdout + build.stderr).toBe(0);
   const pack = run(
     'npm',
@@ -53,10 +57,12 @@ beforeAll(() => {
   mkdirSync(modules);
   run('tar', ['-xzf', join(dir, pack.stdout.trim()), '-C', modules], dir);
   run('mv', ['package', 'softleaf'], modules);
-  for (const name of ['commander', '@types', 'undici-types'])
+  const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
+  const theirs = ['@types', 'undici-types', '@polka', 'mrmime', 'totalist'];
+  for (const name of [...Object.keys(dependencies), ...theirs])
     symlinkSync(join(root, 'node_modules', name), join(modules, name));
   writeFileSync(join(dir, 'package.json'), '{"type": "module"}');
-});
+}, 240_000);
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 describe('the package', () => {
@@ -96,12 +102,39 @@ describe('the package', () => {
     }
   });
 
+  it('serves the lab that it ships, with a program that it ships', async () => {
+    const softleaf = join(dir, 'node_modules/softleaf');
+    const example = join(softleaf, 'examples/migrate-on-fault.json');
+    const child = spawn(
+      process.execPath,
+      [join(softleaf, 'dist/cli/main.js'), 'lab', example, '--port', '0'],
+      { cwd: tmpdir() },
+    );
+    const ended = new Promise<number | null>((done) => child.on('close', done));
+    const address = await new Promise<string>((done, failed) => {
+      let out = '';
+      child.stdout.on('data', (part) => {
+        out += part;
+        const found = /http:\S+#\S+\n/.exec(out);
+        if (found) done(found[0]);
+      });
+      child.stderr.on('data', (part) => failed(new Error(String(part))));
+    });
+    const html = await (await fetch(address)).text();
+    const script = /<script [^>]*src="\.\/(assets\/[^"]+)"/.exec(html)?.[1] ?? '';
+    const answer = await fetch(new URL(script, address));
+    expect(answer.headers.get('content-type')).toBe('text/javascript');
+    expect(await answer.text()).toContain('hmmRangeFault');
+    child.kill('SIGINT');
+    expect(await ended).toBe(0);
+  });
+
   it('ships the corpus, the examples, the license and no tests', () => {
     const { stdout } = run('find', ['.', '-type', 'f'], join(dir, 'node_modules/softleaf'));
     const files = stdout.split('\n');
-    for (const name of ['corpus/base.jsonl', 'examples/holes.json', 'LICENSE', 'README.md'])
-      expect(files).toContain(`./${name}`);
-    expect(files.filter((name) => /^\.\/(test|bench|node_modules)\//.test(name))).toEqual([]);
+    const needed = ['corpus/base.jsonl', 'examples/holes.json', 'dist/lab/index.html'];
+    for (const name of [...needed, 'LICENSE', 'README.md']) expect(files).toContain(`./${name}`);
+    expect(files.filter((name) => /^\.\/(test|bench|lab|node_modules)\//.test(name))).toEqual([]);
   });
 });
 

@@ -15,8 +15,8 @@ import {
   record,
   type Span,
 } from '../../src/recording/index.ts';
+import { decodeLink, encodeLink, LinkError } from '../../src/recording/link.ts';
 import { GALLERY } from './gallery.ts';
-import { decodeLink, encodeLink, LinkError } from './link.ts';
 
 export { WALKS };
 

@@ -243,14 +243,16 @@ const escaped = (text: string): string =>
   );
 
 const STYLE = `
+:root{color-scheme:light dark}
 body{font:14px/1.5 system-ui,sans-serif;margin:2em auto;max-width:80em;padding:0 1em;color:#1a1a1a;background:#fff}
 h1{font-size:1.5em}h2{font-size:1.15em;margin-top:2em}
 table{border-collapse:collapse;width:100%}td,th{border:1px solid #ccc;padding:.25em .6em;vertical-align:top;text-align:left}
 td.n{color:#666;text-align:right;width:3em}td.s{background:#f3f0e6;color:#444}
+td{overflow-wrap:anywhere}a{color:#0b57b0}
 code{font:13px ui-monospace,monospace}small{color:#555}.bad{background:#fbe3e0;font-weight:600}
 pre{background:#f6f6f6;padding:.8em;overflow:auto;white-space:pre-wrap}
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}td,th{border-color:#444}td.s{background:#2a2820;color:#bbb}
-pre{background:#222}small,td.n{color:#999}.bad{background:#4a201c}}`;
+pre{background:#222}small,td.n{color:#a4a4a4}.bad{background:#4a201c}a{color:#7cb7ff}}`;
 
 function reportTable(r: Report): string {
   const span = r.tasks.length + 1;
@@ -279,8 +281,8 @@ function reportTable(r: Report): string {
   });
   rows.push(across('bad', `${r.finding.invariant}: ${r.finding.title}`));
   for (const detail of detailsOf(r)) rows.push(across('s', detail));
-  const heads = r.tasks.map((name) => `<th>${escaped(name)}</th>`).join('');
-  return `<table><tr><th>step</th>${heads}</tr>${rows.join('\n')}</table>`;
+  const heads = r.tasks.map((name) => `<th scope="col">${escaped(name)}</th>`).join('');
+  return `<table><tr><th scope="col">step</th>${heads}</tr>${rows.join('\n')}</table>`;
 }
 
 /** A part of a page of reports. */
@@ -290,6 +292,8 @@ export interface PagePart {
   where: string;
   /** The line that replays it. */
   replay: string;
+  /** Where a lab shows it. */
+  link?: string;
   /** The program, as it was shrunk. */
   program?: string;
   report: Report;
@@ -302,13 +306,14 @@ export function reportPage(heading: string, summary: string, parts: readonly Pag
 <p>${escaped(part.where)}</p>
 ${part.program === undefined ? '' : `<pre><code>${escaped(part.program)}</code></pre>`}
 ${reportTable(part.report)}
-<p>Again:</p><pre><code>${escaped(part.replay)}</code></pre>`,
+<p>Again:</p><pre><code>${escaped(part.replay)}</code></pre>
+${part.link === undefined ? '' : `<p><a href="${escaped(part.link)}">Step by step in the lab</a></p>`}`,
   );
   return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta name="color-scheme" content="light dark">
 <title>${escaped(heading)}</title><style>${STYLE}</style></head>
-<body><h1>${escaped(heading)}</h1><pre>${escaped(summary)}</pre>
+<body><main><h1>${escaped(heading)}</h1><pre>${escaped(summary)}</pre>
 ${body.join('\n')}
-</body></html>
+</main></body></html>
 `;
 }

@@ -28,9 +28,10 @@ import {
   WALKS,
   type Walk,
 } from '../checker/index.ts';
-import { filesOfArguments, loadSubjects, shippedScenarios } from './check-files.ts';
+import { filesOfArguments, loadSubject, loadSubjects, shippedScenarios } from './check-files.ts';
 import { type CheckJob, doJobs } from './check-jobs.ts';
 import { digestsOf, joined, keepRun, type Limits, restOf, resumeRun } from './check-resume.ts';
+import { labAddress, linkToFinding } from './lab-link.ts';
 import { progressBar } from './progress.ts';
 import { ExitCode, painter, printable, type Terminal, UsageError } from './terminal.ts';
 
@@ -48,6 +49,8 @@ export interface CheckCommandOptions {
   replay?: string;
   resume?: string;
   report?: string;
+  /** The address of a lab; true: that of `softleaf lab`. */
+  link?: string | true;
   json?: boolean;
   verbose?: boolean;
 }
@@ -118,10 +121,12 @@ function workersOf({ workers }: CheckCommandOptions): number {
   return workers ?? Math.min(availableParallelism(), 8);
 }
 
-/** A finding, and the file that its scenario is in. */
+/** A finding, and the search that came to it. */
 interface Told {
   finding: ReportedFinding;
-  file: string;
+  job: CheckJob;
+  /** Where the lab shows it, if that is asked for. */
+  link?: string;
 }
 
 interface CheckReport {
@@ -161,7 +166,7 @@ function distinct(done: readonly Done[]): Told[] {
       const key = `${finding.walk} ${finding.title}`;
       const known = byTitle.get(key);
       if (!known || finding.steps < known.finding.steps) {
-        byTitle.set(key, { finding, file: job.file });
+        byTitle.set(key, { finding, job });
       }
     }
   }
@@ -250,8 +255,9 @@ function thinText({ coverage: { functions, branches, pairs, entries } }: CheckRe
 }
 
 /** What `--json` prints of a finding; with `--verbose` everything. */
-function jsonOf(finding: ReportedFinding, verbose: boolean): object {
-  if (verbose) return finding;
+function jsonOf({ finding, link }: Told, verbose: boolean): object {
+  const where = link === undefined ? {} : { link };
+  if (verbose) return { ...finding, ...where };
   const { title, invariant, scenario, schedule, steps, preemptions } = finding;
   return {
     title,
@@ -261,6 +267,7 @@ function jsonOf(finding: ReportedFinding, verbose: boolean): object {
     schedule,
     steps,
     preemptions,
+    ...where,
   };
 }
 
@@ -270,9 +277,9 @@ function widthOf({ stdout }: Terminal): number {
 }
 
 /** The line that replays a finding. */
-function replayLine({ finding, file }: Told): string {
+function replayLine({ finding, job }: Told): string {
   const hardware = finding.hardware ? ' --hardware' : '';
-  return `softleaf check ${file} --walk ${finding.walk}${hardware} --replay ${finding.schedule}`;
+  return `softleaf check ${job.file} --walk ${finding.walk}${hardware} --replay ${finding.schedule}`;
 }
 
 /** Where a finding is, and how long the way to it. */
@@ -283,8 +290,22 @@ function whereText({ scenario, walk, preemptions, steps, length }: ReportedFindi
   );
 }
 
+/** The findings with where a lab shows them. */
+async function linked(findings: readonly Told[], lab: string): Promise<Told[]> {
+  return Promise.all(
+    findings.map(async (told) => {
+      const { job, finding } = told;
+      const subject = job.program
+        ? { program: job.program }
+        : await loadSubject(job.file, finding.scenario);
+      const link = await linkToFinding(finding, job.file, subject);
+      return link === null ? told : { ...told, link: lab + link };
+    }),
+  );
+}
+
 function showFinding(told: Told, terminal: Terminal, verbose: boolean): void {
-  const { finding } = told;
+  const { finding, link } = told;
   const paint = painter(terminal.stdout, terminal.env);
   const { stdout } = terminal;
   stdout.write(`${paint('red', printable(finding.title))}\n`);
@@ -294,16 +315,25 @@ function showFinding(told: Told, terminal: Terminal, verbose: boolean): void {
     stdout.write(printable(`  program  ${JSON.stringify(finding.shrunk.program)}\n`));
     stdout.write(`  schedule ${finding.shrunk.schedule}\n`);
   }
-  stdout.write(`  again:   ${paint('cyan', printable(replayLine(told)))}\n\n`);
+  stdout.write(`  again:   ${paint('cyan', printable(replayLine(told)))}\n`);
+  if (link !== undefined) stdout.write(`  lab:     ${paint('cyan', printable(link))}\n`);
+  stdout.write('\n');
 }
 
 /** Tells everything: on standard output, and on a page if one is asked for. */
-function tell(summary: CheckReport, options: CheckCommandOptions, terminal: Terminal): ExitCode {
-  const { verdict, findings, coverage } = summary;
+async function tell(
+  summary: CheckReport,
+  options: CheckCommandOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const { verdict, coverage } = summary;
+  const { link } = options;
+  const findings =
+    link === undefined ? summary.findings : await linked(summary.findings, labAddress(link));
   const verbose = options.verbose === true;
   const lines = coverageText(summary);
   if (options.json) {
-    const list = findings.map(({ finding }) => jsonOf(finding, verbose));
+    const list = findings.map((told) => jsonOf(told, verbose));
     terminal.stdout.write(`${JSON.stringify({ verdict, findings: list, coverage })}\n`);
   } else {
     for (const told of findings) showFinding(told, terminal, verbose);
@@ -315,6 +345,7 @@ function tell(summary: CheckReport, options: CheckCommandOptions, terminal: Term
       title: told.finding.title,
       where: whereText(told.finding),
       replay: replayLine(told),
+      ...(told.link === undefined ? {} : { link: told.link }),
       ...(told.finding.shrunk
         ? { program: JSON.stringify(told.finding.shrunk.program, null, 1) }
         : {}),
@@ -425,6 +456,7 @@ export async function checkCommand(
   options: CheckCommandOptions,
   terminal: Terminal,
 ): Promise<ExitCode> {
+  if (options.link !== undefined) labAddress(options.link);
   checkWritable('--report', options.report);
   checkWritable('--resume', options.resume);
   if (options.replay !== undefined) return replayCommand(files, options.replay, options, terminal);
@@ -484,7 +516,7 @@ export async function checkCommand(
     const result = results[at];
     return result ? [{ job, result }] : [];
   });
-  const exit = tell(await summarize(done, stopped), options, terminal);
+  const exit = await tell(await summarize(done, stopped), options, terminal);
   if (resume !== undefined) {
     // what was cut by --schedules can go on with more of them
     const isOpen = (job: CheckJob, at: number): boolean =>

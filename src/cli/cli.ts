@@ -6,6 +6,7 @@ import { ProgramError } from '../program/error.ts';
 import { WALKS, type Walk } from '../program/schema.ts';
 import type { CheckCommandOptions } from './check.ts';
 import type { ConformOptions } from './conform.ts';
+import type { LabCommandOptions } from './lab.ts';
 import type { RunCommandOptions } from './run.ts';
 import { ExitCode, printable, type Terminal, UsageError } from './terminal.ts';
 
@@ -23,11 +24,12 @@ function parseStrategy(value: string): StrategyName {
 }
 
 /** A parser of whole numbers from `min`. */
-function count(min: number): (value: string) => number {
+function count(min: number, max = Number.MAX_SAFE_INTEGER): (value: string) => number {
+  const range = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`;
   return (value) => {
     const number = Number(value);
-    if (!/^\d+$/.test(value) || number < min || number > Number.MAX_SAFE_INTEGER)
-      throw new InvalidArgumentError(`Expected a whole number from ${min}.`);
+    if (!/^\d+$/.test(value) || number < min || number > max)
+      throw new InvalidArgumentError(`Expected a whole number ${range}.`);
     return number;
   };
 }
@@ -81,9 +83,18 @@ Examples:
   $ softleaf demo
   $ NO_COLOR=1 softleaf demo`;
 
+const LAB_HELP = `${EXIT_HELP}
+
+Examples:
+  $ softleaf lab
+  $ softleaf lab examples/migrate-on-fault.json --walk collect
+  $ softleaf lab --host 0.0.0.0 --port 8080`;
+
 function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
   const program = new Command('softleaf')
-    .description("Linux's heterogeneous memory management as a program you can run and check.")
+    .description(
+      "Linux's heterogeneous memory management as a program you can run, check and look at.",
+    )
     .version(packageVersion())
     .exitOverride()
     .configureOutput({
@@ -147,12 +158,27 @@ function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
     .option('--replay <schedule>', 'run this schedule of one scenario')
     .option('--resume <file>', 'keep here what is left to do; go on with what is kept here')
     .option('--report <file>', 'write a self-contained page')
+    .option('--link [address]', 'say where the lab shows a finding (default: that of softleaf lab)')
     .option('--json', 'print one JSON object: verdict, findings, coverage')
     .option('--verbose', 'print every search, and the shrunk programs; all of a finding in JSON')
     .addHelpText('after', CHECK_HELP)
     .action(async (files: string[], options: CheckCommandOptions) => {
       const { checkCommand } = await import('./check.ts');
       setExit(await checkCommand(files, options, terminal));
+    });
+
+  program
+    .command('lab')
+    .description('Serve the lab, a page that shows a program step by step, until interrupted.')
+    .argument('[program]', 'a JSON file with a program, to be opened; - for standard input')
+    .option('--port <n>', 'where to listen (default 7340); 0: any that is free', count(0, 65535))
+    .option('--host <name>', 'for whom to listen (default localhost: this machine alone)')
+    .option('--walk <walk>', walkHelp, parseWalk)
+    .option('--replay <schedule>', 'open this schedule of the program, at its end')
+    .addHelpText('after', LAB_HELP)
+    .action(async (file: string | undefined, options: LabCommandOptions) => {
+      const { labCommand } = await import('./lab.ts');
+      setExit(await labCommand(file, options, terminal));
     });
 
   program

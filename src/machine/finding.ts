@@ -25,8 +25,17 @@ export class KernelBug extends Error {
   }
 }
 
-/** A named function's line: without a name there is only a place, which differs from host to host. */
+/**
+ * A named function's line, in V8's format: `at Kernel.step (place)`. Without a name there is only a place,
+ * which differs from host to host.
+ */
 const FRAME = /^\s*at (?:async )?(?:new )?([\w$.]+)(?: \[as [^\]]+\])? \(/;
+/**
+ * The same in SpiderMonkey's and JavaScriptCore's format: `step@place:line:column`. SpiderMonkey puts
+ * before it in which function it was made (`outer/step`), and ends what has no name with `<`. Both show what
+ * a bundler puts after the second of two functions of one name (`step$1`).
+ */
+const FRAME_AT = /^(?:[^@]*[*/])?([\w$.]+?)(?:\$\d+)?@.*:\d+:\d+$/;
 /** Executors: what lies outwards of them is not modelled. */
 const ENDS = new Set(['runToEnd', 'runStepping', 'resume', 'stuck', 'checkAll']);
 const INTERNAL = new Set([
@@ -99,7 +108,7 @@ const MAKERS = new Set([
 interface CallSite {
   getFunctionName(): string | null;
 }
-/** `Error`, with what V8 adds. Elsewhere nobody calls `prepareStackTrace`. */
+/** `Error`, with what V8 adds. Elsewhere nobody calls `prepareStackTrace`: the stack is a text. */
 interface StackError {
   stackTraceLimit: number;
   prepareStackTrace: ((error: Error, sites: CallSite[]) => unknown) | undefined;
@@ -120,10 +129,11 @@ function here(): (string | null)[] {
   return Array.isArray(stack) ? stack : namesIn(String(stack));
 }
 
-/** The functions in a stack as text. */
+/** The functions in a stack as text. Only V8 puts the error's message before it. */
 function namesIn(text: string): (string | null)[] {
-  const lines = text.split('\n').slice(1);
-  return lines.map((line) => FRAME.exec(line)?.[1] ?? null);
+  const lines = text.split('\n');
+  const frame = lines.some((line) => FRAME.test(line)) ? FRAME : FRAME_AT;
+  return lines.map((line) => frame.exec(line)?.[1] ?? null);
 }
 
 /**

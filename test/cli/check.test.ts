@@ -317,7 +317,7 @@ describe('--report', () => {
     const html = readFileSync(page, 'utf8');
     expect(html).toMatch(/^<!doctype html>/);
     expect(html).not.toMatch(/\b(src|href)\s*=|https?:|url\(|@import|<(script|link|img|iframe)\b/i);
-    expect(html).toContain('<th>step</th><th>gpu</th><th>cpu</th>');
+    expect(html).toContain('<th scope="col">gpu</th><th scope="col">cpu</th>');
     const [title] = out.split('\n');
     expect(html).toContain(`<h2>${title}</h2>`);
     // every step of the text is a row, in the column of its task

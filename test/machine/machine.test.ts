@@ -319,6 +319,84 @@ describe('the modelled functions on a stack', () => {
     expect(modelledStack(stack('file:///home/dist'))).toEqual(names);
     expect(modelledStack(stack('http://127.0.0.1:80/dist'))).toEqual(names);
   });
+
+  // recorded: a step made by a method, a function without a name and one that a native function calls, in
+  // generators that call each other with `yield*`, below an executor
+  const place = 'http://user@127.0.0.1:80/assets/index-WPDXFF_0.js';
+  it.each([
+    [
+      'V8',
+      [
+        'Error: warn@zap.js:1:2',
+        `    at Step.set (${place}:4:22)`,
+        `    at Kernel.step (${place}:3:24)`,
+        `    at ${place}:9:149`,
+        `    at walkPmd (${place}:9:72)`,
+        '    at walkPmd.next (<anonymous>)',
+        `    at Object.perform (${place}:7:103)`,
+        '    at perform.next (<anonymous>)',
+        `    at resume (${place}:11:42)`,
+        `    at ${place}:13:76`,
+      ],
+      ['walkPmd', 'perform'],
+    ],
+    [
+      'SpiderMonkey',
+      [
+        `set@${place}:4:22`,
+        `step@${place}:3:24`,
+        `walkPmd/<@${place}:9:149`,
+        `walkPmd@${place}:9:72`,
+        `outer/zapPte$1@${place}:8:33`,
+        `async*perform@${place}:7:103`,
+        `resume@${place}:11:42`,
+        `@${place}:13:76`,
+        '',
+      ],
+      ['walkPmd', 'zapPte', 'perform'],
+    ],
+    [
+      'JavaScriptCore',
+      [
+        `set@${place}:4:31`,
+        `@${place}:9:158`,
+        'map@[native code]',
+        `walkPmd@${place}:9:130`,
+        `zapPte$1@${place}:8:42`,
+        `perform@${place}:7:103`,
+        `resume@${place}:11:46`,
+        `module code@${place}:13:82`,
+      ],
+      ['walkPmd', 'zapPte', 'perform'],
+    ],
+  ])('are read in the format of %s', (_, lines, names) => {
+    const error = Object.assign(new Error('x'), { stack: lines.join('\n') });
+    expect(modelledStack(error)).toEqual(names);
+  });
+
+  it('are found where a stack is only a text', () => {
+    function* outer(): Generator<string[]> {
+      yield* inner();
+    }
+    function* inner(): Generator<string[]> {
+      yield modelledStack();
+    }
+    const resume = (): string[] | undefined => outer().next().value;
+    // as an engine does that knows no structured stacks
+    const text = `modelledStack@a.js:1:1\ninner@a.js:2:2\nouter@a.js:3:3\nresume@a.js:4:4\n`;
+    class Plain {
+      readonly stack = text;
+    }
+    const real = globalThis.Error;
+    const structured = resume();
+    globalThis.Error = Plain as unknown as ErrorConstructor;
+    try {
+      expect(resume()).toEqual(structured);
+    } finally {
+      globalThis.Error = real;
+    }
+    expect(structured).toEqual(['inner', 'outer']);
+  });
 });
 
 describe('executors', () => {

@@ -1,20 +1,14 @@
 /** The lab as it is built, served from a path that is not the root, in the system's Chromium. */
-import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { extname, join, normalize } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
-import { build } from 'vite';
+import { labFiles } from '../../src/cli/lab-server.ts';
 import { executable } from './browser.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+/** What `npm run build:lab` makes: `build-lab.ts` does so before the first test. */
+export const BUILT = fileURLToPath(new URL('../../dist/lab', import.meta.url));
 const PATH = '/some/path/';
-const TYPES: Record<string, string> = {
-  '.html': 'text/html',
-  '.js': 'text/javascript',
-  '.css': 'text/css',
-};
 
 export interface Lab {
   readonly browser: Browser;
@@ -25,17 +19,13 @@ export interface Lab {
   close(): Promise<void>;
 }
 
-/** Builds the lab and serves it. */
+/** Serves the lab as `softleaf lab` does, below a path. */
 export async function openLab(): Promise<Lab> {
-  await build({ configFile: join(root, 'lab/vite.config.ts'), logLevel: 'error' });
+  const files = labFiles(BUILT);
   const server = createServer((request, response) => {
-    const path = normalize(decodeURIComponent((request.url ?? '/').split('?')[0]));
-    const inside = path.startsWith(PATH) ? path.slice(PATH.length) || 'index.html' : '';
-    const file = join(root, 'build/lab', inside);
-    if (inside !== '' && !path.includes('..') && existsSync(file)) {
-      const type = TYPES[extname(file)] ?? 'application/octet-stream';
-      response.writeHead(200, { 'content-type': type }).end(readFileSync(file));
-    } else response.writeHead(404).end();
+    if (!request.url?.startsWith(PATH)) return response.writeHead(404).end();
+    request.url = request.url.slice(PATH.length - 1);
+    return files(request, response);
   });
   await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
   const { port } = server.address() as AddressInfo;

@@ -2,7 +2,7 @@
  * Links: everything that a view is made of, in the part of the address after `#`. A link carries the
  * schedule's digest, so that one of another program or model is refused and never misread.
  */
-import { WALKS, type Walk } from '../../src/checker/index.ts';
+import { WALKS, type Walk } from '../program/index.ts';
 
 const VERSION = '1';
 
@@ -22,7 +22,10 @@ export class LinkError extends Error {
   override readonly name = 'LinkError';
 }
 
-async function through(bytes: Uint8Array<ArrayBuffer>, stream: GenericTransformStream) {
+async function through(
+  bytes: Uint8Array<ArrayBuffer>,
+  stream: CompressionStream | DecompressionStream,
+) {
   const out = new Blob([bytes]).stream().pipeThrough(stream as TransformStream);
   return new Uint8Array(await new Response(out).arrayBuffer());
 }

@@ -1,0 +1,60 @@
+/** Where the lab shows what a check has found. */
+import { basename, dirname, resolve } from 'node:path';
+import { type ReportedFinding, ScheduleError, type Subject } from '../checker/index.ts';
+import { encodeLink } from '../recording/link.ts';
+import { record } from '../recording/recording.ts';
+import { packageFile } from './files.ts';
+import { UsageError } from './terminal.ts';
+
+/** Where `softleaf lab` listens unless one says otherwise. */
+export const LAB_PORT = 7340;
+export const LAB_HOST = 'localhost';
+
+/**
+ * What links begin with.
+ * @param given what `--link` says: true where it says nothing
+ * @throws UsageError where that is no address
+ */
+export function labAddress(given: string | true): string {
+  if (given === true) return `http://${LAB_HOST}:${LAB_PORT}/`;
+  const address = URL.canParse(given) ? new URL(given) : null;
+  if (!address || !/^https?:$/.test(address.protocol)) {
+    throw new UsageError(`--link ${given}: expected the address of a lab, as https://host/path/`);
+  }
+  address.hash = '';
+  return address.href;
+}
+
+/** The gallery's name for a file; null: it is not one of those that ship. */
+function galleryName(file: string): string | null {
+  if (dirname(resolve(file)) !== resolve(packageFile('scenarios'))) return null;
+  return basename(file, '.json');
+}
+
+/**
+ * The link, from `#` on, to the last step of a finding.
+ * @returns null where the lab cannot show it: a scenario that is not a program, or the hardware's own events
+ */
+export async function linkToFinding(
+  finding: ReportedFinding,
+  file: string,
+  subject: Subject,
+): Promise<string | null> {
+  if (!('program' in subject) || finding.hardware) return null;
+  const { walk, schedule } = finding;
+  const { program } = subject;
+  try {
+    const name = galleryName(file);
+    return await encodeLink({
+      program: name === null ? { text: JSON.stringify(program, null, 2) } : { name },
+      walk,
+      schedule,
+      step: record(program, { walk, schedule }).length,
+      selected: '',
+    });
+  } catch (error) {
+    // of a model that was changed since
+    if (error instanceof ScheduleError) return null;
+    throw error;
+  }
+}

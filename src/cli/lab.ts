@@ -1,0 +1,76 @@
+/** `softleaf lab`: serves the lab, and says where a program is shown in it. */
+import { ProgramError, parseAnyProgram, ScheduleError, type Walk } from '../checker/index.ts';
+import { encodeLink } from '../recording/link.ts';
+import { record } from '../recording/recording.ts';
+import { packageFile, readText } from './files.ts';
+import { LAB_HOST, LAB_PORT } from './lab-link.ts';
+import { serveLab } from './lab-server.ts';
+import { ExitCode, painter, type Terminal, UsageError } from './terminal.ts';
+
+export interface LabCommandOptions {
+  port?: number;
+  host?: string;
+  walk?: Walk;
+  replay?: string;
+}
+
+/**
+ * The link, from `#` on, to a program in a file.
+ * @throws UsageError where it is none, or the schedule is not one of it
+ */
+async function linkOf(file: string, { walk, replay }: LabCommandOptions): Promise<string> {
+  const text = readText(file);
+  try {
+    const program = parseAnyProgram(JSON.parse(text), file);
+    const shown = record(program, {
+      ...(walk ? { walk } : {}),
+      ...(replay === undefined ? {} : { schedule: replay }),
+    });
+    return await encodeLink({
+      program: { text },
+      walk: shown.walk,
+      schedule: shown.schedule,
+      // a schedule that is asked for is one that breaks something, in its last step
+      step: replay === undefined ? 0 : shown.length,
+      selected: '',
+    });
+  } catch (error) {
+    if (error instanceof ScheduleError) throw new UsageError(`--replay: ${error.message}`);
+    if (!(error instanceof ProgramError || error instanceof SyntaxError)) throw error;
+    const { message } = error;
+    throw new UsageError(message.startsWith(file) ? message : `${file}: ${message}`);
+  }
+}
+
+/** Until somebody ends the command. */
+function interrupted(): Promise<void> {
+  return new Promise((done) => {
+    process.once('SIGINT', () => done());
+    process.once('SIGTERM', () => done());
+  });
+}
+
+/**
+ * The command.
+ * @param folder where the built lab is
+ * @param end when to stop serving
+ */
+export async function labCommand(
+  file: string | undefined,
+  options: LabCommandOptions,
+  terminal: Terminal,
+  folder: string = packageFile('dist/lab'),
+  end: () => Promise<void> = interrupted,
+): Promise<ExitCode> {
+  if (file === undefined && (options.walk ?? options.replay) !== undefined) {
+    throw new UsageError('--walk and --replay: expected a file, with the program to be shown');
+  }
+  const link = file === undefined ? '' : await linkOf(file, options);
+  const lab = await serveLab(folder, options.port ?? LAB_PORT, options.host ?? LAB_HOST);
+  const { stdout, env } = terminal;
+  stdout.write(`The lab is at ${painter(stdout, env)('cyan', lab.address + link)}\n`);
+  stdout.write('Ctrl+C ends it.\n');
+  await end();
+  await lab.close();
+  return ExitCode.clean;
+}

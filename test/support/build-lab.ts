@@ -1,0 +1,15 @@
+/** Before any test in a browser: the lab is built once, for every file of tests. */
+import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+export default function buildLab(): void {
+  const { status, stdout, stderr } = spawnSync('npm', ['run', '--silent', 'build:lab'], {
+    cwd: root,
+    encoding: 'utf8',
+    // as it is shipped: the tests' own environment would make another
+    env: { ...process.env, NODE_ENV: 'production' },
+  });
+  if (status !== 0) throw new Error(`no lab:\n${stdout}${stderr}`);
+}
