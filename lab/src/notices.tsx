@@ -28,7 +28,7 @@ function Making() {
     const timer = setTimeout(() => setLate(true), PATIENCE);
     return () => clearTimeout(timer);
   });
-  if (!late) return null;
+  if (!late || !making.value) return null;
   return (
     <p class="notice making">
       <progress aria-label="The program runs" /> The program runs:{' '}

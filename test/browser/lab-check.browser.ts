@@ -173,7 +173,7 @@ describe('a check', () => {
     await context.close();
   });
 
-  it('of operations one after the other fails allocations, and opens what that breaks', async () => {
+  it('of operations one after the other fails allocations', async () => {
     const { page, context, complaints } = await lab.open();
     await openProgram(page, 'fail-alloc');
     await startCheck(page, { 'Failing allocations': '1' });
