@@ -191,6 +191,7 @@ export async function checkMistake(entry: Entry): Promise<void> {
   const shown = recording.value;
   const { plan, known, walk: by = walk.value } = entry;
   if (!shown || !plan) return;
+  choose({ ...plan, findings: DEFAULT_PLAN.findings });
   checking.value = true;
   const of = { program: shown.program, source: text.value, name: entry.name };
   await search(of, sourceOf(of, entry), by, plan, known);

@@ -10,7 +10,7 @@ export function About() {
   if (!about) return null;
   return (
     <p class="about">
-      <strong>{about.title}</strong> <code>{about.where}</code> {about.text}
+      <strong>{about.title}</strong>, in <code>{about.where}</code>. {about.text}
     </p>
   );
 }
