@@ -13,6 +13,7 @@ import { isScenario, type Recordable } from '../../src/recording/index.ts';
 import type { Source } from './check.worker.ts';
 import { Pool } from './check-pool.ts';
 import { coverageOf, verdictOf } from './check-words.ts';
+import { say } from './copy.ts';
 import type { Entry } from './gallery.ts';
 import { busy, checking, name, recording, show, text, walk } from './store.ts';
 
@@ -78,6 +79,8 @@ export function stop(): void {
   stopIt?.();
 }
 
+let endIt: (() => void) | null = null;
+
 /** Gives up what is under way. */
 function abandon(): void {
   current++;
@@ -86,7 +89,6 @@ function abandon(): void {
   stopIt = null;
   busy.value = false;
 }
-let endIt: (() => void) | null = null;
 
 /** Where a thread finds what is to be checked. */
 function sourceOf({ program, source }: Checked, entry: Entry | null): Source {
@@ -164,11 +166,9 @@ async function search(
     tell({ state: 'shortening' });
     await Promise.all(reports);
     const result = all.result(of.program.name, by, findings);
-    tell({
-      state: 'ended',
-      verdict: verdictOf(result, plan, stopped),
-      coverage: coverageOf(result),
-    });
+    const verdict = verdictOf(result, plan, stopped);
+    tell({ state: 'ended', verdict, coverage: coverageOf(result) });
+    if (mine === current && !checking.value) say(`The check has ended. ${verdict}`);
   } catch (error) {
     tell({ state: 'ended', error: error instanceof Error ? error.message : String(error) });
   } finally {

@@ -147,6 +147,13 @@ describe('a check', () => {
     await main(page).click();
     expect(await verdict(page)).toMatch(/Stopped after [\d,]+ schedules: nothing broke so far/);
     expect(await main(page).innerText()).toBe('Check');
+    // one that ends while nobody looks says so
+    await main(page).click();
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('k');
+    await main(page).click();
+    await page.keyboard.press('Escape');
+    await page.getByText('The check has ended. Stopped after').waitFor();
     expect(complaints).toEqual([]);
     await context.close();
   });
