@@ -1,11 +1,14 @@
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'vite';
 import { readModel } from '../scripts/kernel-map.ts';
+import { readPosted } from './as-posted.ts';
 import { compressed } from './compressed.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const BUILT = fileURLToPath(new URL('../dist/lab', import.meta.url));
 const MAP = 'virtual:kernel-map';
+const POSTED = 'virtual:as-posted';
 
 /** What each modelled function mirrors, as docs/kernel-map.md says it. */
 function kernelMap(): Plugin {
@@ -26,18 +29,42 @@ function kernelMap(): Plugin {
   };
 }
 
+/** The mistakes of the posted patch, as docs/as-posted.md tells of them. */
+function asPosted(): Plugin {
+  return {
+    name: 'as-posted',
+    resolveId: (id) => (id === POSTED ? `\0${POSTED}` : undefined),
+    load(id) {
+      if (id !== `\0${POSTED}`) return undefined;
+      const file = fileURLToPath(new URL('../docs/as-posted.md', import.meta.url));
+      this.addWatchFile(file);
+      return `export default ${JSON.stringify(readPosted(readFileSync(file, 'utf8')))};`;
+    },
+  };
+}
+
+// the model's functions are shown by their names
+const output = { keepNames: true };
+
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   // works from any path
   base: './',
-  plugins: [kernelMap(), compressed(BUILT)],
+  plugins: [kernelMap(), asPosted(), compressed(BUILT)],
+  // scenarios in JavaScript are written against the package
+  resolve: {
+    alias: [
+      {
+        find: /^softleaf\/(\w+)$/,
+        replacement: fileURLToPath(new URL('../src/$1/index.ts', import.meta.url)),
+      },
+    ],
+  },
+  worker: { format: 'es', rolldownOptions: { output } },
   build: {
     outDir: BUILT,
     emptyOutDir: true,
     target: 'es2023',
-    rolldownOptions: {
-      // the model's functions are shown by their names
-      output: { keepNames: true },
-    },
+    rolldownOptions: { output },
   },
 });

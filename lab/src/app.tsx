@@ -1,22 +1,28 @@
 import { useSignalEffect } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { EventKind } from '../../src/recording/index.ts';
+import { copyLink } from './copy.ts';
 import { GALLERY } from './gallery.ts';
 import { KEYS, onKey } from './keys.ts';
 import { lazy } from './lazy.tsx';
+import { About, Notices } from './notices.tsx';
 import { Changes, Why } from './panels/happened.tsx';
 import { Memory } from './panels/memory.tsx';
 import { Spaces } from './panels/spaces.tsx';
 import {
+  busy,
+  checking,
   chooseWalk,
+  editable,
   editing,
   go,
   goChange,
   goEvent,
   helping,
   length,
+  making,
   name,
-  openGallery,
+  openProgram,
   playing,
   recording,
   selected,
@@ -29,6 +35,7 @@ import { nextTheme, theme } from './theme.ts';
 import { Timeline } from './timeline.tsx';
 
 const Editor = lazy(() => import('./editor.tsx').then(({ Editor }) => Editor));
+const CheckDialog = lazy(() => import('./check.tsx').then(({ CheckDialog }) => CheckDialog));
 
 const EVENT_KINDS: readonly EventKind[] = [
   'operation',
@@ -52,15 +59,15 @@ function Programs() {
       <span>Program</span>
       <select
         aria-label="Program"
-        value={name.value}
-        onChange={(event) => openGallery(event.currentTarget.value)}
+        value={making.value?.name ?? name.value}
+        onChange={(event) => openProgram(event.currentTarget.value)}
       >
-        {name.value === '' ? <option value="">your own</option> : null}
+        {(making.value?.name ?? name.value) === '' ? <option value="">your own</option> : null}
         {groups.map((group) => (
           <optgroup label={group} key={group}>
             {GALLERY.filter((entry) => entry.group === group).map((entry) => (
               <option value={entry.name} key={entry.name}>
-                {entry.name}
+                {entry.title}
               </option>
             ))}
           </optgroup>
@@ -214,19 +221,39 @@ export function App() {
           <select
             aria-label="Walk"
             title="How a migration is prepared: two walks (collect, as in 7.3.4), one (unified), or one as the series was posted"
-            value={walk.value}
-            onChange={(event) => chooseWalk(event.currentTarget.value as typeof walk.value)}
+            value={making.value?.walk ?? walk.value}
+            onChange={(event) => void chooseWalk(event.currentTarget.value as typeof walk.value)}
           >
             {WALKS.map((one) => (
               <option key={one}>{one}</option>
             ))}
           </select>
         </label>
-        <button type="button" onClick={() => void (editing.value = true)}>
+        <button
+          type="button"
+          disabled={!editable.value}
+          title={
+            editable.value
+              ? 'The program as text (p)'
+              : 'This is a scenario in JavaScript: it cannot be changed here'
+          }
+          onClick={() => void (editing.value = true)}
+        >
           Edit
+        </button>
+        <button
+          type="button"
+          class={busy.value ? 'busy' : ''}
+          title={busy.value ? 'A check is under way (k)' : 'Try the orders of its steps (k)'}
+          onClick={() => void (checking.value = true)}
+        >
+          Check
         </button>
         <Transport />
         <span class="grow" />
+        <button type="button" title="Copy a link to what is shown (y)" onClick={copyLink}>
+          Copy link
+        </button>
         <button type="button" title="Light or dark" onClick={nextTheme}>
           {theme.value === 'system' ? 'Auto' : theme.value === 'light' ? 'Light' : 'Dark'}
         </button>
@@ -243,13 +270,14 @@ export function App() {
         <main class="trouble">
           <h2>{failed.title}</h2>
           <p role="alert">{failed.text}</p>
-          <button type="button" onClick={() => openGallery(GALLERY[0].name)}>
+          <button type="button" onClick={() => openProgram(GALLERY[0].name)}>
             Open the first program
           </button>
         </main>
       ) : (
         <main data-ready={recording.value ? 'yes' : 'no'}>
           <Timeline />
+          <About />
           <Finding />
           <div class="columns">
             <Spaces />
@@ -263,6 +291,8 @@ export function App() {
       )}
       {helping.value ? <Help /> : null}
       {editing.value ? <Editor /> : null}
+      {checking.value ? <CheckDialog /> : null}
+      <Notices />
     </>
   );
 }

@@ -1,17 +1,19 @@
 /** The program as text; a mistake in it is shown at its place. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { editing, type Mistake, run, text } from './store.ts';
+import { checking, editing, type Mistake, run, text } from './store.ts';
 
 export function Editor() {
   const area = useRef<HTMLTextAreaElement>(null);
   const [mistake, setMistake] = useState<Mistake | null>(null);
   useEffect(() => area.current?.focus(), []);
-  const start = (): void => {
+  const start = async (check: boolean): Promise<void> => {
     const source = area.current?.value ?? '';
-    const found = run(source);
+    const found = await run(source);
     setMistake(found);
     if (!found) {
       editing.value = false;
+      checking.value = check;
+      if (check) await (await import('./checking.ts')).start(null);
       return;
     }
     if (found.from < 0 || !area.current) return;
@@ -49,8 +51,11 @@ export function Editor() {
           ) : null}
         </p>
         <div class="buttons">
-          <button type="button" class="main" onClick={start}>
+          <button type="button" class="main" onClick={() => void start(false)}>
             Run
+          </button>
+          <button type="button" onClick={() => void start(true)}>
+            Check
           </button>
           <button type="button" onClick={() => void (editing.value = false)}>
             Cancel

@@ -1,5 +1,8 @@
 /** What keys do. The list that `?` shows is this one. */
+import { copyLink } from './copy.ts';
 import {
+  checking,
+  editable,
   editing,
   go,
   goChange,
@@ -39,14 +42,21 @@ export const KEYS: readonly Key[] = [
     run: (key) => goTask(Number(key) - 1, 1),
   },
   { keys: ['Escape'], what: 'select nothing; close what is open', run: close },
-  { keys: ['p'], what: 'the program', run: () => void (editing.value = true) },
+  { keys: ['p'], what: 'the program', run: () => void (editing.value = editable.value) },
+  {
+    keys: ['k'],
+    what: 'check it: try the orders of its steps',
+    run: () => void (checking.value = true),
+  },
+  { keys: ['y'], what: 'copy a link to what is shown', run: () => void copyLink() },
   { keys: ['?'], what: 'this list', run: () => void (helping.value = !helping.value) },
 ];
 
 function close(): void {
-  if (helping.value || editing.value) {
+  if (helping.value || editing.value || checking.value) {
     helping.value = false;
     editing.value = false;
+    checking.value = false;
   } else selected.value = '';
 }
 
@@ -57,7 +67,12 @@ export function onKey(event: KeyboardEvent): void {
   const typing = target.matches('textarea, input, select');
   if (event.ctrlKey || event.metaKey) return;
   if (typing && event.key !== 'Escape') return;
-  if ((helping.value || editing.value) && event.key !== 'Escape' && event.key !== '?') return;
+  if (
+    (helping.value || editing.value || checking.value) &&
+    event.key !== 'Escape' &&
+    event.key !== '?'
+  )
+    return;
   // a button that has the focus is pressed with the space bar
   if (event.key === ' ' && target.matches('button, summary')) return;
   let name = NAMES[event.key] ?? event.key;

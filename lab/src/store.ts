@@ -11,12 +11,14 @@ import {
   type Change,
   type EventKind,
   functionSpans,
+  isScenario,
+  type Recordable,
   type Recording,
-  record,
+  recordInSlices,
   type Span,
 } from '../../src/recording/index.ts';
 import { decodeLink, encodeLink, LinkError } from '../../src/recording/link.ts';
-import { GALLERY } from './gallery.ts';
+import { type Entry, GALLERY } from './gallery.ts';
 
 export { WALKS };
 
@@ -39,12 +41,24 @@ export const name = signal('');
 export const text = signal('');
 export const walk = signal<Walk>('unified');
 export const recording = signal<Recording | null>(null);
+/** The recording that is being made, if one is: until it is there, what was shown stays. */
+export const making = signal<{ readonly name: string; readonly walk: Walk } | null>(null);
+/** Steps that it has so far. */
+export const soFar = signal(0);
 export const step = signal(0);
 export const selected = signal('');
 export const trouble = signal<Trouble | null>(null);
 export const playing = signal(false);
 export const helping = signal(false);
 export const editing = signal(false);
+/** The dialog that checks is open; a check is under way. */
+export const checking = signal(false);
+export const busy = signal(false);
+
+/** What is shown is a program, whose text can be changed. */
+export const editable = computed(() => !recording.value || !isScenario(recording.value.program));
+/** The gallery's entry of what is shown. */
+export const entry = computed(() => GALLERY.find((one) => one.name === name.value) ?? null);
 
 export const length = computed(() => recording.value?.length ?? 0);
 export const moment = computed(() => recording.value?.moment(step.value) ?? null);
@@ -154,45 +168,128 @@ function nthObject(source: string, at: number, n: number): [from: number, to: nu
   return null;
 }
 
+/** How something is to be shown. */
+export interface How {
+  /** In the gallery. */
+  readonly name?: string;
+  readonly walk?: Walk;
+  readonly hardware?: boolean;
+  readonly schedule?: string;
+  /** Where to stand; `end`: after the last step. */
+  readonly step?: number | 'end';
+  readonly selected?: string;
+}
+
+/** Lets the page draw and answer before what comes next. */
+function breathe(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(null);
+  });
+}
+
+/** Counts what was asked to be shown: only the last one is. */
+let asked = 0;
+
+/**
+ * Records a program or a scenario and shows it.
+ * @throws ProgramError, ScheduleError, LinkError when it cannot be shown; what was shown stays
+ */
+export async function show(program: Recordable, source: string, how: How = {}): Promise<void> {
+  const mine = ++asked;
+  const { name: called = '', walk: by = walk.value, schedule, hardware = false } = how;
+  let made: Recording | null = null;
+  try {
+    making.value = { name: called, walk: by };
+    soFar.value = 0;
+    made = await recordInSlices(program, {
+      walk: by,
+      hardware,
+      ...(schedule ? { schedule } : {}),
+      async pause(steps) {
+        await breathe();
+        if (mine === asked) soFar.value = steps;
+        return mine === asked;
+      },
+    });
+  } finally {
+    if (mine === asked) making.value = null;
+  }
+  if (!made || mine !== asked) return;
+  const at = how.step === 'end' ? made.length : (how.step ?? 0);
+  if (at > made.length) {
+    throw new LinkError(`There is no step ${at}: the schedule has ${made.length}.`);
+  }
+  batch(() => {
+    text.value = source;
+    name.value = called;
+    walk.value = by;
+    recording.value = made;
+    step.value = at;
+    selected.value = how.selected ?? '';
+    trouble.value = null;
+    playing.value = false;
+  });
+}
+
 /**
  * Runs a text and shows it.
  * @returns the mistake in it, if there is one: then what was shown stays
  */
-export function run(
-  source: string,
-  options: { schedule?: string; name?: string } = {},
-): Mistake | null {
+export async function run(source: string, how: How = {}): Promise<Mistake | null> {
   try {
-    const program = parseAnyProgram(JSON.parse(source));
-    const { schedule } = options;
-    const made = record(program, { walk: walk.value, ...(schedule ? { schedule } : {}) });
-    batch(() => {
-      text.value = source;
-      name.value = options.name ?? '';
-      recording.value = made;
-      step.value = 0;
-      selected.value = '';
-      trouble.value = null;
-      playing.value = false;
-    });
+    await show(parseAnyProgram(JSON.parse(source)), source, how);
     return null;
   } catch (error) {
-    if (error instanceof ScheduleError) throw error;
+    if (error instanceof ScheduleError || error instanceof LinkError) throw error;
     return mistakeOf(source, error);
   }
 }
 
-export async function openGallery(which: string, schedule?: string): Promise<void> {
+/** What a gallery's entry stands for: a scenario, or a program. */
+export async function subjectOf(entry: Entry): Promise<{ program: Recordable; source: string }> {
+  const source = await entry.load();
+  const scenario = await entry.scenario?.();
+  return { program: scenario ?? parseAnyProgram(JSON.parse(source)), source };
+}
+
+/**
+ * Shows a program of the gallery. One that is there for a mistake is checked as well, unless a schedule
+ * is given that shows it.
+ */
+export async function openGallery(which: string, how: Omit<How, 'name'> = {}): Promise<void> {
   const entry = GALLERY.find((one) => one.name === which);
   if (!entry) throw new LinkError(`There is no program “${which}” in this gallery.`);
-  const mistake = run(await entry.load(), { name: which, ...(schedule ? { schedule } : {}) });
-  if (mistake) throw new Error(mistake.message);
+  const { program, source } = await subjectOf(entry);
+  const walk = how.walk ?? entry.walk;
+  await show(program, source, { ...how, name: which, ...(walk ? { walk } : {}) });
+  if (entry.plan && how.schedule === undefined && name.value === which) {
+    const { checkMistake } = await import('./checking.ts');
+    await checkMistake(entry);
+  }
+}
+
+/** The same for somebody who chose it: what goes wrong is shown. */
+export async function openProgram(which: string): Promise<void> {
+  try {
+    await openGallery(which);
+  } catch (error) {
+    trouble.value = {
+      title: 'This program cannot be shown',
+      text: error instanceof Error ? error.message : String(error),
+    };
+  }
 }
 
 /** The same program with another walk. */
-export function chooseWalk(other: Walk): void {
-  walk.value = other;
-  run(text.value, { name: name.value });
+export async function chooseWalk(other: Walk): Promise<void> {
+  const shown = recording.value;
+  if (!shown) return;
+  await show(shown.program, text.value, { name: name.value, walk: other });
 }
 
 /** Shows what a link says; what is wrong with it is shown instead. */
@@ -203,18 +300,12 @@ export async function follow(hash: string): Promise<void> {
       await openGallery(GALLERY[0].name);
       return;
     }
-    walk.value = link.walk;
-    const { program, schedule } = link;
-    if ('name' in program) await openGallery(program.name, schedule);
+    const { program, ...how } = link;
+    if ('name' in program) await openGallery(program.name, how);
     else {
-      const mistake = run(program.text, { schedule });
+      const mistake = await run(program.text, how);
       if (mistake) throw new LinkError(mistake.message);
     }
-    if (link.step > length.value) {
-      throw new LinkError(`There is no step ${link.step}: the schedule has ${length.value}.`);
-    }
-    step.value = link.step;
-    selected.value = link.selected;
   } catch (error) {
     const known = error instanceof LinkError || error instanceof ScheduleError;
     trouble.value = {
@@ -230,10 +321,11 @@ export async function here(): Promise<string> {
   const shown = recording.value;
   if (!shown) return '';
   const program = name.value === '' ? { text: text.value } : { name: name.value };
-  const { schedule } = shown;
+  const { schedule, walk, hardware } = shown;
   return encodeLink({
     program,
-    walk: walk.value,
+    walk,
+    hardware,
     schedule,
     step: step.value,
     selected: selected.value,

@@ -33,23 +33,24 @@ function galleryName(file: string): string | null {
 
 /**
  * The link, from `#` on, to the last step of a finding.
- * @returns null where the lab cannot show it: a scenario that is not a program, or the hardware's own events
+ * @returns null where the lab cannot show it: a scenario that is not a program
  */
 export async function linkToFinding(
   finding: ReportedFinding,
   file: string,
   subject: Subject,
 ): Promise<string | null> {
-  if (!('program' in subject) || finding.hardware) return null;
-  const { walk, schedule } = finding;
+  if (!('program' in subject)) return null;
+  const { walk, schedule, hardware = false } = finding;
   const { program } = subject;
   try {
     const name = galleryName(file);
     return await encodeLink({
       program: name === null ? { text: JSON.stringify(program, null, 2) } : { name },
       walk,
+      hardware,
       schedule,
-      step: record(program, { walk, schedule }).length,
+      step: record(program, { walk, schedule, hardware }).length,
       selected: '',
     });
   } catch (error) {

@@ -29,6 +29,7 @@ async function linkOf(file: string, { walk, replay }: LabCommandOptions): Promis
     return await encodeLink({
       program: { text },
       walk: shown.walk,
+      hardware: false,
       schedule: shown.schedule,
       // a schedule that is asked for is one that breaks something, in its last step
       step: replay === undefined ? 0 : shown.length,

@@ -1,8 +1,9 @@
 /**
  * Links: everything that a view is made of, in the part of the address after `#`. A link carries the
- * schedule's digest, so that one of another program or model is refused and never misread.
+ * schedule's digest, so that one of another program or model is refused, and a digest of its own, so that
+ * one that was cut or changed on its way is: none is misread.
  */
-import { WALKS, type Walk } from '../program/index.ts';
+import { digestOf, WALKS, type Walk } from '../checker/index.ts';
 
 const VERSION = '1';
 
@@ -10,7 +11,8 @@ export interface Link {
   /** A program of the gallery by name, or its text. */
   readonly program: { readonly name: string } | { readonly text: string };
   readonly walk: Walk;
-  /** Empty: the tasks in turn, of whatever program is there. */
+  /** With the hardware's own events. */
+  readonly hardware: boolean;
   readonly schedule: string;
   readonly step: number;
   /** Key of the selected item; empty: none. */
@@ -44,25 +46,33 @@ async function decompress(text: string): Promise<string> {
     const whole = await through(bytes, new DecompressionStream('deflate-raw'));
     return new TextDecoder('utf-8', { fatal: true }).decode(whole);
   } catch {
-    throw new LinkError('The program in this link is damaged: part of the link may be missing.');
+    throw new LinkError('The program in this link cannot be read.');
   }
 }
 
+/** The last field of a link: some of all that stands before it. */
+function sealOf(fields: readonly (readonly [string, string])[]): string {
+  return digestOf(fields.flat().join('\n')).slice(-5);
+}
+
 export async function encodeLink(link: Link): Promise<string> {
-  const { program, walk, schedule, step, selected } = link;
+  const { program, walk, hardware, schedule, step, selected } = link;
   const fields: [string, string][] = [['v', VERSION]];
   if ('name' in program) fields.push(['p', program.name]);
   else fields.push(['z', await compress(program.text)]);
-  fields.push(['w', walk], ['s', schedule]);
+  fields.push(['w', walk]);
+  if (hardware) fields.push(['h', '1']);
+  fields.push(['s', schedule]);
   if (step > 0) fields.push(['n', String(step)]);
   if (selected !== '') fields.push(['x', selected.replaceAll(' ', '.')]);
+  fields.push(['c', sealOf(fields)]);
   return `#${fields.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&')}`;
 }
 
 /**
  * Reads a link.
  * @returns null for the empty one
- * @throws LinkError when it is not one, or one of another version
+ * @throws LinkError when it is not one, one of another version, or not whole
  */
 export async function decodeLink(hash: string): Promise<Link | null> {
   const text = hash.replace(/^#/, '');
@@ -74,9 +84,12 @@ export async function decodeLink(hash: string): Promise<Link | null> {
   if (version !== VERSION) {
     throw new LinkError(`This link is of version ${version}; this lab reads version ${VERSION}.`);
   }
-  for (const name of fields.keys()) {
-    if (!'vpzwsnx'.includes(name))
-      throw new LinkError(`This link says “${name}”, which is nothing.`);
+  const all = [...fields];
+  const [last, seal] = all.pop() ?? [];
+  if (last !== 'c' || seal !== sealOf(all)) {
+    throw new LinkError(
+      'This link is damaged: a part of it is missing, or was changed on its way. Ask for it again.',
+    );
   }
   const walk = get('w') as Walk;
   if (!WALKS.includes(walk))
@@ -86,10 +99,11 @@ export async function decodeLink(hash: string): Promise<Link | null> {
   const [name, packed] = [get('p'), get('z')];
   if ((name === '') === (packed === '')) throw new LinkError('This link names no program.');
   const schedule = get('s');
-  if (schedule === '') throw new LinkError('This link has no schedule: its end may be missing.');
+  if (schedule === '') throw new LinkError('This link has no schedule.');
   return {
     program: name === '' ? { text: await decompress(packed) } : { name },
     walk,
+    hardware: get('h') === '1',
     schedule,
     step,
     selected: get('x').replaceAll('.', ' '),

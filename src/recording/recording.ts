@@ -3,17 +3,18 @@
  * kept. The state after a step is not: it is reached by running the same choices again, which is cheap,
  * as no stack is noted then.
  */
+
+import { MAX_STEPS as ENDLESS } from '../checker/check.ts';
 import {
   decodeSchedule,
   Execution,
   encodeSchedule,
   FAIL,
   fingerprint,
-  type ProgramState,
   Replay,
   runsOf,
-  type Scenario,
 } from '../checker/index.ts';
+import { FAIR, InARow } from '../checker/strategy.ts';
 import {
   type Counters,
   type Finding,
@@ -22,9 +23,9 @@ import {
   Step,
   type StepKind,
 } from '../machine/index.ts';
-import type { ConcurrentProgram, Op, Program, Walk } from '../program/index.ts';
+import { isConcurrent, type Op, type Walk } from '../program/index.ts';
 import { type Change, itemChanges, whatChanged } from './changes.ts';
-import { operationsOf, scenarioOfProgram } from './subject.ts';
+import { isScenario, operationsOf, type Recordable, recordable, systemOf } from './subject.ts';
 import { folioLockWords, type Item, itemOf, lockWords, type StateView, viewOf } from './view.ts';
 
 export interface RecordOptions {
@@ -32,6 +33,8 @@ export interface RecordOptions {
   walk?: Walk;
   /** `1.DIGEST.CHOICES`, as a check prints it. Default: the tasks in turn. */
   schedule?: string;
+  /** The hardware fills and drops translations on its own. Default: no. */
+  hardware?: boolean;
   /** Steps at most. Default 200,000. */
   maxSteps?: number;
 }
@@ -160,7 +163,7 @@ class Cursor {
   private at = -1;
 
   constructor(
-    private readonly x: Execution<ProgramState>,
+    private readonly x: Execution,
     private readonly choices: Uint8Array,
   ) {}
 
@@ -179,7 +182,7 @@ class Cursor {
   /** One item of the state in which it stands. */
   item(key: string): Item | undefined {
     const { x } = this;
-    return itemOf({ system: x.state.system, tasks: x.running.map(({ task }) => task) }, key);
+    return itemOf({ system: systemOf(x), tasks: x.running.map(({ task }) => task) }, key);
   }
 
   /** The moment in which it stands. */
@@ -188,14 +191,20 @@ class Cursor {
     const tasks = x.running.map(({ task }) => task);
     return {
       step: this.at,
-      state: viewOf({ system: x.state.system, tasks }),
+      state: viewOf({ system: systemOf(x), tasks }),
       tasks: x.running.map((_, i) => taskView(x, i)),
       counters: x.kernel.counters.snapshot(),
     };
   }
 }
 
-function taskView(x: Execution<ProgramState>, index: number): TaskView {
+/** How many operations a task has come to the end of. */
+function operationOf({ state }: Execution, name: string): number {
+  const { results } = state as { results?: Record<string, unknown[]> };
+  return results?.[name]?.length ?? 0;
+}
+
+function taskView(x: Execution, index: number): TaskView {
   const { task, done } = x.running[index];
   const { pages } = x.kernel;
   const step = task.pending;
@@ -221,7 +230,7 @@ function taskView(x: Execution<ProgramState>, index: number): TaskView {
     if (pages.lockOwner[pfn] === task.id && pages.head[pfn] === pfn)
       holds.push(folioLockWords(pfn));
   }
-  const op = x.state.results[task.name]?.length ?? 0;
+  const op = operationOf(x, task.name);
   return { name: task.name, cpu: task.cpu, op, done, waits, holds: [...new Set(holds)] };
 }
 
@@ -238,7 +247,7 @@ export class Recording {
   private readonly histories = new Map<string, History[]>();
 
   constructor(
-    readonly program: Program | ConcurrentProgram,
+    readonly program: Recordable,
     readonly walk: Walk,
     /** The tasks by name. */
     readonly tasks: readonly string[],
@@ -247,12 +256,14 @@ export class Recording {
     readonly steps: RecordedSteps,
     /** The schedule as a string: `record` with it gives this recording again. */
     readonly schedule: string,
+    /** With the hardware's own events. */
+    readonly hardware: boolean,
     /** What broke in the last step, or after it. */
     readonly finding: Finding | null,
     /** There is more, but not in this recording. */
     readonly truncated: boolean,
     noted: Pick<Recording, 'events' | 'held' | 'waited' | 'lockNames'>,
-    x: Execution<ProgramState>,
+    x: Execution,
   ) {
     this.events = noted.events;
     this.held = noted.held;
@@ -379,7 +390,7 @@ class Recorder {
   /** Folios' locks that the last step took. */
   private folioLocks = 0;
 
-  constructor(private readonly x: Execution<ProgramState>) {
+  constructor(private readonly x: Execution) {
     this.holds = x.running.map(() => new Map());
     this.waits = x.running.map(() => null);
     this.lastOp = x.running.map(() => -1);
@@ -391,7 +402,7 @@ class Recorder {
   }
 
   private opOf(task: number): number {
-    return this.x.state.results[this.x.names[task]]?.length ?? 0;
+    return operationOf(this.x, this.x.names[task]);
   }
 
   private numberOf(stack: readonly string[]): number {
@@ -519,64 +530,160 @@ class Recorder {
 const FOLIO = 'the lock of folio ';
 const COUNTED = Object.keys(EVENTS) as (keyof typeof EVENTS)[];
 
-/** Runs of choices, the last of which needs no number: what follows is the tasks in turn. */
-function scheduleOf(choices: Uint8Array, digest: string): string {
-  return encodeSchedule(runsOf([...choices]), digest);
+/** A recording that is being made. */
+class Session {
+  private readonly walk: Walk;
+  private readonly x: Execution;
+  private readonly digest: string;
+  private readonly strategy: Replay;
+  private readonly recorder: Recorder;
+  /** Whom a schedule that says nothing more lets go on. */
+  private readonly row = new InARow();
+  /** So many choices have to be said; what follows them comes by itself. */
+  private said = 0;
+  /** For how many steps a task has been before others who could go on, and whether any was for too long. */
+  private before = 0;
+  private fair = true;
+  private truncated = false;
+  private ended = false;
+
+  constructor(
+    private readonly program: Recordable,
+    private readonly options: RecordOptions,
+  ) {
+    const { schedule, hardware = false } = options;
+    this.walk = options.walk ?? ownWalk(program);
+    const setup = { walk: this.walk, hardware };
+    const scenario = recordable(program, schedule);
+    this.x = new Execution(scenario, setup);
+    this.digest = fingerprint(scenario, setup);
+    const runs =
+      schedule === undefined ? [] : decodeSchedule(schedule, this.digest, this.x.names.length);
+    this.strategy = new Replay(runs);
+    this.strategy.begin();
+    this.x.reset();
+    this.recorder = this.traced(() => new Recorder(this.x));
+  }
+
+  /** Steps so far. */
+  get length(): number {
+    return this.recorder.length;
+  }
+
+  /** While it does something the functions of steps are noted. */
+  private traced<T>(body: () => T): T {
+    Step.traced = true;
+    try {
+      return body();
+    } finally {
+      Step.traced = false;
+    }
+  }
+
+  /**
+   * Goes on for some time.
+   * @returns whether there is more to do
+   */
+  goOn(milliseconds = Number.POSITIVE_INFINITY): boolean {
+    const until = Date.now() + milliseconds;
+    this.traced(() => {
+      for (let n = 1; !this.ended; n++) {
+        if ((n & 31) === 0 && Date.now() >= until) break;
+        this.ended = !this.next();
+      }
+      if (this.ended) this.finish();
+    });
+    return !this.ended;
+  }
+
+  /** Takes a step, if there is one. */
+  private next(): boolean {
+    const { x, recorder, row } = this;
+    if (x.finding !== null) return false;
+    const enabled = x.enabled();
+    recorder.blocked(enabled);
+    if (enabled === 0) return false;
+    // the checker's rule: who has come so far, and kept nobody waiting, will never end
+    const endless = isScenario(this.program) || isConcurrent(this.program);
+    if (endless && recorder.length >= ENDLESS && this.fair) {
+      x.endless();
+      return false;
+    }
+    this.truncated = recorder.length >= (this.options.maxSteps ?? MAX_STEPS);
+    if (this.truncated) return false;
+    const choice = this.strategy.choose(x, enabled);
+    const task = choice & (FAIL - 1);
+    if (choice !== row.pick(enabled)) this.said = recorder.length + 1;
+    if (task !== row.last) this.before = 0;
+    else if (enabled !== 1 << task) this.before++;
+    if (this.before > FAIR) this.fair = false;
+    row.took(task);
+    recorder.take(task, (choice & FAIL) !== 0);
+    return true;
+  }
+
+  private finish(): void {
+    const { x, truncated } = this;
+    this.recorder.end();
+    if (!truncated && x.finding === null) x.finish();
+    if (!truncated && x.finding === null) x.shutdown();
+    if (x.finding) this.recorder.broken();
+  }
+
+  /** The recording, when there is no more to do. */
+  recording(): Recording {
+    const { program, x, recorder } = this;
+    const steps = recorder.done();
+    const operations = operationsOf(program);
+    return new Recording(
+      program,
+      this.walk,
+      x.names,
+      x.names.map((name) => operations[name] ?? []),
+      steps,
+      encodeSchedule(runsOf([...steps.choices.subarray(0, this.said)]), this.digest),
+      this.options.hardware ?? false,
+      x.finding,
+      this.truncated,
+      recorder,
+      x,
+    );
+  }
+}
+
+function ownWalk(program: Recordable): Walk {
+  return (isScenario(program) ? undefined : program.machine?.walk) ?? 'unified';
 }
 
 /**
- * Records a schedule of a program. Noting the functions of a step takes 30 to 60 µs.
+ * Records a schedule of a program or scenario. Noting the functions of a step takes 30 to 60 µs.
  * @throws ProgramError for a mistake in the program
  * @throws ScheduleError when the schedule is not one, or one of another program, walk or model
  */
-export function record(
-  program: Program | ConcurrentProgram,
-  options: RecordOptions = {},
-): Recording {
-  const walk = options.walk ?? program.machine?.walk ?? 'unified';
-  const scenario: Scenario<ProgramState> = scenarioOfProgram(program);
-  const x = new Execution(scenario, { walk });
-  const digest = fingerprint(scenario, { walk });
-  const { schedule, maxSteps = MAX_STEPS } = options;
-  const runs = schedule === undefined ? [] : decodeSchedule(schedule, digest, x.names.length);
-  const strategy = new Replay(runs);
-  strategy.begin();
-  let truncated = false;
-  Step.traced = true;
-  let recorder: Recorder;
-  try {
-    x.reset();
-    recorder = new Recorder(x);
-    while (x.finding === null) {
-      const enabled = x.enabled();
-      recorder.blocked(enabled);
-      if (enabled === 0) break;
-      truncated = recorder.length >= maxSteps;
-      if (truncated) break;
-      const choice = strategy.choose(x, enabled);
-      recorder.take(choice & (FAIL - 1), (choice & FAIL) !== 0);
-    }
-    recorder.end();
-    if (!truncated && x.finding === null) x.finish();
-    if (!truncated && x.finding === null) x.shutdown();
-  } finally {
-    Step.traced = false;
-  }
-  if (x.finding) recorder.broken();
-  const steps = recorder.done();
-  const operations = operationsOf(program);
-  return new Recording(
-    program,
-    walk,
-    x.names,
-    x.names.map((name) => operations[name] ?? []),
-    steps,
-    scheduleOf(steps.choices, digest),
-    x.finding,
-    truncated,
-    recorder,
-    x,
-  );
+export function record(program: Recordable, options: RecordOptions = {}): Recording {
+  const session = new Session(program, options);
+  session.goOn();
+  return session.recording();
+}
+
+export interface SliceOptions extends RecordOptions {
+  /** Milliseconds at a time. Default 12. */
+  slice?: number;
+  /** Is called between two slices, with the steps so far; false: nobody wants it any more. */
+  pause(steps: number): Promise<boolean>;
+}
+
+/**
+ * Records as `record` does, a little at a time, so that others get their turn in between.
+ * @returns null where it was given up
+ */
+export async function recordInSlices(
+  program: Recordable,
+  { slice = 12, pause, ...options }: SliceOptions,
+): Promise<Recording | null> {
+  const session = new Session(program, options);
+  while (session.goOn(slice)) if (!(await pause(session.length))) return null;
+  return session.recording();
 }
 
 /**

@@ -1,5 +1,11 @@
-/** A program of either form as a scenario that can be recorded. */
-import { type ProgramState, programScenario, type Scenario } from '../checker/index.ts';
+/** What can be recorded: a program of either form, or a scenario. */
+import {
+  type Execution,
+  type ProgramState,
+  programScenario,
+  type Scenario,
+} from '../checker/index.ts';
+import { DeviceTable } from '../drivers/device-table.ts';
 import type { Kernel$ } from '../machine/index.ts';
 import {
   type ConcurrentProgram,
@@ -13,6 +19,7 @@ import {
   System,
   systemOptions,
 } from '../program/index.ts';
+import type { SeenDevice, SeenSystem } from './view.ts';
 
 /** The name of a sequential program's only task. */
 export const ONLY_TASK = 'cpu';
@@ -54,14 +61,44 @@ function sequentialScenario(program: Program): Scenario<ProgramState> {
   };
 }
 
+export type Recordable = Program | ConcurrentProgram | Scenario;
+
+export function isScenario(program: Recordable): program is Scenario {
+  return 'kernel' in program;
+}
+
 /** The scenario of a program. */
 export function scenarioOfProgram(program: Program | ConcurrentProgram): Scenario<ProgramState> {
   return isConcurrent(program) ? programScenario(program) : sequentialScenario(program);
 }
 
+/**
+ * The scenario of whatever can be recorded.
+ * @param schedule that it is to run
+ */
+export function recordable(program: Recordable, schedule = ''): Scenario {
+  if (isScenario(program)) return program;
+  if (isConcurrent(program) || !schedule.includes('!')) return scenarioOfProgram(program);
+  // what was recorded is no measure where an allocation fails
+  const { results: _, ...alone } = program;
+  return scenarioOfProgram(alone);
+}
+
 /** By task: the operations that it performs. */
-export function operationsOf(
-  program: Program | ConcurrentProgram,
-): Readonly<Record<string, readonly Op[]>> {
+export function operationsOf(program: Recordable): Readonly<Record<string, readonly Op[]>> {
+  if (isScenario(program)) return {};
   return isConcurrent(program) ? program.tasks : { [ONLY_TASK]: program.ops };
+}
+
+/** What a state is seen as: the system in it, or what of one there is in a scenario of one's own. */
+export function systemOf({ state, kernel }: Execution): SeenSystem {
+  const { system } = state as { system?: SeenSystem };
+  if (system?.kernel === kernel) return system;
+  const mirrors = kernel.deviceViews.flatMap((view, id): SeenDevice[] => {
+    const { notifier } = view as { notifier?: SeenDevice['notifier'] };
+    if (!(view.table instanceof DeviceTable) || !notifier) return [];
+    const device = { id, used: 0 };
+    return [{ device, mm: view.mm, notifier, pt: view.table, failAlloc: false }];
+  });
+  return { kernel, processes: kernel.mms.map((mm) => ({ mm })), mirrors };
 }

@@ -5,7 +5,7 @@
  *
  * Pages of address spaces are virtual page numbers, pages of memory frame numbers.
  */
-import { DPT_ATOMIC, DPT_WRITE, pfnOf, tagOf } from '../drivers/device-table.ts';
+import { type DeviceTable, DPT_ATOMIC, DPT_WRITE, pfnOf, tagOf } from '../drivers/device-table.ts';
 import {
   type Lock,
   PG_ACTIVE,
@@ -61,7 +61,6 @@ import {
   VM_SOFTDIRTY,
   VM_WRITE,
 } from '../mm/vma.ts';
-import type { System } from '../program/index.ts';
 
 /** A thing that is there at a moment. */
 export interface Item {
@@ -302,9 +301,25 @@ export function entryBits(pte: number, huge: boolean): string[] {
   return words;
 }
 
+/** A device as an address space has it open. */
+export interface SeenDevice {
+  readonly device: { readonly id: number; readonly used: number };
+  readonly mm: Mm;
+  readonly notifier: { readonly invalidateSeq: number };
+  readonly pt: DeviceTable;
+  readonly failAlloc: boolean;
+}
+
+/** What of a system a view shows. */
+export interface SeenSystem {
+  readonly kernel: Kernel;
+  readonly processes: readonly ({ readonly mm: Mm } | undefined)[];
+  readonly mirrors: readonly SeenDevice[];
+}
+
 /** The system and the tasks on it, which a view is made of. */
 export interface Seen {
-  readonly system: System;
+  readonly system: SeenSystem;
   readonly tasks: readonly Task[];
 }
 
@@ -450,7 +465,7 @@ class Viewer {
     });
   }
 
-  private deviceEntry(mirror: System['mirrors'][number], vpn: number): DeviceEntryItem {
+  private deviceEntry(mirror: SeenDevice, vpn: number): DeviceEntryItem {
     const { id: device } = mirror.device;
     const entry = mirror.pt.load(vpn);
     const tag = tagOf(entry);

@@ -5,6 +5,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAnyProgram, type Walk } from '../../src/program/index.ts';
 import { type Recording, record } from '../../src/recording/index.ts';
+import { decodeLink, encodeLink, type Link } from '../../src/recording/link.ts';
 import { type Lab, openLab } from '../support/lab.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -296,23 +297,38 @@ describe('a link', () => {
     await context.close();
   });
 
+  /** A link that is whole, but says something else. */
+  async function other(hash: string, some: Partial<Link>): Promise<string> {
+    return encodeLink({ ...((await decodeLink(hash)) as Link), ...some });
+  }
+
   it.each([
-    ['of another version', (hash: string) => hash.replace('v=1', 'v=9'), /version 9/],
-    ['cut off', (hash: string) => hash.replace(/&s=.*/, ''), /no schedule/],
+    ['of another version', async (hash: string) => hash.replace('v=1', 'v=9'), /version 9/],
+    ['cut off', async (hash: string) => hash.replace(/&s=.*/, ''), /damaged.*missing/],
     [
       'of another model',
-      (hash: string) => hash.replace(/s=1\.\w{4}/, 's=1.0000'),
+      async (hash: string) =>
+        other(hash, { schedule: (await decodeLink(hash))?.schedule.replace(/\.\w{4}/, '.0000') }),
       /another program/,
     ],
-    ['of a step that is not', (hash: string) => `${hash}&n=99999`, /no step 99999/],
-    ['of a program that is gone', (hash: string) => hash.replace(/p=[^&]+/, 'p=gone'), /“gone”/],
-    ['damaged', (hash: string) => hash.replace(/p=[^&]+/, 'z=AAAA'), /damaged/],
-    ['of something else', () => '#section-2', /not a link/],
+    ['of a step that is not', (hash: string) => other(hash, { step: 99_999 }), /no step 99999/],
+    [
+      'of a program that is gone',
+      (hash: string) => other(hash, { program: { name: 'gone' } }),
+      /“gone”/,
+    ],
+    ['changed', async (hash: string) => hash.replace(/p=[^&]+/, 'z=AAAA'), /damaged/],
+    [
+      'with a program that cannot be read',
+      (hash: string) => other(hash, { program: { text: '{' } }),
+      /not JSON/,
+    ],
+    ['of something else', async () => '#section-2', /not a link/],
   ])('%s is refused with its reason', async (_, spoil, reason) => {
     const good = await lab.open();
     await good.page.waitForFunction(() => location.hash.includes('s='));
     const hash = await good.page.evaluate(() => location.hash);
-    const { page, context, complaints } = await lab.open(spoil(hash));
+    const { page, context, complaints } = await lab.open(await spoil(hash));
     expect(await page.locator('main.trouble').innerText()).toMatch(reason);
     expect(complaints).toEqual([]);
     await good.context.close();

@@ -20,9 +20,11 @@ import {
   mappersOf,
   type Recording,
   record,
+  recordable,
   type StateView,
   scenarioOfProgram,
   stepWords,
+  systemOf,
   viewOf,
   whatChanged,
 } from '../../src/recording/index.ts';
@@ -44,12 +46,12 @@ function broken(program: Program | ConcurrentProgram, walk: Walk) {
 
 /** The library's own state: another execution, run that far. */
 function stateAt({ program, walk, steps }: Recording, step: number): StateView {
-  const x = new Execution(scenarioOfProgram(program), { walk });
+  const x = new Execution(recordable(program), { walk });
   x.reset();
   for (const choice of steps.choices.subarray(0, step)) {
     x.take(choice & (FAIL - 1), (choice & FAIL) !== 0);
   }
-  return viewOf({ system: x.state.system, tasks: x.running.map(({ task }) => task) });
+  return viewOf({ system: systemOf(x), tasks: x.running.map(({ task }) => task) });
 }
 
 const race = read('scenarios/device-fault-dontneed');

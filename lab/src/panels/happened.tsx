@@ -86,7 +86,15 @@ function Tasks() {
         return (
           <li key={task.name}>
             <strong>{task.name}</strong>{' '}
-            {task.done ? 'has ended.' : op ? <code>{showOp(op)}</code> : 'is about to end.'}
+            {task.done ? (
+              'has ended.'
+            ) : op ? (
+              <code>{showOp(op)}</code>
+            ) : shown.operations[i].length > 0 ? (
+              'is about to end.'
+            ) : (
+              'is at work.'
+            )}
             {task.waits ? (
               <p class="waits">
                 waits for {task.waits.what}

@@ -1,0 +1,76 @@
+/** What a check came to, in words that promise no more than it did. */
+import {
+  type JobResult,
+  type Plan,
+  type ReportedFinding,
+  type StrategyName,
+  summarizeCoverage,
+} from '../../src/checker/index.ts';
+
+export const STRATEGY_WORDS: readonly [name: StrategyName, words: string, meaning: string][] = [
+  [
+    'exhaustive',
+    'every order',
+    'every order of steps that can make a difference is tried (partial-order reduction). When it gets to the end, nothing was left out.',
+  ],
+  [
+    'pct',
+    'few switches, at random',
+    'tasks have random priorities, which change at a few random steps (PCT): finds most mistakes fast.',
+  ],
+  ['uniform', 'any order, at random', 'every order is about as likely as any other.'],
+  ['random', 'any task, at random', 'at each step any task goes on that can (a random walk).'],
+];
+
+export function counted(n: number, thing: string, things = `${thing}s`): string {
+  return `${n.toLocaleString('en')} ${n === 1 ? thing : things}`;
+}
+
+/** What was not tried, for a search of every order that came to its end. */
+function within({ preemptions, faults, hardware }: Plan): string {
+  const bounds = [];
+  if (preemptions !== undefined) {
+    bounds.push(`with at most ${counted(preemptions, 'preemption')} (more were not tried)`);
+  }
+  if (faults > 0) bounds.push(`with at most ${counted(faults, 'failing allocation')}`);
+  if (hardware) bounds.push('with up to four translations that come and go by themselves');
+  return bounds.length === 0 ? '' : `, ${bounds.join(', ')}`;
+}
+
+/** The verdict: what was found, or how much it means that nothing was. */
+export function verdictOf(result: JobResult, plan: Plan, stopped: boolean): string {
+  const tried = counted(result.schedules, 'schedule');
+  const { length } = result.findings;
+  if (length > 0) {
+    const things = length === 1 ? 'Something breaks' : `${length} things break`;
+    const all = result.complete && plan.strategy === 'exhaustive';
+    const more = all ? `There are no other orders${within(plan)}` : 'There may be more';
+    return `${things}: found in ${tried}. ${more}.`;
+  }
+  const end = stopped ? `Stopped after ${tried}: nothing broke so far.` : '';
+  if (plan.strategy !== 'exhaustive') {
+    return `${end || `Nothing broke in ${tried}.`} They were taken at random: that is no proof.`;
+  }
+  if (result.complete) {
+    return `Nothing breaks in any order of steps that can make a difference${within(plan)}: ${tried}.`;
+  }
+  return `${end || `Nothing broke in ${tried}.`} There are more orders: that is no proof.`;
+}
+
+/** What was come across. */
+export function coverageOf(result: JobResult): string {
+  const { pairs } = summarizeCoverage([result.coverage], []);
+  const ends = counted(result.outcomes.length, 'different end');
+  const both = `${pairs.bothOrders.toLocaleString('en')} of them in both orders`;
+  return (
+    `${counted(result.steps, 'step')}, ${ends}; ${counted(pairs.seen, 'pair')} of steps ` +
+    `of two tasks on one object, ${both}.`
+  );
+}
+
+/** How simple a finding is. */
+export function findingWords({ preemptions, steps, length, report }: ReportedFinding): string {
+  const several = report.several ? '; it takes several schedules to show it, this is the last' : '';
+  const matter = counted(steps, 'step that matters', 'steps that matter');
+  return `${counted(preemptions, 'preemption')}, ${matter} of ${length}${several}`;
+}
