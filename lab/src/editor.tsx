@@ -1,6 +1,7 @@
 /** The program as text; a mistake in it is shown at its place. */
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { editing, type Mistake, run, text } from './store.ts';
+import type { Mistake } from './mistake.ts';
+import { editing, run, text } from './store.ts';
 
 export function Editor() {
   const area = useRef<HTMLTextAreaElement>(null);
