@@ -2,7 +2,8 @@ import { useSignalEffect } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { EventKind } from '../../src/recording/index.ts';
 import { GALLERY } from './gallery.ts';
-import { KEYS, onKey } from './keys.ts';
+import { Help } from './help.tsx';
+import { onKey } from './keys.ts';
 import { lazy } from './lazy.tsx';
 import { Changes, Why } from './panels/happened.tsx';
 import { Memory } from './panels/memory.tsx';
@@ -19,6 +20,7 @@ import {
   openGallery,
   playing,
   recording,
+  searching,
   selected,
   step,
   trouble,
@@ -28,7 +30,8 @@ import {
 import { nextTheme, theme } from './theme.ts';
 import { Timeline } from './timeline.tsx';
 
-const Editor = lazy(() => import('./editor.tsx').then(({ Editor }) => Editor));
+const Editor = lazy(() => import('./editor/editor.tsx').then(({ Editor }) => Editor));
+const Palette = lazy(() => import('./palette.tsx').then(({ Palette }) => Palette));
 
 const EVENT_KINDS: readonly EventKind[] = [
   'operation',
@@ -141,31 +144,6 @@ function Transport() {
   );
 }
 
-function Help() {
-  return (
-    <div class="over" role="dialog" aria-label="Keys" aria-modal="true">
-      <div class="sheet">
-        <h2>Keys</h2>
-        <dl class="keys">
-          {KEYS.map(({ keys, what }) => (
-            <div key={what}>
-              <dt>
-                {keys.map((key) => (
-                  <kbd key={key}>{key}</kbd>
-                ))}
-              </dt>
-              <dd>{what}</dd>
-            </div>
-          ))}
-        </dl>
-        <button type="button" onClick={() => void (helping.value = false)}>
-          Close
-        </button>
-      </div>
-    </div>
-  );
-}
-
 /** Goes on by itself. */
 function usePlay(): void {
   useSignalEffect(() => {
@@ -232,6 +210,13 @@ export function App() {
         </button>
         <button
           type="button"
+          title="Find a command, a program, a function or a page (Ctrl K)"
+          onClick={() => void (searching.value = true)}
+        >
+          Find
+        </button>
+        <button
+          type="button"
           title="Keys (?)"
           aria-label="Keys"
           onClick={() => void (helping.value = true)}
@@ -263,6 +248,7 @@ export function App() {
       )}
       {helping.value ? <Help /> : null}
       {editing.value ? <Editor /> : null}
+      {searching.value ? <Palette /> : null}
     </>
   );
 }

@@ -32,6 +32,10 @@ export const trouble = signal<Trouble | null>(null);
 export const playing = signal(false);
 export const helping = signal(false);
 export const editing = signal(false);
+/** The command palette is open. */
+export const searching = signal(false);
+/** The introduction is shown. */
+export const introducing = signal(false);
 
 export const length = computed(() => recording.value?.length ?? 0);
 export const moment = computed(() => recording.value?.moment(step.value) ?? null);

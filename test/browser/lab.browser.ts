@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAnyProgram, type Walk } from '../../src/program/index.ts';
 import { type Recording, record } from '../../src/recording/index.ts';
-import { type Lab, openLab } from '../support/lab.ts';
+import { type Lab, openLab, programText } from '../support/lab.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(`${root}/${path}.json`, 'utf8');
@@ -122,11 +122,7 @@ describe('the lab', () => {
     const message = await page.locator('.mistake').innerText();
     expect(message).toContain('Line 7: ');
     expect(message).toContain('op 1 (cpu_write), field "tag"');
-    const marked = await area.evaluate((element) => {
-      const { value, selectionStart, selectionEnd } = element as HTMLTextAreaElement;
-      return value.slice(selectionStart, selectionEnd);
-    });
-    expect(marked).toBe('"tag": -1');
+    expect(await page.evaluate(() => String(getSelection()))).toBe('"tag": -1');
     // mended, it runs
     await area.fill(source.replace('"tag": -1', '"tag": 3'));
     await page.getByRole('button', { name: 'Run' }).click();
@@ -290,7 +286,7 @@ describe('a link', () => {
       await first.page.evaluate(() => location.hash),
     );
     await page.keyboard.press('p');
-    expect(await page.getByLabel('Program text').inputValue()).toBe(own);
+    expect(await programText(page)).toBe(own);
     expect(complaints).toEqual([]);
     await first.context.close();
     await context.close();
