@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type Plugin } from 'vite';
 import { readModel } from '../scripts/kernel-map.ts';
+import { offline } from './offline/plugin.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const MAP = 'virtual:kernel-map';
@@ -28,7 +29,7 @@ export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   // works from any path
   base: './',
-  plugins: [kernelMap()],
+  plugins: [kernelMap(), offline()],
   build: {
     outDir: fileURLToPath(new URL('../build/lab', import.meta.url)),
     emptyOutDir: true,

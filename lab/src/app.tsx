@@ -8,6 +8,7 @@ import { lazy } from './lazy.tsx';
 import { Changes, Why } from './panels/happened.tsx';
 import { Memory } from './panels/memory.tsx';
 import { Spaces } from './panels/spaces.tsx';
+import { rove } from './roving.ts';
 import {
   chooseWalk,
   editing,
@@ -15,6 +16,7 @@ import {
   goChange,
   goEvent,
   helping,
+  introducing,
   length,
   name,
   openGallery,
@@ -31,6 +33,8 @@ import { nextTheme, theme } from './theme.ts';
 import { Timeline } from './timeline.tsx';
 
 const Editor = lazy(() => import('./editor/editor.tsx').then(({ Editor }) => Editor));
+const Tip = lazy(() => import('./tip.tsx').then(({ Tip }) => Tip));
+const Tour = lazy(() => import('./tour.tsx').then(({ Tour }) => Tour));
 const Palette = lazy(() => import('./palette.tsx').then(({ Palette }) => Palette));
 
 const EVENT_KINDS: readonly EventKind[] = [
@@ -178,8 +182,12 @@ function Finding() {
 export function App() {
   usePlay();
   useEffect(() => {
+    const stop = rove(document.getElementById('app') as HTMLElement);
     document.addEventListener('keydown', onKey);
-    return () => document.removeEventListener('keydown', onKey);
+    return () => {
+      stop();
+      document.removeEventListener('keydown', onKey);
+    };
   }, []);
   const failed = trouble.value;
   return (
@@ -249,6 +257,8 @@ export function App() {
       {helping.value ? <Help /> : null}
       {editing.value ? <Editor /> : null}
       {searching.value ? <Palette /> : null}
+      {introducing.value && recording.value ? <Tour /> : null}
+      <Tip />
     </>
   );
 }

@@ -22,7 +22,6 @@ export function Cell(props: {
       class={style}
       aria-pressed={selected.value === of}
       aria-label={title}
-      title={title}
       data-key={of}
       onClick={() => select(of)}
     >

@@ -8,7 +8,7 @@ import {
 import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
 import { json } from '@codemirror/lang-json';
 import { bracketMatching, indentOnInput } from '@codemirror/language';
-import { type Diagnostic, linter, lintGutter, lintKeymap } from '@codemirror/lint';
+import { type Diagnostic, linter, lintGutter, lintKeymap, setDiagnostics } from '@codemirror/lint';
 import { EditorState } from '@codemirror/state';
 import {
   drawSelection,
@@ -67,20 +67,22 @@ export function Editor() {
   const [source, setSource] = useState(text.value);
   const [mistake, setMistake] = useState<Mistake | null>(null);
 
-  const start = (): boolean => {
+  const start = async (): Promise<void> => {
     const { current } = view;
-    if (!current) return false;
-    const whole = current.state.doc.toString();
-    const found = run(whole);
+    if (!current) return;
+    const found = await run(current.state.doc.toString());
     setMistake(found);
     if (!found) {
       leave();
-      return true;
+      return;
     }
-    const range = found.from < 0 ? null : { anchor: found.from, head: found.to };
     current.focus();
-    if (range) current.dispatch({ selection: range, scrollIntoView: true });
-    return true;
+    if (found.from < 0) return;
+    // what only running it shows is marked here, too
+    current.dispatch(setDiagnostics(current.state, diagnosticsOf(found)), {
+      selection: { anchor: found.from, head: found.to },
+      scrollIntoView: true,
+    });
   };
 
   useEffect(() => {
@@ -115,7 +117,7 @@ export function Editor() {
             if (docChanged) setSource(state.doc.toString());
           }),
           keymap.of([
-            { key: 'Mod-Enter', run: start },
+            { key: 'Mod-Enter', run: () => Boolean(start()) },
             ...closeBracketsKeymap,
             ...defaultKeymap,
             ...historyKeymap,

@@ -6,6 +6,7 @@ import type {
   StateView,
   TableItem,
 } from '../../../src/recording/index.ts';
+import { About } from '../about.tsx';
 import { ENTRY_LEGEND, entryLook } from '../kinds.ts';
 import { Cell, Chip, Legend } from '../parts.tsx';
 import { moment } from '../store.ts';
@@ -141,6 +142,7 @@ export function Spaces() {
   return (
     <section class="panel spaces" aria-label="Address spaces">
       <h2>Address spaces</h2>
+      <About of="spaces" />
       <div class="scroll">
         {view ? (
           <>
