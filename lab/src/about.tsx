@@ -8,18 +8,17 @@ const ABOUT = {
   ),
   spaces: (
     <>
-      What each process may reach: areas of pages (<code>VMA</code>), and for each page its entry in
-      the page table (<code>PTE</code>).
+      Each process’s areas (<code>VMA</code>), and each page’s entry in its page table (
+      <code>PTE</code>).
     </>
   ),
   memory: (
     <>
-      The pages themselves (<code>struct page</code>, <code>folio</code>), in RAM and on devices;
-      the number counts references.
+      Pages of RAM and of devices (<code>folio</code>); the number counts references.
     </>
   ),
-  changes: <>The last step, and all that it changed; changed squares have a ring.</>,
-  why: <>What is selected, who waits for which lock, and the functions the step was taken in.</>,
+  changes: <>What the last step did; squares that it changed have a ring.</>,
+  why: <>Who waits for which lock, and the functions that took the step.</>,
 } as const;
 
 export function About({ of }: { of: keyof typeof ABOUT }) {

@@ -80,7 +80,7 @@ export function onKey(event: KeyboardEvent): void {
   const typing = target.matches('textarea, input, select, [contenteditable]');
   if (typing && event.key !== 'Escape' && !name.startsWith('Ctrl')) return;
   // a button that has the focus is pressed with the space bar
-  if (event.key === ' ' && target.matches('button, summary')) return;
+  if (event.key === ' ' && target.matches('button')) return;
   if (event.altKey) {
     if (!/^[1-4]$/.test(name) || !recording.value) return;
     goTask(Number(name) - 1, -1);

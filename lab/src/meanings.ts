@@ -149,11 +149,12 @@ export function explainFrame(frame: FrameItem): Explained {
       ...Object.entries(holders).map(([who, n]) =>
         count(`held ${n} × by ${who}`, ...HOLDERS[who as Holder]),
       ),
-      count(
-        `mapped ${mapcount} time${mapcount === 1 ? '' : 's'}`,
-        'folio_mapcount(), page _mapcount',
-        'page-table entries that lead to it',
-      ),
+      {
+        word: mapcount === 0 ? 'mapped' : `mapped ${mapcount} time${mapcount === 1 ? '' : 's'}`,
+        kernel: 'folio_mapcount(), page _mapcount',
+        meaning: 'page-table entries that lead to it',
+        set: mapcount > 0,
+      },
       ...flags.flatMap((flag) => {
         const [, word, kernel, meaning] = FLAGS.find(([, one]) => one === flag) ?? [
           0,

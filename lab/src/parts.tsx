@@ -26,7 +26,7 @@ export function Cell(props: {
       onClick={() => select(of)}
     >
       {look.letter}
-      {badge ? <sub>{badge}</sub> : null}
+      {badge ? <sub aria-hidden="true">{badge}</sub> : null}
     </button>
   );
 }

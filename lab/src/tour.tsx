@@ -78,7 +78,14 @@ const STOPS: readonly Stop[] = [
   {
     title: 'A page that is missing: a fault, in the same walk',
     at: '[aria-label="What changed"]',
-    where: (shown) => after(shown, happens(shown, 'page fault')),
+    where: (shown) => {
+      const [from] = operation(shown);
+      const first = shown.events.find(({ at, kind }) => at >= from && kind === 'page fault')?.at;
+      if (first === undefined) return -1;
+      // not where it begins, but where the entry is there
+      const made = (at: number) => shown.changes(at).some(({ key }) => key.startsWith('entry '));
+      return after(shown, (at) => at >= first && made(at));
+    },
     text: (
       <>
         Here the entry is empty. A page is only made when somebody touches it, so the walk takes a{' '}

@@ -15,6 +15,7 @@ import { build } from 'vite';
 import { executable } from './browser.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+export const BUILT = join(root, 'build/lab');
 const PATH = '/some/path/';
 const TYPES: Record<string, string> = {
   '.html': 'text/html',
@@ -40,7 +41,7 @@ export async function openLab(): Promise<Lab> {
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent((request.url ?? '/').split('?')[0]));
     const inside = path.startsWith(PATH) ? path.slice(PATH.length) || 'index.html' : '';
-    const file = join(root, 'build/lab', inside);
+    const file = join(BUILT, inside);
     if (inside !== '' && !path.includes('..') && existsSync(file)) {
       const type = TYPES[extname(file)] ?? 'application/octet-stream';
       response.writeHead(200, { 'content-type': type }).end(readFileSync(file));

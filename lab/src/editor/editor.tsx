@@ -157,7 +157,7 @@ export function Editor() {
         may stand where.
       </p>
       <div class="buttons">
-        <label class="file">
+        <label class="pick">
           Open a file…
           <input
             type="file"
