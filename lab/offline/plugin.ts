@@ -8,7 +8,10 @@ const WORKER = new URL('worker.js', import.meta.url);
 export function offline(): Plugin {
   return {
     name: 'offline',
-    apply: 'build',
+    // a development server has no worker
+    config: (_, { command }) => ({
+      define: { 'import.meta.env.WORKER': JSON.stringify(command === 'build') },
+    }),
     // when everything else has put its files there
     enforce: 'post',
     generateBundle: {

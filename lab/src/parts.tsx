@@ -22,11 +22,11 @@ export function Cell(props: {
       class={style}
       aria-pressed={selected.value === of}
       aria-label={title}
+      data-badge={badge}
       data-key={of}
       onClick={() => select(of)}
     >
       {look.letter}
-      {badge ? <sub aria-hidden="true">{badge}</sub> : null}
     </button>
   );
 }

@@ -235,7 +235,7 @@ describe('the page', () => {
         ),
       ].map((element) => {
         const { x, y, width, height } = element.getBoundingClientRect();
-        return `${element.tagName} ${element.ariaLabel ?? ''}: ${[x, y, width, height].map(Math.round)}`;
+        return `${element.tagName}: ${[x, y, width, height].map(Math.round)}`;
       }),
     );
 

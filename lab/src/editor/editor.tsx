@@ -112,7 +112,7 @@ export function Editor() {
             },
             { delay: 150 },
           ),
-          EditorView.contentAttributes.of({ 'aria-label': 'Program text' }),
+          EditorView.contentAttributes.of({ 'aria-label': 'Program text', tabindex: '0' }),
           EditorView.updateListener.of(({ docChanged, state }) => {
             if (docChanged) setSource(state.doc.toString());
           }),
