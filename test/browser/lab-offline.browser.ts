@@ -81,12 +81,17 @@ describe('a new build', () => {
       await first.reload();
       expect(await first.title()).toContain('New: ');
       // both are there as long as a page of the old one is
-      await first.waitForFunction(async () => (await caches.keys()).length === 2);
+      const waiting = (): Promise<boolean> =>
+        first.evaluate(async () =>
+          Boolean((await navigator.serviceWorker.getRegistration())?.waiting),
+        );
+      await expect.poll(waiting, { timeout: 30_000 }).toBe(true);
+      expect(await builds(first)).toHaveLength(2);
       await first.close();
       const second = await context.newPage();
       await second.goto(address);
-      await second.waitForFunction(async () => (await caches.keys()).length === 1);
-      expect(await builds(second)).toEqual(['0123456789abcdef']);
+      const now = (): Promise<string[]> => builds(second);
+      await expect.poll(now, { timeout: 30_000 }).toEqual(['0123456789abcdef']);
       await context.setOffline(true);
       await second.reload();
       expect(await second.title()).toContain('New: ');
