@@ -124,7 +124,7 @@ describe('the editor', () => {
     await page.locator('.mistake.fine').waitFor();
     expect(await page.locator('.cm-lintRange-error').count()).toBe(0);
     expect(await programText(page)).toBe(source);
-    // a mistake that only running it shows
+    // what is missing is marked where it should be
     await page
       .getByLabel('Program text')
       .fill('{"name": "x", "ops": [\n{"op": "unpin", "id": 3}, \n{"op": "fork"}]}');
