@@ -4,6 +4,7 @@ import { defineConfig, type Plugin } from 'vite';
 import { readModel } from '../scripts/kernel-map.ts';
 import { readPosted } from './as-posted.ts';
 import { compressed } from './compressed.ts';
+import { offline } from './offline/plugin.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const BUILT = fileURLToPath(new URL('../dist/lab', import.meta.url));
@@ -50,7 +51,7 @@ export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   // works from any path
   base: './',
-  plugins: [kernelMap(), asPosted(), compressed(BUILT)],
+  plugins: [kernelMap(), asPosted(), offline(), compressed(BUILT)],
   // scenarios in JavaScript are written against the package
   resolve: {
     alias: [

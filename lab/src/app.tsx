@@ -3,12 +3,14 @@ import { useEffect, useState } from 'preact/hooks';
 import type { EventKind } from '../../src/recording/index.ts';
 import { copyLink } from './copy.ts';
 import { GALLERY } from './gallery.ts';
-import { KEYS, onKey } from './keys.ts';
+import { Help } from './help.tsx';
+import { onKey } from './keys.ts';
 import { lazy } from './lazy.tsx';
-import { About, Notices } from './notices.tsx';
+import { Notices, Story } from './notices.tsx';
 import { Changes, Why } from './panels/happened.tsx';
 import { Memory } from './panels/memory.tsx';
 import { Spaces } from './panels/spaces.tsx';
+import { rove } from './roving.ts';
 import {
   busy,
   checking,
@@ -19,12 +21,14 @@ import {
   goChange,
   goEvent,
   helping,
+  introducing,
   length,
   making,
   name,
   openProgram,
   playing,
   recording,
+  searching,
   selected,
   step,
   trouble,
@@ -34,7 +38,10 @@ import {
 import { nextTheme, theme } from './theme.ts';
 import { Timeline } from './timeline.tsx';
 
-const Editor = lazy(() => import('./editor.tsx').then(({ Editor }) => Editor));
+const Editor = lazy(() => import('./editor/editor.tsx').then(({ Editor }) => Editor));
+const Tip = lazy(() => import('./tip.tsx').then(({ Tip }) => Tip));
+const Tour = lazy(() => import('./tour.tsx').then(({ Tour }) => Tour));
+const Palette = lazy(() => import('./palette.tsx').then(({ Palette }) => Palette));
 const CheckDialog = lazy(() => import('./check.tsx').then(({ CheckDialog }) => CheckDialog));
 
 const EVENT_KINDS: readonly EventKind[] = [
@@ -148,31 +155,6 @@ function Transport() {
   );
 }
 
-function Help() {
-  return (
-    <div class="over" role="dialog" aria-label="Keys" aria-modal="true">
-      <div class="sheet">
-        <h2>Keys</h2>
-        <dl class="keys">
-          {KEYS.map(({ keys, what }) => (
-            <div key={what}>
-              <dt>
-                {keys.map((key) => (
-                  <kbd key={key}>{key}</kbd>
-                ))}
-              </dt>
-              <dd>{what}</dd>
-            </div>
-          ))}
-        </dl>
-        <button type="button" onClick={() => void (helping.value = false)}>
-          Close
-        </button>
-      </div>
-    </div>
-  );
-}
-
 /** Goes on by itself. */
 function usePlay(): void {
   useSignalEffect(() => {
@@ -207,8 +189,12 @@ function Finding() {
 export function App() {
   usePlay();
   useEffect(() => {
+    const stop = rove(document.getElementById('app') as HTMLElement);
     document.addEventListener('keydown', onKey);
-    return () => document.removeEventListener('keydown', onKey);
+    return () => {
+      stop();
+      document.removeEventListener('keydown', onKey);
+    };
   }, []);
   const failed = trouble.value;
   return (
@@ -259,6 +245,13 @@ export function App() {
         </button>
         <button
           type="button"
+          title="Find a command, a program, a function or a page (Ctrl K)"
+          onClick={() => void (searching.value = true)}
+        >
+          Find
+        </button>
+        <button
+          type="button"
           title="Keys (?)"
           aria-label="Keys"
           onClick={() => void (helping.value = true)}
@@ -277,7 +270,7 @@ export function App() {
       ) : (
         <main data-ready={recording.value ? 'yes' : 'no'}>
           <Timeline />
-          <About />
+          <Story />
           <Finding />
           <div class="columns">
             <Spaces />
@@ -293,6 +286,9 @@ export function App() {
       {editing.value ? <Editor /> : null}
       {checking.value ? <CheckDialog /> : null}
       <Notices />
+      {searching.value ? <Palette /> : null}
+      {introducing.value && recording.value ? <Tour /> : null}
+      <Tip />
     </>
   );
 }

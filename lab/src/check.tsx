@@ -3,6 +3,7 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { counted, findingWords, STRATEGY_WORDS } from './check-words.ts';
 import { type Check, check, choices, choose, type Listed, open, start, stop } from './checking.ts';
+import { Dialog } from './dialog.tsx';
 import { busy, checking, chooseWalk, entry, WALKS, walk } from './store.ts';
 
 function Choice(props: { of: string; label: string; title: string; children: ComponentChildren }) {
@@ -226,34 +227,36 @@ function Came({ of }: { of: Check }) {
   );
 }
 
+const leave = (): void => {
+  checking.value = false;
+};
+
 export function CheckDialog() {
   const button = useRef<HTMLButtonElement>(null);
   useEffect(() => button.current?.focus(), []);
   const now = check.value;
   return (
-    <div class="over" role="dialog" aria-label="Check" aria-modal="true">
-      <div class="sheet check">
-        <h2>Check</h2>
-        <p class="soft">
-          Tasks can meet in many orders. A check tries them, one schedule after the other, and shows
-          those in which something breaks.
-        </p>
-        <Form />
-        <div class="buttons">
-          <button
-            type="button"
-            class="main"
-            ref={button}
-            onClick={() => (busy.value ? stop() : void start(entry.value))}
-          >
-            {busy.value ? 'Stop' : 'Check'}
-          </button>
-          <button type="button" onClick={() => void (checking.value = false)}>
-            Close
-          </button>
-        </div>
-        <div class="came">{now ? <Came of={now} /> : null}</div>
+    <Dialog label="Check" kind="check" onClose={leave}>
+      <h2>Check</h2>
+      <p class="soft">
+        Tasks can meet in many orders. A check tries them, one schedule after the other, and shows
+        those in which something breaks.
+      </p>
+      <Form />
+      <div class="buttons">
+        <button
+          type="button"
+          class="main"
+          ref={button}
+          onClick={() => (busy.value ? stop() : void start(entry.value))}
+        >
+          {busy.value ? 'Stop' : 'Check'}
+        </button>
+        <button type="button" onClick={leave}>
+          Close
+        </button>
       </div>
-    </div>
+      <div class="came">{now ? <Came of={now} /> : null}</div>
+    </Dialog>
   );
 }

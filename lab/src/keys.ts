@@ -1,5 +1,6 @@
-/** What keys do. The list that `?` shows is this one. */
+/** Every command, with the keys that run it. The list that `?` shows and the palette are this one. */
 import { copyLink } from './copy.ts';
+import { covered } from './dialog.tsx';
 import {
   checking,
   editable,
@@ -9,20 +10,24 @@ import {
   goEvent,
   goTask,
   helping,
+  introducing,
   length,
   playing,
   recording,
+  searching,
   selected,
   step,
 } from './store.ts';
+import { nextTheme } from './theme.ts';
 
-export interface Key {
-  readonly keys: readonly string[];
+export interface Command {
+  /** None: the palette has it alone. */
+  readonly keys?: readonly string[];
   readonly what: string;
   run(key: string): void;
 }
 
-export const KEYS: readonly Key[] = [
+export const COMMANDS: readonly Command[] = [
   { keys: ['→', 'l'], what: 'one step on', run: () => go(step.value + 1) },
   { keys: ['←', 'h'], what: 'one step back', run: () => go(step.value - 1) },
   { keys: ['Shift →'], what: 'ten steps on', run: () => go(step.value + 10) },
@@ -49,41 +54,50 @@ export const KEYS: readonly Key[] = [
     run: () => void (checking.value = true),
   },
   { keys: ['y'], what: 'copy a link to what is shown', run: () => void copyLink() },
+  {
+    keys: ['Ctrl K', '/'],
+    what: 'the command palette: find a command, a program, a function or a page',
+    run: () => void (searching.value = true),
+  },
+  { what: 'light or dark', run: nextTheme },
+  {
+    keys: ['i'],
+    what: 'the introduction: what one sees, and what migrate-on-fault does',
+    run: () => void (introducing.value = true),
+  },
   { keys: ['?'], what: 'this list', run: () => void (helping.value = !helping.value) },
 ];
 
 function close(): void {
-  if (helping.value || editing.value || checking.value) {
-    helping.value = false;
-    editing.value = false;
-    checking.value = false;
-  } else selected.value = '';
+  if (introducing.value) introducing.value = false;
+  else selected.value = '';
 }
 
 const NAMES: Record<string, string> = { ArrowRight: '→', ArrowLeft: '←', ' ': 'Space' };
 
+/** What a key is called in the list. */
+function nameOf(event: KeyboardEvent): string {
+  const name = NAMES[event.key] ?? event.key;
+  if (event.ctrlKey || event.metaKey) return `Ctrl ${name.toUpperCase()}`;
+  return event.shiftKey && '→←'.includes(name) ? `Shift ${name}` : name;
+}
+
 export function onKey(event: KeyboardEvent): void {
   const target = event.target as HTMLElement;
-  const typing = target.matches('textarea, input, select');
-  if (event.ctrlKey || event.metaKey) return;
-  if (typing && event.key !== 'Escape') return;
-  if (
-    (helping.value || editing.value || checking.value) &&
-    event.key !== 'Escape' &&
-    event.key !== '?'
-  )
-    return;
+  if (event.defaultPrevented || covered()) return;
+  const name = nameOf(event);
+  const typing = target.matches('textarea, input, select, [contenteditable]');
+  if (typing && event.key !== 'Escape' && !name.startsWith('Ctrl')) return;
   // a button that has the focus is pressed with the space bar
-  if (event.key === ' ' && target.matches('button, summary')) return;
-  let name = NAMES[event.key] ?? event.key;
-  if (event.shiftKey && name.length === 1 && '→←'.includes(name)) name = `Shift ${name}`;
-  if (event.altKey && /^[1-4]$/.test(name) && recording.value) {
+  if (event.key === ' ' && target.matches('button')) return;
+  if (event.altKey) {
+    if (!/^[1-4]$/.test(name) || !recording.value) return;
     goTask(Number(name) - 1, -1);
     event.preventDefault();
     return;
   }
-  const key = KEYS.find(({ keys }) => keys.includes(name));
-  if (!key) return;
+  const command = COMMANDS.find(({ keys }) => keys?.includes(name));
+  if (!command) return;
   event.preventDefault();
-  key.run(name);
+  command.run(name);
 }

@@ -6,3 +6,8 @@ declare module 'virtual:as-posted' {
   const mistakes: readonly import('../as-posted.ts').Posted[];
   export default mistakes;
 }
+
+interface ImportMetaEnv {
+  /** Whether the build has a service worker. */
+  readonly WORKER: boolean;
+}

@@ -5,11 +5,11 @@ import { notice } from './copy.ts';
 import { entry, making, soFar } from './store.ts';
 
 /** What there is to see in a program that is there for a mistake. */
-export function About() {
+export function Story() {
   const about = entry.value?.about;
   if (!about) return null;
   return (
-    <p class="about">
+    <p class="story">
       <strong>{about.title}</strong>, in <code>{about.where}</code>. {about.text}
     </p>
   );

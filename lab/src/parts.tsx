@@ -22,12 +22,11 @@ export function Cell(props: {
       class={style}
       aria-pressed={selected.value === of}
       aria-label={title}
-      title={title}
+      data-badge={badge}
       data-key={of}
       onClick={() => select(of)}
     >
       {look.letter}
-      {badge ? <sub>{badge}</sub> : null}
     </button>
   );
 }

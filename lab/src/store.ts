@@ -1,12 +1,6 @@
 /** What the page shows, and what one can do with it. */
 import { batch, computed, effect, signal } from '@preact/signals';
-import {
-  ProgramError,
-  parseAnyProgram,
-  ScheduleError,
-  WALKS,
-  type Walk,
-} from '../../src/checker/index.ts';
+import { parseAnyProgram, ScheduleError, WALKS, type Walk } from '../../src/checker/index.ts';
 import {
   type Change,
   type EventKind,
@@ -19,6 +13,7 @@ import {
 } from '../../src/recording/index.ts';
 import { decodeLink, encodeLink, LinkError } from '../../src/recording/link.ts';
 import { type Entry, GALLERY } from './gallery.ts';
+import { type Mistake, mistakeOf } from './mistake.ts';
 
 export { WALKS };
 
@@ -26,14 +21,6 @@ export { WALKS };
 export interface Trouble {
   readonly title: string;
   readonly text: string;
-}
-
-/** A mistake in the editor's text. */
-export interface Mistake {
-  readonly message: string;
-  /** Characters of the text; -1: nowhere in particular. */
-  readonly from: number;
-  readonly to: number;
 }
 
 /** Name of the gallery's program; empty: the text is one's own. */
@@ -59,6 +46,10 @@ export const busy = signal(false);
 export const editable = computed(() => !recording.value || !isScenario(recording.value.program));
 /** The gallery's entry of what is shown. */
 export const entry = computed(() => GALLERY.find((one) => one.name === name.value) ?? null);
+/** The command palette is open. */
+export const searching = signal(false);
+/** The introduction is shown. */
+export const introducing = signal(false);
 
 export const length = computed(() => recording.value?.length ?? 0);
 export const moment = computed(() => recording.value?.moment(step.value) ?? null);
@@ -106,67 +97,6 @@ export const lanes = computed<readonly Lane[]>(() => {
     };
   });
 });
-
-/** Where in a text the mistake is that an error tells of. */
-export function mistakeOf(source: string, error: unknown): Mistake {
-  const nowhere = { from: -1, to: -1 };
-  if (error instanceof SyntaxError) {
-    const at = /position (\d+)/.exec(error.message);
-    const from = at ? Number(at[1]) : source.length;
-    return {
-      message: `This is not JSON: ${error.message}`,
-      from,
-      to: Math.min(from + 1, source.length),
-    };
-  }
-  if (!(error instanceof ProgramError)) return { message: String(error), ...nowhere };
-  const { place } = error;
-  return { message: error.message, ...(place ? rangeOf(source, place) : nowhere) };
-}
-
-/** The characters of the operation, or of its field. */
-function rangeOf(source: string, place: ProgramError['place']): { from: number; to: number } {
-  const list = place.list ?? (place.opIndex === undefined ? undefined : 'ops');
-  let [from, to] = [0, source.length];
-  if (list !== undefined) {
-    const at = source.search(new RegExp(`"${list.replace(/[^\w ]/g, '\\$&')}"\\s*:\\s*\\[`));
-    if (at >= 0) {
-      from = source.indexOf('[', at);
-      const found = place.opIndex === undefined ? null : nthObject(source, from + 1, place.opIndex);
-      if (found) [from, to] = found;
-    }
-  }
-  const field = place.field?.replace(/^.*\.|\[.*$/g, '');
-  if (field !== undefined) {
-    const at = new RegExp(
-      `"${field.replace(/[^\w ]/g, '\\$&')}"\\s*:\\s*("(?:[^"\\\\]|\\\\.)*"|[^,}\\]\\s]+)?`,
-    );
-    const match = at.exec(source.slice(from, to));
-    if (match) return { from: from + match.index, to: from + match.index + match[0].length };
-  }
-  return from === 0 && to === source.length ? { from: -1, to: -1 } : { from, to };
-}
-
-/** The n-th object of an array whose first character is at `at`. */
-function nthObject(source: string, at: number, n: number): [from: number, to: number] | null {
-  let depth = 0;
-  let start = 0;
-  let inString = false;
-  for (let i = at; i < source.length; i++) {
-    const c = source[i];
-    if (inString) {
-      if (c === '\\') i++;
-      else if (c === '"') inString = false;
-    } else if (c === '"') inString = true;
-    else if (c === '{' || c === '[') {
-      if (depth++ === 0) start = i;
-    } else if (c === '}' || c === ']') {
-      if (depth === 0) return null;
-      if (--depth === 0 && n-- === 0) return [start, i + 1];
-    }
-  }
-  return null;
-}
 
 /** How something is to be shown. */
 export interface How {

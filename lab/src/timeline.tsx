@@ -1,7 +1,9 @@
 /** The timeline: a lane a task, drawn on a canvas; only what can be seen is looked at. */
+
 import { useSignalEffect } from '@preact/signals';
 import { useEffect, useRef } from 'preact/hooks';
 import type { Span } from '../../src/recording/index.ts';
+import { About } from './about.tsx';
 import { go, lanes, length, moment, recording, step } from './store.ts';
 import { theme } from './theme.ts';
 
@@ -290,6 +292,7 @@ export function Timeline() {
   };
   return (
     <section class="timeline" aria-label="Timeline">
+      <About of="timeline" />
       <canvas
         ref={canvas}
         role="img"

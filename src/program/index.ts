@@ -3,6 +3,7 @@ export * from './corpus.ts';
 export { describeSystem } from './describe.ts';
 export * from './error.ts';
 export { checkShutDown, checkSystem, showBroken } from './invariants.ts';
+export * from './meanings.ts';
 export { perform } from './operations.ts';
 export * from './ops.ts';
 export * from './picture.ts';

@@ -19,10 +19,22 @@ interface ChoiceField {
   readonly kind: 'choice';
   readonly values: readonly string[];
 }
-export type FieldSpec = IntegerField | ChoiceField;
+/** A power of two. */
+interface PowerField {
+  readonly kind: 'power';
+  readonly min: number;
+  readonly max: number;
+}
+interface TruthField {
+  readonly kind: 'truth';
+}
+/** What an operation's field may hold. */
+export type OpFieldSpec = IntegerField | ChoiceField;
+/** What any field may hold. */
+export type FieldSpec = OpFieldSpec | PowerField | TruthField;
 
-const integer = (min: number, max: number) => ({ kind: 'integer', min, max }) as const;
-const choice = <const V extends readonly string[]>(values: V) =>
+export const integer = (min: number, max: number) => ({ kind: 'integer', min, max }) as const;
+export const choice = <const V extends readonly string[]>(values: V) =>
   ({ kind: 'choice', values }) as const;
 
 const buf = integer(0, 59);
@@ -81,9 +93,11 @@ export const OPS = {
   unpin: { id },
   fork: { child: integer(1, 15) },
   oom_reap: {},
-} as const satisfies Record<string, Record<string, FieldSpec>>;
+} as const satisfies Record<string, Record<string, OpFieldSpec>>;
 
 export type OpName = keyof typeof OPS;
+/** A field that some operation has. */
+export type OpField = { [K in OpName]: keyof (typeof OPS)[K] }[OpName];
 
 type FieldValue<S> = S extends { values: readonly (infer V)[] } ? V : number;
 type OpOf<K extends OpName> = {
@@ -102,17 +116,24 @@ export type OpNamed<K extends OpName> = Extract<Op, { op: K }>;
 
 /** What a field may hold, in words. */
 export function describeField(spec: FieldSpec): string {
-  return spec.kind === 'integer'
-    ? `an integer from ${spec.min} to ${spec.max}`
-    : `one of ${spec.values.join(' ')}`;
+  switch (spec.kind) {
+    case 'integer':
+      return `an integer from ${spec.min} to ${spec.max}`;
+    case 'power':
+      return `a power of two from ${spec.min} to ${spec.max}`;
+    case 'truth':
+      return 'true or false';
+    case 'choice':
+      return `one of ${spec.values.join(' ')}`;
+  }
 }
 
 /** The table as Markdown. */
 export function operationsTable(): string {
-  const cell = (field: string, spec: FieldSpec) =>
+  const cell = (field: string, spec: OpFieldSpec) =>
     `\`${field}\` ${spec.kind === 'integer' ? `${spec.min} to ${spec.max}` : spec.values.join(', ')}`;
   const rows = Object.entries(OPS).map(([name, specs]) => {
-    const fields = Object.entries(specs).map(([field, spec]) => cell(field, spec));
+    const fields = Object.entries<OpFieldSpec>(specs).map(([field, spec]) => cell(field, spec));
     return `| \`${name}\` | ${fields.join('; ')} |`;
   });
   return ['| op | fields |', '|---|---|', ...rows].join('\n');

@@ -1,6 +1,15 @@
 /** The program format: its types, and reading a program strictly. */
 import { ProgramError, type ProgramPlace, showValue } from './error.ts';
-import { BUFFER_PAGES, describeField, type FieldSpec, OPS, type Op, PROC } from './ops.ts';
+import {
+  BUFFER_PAGES,
+  choice,
+  describeField,
+  type FieldSpec,
+  integer,
+  OPS,
+  type Op,
+  PROC,
+} from './ops.ts';
 
 export const WALKS = ['collect', 'unified', 'as-posted'] as const;
 /** How a migration is prepared. */
@@ -18,6 +27,15 @@ export interface MachineOptions {
   /** Mend those mistakes of 7.3.4 that recorded programs show. */
   mended?: boolean;
 }
+
+/** What each field of a machine may hold. */
+export const MACHINE: Record<keyof MachineOptions, FieldSpec> = {
+  walk: choice(WALKS),
+  pmdOrder: integer(2, 9),
+  pageBytes: { kind: 'power', min: 16, max: 4096 },
+  cpus: integer(1, 8),
+  mended: { kind: 'truth' },
+};
 
 /** `[first, count, step]`, step 0 or 1: `count` words from `first`. */
 export type TagRun = [first: number, count: number, step: number];
@@ -82,10 +100,19 @@ function isInteger(value: unknown, min: number, max: number): value is number {
   return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
 }
 
-function fits(spec: FieldSpec, value: unknown): value is number | string {
-  return spec.kind === 'integer'
-    ? isInteger(value, spec.min, spec.max)
-    : typeof value === 'string' && spec.values.includes(value);
+const isPowerOfTwo = (value: number) => (value & (value - 1)) === 0;
+
+function fits(spec: FieldSpec, value: unknown): boolean {
+  switch (spec.kind) {
+    case 'integer':
+      return isInteger(value, spec.min, spec.max);
+    case 'power':
+      return isInteger(value, spec.min, spec.max) && isPowerOfTwo(value);
+    case 'truth':
+      return typeof value === 'boolean';
+    case 'choice':
+      return typeof value === 'string' && spec.values.includes(value);
+  }
 }
 
 /** Throws for the first key of `value` that is not among `known`. */
@@ -108,36 +135,16 @@ function parseComment(value: unknown, place: ProgramPlace): { comment?: string |
   throw new ProgramError({ ...place, field: 'comment' }, 'a string or an array of strings', value);
 }
 
-const isPowerOfTwo = (value: number) => (value & (value - 1)) === 0;
-
 function parseMachine(value: unknown, place: ProgramPlace): MachineOptions {
   const source = needObject(value, { ...place, field: 'machine' }, 'an object');
-  const known = ['walk', 'pmdOrder', 'pageBytes', 'cpus', 'mended'];
-  refuseOthers(source, known, { ...place, field: 'machine' });
-  const machine: MachineOptions = {};
-  const { walk, pmdOrder, pageBytes, cpus, mended } = source;
-  const wrong = (field: string, expected: string, actual: unknown) =>
-    new ProgramError({ ...place, field: `machine.${field}` }, expected, actual);
-  if (walk !== undefined) {
-    if (!WALKS.includes(walk as Walk)) throw wrong('walk', `one of ${WALKS.join(' ')}`, walk);
-    machine.walk = walk as Walk;
-  }
-  if (pmdOrder !== undefined) {
-    if (!isInteger(pmdOrder, 2, 9)) throw wrong('pmdOrder', 'an integer from 2 to 9', pmdOrder);
-    machine.pmdOrder = pmdOrder;
-  }
-  if (pageBytes !== undefined) {
-    if (!isInteger(pageBytes, 16, 4096) || !isPowerOfTwo(pageBytes))
-      throw wrong('pageBytes', 'a power of two from 16 to 4096', pageBytes);
-    machine.pageBytes = pageBytes;
-  }
-  if (cpus !== undefined) {
-    if (!isInteger(cpus, 1, 8)) throw wrong('cpus', 'an integer from 1 to 8', cpus);
-    machine.cpus = cpus;
-  }
-  if (mended !== undefined) {
-    if (typeof mended !== 'boolean') throw wrong('mended', 'true or false', mended);
-    machine.mended = mended;
+  refuseOthers(source, Object.keys(MACHINE), { ...place, field: 'machine' });
+  const machine: Fields = {};
+  for (const [field, spec] of Object.entries(MACHINE)) {
+    const given = source[field];
+    if (given === undefined) continue;
+    if (!fits(spec, given))
+      throw new ProgramError({ ...place, field: `machine.${field}` }, describeField(spec), given);
+    machine[field] = given;
   }
   return machine;
 }
@@ -230,7 +237,10 @@ const areRuns = (value: unknown, length: number) =>
   Array.isArray(value) && value.every((run) => isRun(run, length) && (run[2] ?? 0) <= 1);
 
 /** What each field of a result holds: a test, and its words. */
-const RESULT_FIELDS: Record<keyof Result, [test: (value: unknown) => boolean, words: string]> = {
+export const RESULT_FIELDS: Record<
+  keyof Result,
+  [test: (value: unknown) => boolean, words: string]
+> = {
   ret: [(v) => typeof v === 'string' && /^(ok|[A-Z0-9]{1,20})$/.test(v), '"ok" or an errno name'],
   done: [isCount, 'a count'],
   cpages: [isCount, 'a count'],
@@ -286,11 +296,13 @@ function parseHead(source: Fields, where: string): [ProgramHead, ProgramPlace] {
   ];
 }
 
-const CONCURRENT_FIELDS = ['setup', 'tasks', 'after'] as const;
-const HEAD_FIELDS = ['name', 'comment', 'machine'] as const;
+/** Fields of any program, of a sequential one, of a concurrent one. */
+export const HEAD_FIELDS = ['name', 'comment', 'machine'] as const;
+export const SEQUENTIAL_FIELDS = ['ops', 'results'] as const;
+export const CONCURRENT_FIELDS = ['setup', 'tasks', 'after'] as const;
 
 /** Whether `value` has the shape of a concurrent program, valid or not. */
-function looksConcurrent(value: unknown): boolean {
+export function looksConcurrent(value: unknown): boolean {
   return isObject(value) && CONCURRENT_FIELDS.some((field) => Object.hasOwn(value, field));
 }
 
@@ -310,7 +322,7 @@ export function parseProgram(value: unknown, where = 'program'): Program {
       'a sequential program ("ops"); `softleaf check` takes one with tasks',
       Object.keys(source),
     );
-  refuseOthers(source, [...HEAD_FIELDS, 'ops', 'results'], place);
+  refuseOthers(source, [...HEAD_FIELDS, ...SEQUENTIAL_FIELDS], place);
   const ops = parseOps(source.ops, place, 'ops', new Set([0]), false);
   if (source.results === undefined) return { ...head, ops };
   return { ...head, ops, results: parseResults(source.results, ops.length, place) };

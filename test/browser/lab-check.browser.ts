@@ -228,8 +228,8 @@ describe('the mistakes of the posted patch', () => {
       await page.waitForFunction(() => location.hash.includes('&n='), undefined, {
         timeout: 60_000,
       });
-      expect(await page.locator('.about').innerText()).toContain(where);
-      expect(await page.locator('.about').innerText()).toMatch(/\. .*\.$/);
+      expect(await page.locator('.story').innerText()).toContain(where);
+      expect(await page.locator('.story').innerText()).toMatch(/\. .*\.$/);
       const program = await load(scenario);
       const step = Number(await stepOf(page));
       await page.waitForFunction((n) => location.hash.includes(`n=${n}&`), step);

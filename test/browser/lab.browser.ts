@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAnyProgram, type Walk } from '../../src/program/index.ts';
 import { type Recording, record } from '../../src/recording/index.ts';
 import { decodeLink, encodeLink, type Link } from '../../src/recording/link.ts';
-import { type Lab, openLab } from '../support/lab.ts';
+import { type Lab, openLab, programText } from '../support/lab.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(`${root}/${path}.json`, 'utf8');
@@ -26,7 +26,7 @@ function shown(page: Page): Promise<Record<string, string>> {
     const said: Record<string, string> = {};
     for (const cell of cells) {
       const { key = '' } = cell.dataset;
-      if (/^(entry|frame)/.test(key)) said[key] = cell.title;
+      if (/^(entry|frame)/.test(key)) said[key] = cell.ariaLabel ?? '';
     }
     return said;
   });
@@ -123,11 +123,7 @@ describe('the lab', () => {
     const message = await page.locator('.mistake').innerText();
     expect(message).toContain('Line 7: ');
     expect(message).toContain('op 1 (cpu_write), field "tag"');
-    const marked = await area.evaluate((element) => {
-      const { value, selectionStart, selectionEnd } = element as HTMLTextAreaElement;
-      return value.slice(selectionStart, selectionEnd);
-    });
-    expect(marked).toBe('"tag": -1');
+    expect(await page.evaluate(() => String(getSelection()))).toBe('"tag": -1');
     // mended, it runs
     await area.fill(source.replace('"tag": -1', '"tag": 3'));
     await page.getByRole('button', { name: 'Run' }).click();
@@ -291,7 +287,7 @@ describe('a link', () => {
       await first.page.evaluate(() => location.hash),
     );
     await page.keyboard.press('p');
-    expect(await page.getByLabel('Program text').inputValue()).toBe(own);
+    expect(await programText(page)).toBe(own);
     expect(complaints).toEqual([]);
     await first.context.close();
     await context.close();

@@ -2,7 +2,13 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from 'playwright-core';
 import { labFiles } from '../../src/cli/lab-server.ts';
 import { executable } from './browser.ts';
 
@@ -14,8 +20,11 @@ export interface Lab {
   readonly browser: Browser;
   /** Where it is, without a `#`. */
   readonly address: string;
-  /** A page of a new context, and what it complains of. */
-  open(hash?: string): Promise<{ page: Page; context: BrowserContext; complaints: string[] }>;
+  /** A page of a new context, and what it complains of; a newcomer has not closed the introduction. */
+  open(
+    hash?: string,
+    options?: BrowserContextOptions & { newcomer?: boolean },
+  ): Promise<{ page: Page; context: BrowserContext; complaints: string[] }>;
   close(): Promise<void>;
 }
 
@@ -37,8 +46,15 @@ export async function openLab(): Promise<Lab> {
   return {
     browser,
     address,
-    async open(hash = '') {
-      const context = await browser.newContext({ viewport: { width: 1280, height: 800 } });
+    async open(hash = '', { newcomer = false, ...options } = {}) {
+      const context = await browser.newContext({
+        viewport: { width: 1280, height: 800 },
+        ...options,
+      });
+      if (!newcomer) {
+        const content = `localStorage.setItem('softleaf-lab-introduced', 'yes')`;
+        await context.addInitScript({ content });
+      }
       const page = await context.newPage();
       const complaints: string[] = [];
       page.on('pageerror', (error) => complaints.push(String(error)));
@@ -57,4 +73,13 @@ export async function openLab(): Promise<Lab> {
       await new Promise((done) => server.close(done));
     },
   };
+}
+
+/** The text in the editor, as one would copy it. */
+export async function programText(page: Page): Promise<string> {
+  await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
+  await page.getByLabel('Program text').click();
+  await page.keyboard.press('Control+a');
+  await page.keyboard.press('Control+c');
+  return page.evaluate('navigator.clipboard.readText()');
 }

@@ -1,6 +1,8 @@
 /** What the last step did and changed, and why things are as they are. */
+
 import { showOp } from '../../../src/program/index.ts';
 import { itemsOf, nameOf, roleWords, stepWords } from '../../../src/recording/index.ts';
+import { About } from '../about.tsx';
 import { Chip, Fn } from '../parts.tsx';
 import { changes, go, lastStep, length, moment, recording, selected, step } from '../store.ts';
 
@@ -14,6 +16,7 @@ export function Changes() {
   return (
     <section class="panel changes" aria-label="What changed" aria-live="polite">
       <h2>What changed</h2>
+      <About of="changes" />
       {shown && last && before ? (
         <>
           <p class="did">
@@ -195,6 +198,7 @@ export function Why() {
   return (
     <section class="panel why" aria-label="Why">
       <h2>Why</h2>
+      <About of="why" />
       <div class="scroll">
         <Selection />
         <Tasks />

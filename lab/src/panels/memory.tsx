@@ -1,5 +1,7 @@
 /** Physical memory: pages of RAM and of devices, and the folio that is selected. */
+
 import { FLAGS, type FrameItem, mappersOf, type StateView } from '../../../src/recording/index.ts';
+import { About } from '../about.tsx';
 import { FRAME_LEGEND, frameLook } from '../kinds.ts';
 import { Cell, Chip, Legend } from '../parts.tsx';
 import { moment, selected } from '../store.ts';
@@ -110,6 +112,7 @@ export function Memory() {
   return (
     <section class="panel memory" aria-label="Physical memory">
       <h2>Physical memory</h2>
+      <About of="memory" />
       <div class="scroll">
         {view ? (
           <>

@@ -1,4 +1,5 @@
 /** Address spaces: areas, page tables, what TLBs and devices keep of them. */
+import { useState } from 'preact/hooks';
 import type {
   AreaItem,
   EntryItem,
@@ -6,6 +7,7 @@ import type {
   StateView,
   TableItem,
 } from '../../../src/recording/index.ts';
+import { About } from '../about.tsx';
 import { ENTRY_LEGEND, entryLook } from '../kinds.ts';
 import { Cell, Chip, Legend } from '../parts.tsx';
 import { moment } from '../store.ts';
@@ -63,29 +65,33 @@ function Area({ area, leaves }: { area: AreaItem; leaves: Map<number, EntryItem>
 }
 
 function Table({ table, view }: { table: TableItem; view: StateView }) {
+  const [open, setOpen] = useState(table.level !== 'PTE');
   const below = view.tables.filter(({ above }) => above === table.table);
   const leaves = view.entries.filter((entry) => entry.table === table.table).slice(0, MOST);
+  const what = `${table.level} table ${table.table}`;
   return (
-    <details open={table.level !== 'PTE'}>
-      <summary>
-        <Chip
-          of={table.key}
-          title={`${table.level} table: one entry covers ${table.cover} page(s)`}
-        >
-          {table.level} table {table.table} <em>{table.used} in use</em>
-        </Chip>
-      </summary>
-      {below.map((one) => (
-        <Table key={one.key} table={one} view={view} />
-      ))}
-      {leaves.length > 0 ? (
+    <div class="branch">
+      <button
+        type="button"
+        class="twist"
+        aria-expanded={open}
+        aria-label={`What is in ${what}`}
+        onClick={() => setOpen(!open)}
+      >
+        {open ? '▾' : '▸'}
+      </button>
+      <Chip of={table.key} title={`${table.level} table: one entry covers ${table.cover} page(s)`}>
+        {what} <em>{table.used} in use</em>
+      </Chip>
+      {open ? below.map((one) => <Table key={one.key} table={one} view={view} />) : null}
+      {open && leaves.length > 0 ? (
         <div class="cells">
           {leaves.map((leaf) => (
             <Cell key={leaf.key} of={leaf.key} look={entryLook(leaf)} title={entryTitle(leaf)} />
           ))}
         </div>
       ) : null}
-    </details>
+    </div>
   );
 }
 
@@ -141,6 +147,7 @@ export function Spaces() {
   return (
     <section class="panel spaces" aria-label="Address spaces">
       <h2>Address spaces</h2>
+      <About of="spaces" />
       <div class="scroll">
         {view ? (
           <>

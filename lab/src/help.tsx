@@ -1,0 +1,36 @@
+/** The list of keys. */
+import { Dialog } from './dialog.tsx';
+import { COMMANDS } from './keys.ts';
+import { helping } from './store.ts';
+
+const leave = (): void => {
+  helping.value = false;
+};
+
+export function Help() {
+  return (
+    <Dialog label="Keys" onClose={leave}>
+      <h2>Keys</h2>
+      <dl class="keys">
+        {COMMANDS.map(({ keys, what }) =>
+          keys ? (
+            <div key={what}>
+              <dt>
+                {keys.map((key) => (
+                  <kbd key={key}>{key}</kbd>
+                ))}
+              </dt>
+              <dd>{what}</dd>
+            </div>
+          ) : null,
+        )}
+      </dl>
+      <p class="soft">
+        Tab goes from grid to grid, and the arrow keys inside one from square to square.
+      </p>
+      <button type="button" onClick={leave}>
+        Close
+      </button>
+    </Dialog>
+  );
+}
