@@ -2,5 +2,7 @@
 export { type Change, itemChanges, whatChanged } from './changes.ts';
 export * from './recording.ts';
 export { ONLY_TASK, operationsOf, scenarioOfProgram } from './subject.ts';
+export * from './trace.ts';
 export * from './view.ts';
+export * from './walks.ts';
 export { nameOf, roleWords, stepWords } from './words.ts';
