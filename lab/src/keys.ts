@@ -1,4 +1,5 @@
 /** What keys do. The list that `?` shows is this one. */
+import { fit, pan, room, zoom } from './sight.ts';
 import {
   editing,
   go,
@@ -38,6 +39,19 @@ export const KEYS: readonly Key[] = [
     what: 'to the next step of that task (Alt: the last one)',
     run: (key) => goTask(Number(key) - 1, 1),
   },
+  { keys: ['+', '='], what: 'timeline: larger', run: () => zoom(1.6) },
+  { keys: ['-'], what: 'timeline: smaller', run: () => zoom(1 / 1.6) },
+  { keys: ['0'], what: 'timeline: all of it', run: fit },
+  {
+    keys: ['Ctrl →', ']'],
+    what: 'timeline: look further on',
+    run: () => pan(room.value / 4),
+  },
+  {
+    keys: ['Ctrl ←', '['],
+    what: 'timeline: look further back',
+    run: () => pan(-room.value / 4),
+  },
   { keys: ['Escape'], what: 'select nothing; close what is open', run: close },
   { keys: ['p'], what: 'the program', run: () => void (editing.value = true) },
   { keys: ['?'], what: 'this list', run: () => void (helping.value = !helping.value) },
@@ -55,12 +69,14 @@ const NAMES: Record<string, string> = { ArrowRight: '→', ArrowLeft: '←', ' '
 export function onKey(event: KeyboardEvent): void {
   const target = event.target as HTMLElement;
   const typing = target.matches('textarea, input, select');
-  if (event.ctrlKey || event.metaKey) return;
+  const arrow = event.key === 'ArrowRight' || event.key === 'ArrowLeft';
+  if ((event.ctrlKey && !arrow) || event.metaKey) return;
   if (typing && event.key !== 'Escape') return;
   if ((helping.value || editing.value) && event.key !== 'Escape' && event.key !== '?') return;
   // a button that has the focus is pressed with the space bar
   if (event.key === ' ' && target.matches('button, summary')) return;
   let name = NAMES[event.key] ?? event.key;
+  if (event.ctrlKey) name = `Ctrl ${name}`;
   if (event.shiftKey && name.length === 1 && '→←'.includes(name)) name = `Shift ${name}`;
   if (event.altKey && /^[1-4]$/.test(name) && recording.value) {
     goTask(Number(name) - 1, -1);

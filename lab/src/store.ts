@@ -17,6 +17,7 @@ import {
 } from '../../src/recording/index.ts';
 import { GALLERY } from './gallery.ts';
 import { decodeLink, encodeLink, LinkError } from './link.ts';
+import type { Lane } from './timeline-draw.ts';
 
 export { WALKS };
 
@@ -58,14 +59,16 @@ export const lastStep = computed(() =>
   recording.value && step.value > 0 ? recording.value.step(step.value - 1) : null,
 );
 
-/** By task, in the order of steps, so that what is seen is found by bisection. */
-export interface Lane {
-  readonly steps: Int32Array;
-  /** The functions that it is in, by depth. */
-  readonly rows: readonly (readonly Span[])[];
-  /** The locks that it holds, by how many it held before. */
-  readonly held: readonly (readonly Span[])[];
-  readonly waited: readonly Span[];
+/** By kind: the steps with such an event of a task. */
+function eventsOf({ events }: Recording, task: number): Map<string, Int32Array> {
+  const lists = new Map<string, number[]>();
+  for (const { at, task: by, kind } of events) {
+    if (by !== task) continue;
+    const list = lists.get(kind);
+    if (list) list.push(at);
+    else lists.set(kind, [at]);
+  }
+  return new Map([...lists].map(([kind, list]) => [kind, Int32Array.from(list)]));
 }
 
 function byDepth(spans: readonly Span[]): Span[][] {
@@ -80,15 +83,17 @@ function byDepth(spans: readonly Span[]): Span[][] {
 export const lanes = computed<readonly Lane[]>(() => {
   const shown = recording.value;
   if (!shown) return [];
-  return shown.tasks.map((_, task) => {
+  return shown.tasks.map((name, task) => {
     const steps: number[] = [];
     for (let at = 0; at < shown.length; at++) if (shown.taskAt(at) === task) steps.push(at);
     const own = (spans: readonly Span[]) => spans.filter((span) => span.task === task);
     return {
+      name,
       steps: Int32Array.from(steps),
       rows: byDepth(functionSpans(shown, task)),
       held: byDepth(own(shown.held)),
       waited: own(shown.waited),
+      events: eventsOf(shown, task),
     };
   });
 });
