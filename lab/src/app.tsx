@@ -1,14 +1,16 @@
 import { useSignalEffect } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { EventKind } from '../../src/recording/index.ts';
+import { compare, stopComparing } from './comparing.ts';
 import { GALLERY } from './gallery.ts';
-import { KEYS, onKey } from './keys.ts';
+import { COMPARE_KEYS, KEYS, onKey } from './keys.ts';
 import { lazy } from './lazy.tsx';
 import { Changes, Why } from './panels/happened.tsx';
 import { Memory } from './panels/memory.tsx';
 import { Spaces } from './panels/spaces.tsx';
 import {
   chooseWalk,
+  compared,
   editing,
   go,
   goChange,
@@ -28,6 +30,7 @@ import {
 import { nextTheme, theme } from './theme.ts';
 import { Timeline } from './timeline.tsx';
 
+const Compare = lazy(() => import('./compare.tsx').then(({ Compare }) => Compare));
 const Editor = lazy(() => import('./editor.tsx').then(({ Editor }) => Editor));
 
 const EVENT_KINDS: readonly EventKind[] = [
@@ -38,6 +41,7 @@ const EVENT_KINDS: readonly EventKind[] = [
   'copy',
   'allocation',
   'failed allocation',
+  'migration entry',
   'page migrated',
   'split',
   'walk',
@@ -147,7 +151,7 @@ function Help() {
       <div class="sheet">
         <h2>Keys</h2>
         <dl class="keys">
-          {KEYS.map(({ keys, what }) => (
+          {(compared.value ? COMPARE_KEYS : KEYS).map(({ keys, what }) => (
             <div key={what}>
               <dt>
                 {keys.map((key) => (
@@ -209,24 +213,34 @@ export function App() {
       <header>
         <h1>Softleaf lab</h1>
         <Programs />
-        <label class="field">
-          <span>Walk</span>
-          <select
-            aria-label="Walk"
-            title="How a migration is prepared: two walks (collect, as in 7.3.4), one (unified), or one as the series was posted"
-            value={walk.value}
-            onChange={(event) => chooseWalk(event.currentTarget.value as typeof walk.value)}
-          >
-            {WALKS.map((one) => (
-              <option key={one}>{one}</option>
-            ))}
-          </select>
-        </label>
+        {compared.value ? null : (
+          <label class="field">
+            <span>Walk</span>
+            <select
+              aria-label="Walk"
+              title="How a migration is prepared: two walks (collect, as in 7.3.4), one (unified), or one as the series was posted"
+              value={walk.value}
+              onChange={(event) => chooseWalk(event.currentTarget.value as typeof walk.value)}
+            >
+              {WALKS.map((one) => (
+                <option key={one}>{one}</option>
+              ))}
+            </select>
+          </label>
+        )}
         <button type="button" onClick={() => void (editing.value = true)}>
           Edit
         </button>
-        <Transport />
+        {compared.value ? null : <Transport />}
         <span class="grow" />
+        <button
+          type="button"
+          aria-pressed={compared.value !== null}
+          title="Two walks on this program, side by side (v)"
+          onClick={() => (compared.value ? stopComparing() : compare())}
+        >
+          Compare
+        </button>
         <button type="button" title="Light or dark" onClick={nextTheme}>
           {theme.value === 'system' ? 'Auto' : theme.value === 'light' ? 'Light' : 'Dark'}
         </button>
@@ -247,6 +261,8 @@ export function App() {
             Open the first program
           </button>
         </main>
+      ) : compared.value ? (
+        <Compare />
       ) : (
         <main data-ready={recording.value ? 'yes' : 'no'}>
           <Timeline />

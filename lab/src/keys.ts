@@ -1,6 +1,8 @@
 /** What keys do. The list that `?` shows is this one. */
+import { compare, end, goOperation, goPlace, place, running, stopComparing } from './comparing.ts';
 import { fit, pan, room, zoom } from './sight.ts';
 import {
+  compared,
   editing,
   go,
   goChange,
@@ -53,6 +55,23 @@ export const KEYS: readonly Key[] = [
     run: () => pan(-room.value / 4),
   },
   { keys: ['Escape'], what: 'select nothing; close what is open', run: close },
+  { keys: ['v'], what: 'compare two walks', run: () => compare() },
+  { keys: ['p'], what: 'the program', run: () => void (editing.value = true) },
+  { keys: ['?'], what: 'this list', run: () => void (helping.value = !helping.value) },
+];
+
+/** The same keys where two walks are compared. */
+export const COMPARE_KEYS: readonly Key[] = [
+  { keys: ['→', 'l'], what: 'both one step on', run: () => goPlace(place.value + 1) },
+  { keys: ['←', 'h'], what: 'both one step back', run: () => goPlace(place.value - 1) },
+  { keys: ['Shift →'], what: 'both ten steps on', run: () => goPlace(place.value + 10) },
+  { keys: ['Shift ←'], what: 'both ten steps back', run: () => goPlace(place.value - 10) },
+  { keys: ['o'], what: 'to the end of this operation, or of the next', run: () => goOperation(1) },
+  { keys: ['O'], what: 'back to the end of the operation before', run: () => goOperation(-1) },
+  { keys: ['Home'], what: 'to the beginning', run: () => goPlace(0) },
+  { keys: ['End'], what: 'to the end', run: () => goPlace(end.value) },
+  { keys: ['Space'], what: 'play, or stop', run: () => void (running.value = !running.value) },
+  { keys: ['Escape', 'v'], what: 'back to one walk', run: close },
   { keys: ['p'], what: 'the program', run: () => void (editing.value = true) },
   { keys: ['?'], what: 'this list', run: () => void (helping.value = !helping.value) },
 ];
@@ -61,7 +80,8 @@ function close(): void {
   if (helping.value || editing.value) {
     helping.value = false;
     editing.value = false;
-  } else selected.value = '';
+  } else if (compared.value) stopComparing();
+  else selected.value = '';
 }
 
 const NAMES: Record<string, string> = { ArrowRight: '→', ArrowLeft: '←', ' ': 'Space' };
@@ -78,12 +98,12 @@ export function onKey(event: KeyboardEvent): void {
   let name = NAMES[event.key] ?? event.key;
   if (event.ctrlKey) name = `Ctrl ${name}`;
   if (event.shiftKey && name.length === 1 && '→←'.includes(name)) name = `Shift ${name}`;
-  if (event.altKey && /^[1-4]$/.test(name) && recording.value) {
+  if (!compared.value && event.altKey && /^[1-4]$/.test(name) && recording.value) {
     goTask(Number(name) - 1, -1);
     event.preventDefault();
     return;
   }
-  const key = KEYS.find(({ keys }) => keys.includes(name));
+  const key = (compared.value ? COMPARE_KEYS : KEYS).find(({ keys }) => keys.includes(name));
   if (!key) return;
   event.preventDefault();
   key.run(name);

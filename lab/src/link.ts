@@ -15,7 +15,18 @@ export interface Link {
   readonly step: number;
   /** Key of the selected item; empty: none. */
   readonly selected: string;
+  /** Two walks side by side, and the place in both; null: one alone. */
+  readonly compared: Compared | null;
 }
+
+/** A comparison. */
+export interface Compared {
+  readonly walks: readonly [Walk, Walk];
+  /** Below 0: where there is most to be seen. */
+  readonly place: number;
+}
+
+export const COMPARED: readonly [Walk, Walk] = ['collect', 'unified'];
 
 /** A link that cannot be followed; the message says why. */
 export class LinkError extends Error {
@@ -53,6 +64,11 @@ export async function encodeLink(link: Link): Promise<string> {
   fields.push(['w', walk], ['s', schedule]);
   if (step > 0) fields.push(['n', String(step)]);
   if (selected !== '') fields.push(['x', selected.replaceAll(' ', '.')]);
+  if (link.compared && link.compared.place >= 0) {
+    const { place, walks } = link.compared;
+    const usual = walks.join() === COMPARED.join();
+    fields.push(['c', [place, ...(usual ? [] : walks)].join('.')]);
+  }
   return `#${fields.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&')}`;
 }
 
@@ -72,7 +88,7 @@ export async function decodeLink(hash: string): Promise<Link | null> {
     throw new LinkError(`This link is of version ${version}; this lab reads version ${VERSION}.`);
   }
   for (const name of fields.keys()) {
-    if (!'vpzwsnx'.includes(name))
+    if (!'vpzwsnxc'.includes(name))
       throw new LinkError(`This link says “${name}”, which is nothing.`);
   }
   const walk = get('w') as Walk;
@@ -90,5 +106,16 @@ export async function decodeLink(hash: string): Promise<Link | null> {
     schedule,
     step,
     selected: get('x').replaceAll('.', ' '),
+    compared: comparedOf(get('c')),
   };
+}
+
+function comparedOf(said: string): Compared | null {
+  if (said === '') return null;
+  const [place, ...rest] = said.split('.');
+  const [a, b, ...more] = rest.length === 0 ? COMPARED : (rest as Walk[]);
+  if (!/^\d+$/.test(place) || !WALKS.includes(a) || !WALKS.includes(b) || more.length > 0) {
+    throw new LinkError(`“${said}” is no place of a comparison.`);
+  }
+  return { walks: [a, b], place: Number(place) };
 }

@@ -16,7 +16,10 @@ function partsOf(at: Int32Array, whole: number, y: number, tall: number): string
   for (let i = 0; i < at.length; ) {
     const part = Math.floor((at[i] / whole) * PARTS);
     path += `M${part} ${y}h1v${tall}h-1z`;
-    i = Math.max(i + 1, lowerBound(at.length, (n) => at[n], ((part + 1) / PARTS) * whole));
+    i = Math.max(
+      i + 1,
+      lowerBound(at.length, (n) => at[n], ((part + 1) / PARTS) * whole),
+    );
   }
   return path;
 }

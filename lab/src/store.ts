@@ -16,7 +16,7 @@ import {
   type Span,
 } from '../../src/recording/index.ts';
 import { GALLERY } from './gallery.ts';
-import { decodeLink, encodeLink, LinkError } from './link.ts';
+import { type Compared, decodeLink, encodeLink, LinkError } from './link.ts';
 import type { Lane } from './timeline-draw.ts';
 
 export { WALKS };
@@ -42,6 +42,8 @@ export const walk = signal<Walk>('unified');
 export const recording = signal<Recording | null>(null);
 export const step = signal(0);
 export const selected = signal('');
+/** Two walks side by side; null: one alone. */
+export const compared = signal<Compared | null>(null);
 export const trouble = signal<Trouble | null>(null);
 export const playing = signal(false);
 export const helping = signal(false);
@@ -179,6 +181,7 @@ export function run(
       selected.value = '';
       trouble.value = null;
       playing.value = false;
+      if (compared.value) compared.value = { ...compared.value, place: -1 };
     });
     return null;
   } catch (error) {
@@ -205,6 +208,7 @@ export async function follow(hash: string): Promise<void> {
   try {
     const link = await decodeLink(hash);
     if (!link) {
+      compared.value = null;
       await openGallery(GALLERY[0].name);
       return;
     }
@@ -220,6 +224,7 @@ export async function follow(hash: string): Promise<void> {
     }
     step.value = link.step;
     selected.value = link.selected;
+    compared.value = link.compared;
   } catch (error) {
     const known = error instanceof LinkError || error instanceof ScheduleError;
     trouble.value = {
@@ -242,6 +247,7 @@ export async function here(): Promise<string> {
     schedule,
     step: step.value,
     selected: selected.value,
+    compared: compared.value,
   });
 }
 
@@ -250,7 +256,7 @@ export function keepAddress(): void {
   let timer = 0;
   effect(() => {
     // what the address depends on
-    void [recording.value, step.value, selected.value, walk.value];
+    void [recording.value, step.value, selected.value, walk.value, compared.value];
     clearTimeout(timer);
     timer = window.setTimeout(async () => {
       const hash = await here();

@@ -187,7 +187,10 @@ class Drawing {
           const x = unit === 1 ? this.xOf(at[i]) + middle : this.xOf((slot + 0.5) * unit);
           places.push(x, top + (row + 0.5) * EVENTS);
         }
-        i = Math.max(i + 1, lowerBound(at.length, (n) => at[n], (slot + 1) * unit));
+        i = Math.max(
+          i + 1,
+          lowerBound(at.length, (n) => at[n], (slot + 1) * unit),
+        );
       }
       if (places.length > 0) g.marks(shape, places, size, this.color(color));
     }
