@@ -2,6 +2,7 @@ import { useSignalEffect } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { EventKind } from '../../src/recording/index.ts';
 import { compare, stopComparing } from './comparing.ts';
+import { ExportMenu } from './export-menu.tsx';
 import { GALLERY } from './gallery.ts';
 import { COMPARE_KEYS, KEYS, onKey } from './keys.ts';
 import { lazy } from './lazy.tsx';
@@ -241,6 +242,7 @@ export function App() {
         >
           Compare
         </button>
+        {compared.value ? null : <ExportMenu />}
         <button type="button" title="Light or dark" onClick={nextTheme}>
           {theme.value === 'system' ? 'Auto' : theme.value === 'light' ? 'Light' : 'Dark'}
         </button>

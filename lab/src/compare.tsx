@@ -1,6 +1,6 @@
 /** Two walks on one program, side by side: what each has done and counted at the same place. */
-import { batch, signal, useComputed, useSignalEffect } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
+import { batch, signal, useComputed, useSignal, useSignalEffect } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
 import {
   MIGRATION_ENTRIES,
   stepWords,
@@ -282,8 +282,8 @@ function SidePanel({ side, n }: { side: Side; n: 0 | 1 }) {
   return (
     <section class={`panel compare-side side-${n}`} aria-label={`With the walk ${walk}`}>
       <h2>
-        <span class="side-name">
-          <span class="swatch" /> {walk}
+        <span class={`side-name side-${n}`}>
+          <i /> {walk}
         </span>
         <em>{ABOUT[walk]}</em>
       </h2>
@@ -442,13 +442,16 @@ function Verdict({ sides }: { sides: readonly [Side, Side] }) {
 
 export function Compare() {
   // two recordings take a moment: something is to be seen before
-  const [ready, setReady] = useState(false);
+  const drawn = useSignal(false);
+  const ready = drawn.value;
   useEffect(() => {
-    const timer = setTimeout(() => setReady(true), 20);
+    const timer = setTimeout(() => {
+      drawn.value = true;
+    }, 20);
     return () => clearTimeout(timer);
   }, []);
   useSignalEffect(() => {
-    if (ready) settle();
+    if (drawn.value) settle();
   });
   useSignalEffect(() => {
     if (!running.value) return;

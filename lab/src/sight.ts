@@ -11,6 +11,9 @@ export const room = signal(800);
 /** Kinds of events that are not drawn. */
 export const hidden = signal<ReadonlySet<string>>(new Set());
 
+/** Both, to draw with. */
+export const sight = () => ({ from: from.value, scale: scale.value });
+
 /** Steps that the whole needs. */
 const whole = (): number => Math.max(1, length.value + 2);
 /** Steps that are seen. */

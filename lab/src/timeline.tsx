@@ -18,6 +18,7 @@ import {
   room,
   scale,
   seen,
+  sight,
   start,
   toggle,
   zoom,
@@ -46,7 +47,7 @@ export const scene = computed<Scene>(() => ({
 }));
 
 /** Colours of the page's stylesheet, each asked for once. */
-export function paletteOf(element: Element): Palette {
+function paletteOf(element: Element): Palette {
   const style = getComputedStyle(element);
   const known = new Map<string, string>();
   return (variable) => {
@@ -302,7 +303,7 @@ export function Timeline() {
   const onHover = (event: PointerEvent): void => {
     clearTimeout(timer.current);
     const [x, y] = place(event);
-    const hit = event.buttons ? null : hitTimeline(scene.value, at(), x, y);
+    const hit = event.buttons ? null : hitTimeline(scene.value, sight(), x, y);
     const told = hit && { hit, x: event.clientX, y: event.clientY };
     tip.value = told && { ...told, detail: false };
     // what a step is about is known only where the state is: looked up when the pointer rests
@@ -376,9 +377,6 @@ export function Timeline() {
   );
 }
 
-/** What is seen. */
-export const at = () => ({ from: from.value, scale: scale.value });
-
 function draw(canvas: HTMLCanvasElement): void {
   const width = room.value + GUTTER;
   const height = heightOf(scene.value.lanes.length);
@@ -390,5 +388,5 @@ function draw(canvas: HTMLCanvasElement): void {
   if (!g) return;
   g.setTransform(ratio, 0, 0, ratio, 0, 0);
   g.clearRect(0, 0, width, height);
-  drawTimeline(new CanvasSurface(g), scene.value, at(), width, paletteOf(canvas));
+  drawTimeline(new CanvasSurface(g), scene.value, sight(), width, paletteOf(canvas));
 }
