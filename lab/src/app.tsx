@@ -16,6 +16,7 @@ import {
   go,
   goChange,
   goEvent,
+  goTask,
   helping,
   length,
   name,
@@ -91,8 +92,23 @@ function Go(props: { label: string; title: string; onClick: () => void; off?: bo
   );
 }
 
+/** What one can jump to that is no event. */
+const CHANGE = 'change of what is selected';
+const TASK = 'step of ';
+const JUMPS: readonly string[] = [...EVENT_KINDS, CHANGE];
+
+function goTo(jump: string, tasks: readonly string[], by: 1 | -1): void {
+  if (jump === CHANGE) goChange(by);
+  else if (jump.startsWith(TASK)) goTask(tasks.indexOf(jump.slice(TASK.length)), by);
+  else goEvent(jump as EventKind, by);
+}
+
 function Transport() {
-  const [kind, setKind] = useState<EventKind>('operation');
+  const [kind, setKind] = useState('operation');
+  const tasks = recording.value?.tasks ?? [];
+  // a task of the last program may be none of this one
+  const jump = JUMPS.includes(kind) || tasks.includes(kind.slice(TASK.length)) ? kind : 'operation';
+  const unselected = jump === CHANGE && selected.value === '';
   const [first, end] = [step.value === 0, step.value === length.value];
   return (
     <fieldset class="transport" aria-label="Steps">
@@ -117,30 +133,37 @@ function Transport() {
         {playing.value ? 'Stop' : 'Play'}
       </button>
       <span class="sep" />
-      <Go label="‹" title={`To the last ${kind}`} onClick={() => goEvent(kind, -1)} />
-      <select
-        aria-label="Kind of event"
-        value={kind}
-        onChange={(event) => setKind(event.currentTarget.value as EventKind)}
-      >
-        {EVENT_KINDS.map((one) => (
-          <option key={one}>{one}</option>
-        ))}
-      </select>
-      <Go label="›" title={`To the next ${kind}`} onClick={() => goEvent(kind, 1)} />
-      <span class="sep" />
       <Go
         label="‹"
-        title="To the last change of what is selected (C)"
-        off={selected.value === ''}
-        onClick={() => goChange(-1)}
+        title={`To the last ${jump}`}
+        off={unselected}
+        onClick={() => goTo(jump, tasks, -1)}
       />
-      <span class={selected.value === '' ? 'of off' : 'of'}>change</span>
+      <select
+        aria-label="Jump to"
+        title="What ‹ and › jump to: an event of this kind, a change of what is selected, a step of a task"
+        value={jump}
+        onChange={(event) => setKind(event.currentTarget.value)}
+      >
+        <optgroup label="Events">
+          {EVENT_KINDS.map((one) => (
+            <option key={one}>{one}</option>
+          ))}
+        </optgroup>
+        <optgroup label="What is selected">
+          <option>{CHANGE}</option>
+        </optgroup>
+        <optgroup label="Steps of a task">
+          {tasks.map((task) => (
+            <option key={task}>{TASK + task}</option>
+          ))}
+        </optgroup>
+      </select>
       <Go
         label="›"
-        title="To the next change of what is selected (c)"
-        off={selected.value === ''}
-        onClick={() => goChange(1)}
+        title={`To the next ${jump}`}
+        off={unselected}
+        onClick={() => goTo(jump, tasks, 1)}
       />
     </fieldset>
   );

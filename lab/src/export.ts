@@ -80,7 +80,7 @@ async function withSchedule(): Promise<string> {
   if (!shown) throw new Error('nothing is shown');
   const program = JSON.parse(text.value) as { comment?: string | string[] };
   const { walk, schedule } = shown;
-  const file = `${fileName()}.json`;
+  const file = `${fileName()}.schedule.json`;
   const comment = [
     ...[program.comment ?? []].flat(),
     `Schedule, walk ${walk}: ${schedule}`,
