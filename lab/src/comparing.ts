@@ -133,7 +133,8 @@ export function goOperation(by: 1 | -1): void {
 
 export function compare(which: readonly [Walk, Walk] = COMPARED): void {
   running.value = false;
-  compared.value = { walks: which, place: compared.value?.place ?? -1 };
+  // a place of one pair of walks is none of another's
+  compared.value = { walks: which, place: -1 };
 }
 
 export function stopComparing(): void {
