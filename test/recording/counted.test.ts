@@ -114,6 +114,23 @@ describe('the walks of a recording', () => {
   });
 });
 
+it('a walk is not said to do what a fault in it does', () => {
+  const range = { buf: 0, page: 0, pages: 2 };
+  const ops = [
+    { op: 'mmap', ...range, prot: 'rw', kind: 'anon' },
+    { op: 'cpu_write', ...range, tag: 1 },
+    { op: 'migrate_to_dev', dev: 1, ...range },
+    { op: 'fork', child: 1 },
+    { op: 'fault_migrate_to_dev', dev: 0, ...range, write: 0 },
+  ];
+  const recording = record(parseAnyProgram({ name: 'shared', ops }), { walk: 'collect' });
+  const [first] = walksOf(recording).filter(({ op, depth }) => op === 4 && depth === 0);
+  // the other device's pages come back: the child's entries, too, are on their way then
+  expect(first).toMatchObject({ name: 'hmmRangeFault', faults: 2, migrationEntries: 0 });
+  const within = recording.count(MIGRATION_ENTRIES, first.to);
+  expect(within - recording.count(MIGRATION_ENTRIES, first.from)).toBe(4);
+});
+
 describe('a trace', () => {
   it.each(CASES)('begins and ends its slices in pairs that nest: %s, %s', (path, walk) => {
     const recording = recorded(path, walk);
