@@ -1,7 +1,9 @@
 import { useSignalEffect } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { EventKind } from '../../src/recording/index.ts';
+import { compare, stopComparing } from './comparing.ts';
 import { copyLink } from './copy.ts';
+import { ExportMenu } from './export-menu.tsx';
 import { GALLERY } from './gallery.ts';
 import { Help } from './help.tsx';
 import { onKey } from './keys.ts';
@@ -15,11 +17,13 @@ import {
   busy,
   checking,
   chooseWalk,
+  compared,
   editable,
   editing,
   go,
   goChange,
   goEvent,
+  goTask,
   helping,
   introducing,
   length,
@@ -38,6 +42,7 @@ import {
 import { nextTheme, theme } from './theme.ts';
 import { Timeline } from './timeline.tsx';
 
+const Compare = lazy(() => import('./compare.tsx').then(({ Compare }) => Compare));
 const Editor = lazy(() => import('./editor/editor.tsx').then(({ Editor }) => Editor));
 const Tip = lazy(() => import('./tip.tsx').then(({ Tip }) => Tip));
 const Tour = lazy(() => import('./tour.tsx').then(({ Tour }) => Tour));
@@ -52,6 +57,7 @@ const EVENT_KINDS: readonly EventKind[] = [
   'copy',
   'allocation',
   'failed allocation',
+  'migration entry',
   'page migrated',
   'split',
   'walk',
@@ -100,8 +106,23 @@ function Go(props: { label: string; title: string; onClick: () => void; off?: bo
   );
 }
 
+/** What one can jump to that is no event. */
+const CHANGE = 'change of what is selected';
+const TASK = 'step of ';
+const JUMPS: readonly string[] = [...EVENT_KINDS, CHANGE];
+
+function goTo(jump: string, tasks: readonly string[], by: 1 | -1): void {
+  if (jump === CHANGE) goChange(by);
+  else if (jump.startsWith(TASK)) goTask(tasks.indexOf(jump.slice(TASK.length)), by);
+  else goEvent(jump as EventKind, by);
+}
+
 function Transport() {
-  const [kind, setKind] = useState<EventKind>('operation');
+  const [kind, setKind] = useState('operation');
+  const tasks = recording.value?.tasks ?? [];
+  // a task of the last program may be none of this one
+  const jump = JUMPS.includes(kind) || tasks.includes(kind.slice(TASK.length)) ? kind : 'operation';
+  const unselected = jump === CHANGE && selected.value === '';
   const [first, end] = [step.value === 0, step.value === length.value];
   return (
     <fieldset class="transport" aria-label="Steps">
@@ -126,30 +147,37 @@ function Transport() {
         {playing.value ? 'Stop' : 'Play'}
       </button>
       <span class="sep" />
-      <Go label="‹" title={`To the last ${kind}`} onClick={() => goEvent(kind, -1)} />
-      <select
-        aria-label="Kind of event"
-        value={kind}
-        onChange={(event) => setKind(event.currentTarget.value as EventKind)}
-      >
-        {EVENT_KINDS.map((one) => (
-          <option key={one}>{one}</option>
-        ))}
-      </select>
-      <Go label="›" title={`To the next ${kind}`} onClick={() => goEvent(kind, 1)} />
-      <span class="sep" />
       <Go
         label="‹"
-        title="To the last change of what is selected (C)"
-        off={selected.value === ''}
-        onClick={() => goChange(-1)}
+        title={`To the last ${jump}`}
+        off={unselected}
+        onClick={() => goTo(jump, tasks, -1)}
       />
-      <span class={selected.value === '' ? 'of off' : 'of'}>change</span>
+      <select
+        aria-label="Jump to"
+        title="What ‹ and › jump to: an event of this kind, a change of what is selected, a step of a task"
+        value={jump}
+        onChange={(event) => setKind(event.currentTarget.value)}
+      >
+        <optgroup label="Events">
+          {EVENT_KINDS.map((one) => (
+            <option key={one}>{one}</option>
+          ))}
+        </optgroup>
+        <optgroup label="What is selected">
+          <option>{CHANGE}</option>
+        </optgroup>
+        <optgroup label="Steps of a task">
+          {tasks.map((task) => (
+            <option key={task}>{TASK + task}</option>
+          ))}
+        </optgroup>
+      </select>
       <Go
         label="›"
-        title="To the next change of what is selected (c)"
-        off={selected.value === ''}
-        onClick={() => goChange(1)}
+        title={`To the next ${jump}`}
+        off={unselected}
+        onClick={() => goTo(jump, tasks, 1)}
       />
     </fieldset>
   );
@@ -202,19 +230,21 @@ export function App() {
       <header>
         <h1>Softleaf lab</h1>
         <Programs />
-        <label class="field">
-          <span>Walk</span>
-          <select
-            aria-label="Walk"
-            title="How a migration is prepared: two walks (collect, as in 7.3.4), one (unified), or one as the series was posted"
-            value={making.value?.walk ?? walk.value}
-            onChange={(event) => void chooseWalk(event.currentTarget.value as typeof walk.value)}
-          >
-            {WALKS.map((one) => (
-              <option key={one}>{one}</option>
-            ))}
-          </select>
-        </label>
+        {compared.value ? null : (
+          <label class="field">
+            <span>Walk</span>
+            <select
+              aria-label="Walk"
+              title="How a migration is prepared: two walks (collect, as in 7.3.4), one (unified), or one as the series was posted"
+              value={making.value?.walk ?? walk.value}
+              onChange={(event) => void chooseWalk(event.currentTarget.value as typeof walk.value)}
+            >
+              {WALKS.map((one) => (
+                <option key={one}>{one}</option>
+              ))}
+            </select>
+          </label>
+        )}
         <button
           type="button"
           disabled={!editable.value}
@@ -235,11 +265,21 @@ export function App() {
         >
           Check
         </button>
-        <Transport />
+        <button
+          type="button"
+          disabled={!editable.value}
+          aria-pressed={compared.value !== null}
+          title="Two walks on this program, side by side (v)"
+          onClick={() => (compared.value ? stopComparing() : compare())}
+        >
+          Compare
+        </button>
+        {compared.value ? null : <Transport />}
         <span class="grow" />
         <button type="button" title="Copy a link to what is shown (y)" onClick={copyLink}>
-          Copy link
+          Link
         </button>
+        {compared.value ? null : <ExportMenu />}
         <button type="button" title="Light or dark" onClick={nextTheme}>
           {theme.value === 'system' ? 'Auto' : theme.value === 'light' ? 'Light' : 'Dark'}
         </button>
@@ -267,6 +307,8 @@ export function App() {
             Open the first program
           </button>
         </main>
+      ) : compared.value ? (
+        <Compare />
       ) : (
         <main data-ready={recording.value ? 'yes' : 'no'}>
           <Timeline />

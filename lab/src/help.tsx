@@ -1,6 +1,6 @@
 /** The list of keys. */
 import { Dialog } from './dialog.tsx';
-import { COMMANDS } from './keys.ts';
+import { commands } from './keys.ts';
 import { helping } from './store.ts';
 
 const leave = (): void => {
@@ -12,7 +12,7 @@ export function Help() {
     <Dialog label="Keys" onClose={leave}>
       <h2>Keys</h2>
       <dl class="keys">
-        {COMMANDS.map(({ keys, what }) =>
+        {commands().map(({ keys, what }) =>
           keys ? (
             <div key={what}>
               <dt>

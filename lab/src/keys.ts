@@ -1,8 +1,11 @@
 /** Every command, with the keys that run it. The list that `?` shows and the palette are this one. */
+import { compare, end, goOperation, goPlace, place, running, stopComparing } from './comparing.ts';
 import { copyLink } from './copy.ts';
 import { covered } from './dialog.tsx';
+import { fit, pan, room, zoom } from './sight.ts';
 import {
   checking,
+  compared,
   editable,
   editing,
   go,
@@ -27,7 +30,29 @@ export interface Command {
   run(key: string): void;
 }
 
-export const COMMANDS: readonly Command[] = [
+/** What can be done whatever is shown. */
+const COMMON: readonly Command[] = [
+  { keys: ['p'], what: 'the program', run: () => void (editing.value = editable.value) },
+  {
+    keys: ['k'],
+    what: 'check it: try the orders of its steps',
+    run: () => void (checking.value = true),
+  },
+  { keys: ['y'], what: 'copy a link to what is shown', run: () => void copyLink() },
+  {
+    keys: ['Ctrl K', '/'],
+    what: 'the command palette: find a command, a program, a function or a page',
+    run: () => void (searching.value = true),
+  },
+  { what: 'light or dark', run: nextTheme },
+  {
+    keys: ['i'],
+    what: 'the introduction: what one sees, and what migrate-on-fault does',
+    run: introduce,
+  },
+];
+
+const COMMANDS: readonly Command[] = [
   { keys: ['→', 'l'], what: 'one step on', run: () => go(step.value + 1) },
   { keys: ['←', 'h'], what: 'one step back', run: () => go(step.value - 1) },
   { keys: ['Shift →'], what: 'ten steps on', run: () => go(step.value + 10) },
@@ -46,30 +71,56 @@ export const COMMANDS: readonly Command[] = [
     what: 'to the next step of that task (Alt: the last one)',
     run: (key) => goTask(Number(key) - 1, 1),
   },
+  { keys: ['+', '='], what: 'timeline: larger', run: () => zoom(1.6) },
+  { keys: ['-'], what: 'timeline: smaller', run: () => zoom(1 / 1.6) },
+  { keys: ['0'], what: 'timeline: all of it', run: fit },
+  {
+    keys: ['Ctrl →', ']'],
+    what: 'timeline: look further on',
+    run: () => pan(room.value / 4),
+  },
+  {
+    keys: ['Ctrl ←', '['],
+    what: 'timeline: look further back',
+    run: () => pan(-room.value / 4),
+  },
   { keys: ['Escape'], what: 'select nothing; close what is open', run: close },
-  { keys: ['p'], what: 'the program', run: () => void (editing.value = editable.value) },
   {
-    keys: ['k'],
-    what: 'check it: try the orders of its steps',
-    run: () => void (checking.value = true),
+    keys: ['v'],
+    what: 'compare two walks',
+    run: () => void (editable.value ? compare() : undefined),
   },
-  { keys: ['y'], what: 'copy a link to what is shown', run: () => void copyLink() },
-  {
-    keys: ['Ctrl K', '/'],
-    what: 'the command palette: find a command, a program, a function or a page',
-    run: () => void (searching.value = true),
-  },
-  { what: 'light or dark', run: nextTheme },
-  {
-    keys: ['i'],
-    what: 'the introduction: what one sees, and what migrate-on-fault does',
-    run: () => void (introducing.value = true),
-  },
+  ...COMMON,
+];
+
+/** The same keys where two walks are compared. */
+const COMPARE_COMMANDS: readonly Command[] = [
+  { keys: ['→', 'l'], what: 'both one step on', run: () => goPlace(place.value + 1) },
+  { keys: ['←', 'h'], what: 'both one step back', run: () => goPlace(place.value - 1) },
+  { keys: ['Shift →'], what: 'both ten steps on', run: () => goPlace(place.value + 10) },
+  { keys: ['Shift ←'], what: 'both ten steps back', run: () => goPlace(place.value - 10) },
+  { keys: ['o'], what: 'to the end of this operation, or of the next', run: () => goOperation(1) },
+  { keys: ['O'], what: 'back to the end of the operation before', run: () => goOperation(-1) },
+  { keys: ['Home'], what: 'to the beginning', run: () => goPlace(0) },
+  { keys: ['End'], what: 'to the end', run: () => goPlace(end.value) },
+  { keys: ['Space'], what: 'play, or stop', run: () => void (running.value = !running.value) },
+  { keys: ['Escape', 'v'], what: 'back to one walk', run: close },
+  ...COMMON,
   { keys: ['?'], what: 'this list', run: () => void (helping.value = !helping.value) },
 ];
 
+/** The introduction is about one walk's steps. */
+function introduce(): void {
+  stopComparing();
+  introducing.value = true;
+}
+
+/** The commands of what is shown. */
+export const commands = (): readonly Command[] => (compared.value ? COMPARE_COMMANDS : COMMANDS);
+
 function close(): void {
   if (introducing.value) introducing.value = false;
+  else if (compared.value) stopComparing();
   else selected.value = '';
 }
 
@@ -91,12 +142,12 @@ export function onKey(event: KeyboardEvent): void {
   // a button that has the focus is pressed with the space bar
   if (event.key === ' ' && target.matches('button')) return;
   if (event.altKey) {
-    if (!/^[1-4]$/.test(name) || !recording.value) return;
+    if (compared.value || !/^[1-4]$/.test(name) || !recording.value) return;
     goTask(Number(name) - 1, -1);
     event.preventDefault();
     return;
   }
-  const command = COMMANDS.find(({ keys }) => keys?.includes(name));
+  const command = commands().find(({ keys }) => keys?.includes(name));
   if (!command) return;
   event.preventDefault();
   command.run(name);

@@ -4,7 +4,7 @@ import { itemsOf } from '../../src/recording/index.ts';
 import { Dialog } from './dialog.tsx';
 import { best } from './fuzzy.ts';
 import { GALLERY } from './gallery.ts';
-import { COMMANDS } from './keys.ts';
+import { commands } from './keys.ts';
 import {
   go,
   goTask,
@@ -35,8 +35,8 @@ const KINDS: Record<Choice['kind'], string> = {
   item: 'select',
 };
 
-function commands(): Choice[] {
-  return COMMANDS.flatMap(({ what, keys, run }) => {
+function commandChoices(): Choice[] {
+  return commands().flatMap(({ what, keys, run }) => {
     // a command of several keys does another thing by each; Escape is of no use here
     const [first = ''] = keys ?? [];
     if (first === 'Escape' || first === '1' || first === 'Ctrl K') return [];
@@ -85,7 +85,7 @@ function items(): Choice[] {
 
 function choices(): Choice[] {
   return [
-    ...commands(),
+    ...commandChoices(),
     ...GALLERY.map(
       ({ name }): Choice => ({ kind: 'program', name, run: () => void openProgram(name) }),
     ),

@@ -1,9 +1,14 @@
 /** Small parts of the page. */
 
 import map from 'virtual:kernel-map';
-import type { ComponentChildren } from 'preact';
+import type { ReadonlySignal } from '@preact/signals';
+import { type ComponentChildren, createContext } from 'preact';
+import { useContext } from 'preact/hooks';
 import type { Look } from './kinds.ts';
 import { changedKeys, select, selected } from './store.ts';
+
+/** The keys of what the step before changed: of the recording that is shown, unless told otherwise. */
+export const Changed = createContext<ReadonlySignal<ReadonlySet<string>>>(changedKeys);
 
 /** A page or entry as a square with a letter. */
 export function Cell(props: {
@@ -14,7 +19,7 @@ export function Cell(props: {
   locked?: boolean;
 }) {
   const { of, look, title, badge, locked } = props;
-  const changed = changedKeys.value.has(of);
+  const changed = useContext(Changed).value.has(of);
   const style = `cell k-${look.style}${changed ? ' changed' : ''}${locked ? ' locked' : ''}`;
   return (
     <button
@@ -34,7 +39,7 @@ export function Cell(props: {
 /** Something that can be selected, in a line of text. */
 export function Chip(props: { of: string; title?: string; children: ComponentChildren }) {
   const { of, title, children } = props;
-  const changed = changedKeys.value.has(of) ? ' changed' : '';
+  const changed = useContext(Changed).value.has(of) ? ' changed' : '';
   return (
     <button
       type="button"

@@ -11,9 +11,10 @@ import {
   recordInSlices,
   type Span,
 } from '../../src/recording/index.ts';
-import { decodeLink, encodeLink, LinkError } from '../../src/recording/link.ts';
+import { type Compared, decodeLink, encodeLink, LinkError } from '../../src/recording/link.ts';
 import { type Entry, GALLERY } from './gallery.ts';
 import { type Mistake, mistakeOf } from './mistake.ts';
+import type { Lane } from './timeline-draw.ts';
 
 export { WALKS };
 
@@ -34,6 +35,8 @@ export const making = signal<{ readonly name: string; readonly walk: Walk } | nu
 export const soFar = signal(0);
 export const step = signal(0);
 export const selected = signal('');
+/** Two walks side by side; null: one alone. */
+export const compared = signal<Compared | null>(null);
 export const trouble = signal<Trouble | null>(null);
 export const playing = signal(false);
 export const helping = signal(false);
@@ -63,14 +66,16 @@ export const lastStep = computed(() =>
   recording.value && step.value > 0 ? recording.value.step(step.value - 1) : null,
 );
 
-/** By task, in the order of steps, so that what is seen is found by bisection. */
-export interface Lane {
-  readonly steps: Int32Array;
-  /** The functions that it is in, by depth. */
-  readonly rows: readonly (readonly Span[])[];
-  /** The locks that it holds, by how many it held before. */
-  readonly held: readonly (readonly Span[])[];
-  readonly waited: readonly Span[];
+/** By kind: the steps with such an event of a task. */
+function eventsOf({ events }: Recording, task: number): Map<string, Int32Array> {
+  const lists = new Map<string, number[]>();
+  for (const { at, task: by, kind } of events) {
+    if (by !== task) continue;
+    const list = lists.get(kind);
+    if (list) list.push(at);
+    else lists.set(kind, [at]);
+  }
+  return new Map([...lists].map(([kind, list]) => [kind, Int32Array.from(list)]));
 }
 
 function byDepth(spans: readonly Span[]): Span[][] {
@@ -85,15 +90,17 @@ function byDepth(spans: readonly Span[]): Span[][] {
 export const lanes = computed<readonly Lane[]>(() => {
   const shown = recording.value;
   if (!shown) return [];
-  return shown.tasks.map((_, task) => {
+  return shown.tasks.map((name, task) => {
     const steps: number[] = [];
     for (let at = 0; at < shown.length; at++) if (shown.taskAt(at) === task) steps.push(at);
     const own = (spans: readonly Span[]) => spans.filter((span) => span.task === task);
     return {
+      name,
       steps: Int32Array.from(steps),
       rows: byDepth(functionSpans(shown, task)),
       held: byDepth(own(shown.held)),
       waited: own(shown.waited),
+      events: eventsOf(shown, task),
     };
   });
 });
@@ -163,6 +170,8 @@ export async function show(program: Recordable, source: string, how: How = {}): 
     selected.value = how.selected ?? '';
     trouble.value = null;
     playing.value = false;
+    // a place of one program is none of another's
+    if (compared.value) compared.value = editable.value ? { ...compared.value, place: -1 } : null;
   });
 }
 
@@ -227,6 +236,7 @@ export async function follow(hash: string): Promise<void> {
   try {
     const link = await decodeLink(hash);
     if (!link) {
+      compared.value = null;
       await openGallery(GALLERY[0].name);
       return;
     }
@@ -236,6 +246,7 @@ export async function follow(hash: string): Promise<void> {
       const mistake = await run(program.text, how);
       if (mistake) throw new LinkError(mistake.message);
     }
+    compared.value = link.compared;
   } catch (error) {
     const known = error instanceof LinkError || error instanceof ScheduleError;
     trouble.value = {
@@ -259,6 +270,7 @@ export async function here(): Promise<string> {
     schedule,
     step: step.value,
     selected: selected.value,
+    compared: compared.value,
   });
 }
 
@@ -267,7 +279,7 @@ export function keepAddress(): void {
   let timer = 0;
   effect(() => {
     // what the address depends on
-    void [recording.value, step.value, selected.value, walk.value];
+    void [recording.value, step.value, selected.value, walk.value, compared.value];
     clearTimeout(timer);
     timer = window.setTimeout(async () => {
       const hash = await here();

@@ -1,62 +1,387 @@
-/** The timeline: a lane a task, drawn on a canvas; only what can be seen is looked at. */
+/** The timeline: a lane a task on a canvas, the whole in a strip above it, a legend that hides kinds. */
 
-import { useSignalEffect } from '@preact/signals';
+import map from 'virtual:kernel-map';
+import { computed, untracked, useComputed, useSignal, useSignalEffect } from '@preact/signals';
+import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import type { Span } from '../../src/recording/index.ts';
+import { stepWords } from '../../src/recording/index.ts';
 import { About } from './about.tsx';
-import { go, lanes, length, moment, recording, step } from './store.ts';
+import { CanvasSurface } from './canvas.ts';
+import { MARKS, shapePath } from './marks.ts';
+import { Overview } from './overview.tsx';
+import {
+  fit,
+  follow,
+  from,
+  hidden,
+  lookFrom,
+  pan,
+  room,
+  scale,
+  seen,
+  sight,
+  start,
+  toggle,
+  zoom,
+} from './sight.ts';
+import { go, lanes, lastStep, length, moment, recording, step } from './store.ts';
 import { theme } from './theme.ts';
+import {
+  drawTimeline,
+  GUTTER,
+  type Hit,
+  heightOf,
+  hitTimeline,
+  type Palette,
+  type Scene,
+} from './timeline-draw.ts';
 
-const GUTTER = 92;
-const AXIS = 18;
-const ROW = 14;
-const STEPS = 12;
-const LOCK = 5;
-const LOCKS = 3;
-const GAP = 8;
-/** Functions of a task below each other: more where one task has all the room. */
-const rowsOf = (): number => (lanes.value.length > 1 ? 6 : 10);
-const laneOf = (): number => STEPS + rowsOf() * ROW + LOCKS * (LOCK + 1) + GAP;
+/** What the timeline draws now. */
+export const scene = computed<Scene>(() => ({
+  lanes: lanes.value,
+  length: length.value,
+  step: step.value,
+  states: (moment.value?.tasks ?? []).map(({ done, waits, cpu }) =>
+    done ? 'has ended' : waits ? 'has to wait' : `on CPU ${cpu}`,
+  ),
+  hidden: hidden.value,
+}));
 
-/** First index of an ascending list whose value is not below `value`. */
-function lowerBound(count: number, at: (i: number) => number, value: number): number {
-  let [low, high] = [0, count];
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (at(middle) < value) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/** Colours of the page's stylesheet. */
-function palette(canvas: HTMLElement) {
-  const style = getComputedStyle(canvas);
-  const get = (name: string): string => style.getPropertyValue(name).trim();
-  return {
-    ink: get('--ink'),
-    soft: get('--soft'),
-    line: get('--line'),
-    back: get('--panel'),
-    accent: get('--accent'),
-    spans: [get('--span-0'), get('--span-1'), get('--span-2')],
-    held: get('--held'),
-    waited: get('--waited'),
-    event: get('--event'),
-    bad: get('--bad'),
+/** Colours of the page's stylesheet, each asked for once. */
+function paletteOf(element: Element): Palette {
+  const style = getComputedStyle(element);
+  const known = new Map<string, string>();
+  return (variable) => {
+    let color = known.get(variable);
+    if (color === undefined) {
+      color = style.getPropertyValue(variable).trim();
+      known.set(variable, color);
+    }
+    return color;
   };
 }
 
-/** What is seen: the first step, and how many pixels a step has. */
-interface Sight {
-  from: number;
-  scale: number;
+/** What a function stands for in the kernel. */
+function mirrored(name: string): JSX.Element | null {
+  const known = map[name];
+  return known ? (
+    <p class="soft">
+      mirrors {known.kernel}, {known.file}
+    </p>
+  ) : null;
 }
 
-function draw(canvas: HTMLCanvasElement, sight: Sight, width: number): void {
+const steps = (first: number, end: number): string =>
+  end - first > 1 ? `steps ${first + 1} to ${end}` : `step ${first + 1}`;
+
+/** What lies under the pointer, in words. `detail`: where a step has to be looked up. */
+function Told({ hit, detail }: { hit: Hit; detail: boolean }) {
   const shown = recording.value;
-  const [most, tall] = [rowsOf(), laneOf()];
-  const height = AXIS + lanes.value.length * tall;
+  if (!shown) return null;
+  const who = shown.tasks[hit.task];
+  if (hit.what === 'step') {
+    const { stack, objects } = shown.step(hit.at);
+    const words = detail
+      ? stepWords(shown.step(hit.at), shown.moment(hit.at).state, shown.lockNames)
+      : '…';
+    return (
+      <>
+        <p>
+          <strong>Step {hit.at + 1}</strong>: {who} {objects.length > 0 ? words : 'goes on'}
+        </p>
+        {stack[0] ? <code>{stack[0]}()</code> : null}
+        {stack[0] ? mirrored(stack[0]) : null}
+      </>
+    );
+  }
+  if (hit.what === 'events') {
+    return (
+      <>
+        <p>
+          <strong>{who}</strong>, {steps(hit.from, hit.to)}
+        </p>
+        {hit.kinds.map(({ mark, count }) => (
+          <p key={mark.kind}>
+            <Sign of={mark} /> {count} × {mark.kind} <span class="soft">{mark.meaning}</span>
+          </p>
+        ))}
+        {hit.to - hit.from === 1 && shown.step(hit.from).stack[0] ? (
+          <>
+            <code>{shown.step(hit.from).stack[0]}()</code>
+            {mirrored(shown.step(hit.from).stack[0])}
+          </>
+        ) : null}
+      </>
+    );
+  }
+  const { span } = hit;
+  const verb = { wait: 'waits for', lock: 'holds', function: 'is in' }[hit.what];
+  return (
+    <>
+      <p>
+        <strong>{who}</strong> {verb}{' '}
+        {hit.what === 'function' ? <code>{span.name}()</code> : <strong>{span.name}</strong>}
+      </p>
+      <p class="soft">{steps(span.from, span.to)}</p>
+      {hit.what === 'function' ? mirrored(span.name) : null}
+    </>
+  );
+}
+
+/** The mark of a kind of events. */
+export function Sign({ of: { shape, size, color } }: { of: (typeof MARKS)[number] }) {
+  const style = shape.open
+    ? { fill: 'none', stroke: `var(${color})`, 'stroke-width': 1.6 }
+    : { fill: `var(${color})`, 'fill-rule': 'evenodd' as const };
+  return (
+    <svg class="sign" viewBox="-7 -7 14 14" aria-hidden="true">
+      <path d={shapePath(shape, size)} {...style} />
+    </svg>
+  );
+}
+
+/** Shows and hides kinds of events; those that the recording has not are not offered. */
+function Kinds() {
+  const counts = useComputed(() => {
+    const all = new Map<string, number>();
+    for (const { kind } of recording.value?.events ?? []) all.set(kind, (all.get(kind) ?? 0) + 1);
+    return all;
+  });
+  return (
+    <ul class="kinds" aria-label="Events on the timeline">
+      {MARKS.map((mark) => {
+        const count = counts.value.get(mark.kind) ?? 0;
+        const shown = !hidden.value.has(mark.kind);
+        return (
+          <li key={mark.kind}>
+            <button
+              type="button"
+              aria-pressed={shown}
+              aria-label={`${mark.label}: ${count} steps`}
+              disabled={count === 0}
+              title={`${mark.meaning}. ${count} steps. ${shown ? 'Hide' : 'Show'} them.`}
+              onClick={() => toggle(mark.kind)}
+            >
+              <Sign of={mark} /> {mark.label}
+            </button>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+/** The timeline in words, for who does not see it. */
+function Words() {
+  const shown = recording.value;
+  if (!shown) return null;
+  const now = moment.value;
+  const last = Math.min(length.value, Math.ceil(from.value + seen()));
+  const first = Math.max(0, Math.floor(from.value));
+  return (
+    <div class="unseen" id="timeline-words">
+      <p>
+        {shown.tasks.length} tasks, {shown.length} steps; steps {first} to {last} are in sight.
+      </p>
+      <ul>
+        {lanes.value.map(({ name, steps: own, events, rows }, task) => {
+          const inside = rows
+            .map((row) => row.find((span) => span.from < step.value && span.to >= step.value))
+            .filter((span) => span !== undefined);
+          return (
+            <li key={name}>
+              {name}: {own.length} steps.{' '}
+              {inside.length > 0
+                ? `It is in ${inside.map((span) => `${span.name}()`).join(', in it ')}. `
+                : ''}
+              {now?.tasks[task].holds.length
+                ? `It holds ${now.tasks[task].holds.join(', ')}. `
+                : ''}
+              {now?.tasks[task].waits ? `It waits for ${now.tasks[task].waits?.what}. ` : ''}
+              {MARKS.filter(({ kind }) => events.has(kind))
+                .map(({ kind, label }) => `${events.get(kind)?.length} ${label}`)
+                .join(', ')}
+            </li>
+          );
+        })}
+      </ul>
+    </div>
+  );
+}
+
+/** What is said of the step that led here. */
+function valueText(): string {
+  const last = lastStep.value;
+  const name = last ? recording.value?.tasks[last.task] : '';
+  const where = last?.stack[0] ? ` in ${last.stack[0]}()` : '';
+  return `step ${step.value} of ${length.value}${last ? `: ${name}${where}` : ''}`;
+}
+
+export function Timeline() {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const queued = useRef(0);
+  const tip = useSignal<{ hit: Hit; x: number; y: number; detail: boolean } | null>(null);
+  const timer = useRef(0);
+  const again = (): void => {
+    if (queued.current) return;
+    queued.current = requestAnimationFrame(() => {
+      queued.current = 0;
+      if (canvas.current) draw(canvas.current);
+    });
+  };
+  // a new recording is seen from its beginning
+  useSignalEffect(() => {
+    void recording.value;
+    untracked(start);
+    tip.value = null;
+  });
+  useSignalEffect(() => {
+    void step.value;
+    untracked(follow);
+  });
+  useSignalEffect(() => {
+    void [scene.value, theme.value, from.value, scale.value, room.value];
+    again();
+  });
+  useEffect(() => {
+    const { current } = canvas;
+    if (!current?.parentElement) return;
+    const observer = new ResizeObserver(([{ contentRect }]) => {
+      room.value = Math.max(100, contentRect.width - GUTTER);
+      // what fitted fits again
+      lookFrom(from.value);
+      again();
+    });
+    observer.observe(current.parentElement);
+    const dark = matchMedia('(prefers-color-scheme: dark)');
+    dark.addEventListener('change', again);
+    const onWheel = (event: WheelEvent): void => {
+      event.preventDefault();
+      tip.value = null;
+      if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
+        pan(event.deltaX || event.deltaY);
+      } else {
+        const x = event.clientX - current.getBoundingClientRect().left - GUTTER;
+        zoom(Math.exp(-event.deltaY / 300), x);
+      }
+    };
+    current.addEventListener('wheel', onWheel, { passive: false });
+    return () => {
+      observer.disconnect();
+      dark.removeEventListener('change', again);
+      current.removeEventListener('wheel', onWheel);
+      clearTimeout(timer.current);
+    };
+  }, []);
+  const place = (event: PointerEvent): [x: number, y: number] => {
+    const box = (event.currentTarget as HTMLCanvasElement).getBoundingClientRect();
+    return [event.clientX - box.left, event.clientY - box.top];
+  };
+  const onPointerDown = (event: PointerEvent): void => {
+    const begun = event.clientX;
+    const first = from.value;
+    let moved = false;
+    const target = event.currentTarget as HTMLCanvasElement;
+    target.setPointerCapture(event.pointerId);
+    const onMove = (move: PointerEvent): void => {
+      if (Math.abs(move.clientX - begun) > 4) moved = true;
+      if (moved) lookFrom(first - (move.clientX - begun) / scale.value);
+    };
+    const end = (): void => {
+      target.removeEventListener('pointermove', onMove);
+      target.removeEventListener('pointerup', onUp);
+      target.removeEventListener('pointercancel', end);
+    };
+    const onUp = (up: PointerEvent): void => {
+      end();
+      const x = up.clientX - target.getBoundingClientRect().left - GUTTER;
+      if (!moved && x >= 0) go(Math.round(from.value + x / scale.value));
+    };
+    target.addEventListener('pointermove', onMove);
+    target.addEventListener('pointerup', onUp);
+    target.addEventListener('pointercancel', end);
+  };
+  const onHover = (event: PointerEvent): void => {
+    clearTimeout(timer.current);
+    const [x, y] = place(event);
+    const hit = event.buttons ? null : hitTimeline(scene.value, sight(), x, y);
+    const told = hit && { hit, x: event.clientX, y: event.clientY };
+    tip.value = told && { ...told, detail: false };
+    // what a step is about is known only where the state is: looked up when the pointer rests
+    if (told?.hit.what === 'step') {
+      timer.current = window.setTimeout(() => {
+        tip.value = { ...told, detail: true };
+      }, 60);
+    }
+  };
+  const leave = (): void => {
+    clearTimeout(timer.current);
+    tip.value = null;
+  };
+  return (
+    <section class="timeline" aria-label="Timeline">
+      <About of="timeline" />
+      <div class="timeline-bar">
+        <Kinds />
+        <span class="zooms">
+          <button
+            type="button"
+            aria-label="See less, larger (+)"
+            title="Zoom in (+)"
+            onClick={() => zoom(1.6)}
+          >
+            +
+          </button>
+          <button
+            type="button"
+            aria-label="See more, smaller (-)"
+            title="Zoom out (-)"
+            onClick={() => zoom(1 / 1.6)}
+          >
+            −
+          </button>
+          <button type="button" title="See all of it (0)" onClick={fit}>
+            all
+          </button>
+        </span>
+      </div>
+      <Overview />
+      <div class="timeline-lanes">
+        <canvas
+          ref={canvas}
+          role="slider"
+          tabIndex={0}
+          aria-label="Timeline"
+          aria-valuemin={0}
+          aria-valuemax={length.value}
+          aria-valuenow={step.value}
+          aria-valuetext={valueText()}
+          aria-describedby="timeline-words"
+          onPointerDown={onPointerDown}
+          onPointerMove={onHover}
+          onPointerLeave={leave}
+        />
+      </div>
+      <Words />
+      {tip.value ? (
+        <div
+          class="hover"
+          role="tooltip"
+          style={{
+            left: `${Math.min(tip.value.x + 12, window.innerWidth - 332)}px`,
+            top: `${tip.value.y + 16}px`,
+          }}
+        >
+          <Told hit={tip.value.hit} detail={tip.value.detail} />
+        </div>
+      ) : null}
+    </section>
+  );
+}
+
+function draw(canvas: HTMLCanvasElement): void {
+  const width = room.value + GUTTER;
+  const height = heightOf(scene.value.lanes.length);
   const ratio = window.devicePixelRatio || 1;
   if (canvas.width !== Math.round(width * ratio)) canvas.width = Math.round(width * ratio);
   if (canvas.height !== Math.round(height * ratio)) canvas.height = Math.round(height * ratio);
@@ -64,241 +389,6 @@ function draw(canvas: HTMLCanvasElement, sight: Sight, width: number): void {
   const g = canvas.getContext('2d');
   if (!g) return;
   g.setTransform(ratio, 0, 0, ratio, 0, 0);
-  const c = palette(canvas);
   g.clearRect(0, 0, width, height);
-  if (!shown) return;
-  const xOf = (at: number): number => GUTTER + (at - sight.from) * sight.scale;
-  const last = sight.from + (width - GUTTER) / sight.scale;
-  g.save();
-  g.beginPath();
-  g.rect(GUTTER, 0, width - GUTTER, height);
-  g.clip();
-  // the axis
-  g.font = '11px system-ui, sans-serif';
-  g.textBaseline = 'middle';
-  const every =
-    [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 2e4, 5e4].find(
-      (n) => n * sight.scale >= 56,
-    ) ?? 1e5;
-  for (
-    let at = Math.ceil(sight.from / every) * every;
-    at <= last && at <= shown.length;
-    at += every
-  ) {
-    g.fillStyle = c.line;
-    g.fillRect(Math.round(xOf(at)), AXIS - 4, 1, height);
-    g.fillStyle = c.soft;
-    g.fillText(String(at), Math.round(xOf(at)) + 3, AXIS / 2);
-  }
-  /** Draws spans in order, those that share a pixel once. */
-  const bars = (
-    spans: readonly Span[],
-    top: number,
-    tall: number,
-    paint: (s: Span) => string,
-    label: boolean,
-  ): void => {
-    let i = lowerBound(spans.length, (n) => spans[n].to, sight.from);
-    while (i < spans.length && spans[i].from <= last) {
-      const span = spans[i];
-      const x = xOf(span.from);
-      const w = Math.max(1, (span.to - span.from) * sight.scale - (sight.scale > 3 ? 1 : 0));
-      g.fillStyle = paint(span);
-      g.fillRect(x, top, w, tall);
-      if (label && w > 34) {
-        g.fillStyle = c.ink;
-        const left = Math.max(x, GUTTER) + 3;
-        const room = Math.floor((x + w - left - 2) / 5.9);
-        const text =
-          span.name.length > room ? `${span.name.slice(0, Math.max(0, room - 1))}…` : span.name;
-        if (room > 2) g.fillText(text, left, top + tall / 2 + 0.5);
-      }
-      const next = sight.from + (Math.floor(x + w) + 1 - GUTTER) / sight.scale;
-      i =
-        sight.scale >= 1
-          ? i + 1
-          : Math.max(
-              i + 1,
-              lowerBound(spans.length, (n) => spans[n].to, next),
-            );
-    }
-  };
-  lanes.value.forEach((lane, task) => {
-    const top = AXIS + task * tall;
-    const { steps } = lane;
-    g.fillStyle = c.ink;
-    let i = lowerBound(steps.length, (n) => steps[n], sight.from);
-    for (let pixel = -1; i < steps.length && steps[i] <= last; i++) {
-      const x = xOf(steps[i]);
-      if (sight.scale < 1 && Math.floor(x) === pixel) {
-        i = Math.max(
-          i,
-          lowerBound(
-            steps.length,
-            (n) => steps[n],
-            sight.from + (pixel + 1 - GUTTER) / sight.scale,
-          ) - 1,
-        );
-        continue;
-      }
-      pixel = Math.floor(x);
-      g.fillRect(x, top + 3, Math.max(1, Math.min(sight.scale - 1, 8)), STEPS - 5);
-    }
-    bars(lane.waited, top + 3, STEPS - 5, () => c.waited, false);
-    lane.rows.slice(0, most).forEach((row, depth) => {
-      g.font = '10.5px ui-monospace, monospace';
-      bars(
-        row,
-        top + STEPS + depth * ROW,
-        ROW - 1,
-        (s) => c.spans[(s.name.length + depth) % 3],
-        true,
-      );
-    });
-    const locks = top + STEPS + most * ROW;
-    lane.held.slice(0, LOCKS).forEach((held, depth) => {
-      bars(held, locks + depth * (LOCK + 1), LOCK, () => c.held, false);
-    });
-  });
-  // events as marks on the axis of their lane
-  const { events } = shown;
-  let drawn = -1;
-  for (let i = lowerBound(events.length, (n) => events[n].at, sight.from); i < events.length; i++) {
-    const { at, task, kind } = events[i];
-    if (at > last) break;
-    if (kind === 'operation' || kind === 'walk' || kind === 'folio locked') continue;
-    const x = xOf(at) + Math.min(sight.scale, 8) / 2;
-    const pixel = Math.floor(x) * 16 + task;
-    if (pixel === drawn && kind !== 'finding') continue;
-    drawn = pixel;
-    g.fillStyle = kind === 'finding' || kind === 'failed allocation' ? c.bad : c.event;
-    const y = AXIS + task * tall + 1;
-    g.beginPath();
-    g.moveTo(x - 3, y - 3);
-    g.lineTo(x + 3, y - 3);
-    g.lineTo(x, y + 3);
-    g.fill();
-  }
-  // where one stands
-  const x = Math.round(xOf(step.value));
-  g.fillStyle = c.accent;
-  g.fillRect(x - 1, 0, 2, height);
-  g.restore();
-  // names of the lanes
-  g.font = '600 12px system-ui, sans-serif';
-  shown.tasks.forEach((task, i) => {
-    const top = AXIS + i * tall;
-    g.fillStyle = c.line;
-    g.fillRect(0, top - 1, width, 1);
-    g.fillStyle = c.ink;
-    g.fillText(task, 8, top + 12, GUTTER - 12);
-    g.fillStyle = c.soft;
-    g.font = '11px system-ui, sans-serif';
-    const now = moment.value?.tasks[i];
-    const what = now?.done ? 'has ended' : now?.waits ? 'has to wait' : `on CPU ${now?.cpu ?? 0}`;
-    g.fillText(what, 8, top + 28, GUTTER - 12);
-    g.font = '10px system-ui, sans-serif';
-    g.fillText('locks', 8, top + STEPS + most * ROW + 7, GUTTER - 12);
-    g.font = '600 12px system-ui, sans-serif';
-  });
-}
-
-export function Timeline() {
-  const canvas = useRef<HTMLCanvasElement>(null);
-  const sight = useRef<Sight>({ from: 0, scale: 8 });
-  const queued = useRef(0);
-  const again = (): void => {
-    if (queued.current) return;
-    queued.current = requestAnimationFrame(() => {
-      queued.current = 0;
-      const { current } = canvas;
-      if (current?.parentElement) draw(current, sight.current, current.parentElement.clientWidth);
-    });
-  };
-  const width = (): number => (canvas.current?.parentElement?.clientWidth ?? 800) - GUTTER;
-  const clamp = (): void => {
-    const s = sight.current;
-    const least = Math.min(8, width() / Math.max(1, length.value + 2));
-    s.scale = Math.min(40, Math.max(least, s.scale));
-    s.from = Math.max(0, Math.min(s.from, length.value + 2 - width() / s.scale));
-  };
-  // a new recording is seen from its beginning
-  useSignalEffect(() => {
-    void recording.value;
-    sight.current = { from: 0, scale: 12 };
-    clamp();
-    again();
-  });
-  useSignalEffect(() => {
-    void [moment.value, theme.value, lanes.value];
-    const s = sight.current;
-    const wide = width() / s.scale;
-    if (step.value < s.from || step.value > s.from + wide - 2) {
-      s.from = step.value - wide / 2;
-      clamp();
-    }
-    again();
-  });
-  useEffect(() => {
-    const observer = new ResizeObserver(again);
-    const { current } = canvas;
-    if (!current?.parentElement) return;
-    observer.observe(current.parentElement);
-    const dark = matchMedia('(prefers-color-scheme: dark)');
-    dark.addEventListener('change', again);
-    const onWheel = (event: WheelEvent): void => {
-      event.preventDefault();
-      const s = sight.current;
-      if (event.shiftKey || Math.abs(event.deltaX) > Math.abs(event.deltaY)) {
-        s.from += (event.deltaX || event.deltaY) / s.scale;
-      } else {
-        const x = event.clientX - current.getBoundingClientRect().left - GUTTER;
-        const at = s.from + x / s.scale;
-        s.scale *= Math.exp(-event.deltaY / 300);
-        clamp();
-        s.from = at - x / s.scale;
-      }
-      clamp();
-      again();
-    };
-    current.addEventListener('wheel', onWheel, { passive: false });
-    return () => {
-      observer.disconnect();
-      dark.removeEventListener('change', again);
-      current.removeEventListener('wheel', onWheel);
-    };
-  }, []);
-  const onPointerDown = (event: PointerEvent): void => {
-    const start = event.clientX;
-    const { from } = sight.current;
-    let moved = false;
-    const target = event.currentTarget as HTMLCanvasElement;
-    target.setPointerCapture(event.pointerId);
-    const onMove = (move: PointerEvent): void => {
-      if (Math.abs(move.clientX - start) > 4) moved = true;
-      if (!moved) return;
-      sight.current.from = from - (move.clientX - start) / sight.current.scale;
-      clamp();
-      again();
-    };
-    const onUp = (up: PointerEvent): void => {
-      target.removeEventListener('pointermove', onMove);
-      target.removeEventListener('pointerup', onUp);
-      const x = up.clientX - target.getBoundingClientRect().left - GUTTER;
-      if (!moved && x >= 0) go(Math.round(sight.current.from + x / sight.current.scale));
-    };
-    target.addEventListener('pointermove', onMove);
-    target.addEventListener('pointerup', onUp);
-  };
-  return (
-    <section class="timeline" aria-label="Timeline">
-      <About of="timeline" />
-      <canvas
-        ref={canvas}
-        role="img"
-        aria-label={`Timeline: step ${step.value} of ${length.value}`}
-        onPointerDown={onPointerDown}
-      />
-    </section>
-  );
+  drawTimeline(new CanvasSurface(g), scene.value, sight(), width, paletteOf(canvas));
 }

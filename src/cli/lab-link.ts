@@ -52,6 +52,7 @@ export async function linkToFinding(
       schedule,
       step: record(program, { walk, schedule, hardware }).length,
       selected: '',
+      compared: null,
     });
   } catch (error) {
     // of a model that was changed since

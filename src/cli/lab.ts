@@ -34,6 +34,7 @@ async function linkOf(file: string, { walk, replay }: LabCommandOptions): Promis
       // a schedule that is asked for is one that breaks something, in its last step
       step: replay === undefined ? 0 : shown.length,
       selected: '',
+      compared: null,
     });
   } catch (error) {
     if (error instanceof ScheduleError) throw new UsageError(`--replay: ${error.message}`);

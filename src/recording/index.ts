@@ -10,5 +10,7 @@ export {
   scenarioOfProgram,
   systemOf,
 } from './subject.ts';
+export * from './trace.ts';
 export * from './view.ts';
+export * from './walks.ts';
 export { nameOf, roleWords, stepWords } from './words.ts';

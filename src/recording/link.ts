@@ -17,7 +17,18 @@ export interface Link {
   readonly step: number;
   /** Key of the selected item; empty: none. */
   readonly selected: string;
+  /** Two walks side by side, and the place in both; null: one alone. */
+  readonly compared: Compared | null;
 }
+
+/** A comparison. */
+export interface Compared {
+  readonly walks: readonly [Walk, Walk];
+  /** Below 0: where there is most to be seen. */
+  readonly place: number;
+}
+
+export const COMPARED: readonly [Walk, Walk] = ['collect', 'unified'];
 
 /** A link that cannot be followed; the message says why. */
 export class LinkError extends Error {
@@ -65,6 +76,11 @@ export async function encodeLink(link: Link): Promise<string> {
   fields.push(['s', schedule]);
   if (step > 0) fields.push(['n', String(step)]);
   if (selected !== '') fields.push(['x', selected.replaceAll(' ', '.')]);
+  if (link.compared && link.compared.place >= 0) {
+    const { place, walks } = link.compared;
+    const usual = walks.join() === COMPARED.join();
+    fields.push(['b', [place, ...(usual ? [] : walks)].join('.')]);
+  }
   fields.push(['c', sealOf(fields)]);
   return `#${fields.map(([name, value]) => `${name}=${encodeURIComponent(value)}`).join('&')}`;
 }
@@ -107,5 +123,16 @@ export async function decodeLink(hash: string): Promise<Link | null> {
     schedule,
     step,
     selected: get('x').replaceAll('.', ' '),
+    compared: comparedOf(get('b')),
   };
+}
+
+function comparedOf(said: string): Compared | null {
+  if (said === '') return null;
+  const [place, ...rest] = said.split('.');
+  const [a, b, ...more] = rest.length === 0 ? COMPARED : (rest as Walk[]);
+  if (!/^\d+$/.test(place) || !WALKS.includes(a) || !WALKS.includes(b) || more.length > 0) {
+    throw new LinkError(`“${said}” is no place of a comparison.`);
+  }
+  return { walks: [a, b], place: Number(place) };
 }

@@ -18,11 +18,13 @@ import { FAIR, InARow } from '../checker/strategy.ts';
 import {
   type Counters,
   type Finding,
-  type Role,
+  ptePresent,
+  Role,
   Space,
   Step,
   type StepKind,
 } from '../machine/index.ts';
+import { isMigration } from '../mm/leafops.ts';
 import { isConcurrent, type Op, type Walk } from '../program/index.ts';
 import { type Change, itemChanges, whatChanged } from './changes.ts';
 import { isScenario, operationsOf, type Recordable, recordable, systemOf } from './subject.ts';
@@ -91,6 +93,7 @@ export const EVENTS = {
 export type EventKind =
   | (typeof EVENTS)[keyof typeof EVENTS]
   | 'operation'
+  | 'migration entry'
   | 'failed allocation'
   | 'finding';
 
@@ -103,6 +106,17 @@ export interface RecordedEvent {
   /** How many (bytes of a copy). */
   readonly count: number;
 }
+
+/** How a counter rose: at each step that raised it, what it was afterwards. */
+export interface Counted {
+  /** What it was before the first step. */
+  readonly start: number;
+  readonly at: readonly number[];
+  readonly value: readonly number[];
+}
+
+/** Counts what no counter of the machine does: entries that a step made migration entries. */
+export const MIGRATION_ENTRIES = 'migrationEntries';
 
 /** A task at a moment. */
 export interface TaskView {
@@ -242,6 +256,8 @@ export class Recording {
   readonly waited: Span[];
   /** What locks that anybody took are called, by number. */
   readonly lockNames: ReadonlyMap<number, string>;
+  /** By name: every counter of the machine, and `MIGRATION_ENTRIES`. */
+  readonly counted: ReadonlyMap<string, Counted>;
   private readonly cursor: Cursor;
   private readonly cache = new Map<number, Moment>();
   private readonly histories = new Map<string, History[]>();
@@ -262,13 +278,14 @@ export class Recording {
     readonly finding: Finding | null,
     /** There is more, but not in this recording. */
     readonly truncated: boolean,
-    noted: Pick<Recording, 'events' | 'held' | 'waited' | 'lockNames'>,
+    noted: Pick<Recording, 'events' | 'held' | 'waited' | 'lockNames' | 'counted'>,
     x: Execution,
   ) {
     this.events = noted.events;
     this.held = noted.held;
     this.waited = noted.waited;
     this.lockNames = noted.lockNames;
+    this.counted = noted.counted;
     this.cursor = new Cursor(x, steps.choices);
   }
 
@@ -336,6 +353,20 @@ export class Recording {
     return moment;
   }
 
+  /** What was counted in the first `step` steps, and before them; found without their state. */
+  count(name: string, step: number): number {
+    const counted = this.counted.get(name);
+    if (!counted) throw new RangeError(`nobody counts ${name}`);
+    const { at, value, start } = counted;
+    let [low, high] = [0, at.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (at[middle] < step) low = middle + 1;
+      else high = middle;
+    }
+    return low === 0 ? start : value[low - 1];
+  }
+
   /** What a step changed. */
   changes(at: number): Change[] {
     return whatChanged(this.moment(at).state, this.moment(at + 1).state);
@@ -387,6 +418,7 @@ class Recorder {
   private readonly waits: (Span | null)[];
   private readonly lastOp: number[];
   private readonly counters: Record<string, number>;
+  readonly counted = new Map<string, { start: number; at: number[]; value: number[] }>();
   /** Folios' locks that the last step took. */
   private folioLocks = 0;
 
@@ -395,6 +427,8 @@ class Recorder {
     this.waits = x.running.map(() => null);
     this.lastOp = x.running.map(() => -1);
     this.counters = x.kernel.counters.snapshot();
+    for (const [name, start] of [...Object.entries(this.counters), [MIGRATION_ENTRIES, 0] as const])
+      this.counted.set(name, { start, at: [], value: [] });
   }
 
   get length(): number {
@@ -451,8 +485,15 @@ class Recorder {
     this.lastOp[task] = op;
     if (fail) this.event(at, task, 'failed allocation', 1);
     const { folioLocks } = x.running[task].task;
+    const written = this.written();
+    const before = this.migrating(written);
     x.take(task, fail);
     this.count(at, task);
+    const more = this.migrating(written) - before;
+    if (more > 0) {
+      this.event(at, task, 'migration entry', more);
+      this.raised(MIGRATION_ENTRIES, at, more);
+    }
     this.locks(at + 1, task, folioLocks);
     if (x.finding) this.event(at, task, 'finding', 1);
   }
@@ -464,12 +505,35 @@ class Recorder {
   private count(at: number, task: number): void {
     const now = this.x.kernel.counters;
     this.folioLocks = now.folioLocks - this.counters.folioLocks;
-    for (const name of COUNTED) {
+    for (const name of Object.keys(this.counters) as (keyof typeof EVENTS)[]) {
       const more = now[name] - this.counters[name];
       if (more === 0) continue;
-      this.event(at, task, EVENTS[name], more);
+      if (name in EVENTS) this.event(at, task, EVENTS[name], more);
+      this.raised(name, at, more);
       this.counters[name] = now[name];
     }
+  }
+
+  private raised(name: string, at: number, more: number): void {
+    const counted = this.counted.get(name);
+    counted?.at.push(at);
+    counted?.value.push((counted.value.at(-1) ?? counted.start) + more);
+  }
+
+  /** The entries that the step that was noted last writes. */
+  private written(): number[] {
+    const ids: number[] = [];
+    for (let i = this.firstTouched.at(-2) ?? 0; i < this.touched.length; i += 3) {
+      const [space, id, role] = this.touched.slice(i, i + 3);
+      if (space === Space.Entry && role === Role.Write) ids.push(id);
+    }
+    return ids;
+  }
+
+  /** How many of them are migration entries. */
+  private migrating(written: readonly number[]): number {
+    const { entries } = this.x.kernel.tables;
+    return written.filter((id) => !ptePresent(entries[id]) && isMigration(entries[id])).length;
   }
 
   /** What a task holds from moment `at` on. */
@@ -528,7 +592,6 @@ class Recorder {
 
 /** How the names of folios' locks begin. */
 const FOLIO = 'the lock of folio ';
-const COUNTED = Object.keys(EVENTS) as (keyof typeof EVENTS)[];
 
 /** A recording that is being made. */
 class Session {

@@ -23,6 +23,7 @@ async function wholeLink(): Promise<string> {
     schedule: said,
     step: 31,
     selected: 'frame 2',
+    compared: null,
   });
 }
 
@@ -72,6 +73,7 @@ describe('a mangled link', () => {
       schedule,
       step: 0,
       selected: '',
+      compared: null,
     });
     const whole = await decodeLink(link);
     expect(whole?.program).toEqual({ text });

@@ -21,7 +21,7 @@ function entryTitle({ place, kind, bits, pfn, pages, value }: EntryItem): string
   return `${place}${size}: ${what}; page ${pfn}; 0x${(value >>> 0).toString(16)}`;
 }
 
-function Area({ area, leaves }: { area: AreaItem; leaves: Map<number, EntryItem> }) {
+export function Area({ area, leaves }: { area: AreaItem; leaves: Map<number, EntryItem> }) {
   const cells = [];
   const count = area.end - area.start;
   const place = area.place.replace(/ page \d+$/, '');

@@ -1,0 +1,490 @@
+/** Two walks on one program, side by side: what each has done and counted at the same place. */
+import { batch, signal, useComputed, useSignal, useSignalEffect } from '@preact/signals';
+import { useEffect } from 'preact/hooks';
+import {
+  MIGRATION_ENTRIES,
+  stepWords,
+  type WalkView,
+  whatChanged,
+} from '../../src/recording/index.ts';
+import {
+  both,
+  compare,
+  end,
+  goOperation,
+  goPlace,
+  operation,
+  operations,
+  place,
+  running,
+  type Side,
+  settle,
+  steps,
+  stopComparing,
+} from './comparing.ts';
+import { ENTRY_LEGEND } from './kinds.ts';
+import { MARKS } from './marks.ts';
+import { Area } from './panels/spaces.tsx';
+import { Changed, Fn, Legend } from './parts.tsx';
+import { chooseWalk, go, WALKS } from './store.ts';
+import { Sign } from './timeline.tsx';
+
+/** What is counted: the counter, its name, and what it means with the kernel's term. */
+const COUNTED: readonly [name: string, label: string, meaning: string][] = [
+  ['walks', 'walks', 'Walks over page tables: hmm_range_fault() and migrate_vma_collect()'],
+  ['entriesVisited', 'entries looked at', 'Page-table entries that these walks looked at'],
+  ['faults', 'page faults', 'Pages put in place: handle_mm_fault(), whoever asked'],
+  [MIGRATION_ENTRIES, 'migration entries', 'Entries that now say “this page is on its way”'],
+  ['pagesMigrated', 'pages migrated', 'Pages that have moved for good: migrate_vma_finalize()'],
+  ['tlbFlushes', 'TLB flushes', 'CPUs told to forget translations: flush_tlb_range()'],
+  ['invalidations', 'invalidations', 'Devices told to forget a range: MMU notifiers'],
+  ['folioLocks', 'folio locks', 'Locks of pages taken: folio_lock(), folio_trylock()'],
+  ['pagesAllocated', 'pages allocated', 'In RAM and on devices'],
+  ['bytesCopied', 'bytes copied', 'From page to page, to a device and back'],
+  ['steps', 'steps', 'Whatever another CPU could see or be blocked by'],
+];
+
+const ABOUT: Record<string, string> = {
+  collect: 'as Linux 7.3.4 does it: fault the pages in, then walk again and collect them',
+  unified: 'one walk faults the pages in, collects them and writes the migration entries',
+  'as-posted': 'one walk, as the series was first posted, mistakes included',
+};
+
+/** From where it is counted. */
+const whole = signal(false);
+
+const markOf = (kind: string) => MARKS.find((mark) => mark.kind === kind) as (typeof MARKS)[number];
+const [WALK, FAULT, ENTRY] = ['walk', 'page fault', 'migration entry'].map(markOf);
+const times = (n: number): string => (n === 1 ? 'once' : n === 2 ? 'twice' : `${n} times`);
+
+function counted({ recording }: Side, name: string, from: number, to: number): number {
+  return name === 'steps' ? to - from : recording.count(name, to) - recording.count(name, from);
+}
+
+/** The walks that an operation has begun before a step. */
+function walksIn(side: Side, index: number, before = Number.POSITIVE_INFINITY): WalkView[] {
+  const { from, to } = side.parts[index];
+  // what counts a walk is the step before its first
+  return side.walks.filter((one) => one.from > from && one.from <= to && one.from <= before);
+}
+
+/** A walk as a mark; one that a fault in another walk needed is smaller. */
+function Tokens({ walks }: { walks: readonly WalkView[] }) {
+  return (
+    <span class="tokens" aria-hidden="true">
+      {walks.map(({ from, depth }) => (
+        <span key={from} class={depth > 0 ? 'token inner' : 'token'}>
+          <Sign of={WALK} />
+        </span>
+      ))}
+    </span>
+  );
+}
+
+const outer = (walks: readonly WalkView[]): number =>
+  walks.filter(({ depth }) => depth === 0).length;
+
+/** The operations: how often each walks on either side. */
+function Operations({ sides }: { sides: readonly [Side, Side] }) {
+  return (
+    <section class="panel compare-ops" aria-label="Operations">
+      <h2>
+        Operations <em>each ▸ is a walk over page tables</em>
+      </h2>
+      <ol class="scroll">
+        {operations.value.map(({ end: at, left, right }, i) => {
+          const walks = sides.map((side) => walksIn(side, i));
+          const [a, b] = walks.map(outer);
+          return (
+            <li key={at}>
+              <button
+                type="button"
+                aria-current={i === operation.value ? 'step' : undefined}
+                ref={(button) => {
+                  if (button && i === operation.value) button.scrollIntoView({ block: 'nearest' });
+                }}
+                class={a === b ? '' : 'differs'}
+                title={`${left.what}: ${sides[0].walk} walks ${times(a)}, ${sides[1].walk} ${times(b)}`}
+                onClick={() => goPlace(at)}
+              >
+                <span class="op">
+                  {i + 1}. {left.what === right.what ? left.what : `${left.what} | ${right.what}`}
+                </span>
+                {walks[0].length + walks[1].length > 0 ? (
+                  <span class="op-walks">
+                    {sides.map(({ walk }, n) => (
+                      <span key={walk} class={`side-${n}`}>
+                        {walk} <Tokens walks={walks[n]} />
+                      </span>
+                    ))}
+                  </span>
+                ) : null}
+              </button>
+            </li>
+          );
+        })}
+      </ol>
+    </section>
+  );
+}
+
+/** Both sides' counters, as numbers and as bars. */
+function Counters({ sides }: { sides: readonly [Side, Side] }) {
+  const { left, right } = operations.value[operation.value];
+  const parts = [left, right];
+  return (
+    <section class="panel counters" aria-label="Counted">
+      <h2>
+        Counted
+        <span class="buttons">
+          <button
+            type="button"
+            aria-pressed={!whole.value}
+            onClick={() => void (whole.value = false)}
+          >
+            in this operation
+          </button>
+          <button
+            type="button"
+            aria-pressed={whole.value}
+            onClick={() => void (whole.value = true)}
+          >
+            from the beginning
+          </button>
+        </span>
+      </h2>
+      <div class="scroll">
+        <table>
+          <thead>
+            <tr>
+              <td />
+              <th class="side-0">{sides[0].walk}</th>
+              <th class="side-1">{sides[1].walk}</th>
+              <th>difference</th>
+            </tr>
+          </thead>
+          <tbody>
+            {COUNTED.map(([name, label, meaning]) => {
+              const values = sides.map((side, n) =>
+                counted(side, name, whole.value ? 0 : parts[n].from, steps.value[n]),
+              );
+              const most = Math.max(
+                1,
+                ...sides.map((side, n) =>
+                  whole.value
+                    ? counted(side, name, 0, side.recording.length)
+                    : counted(side, name, parts[n].from, parts[n].to),
+                ),
+              );
+              const [a, b] = values;
+              const more = b - a;
+              const percent =
+                a === 0
+                  ? ''
+                  : ` (${more > 0 ? '+' : '−'}${Math.round((Math.abs(more) / a) * 100)} %)`;
+              return (
+                <tr key={name} data-counter={name}>
+                  <th title={meaning}>{label}</th>
+                  <td>{a}</td>
+                  <td>{b}</td>
+                  <td class="difference">
+                    <span class="bars" aria-hidden="true">
+                      {values.map((value, n) => (
+                        <span
+                          key={sides[n].walk}
+                          class={`bar side-${n}`}
+                          style={{ width: `${(value / most) * 100}%` }}
+                        />
+                      ))}
+                    </span>
+                    <span>
+                      {more === 0 ? 'same' : `${more > 0 ? '+' : '−'}${Math.abs(more)}${percent}`}
+                    </span>
+                  </td>
+                </tr>
+              );
+            })}
+          </tbody>
+        </table>
+      </div>
+    </section>
+  );
+}
+
+const several = (n: number, one: string, more: string): string => `${n} ${n === 1 ? one : more}`;
+
+/** One walk: what it looked at, and what it did there. */
+function Walk({ walk, number, now }: { walk: WalkView; number: number; now: number }) {
+  const { name, depth, entries, faults, migrationEntries, to } = walk;
+  const did =
+    now < to ? (
+      <span class="soft">is under way</span>
+    ) : (
+      <span class="did">
+        <span class="looked" style={depth > 0 ? {} : { flexGrow: entries }}>
+          {entries} looked at
+        </span>
+        {faults > 0 ? (
+          <span class="faulted">
+            <Sign of={FAULT} /> {faults} faulted in
+          </span>
+        ) : null}
+        {migrationEntries > 0 ? (
+          <span class="prepared">
+            <Sign of={ENTRY} /> {several(migrationEntries, 'migration entry', 'migration entries')}
+          </span>
+        ) : null}
+      </span>
+    );
+  if (depth > 0) {
+    return (
+      <li class="walk inner" title={`A fault in the walk above needs a walk of its own: ${name}()`}>
+        <span class="soft">in a fault</span> {did}
+      </li>
+    );
+  }
+  return (
+    <li class="walk">
+      <p>
+        <strong>Walk {number}</strong> <Fn name={name} />
+      </p>
+      {did}
+    </li>
+  );
+}
+
+function SidePanel({ side, n }: { side: Side; n: 0 | 1 }) {
+  const { recording, walk } = side;
+  const now = steps.value[n];
+  const { state } = recording.moment(now);
+  const changed = useComputed(() => {
+    const at = steps.value[n];
+    const one = both.value?.[n].recording;
+    if (!one || at === 0) return new Set<string>();
+    return new Set(
+      whatChanged(one.moment(at - 1).state, one.moment(at).state).map(({ key }) => key),
+    );
+  });
+  const walks = walksIn(side, operation.value, now);
+  const part = side.parts[operation.value];
+  const last = now > 0 ? recording.step(now - 1) : null;
+  let number = 0;
+  const leaves = (space: number) =>
+    new Map(state.entries.filter((one) => one.space === space).map((leaf) => [leaf.vpn, leaf]));
+  const open = (): void => {
+    const at = now;
+    batch(() => {
+      stopComparing();
+      chooseWalk(walk);
+      go(at);
+    });
+  };
+  return (
+    <section class={`panel compare-side side-${n}`} aria-label={`With the walk ${walk}`}>
+      <h2>
+        <span class={`side-name side-${n}`}>
+          <i /> {walk}
+        </span>
+        <small>{ABOUT[walk]}</small>
+      </h2>
+      <div class="scroll">
+        <h3>
+          Walks of this operation: <strong class="walk-count">{outer(walks)}</strong>
+          <em>
+            {walks.length > outer(walks)
+              ? ` and ${walks.length - outer(walks)} inside faults, for single pages`
+              : ''}
+          </em>
+        </h3>
+        <ol class="walks">
+          {walks.map((one) => (
+            <Walk key={one.from} walk={one} number={one.depth === 0 ? ++number : 0} now={now} />
+          ))}
+        </ol>
+        <p class="now">
+          <span class="soft">
+            Step {now} of {recording.length}
+            {now >= part.to && now > part.from ? ', this operation is over' : ''}:
+          </span>{' '}
+          {last ? (
+            <>
+              {recording.tasks.length > 1 ? <strong>{recording.tasks[last.task]} </strong> : null}
+              {stepWords(last, recording.moment(now - 1).state, recording.lockNames)}
+              {last.stack[0] ? (
+                <>
+                  {' in '}
+                  <code>{last.stack[0]}()</code>
+                </>
+              ) : null}
+            </>
+          ) : (
+            'nothing has happened yet'
+          )}
+        </p>
+        {recording.finding && now === recording.length ? (
+          <p class="finding">Something breaks here: {recording.finding.title}</p>
+        ) : null}
+        <Changed.Provider value={changed}>
+          {state.spaces
+            .filter(({ proc }) => proc >= 0)
+            .map((space) => (
+              <div key={space.key}>
+                <h4>Process {space.proc}</h4>
+                {state.areas
+                  .filter((area) => area.space === space.space)
+                  .map((area) => (
+                    <Area key={area.key} area={area} leaves={leaves(space.space)} />
+                  ))}
+              </div>
+            ))}
+        </Changed.Provider>
+        <p>
+          <button type="button" onClick={open}>
+            Look at this step with {walk} alone
+          </button>
+        </p>
+      </div>
+    </section>
+  );
+}
+
+function Bar({ sides }: { sides: readonly [Side, Side] }) {
+  const choose = (n: 0 | 1, walk: string): void => {
+    const [a, b] = sides.map((side) => side.walk);
+    const other = WALKS.find((one) => one === walk) ?? a;
+    compare(n === 0 ? [other, b] : [a, other]);
+  };
+  const count = operations.value.length;
+  const { at, end: last } = operations.value[operation.value];
+  const go = (label: string, title: string, off: boolean, run: () => void) => (
+    <button type="button" class="go" title={title} aria-label={title} disabled={off} onClick={run}>
+      {label}
+    </button>
+  );
+  const [first, over] = [place.value === 0, place.value === end.value];
+  return (
+    <div class="compare-bar">
+      {([0, 1] as const).map((n) => (
+        <label class="field" key={n}>
+          <span>{n === 0 ? 'Compare' : 'with'}</span>
+          <select
+            aria-label={n === 0 ? 'First walk' : 'Second walk'}
+            value={sides[n].walk}
+            onChange={(event) => choose(n, event.currentTarget.value)}
+          >
+            {WALKS.map((walk) => (
+              <option key={walk} disabled={walk === sides[1 - n].walk}>
+                {walk}
+              </option>
+            ))}
+          </select>
+        </label>
+      ))}
+      <fieldset class="transport" aria-label="Both">
+        {go('«', 'To the beginning (Home)', first, () => goPlace(0))}
+        {go('◀◀', 'One operation back (O)', first, () => goOperation(-1))}
+        {go('◀', 'Both one step back (←)', first, () => goPlace(place.value - 1))}
+        <button
+          type="button"
+          title="Play (space bar)"
+          onClick={() => void (running.value = !running.value)}
+        >
+          {running.value ? 'Stop' : 'Play'}
+        </button>
+        {go('▶', 'Both one step on (→)', over, () => goPlace(place.value + 1))}
+        {go('▶▶', 'One operation on (o)', over, () => goOperation(1))}
+        {go('»', 'To the end (End)', over, () => goPlace(end.value))}
+      </fieldset>
+      <input
+        type="range"
+        aria-label="Progress of both"
+        aria-valuetext={`operation ${operation.value + 1} of ${count}, step ${place.value - at} of ${last - at}`}
+        min={0}
+        max={end.value}
+        value={place.value}
+        onInput={(event) => goPlace(Number(event.currentTarget.value))}
+      />
+      <span class="of">
+        operation {operation.value + 1} of {count}, step {place.value - at} of {last - at}
+      </span>
+    </div>
+  );
+}
+
+/** What it comes to, in one sentence. */
+function Verdict({ sides }: { sides: readonly [Side, Side] }) {
+  const walks = sides.map((side, n) => outer(walksIn(side, operation.value, steps.value[n])));
+  const entries = sides.map((side, n) =>
+    counted(side, 'entriesVisited', side.parts[operation.value].from, steps.value[n]),
+  );
+  return (
+    <p class="outcome" role="status">
+      <code>{operations.value[operation.value].left.what}</code>
+      <span>
+        {sides.map(({ walk }, n) => (
+          <span key={walk}>
+            {n === 0 ? '' : '; '}
+            <strong class={`side-${n}`}>{walk}</strong>{' '}
+            {walks[n] === 0 ? (
+              'has not walked yet'
+            ) : (
+              <>
+                {n === 0 ? 'has walked the page table ' : ''}
+                <strong>{times(walks[n])}</strong>, {several(entries[n], 'entry', 'entries')}
+              </>
+            )}
+          </span>
+        ))}
+      </span>
+    </p>
+  );
+}
+
+export function Compare() {
+  // two recordings take a moment: something is to be seen before
+  const drawn = useSignal(false);
+  const ready = drawn.value;
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      drawn.value = true;
+    }, 20);
+    return () => clearTimeout(timer);
+  }, []);
+  useSignalEffect(() => {
+    if (drawn.value) settle();
+  });
+  useSignalEffect(() => {
+    if (!running.value) return;
+    if (place.value >= end.value) {
+      running.value = false;
+      return;
+    }
+    const timer = setTimeout(() => goPlace(place.value + 1), 120);
+    return () => clearTimeout(timer);
+  });
+  const sides = ready ? both.value : null;
+  if (!sides || operations.value.length === 0) {
+    return (
+      <main class="compare" data-ready={ready ? 'yes' : 'no'}>
+        <p class="soft">
+          {ready ? 'This program has no operations to compare.' : 'Recording both walks …'}
+        </p>
+      </main>
+    );
+  }
+  return (
+    <main class="compare" data-ready="yes">
+      <Bar sides={sides} />
+      <Verdict sides={sides} />
+      <div class="compare-columns">
+        <div class="compare-left">
+          <Operations sides={sides} />
+          <Counters sides={sides} />
+        </div>
+        <SidePanel side={sides[0]} n={0} />
+        <SidePanel side={sides[1]} n={1} />
+      </div>
+      <Legend of={ENTRY_LEGEND} />
+    </main>
+  );
+}

@@ -1,0 +1,156 @@
+/**
+ * Comparing: the same program with two walks, each with its own recording, at the same place of both. The
+ * place is one number: the operations one after the other, in each as many places as the longer side has
+ * steps. The side that needs fewer steps waits at the end of the operation for the other.
+ */
+import { computed, signal } from '@preact/signals';
+import { parseAnyProgram, type Walk } from '../../src/checker/index.ts';
+import { showOp } from '../../src/program/index.ts';
+import { ONLY_TASK, type Recording, record, walksOf } from '../../src/recording/index.ts';
+import { COMPARED } from '../../src/recording/link.ts';
+import { compared, recording, text, trouble } from './store.ts';
+
+/** It goes on by itself. */
+export const running = signal(false);
+
+/** One operation of a side. */
+interface Part {
+  /** First step, and first after it. */
+  readonly from: number;
+  readonly to: number;
+  readonly what: string;
+}
+
+export interface Side {
+  readonly walk: Walk;
+  readonly recording: Recording;
+  readonly parts: readonly Part[];
+  readonly walks: ReturnType<typeof walksOf>;
+}
+
+/** The last recordings of one program, by walk: making one takes time. */
+const made = new Map<Walk, Side>();
+let madeOf = '';
+
+function partsOf(one: Recording): Part[] {
+  const starts = one.events.filter(({ kind }) => kind === 'operation');
+  // what a task does after its last operation belongs to that
+  const real = starts.filter(({ at, task }) => one.operations[task][one.step(at).op]);
+  return real.map(({ at, task }, i) => {
+    const op = one.operations[task][one.step(at).op];
+    const who =
+      one.tasks[task] === ONLY_TASK && one.tasks.length === 1 ? '' : `${one.tasks[task]}: `;
+    return {
+      from: i === 0 ? 0 : at,
+      to: real[i + 1]?.at ?? one.length,
+      what: `${who}${showOp(op)}`,
+    };
+  });
+}
+
+function sideOf(walk: Walk): Side {
+  if (madeOf !== text.value) made.clear();
+  madeOf = text.value;
+  let side = made.get(walk);
+  if (!side) {
+    // both sides with their tasks in turn: a schedule of one walk is none of the other
+    const one = record(parseAnyProgram(JSON.parse(text.value)), { walk });
+    side = { walk, recording: one, parts: partsOf(one), walks: walksOf(one) };
+    made.set(walk, side);
+  }
+  return side;
+}
+
+/** The walks that are compared. */
+const walks = computed(() => compared.value?.walks.join() ?? '');
+
+/** Both sides; null: nothing is compared. */
+export const both = computed<readonly [Side, Side] | null>(() => {
+  if (walks.value === '' || !recording.value) return null;
+  const [a, b] = walks.value.split(',') as [Walk, Walk];
+  return [sideOf(a), sideOf(b)];
+});
+
+/** The operations that both have, and the place at which each begins; then the end. */
+export const operations = computed(() => {
+  if (!both.value) return [];
+  const [a, b] = both.value;
+  let start = 0;
+  return Array.from({ length: Math.min(a.parts.length, b.parts.length) }, (_, i) => {
+    const [left, right] = [a.parts[i], b.parts[i]];
+    const long = Math.max(left.to - left.from, right.to - right.from);
+    const at = start;
+    start += long;
+    return { at, end: start, left, right };
+  });
+});
+export const end = computed(() => operations.value.at(-1)?.end ?? 0);
+
+/** At the end of the first operation in which the walks differ: what a comparison begins with. */
+const first = computed(() => {
+  if (!both.value) return 0;
+  const [a, b] = both.value.map(({ recording: one, parts }) =>
+    parts.map(({ from, to }) => one.count('walks', to) - one.count('walks', from)),
+  );
+  const at = operations.value.findIndex((_, i) => a[i] !== b[i]);
+  return operations.value[at]?.end ?? 0;
+});
+
+export const place = computed(() => {
+  const at = compared.value?.place ?? 0;
+  return at < 0 ? first.value : at;
+});
+
+/** The operation in which the last step was; before the first step the first. */
+export const operation = computed(() => {
+  const list = operations.value;
+  const i = list.findIndex((one) => place.value <= one.end);
+  return i < 0 ? list.length - 1 : i;
+});
+
+/** The step at which each side stands. */
+export const steps = computed<readonly [number, number]>(() => {
+  const one = operations.value[operation.value];
+  if (!one) return [0, 0];
+  const within = place.value - one.at;
+  return [
+    Math.min(one.left.from + within, one.left.to),
+    Math.min(one.right.from + within, one.right.to),
+  ];
+});
+
+export function goPlace(to: number): void {
+  if (!compared.value) return;
+  compared.value = { ...compared.value, place: Math.max(0, Math.min(end.value, to)) };
+}
+
+/** To the end of the next operation, or to the end of the one before: what it did can be seen then. */
+export function goOperation(by: 1 | -1): void {
+  const ends = operations.value.map((one) => one.end);
+  const now = place.value;
+  goPlace(by > 0 ? (ends.find((at) => at > now) ?? now) : (ends.findLast((at) => at < now) ?? 0));
+}
+
+export function compare(which: readonly [Walk, Walk] = COMPARED): void {
+  running.value = false;
+  // a place of one pair of walks is none of another's
+  compared.value = { walks: which, place: -1 };
+}
+
+export function stopComparing(): void {
+  running.value = false;
+  compared.value = null;
+}
+
+/** A comparison without a place gets one; a link may say a place that is not: it is refused. */
+export function settle(): void {
+  if (!both.value || !compared.value) return;
+  if (compared.value.place < 0) goPlace(place.value);
+  if (place.value <= end.value) return;
+  trouble.value = {
+    title: 'This link cannot be shown',
+    text: `The comparison has no place ${place.value}: it ends at ${end.value}.`,
+  };
+  stopComparing();
+  recording.value = null;
+}
