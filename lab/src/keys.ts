@@ -50,6 +50,7 @@ const COMMON: readonly Command[] = [
     what: 'the introduction: what one sees, and what migrate-on-fault does',
     run: introduce,
   },
+  { keys: ['?'], what: 'this list', run: () => void (helping.value = !helping.value) },
 ];
 
 const COMMANDS: readonly Command[] = [
@@ -106,7 +107,6 @@ const COMPARE_COMMANDS: readonly Command[] = [
   { keys: ['Space'], what: 'play, or stop', run: () => void (running.value = !running.value) },
   { keys: ['Escape', 'v'], what: 'back to one walk', run: close },
   ...COMMON,
-  { keys: ['?'], what: 'this list', run: () => void (helping.value = !helping.value) },
 ];
 
 /** The introduction is about one walk's steps. */

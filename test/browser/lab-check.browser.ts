@@ -8,7 +8,7 @@ import { titleOf } from '../../src/checker/index.ts';
 import { parseAnyProgram } from '../../src/program/index.ts';
 import { type Recordable, type Recording, record } from '../../src/recording/index.ts';
 import { decodeLink } from '../../src/recording/link.ts';
-import { type Lab, openLab } from '../support/lab.ts';
+import { type Lab, openLab, programText } from '../support/lab.ts';
 import { expected, shown } from '../support/lab-shown.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -164,7 +164,7 @@ describe('a check', () => {
     await page.locator('h1').click();
     await page.keyboard.press('p');
     const area = page.getByLabel('Program text');
-    const good = await area.inputValue();
+    const good = await programText(page);
     await area.fill(good.replace('"cpu_read"', '"cpu_raed"'));
     const button = page
       .getByRole('dialog', { name: 'The program' })

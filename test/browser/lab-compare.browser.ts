@@ -5,6 +5,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAnyProgram, type Walk } from '../../src/program/index.ts';
 import { type Recording, record, walksOf } from '../../src/recording/index.ts';
+import { decodeLink, encodeLink, type Link } from '../../src/recording/link.ts';
 import { type Lab, openLab } from '../support/lab.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -117,7 +118,7 @@ describe('comparing', () => {
     for (let i = 0; i < 3; i++) await first.page.keyboard.press('o');
     await first.page.keyboard.press('ArrowRight');
     const place = await first.page.getByLabel('Progress of both').inputValue();
-    await first.page.waitForFunction((n) => location.hash.includes(`c=${n}.`), place);
+    await first.page.waitForFunction((n) => location.hash.includes(`b=${n}.`), place);
     const hash = await first.page.evaluate(() => location.hash);
     const second = await lab.open(hash);
     await second.page.locator('.outcome').waitFor();
@@ -125,10 +126,14 @@ describe('comparing', () => {
       expect(await sideTexts(second.page, selector)).toEqual(await sideTexts(first.page, selector));
     }
     expect(await second.page.getByLabel('Progress of both').inputValue()).toBe(place);
+    const link = await decodeLink(hash);
+    const changed = (at: number, walk: string): Promise<string> =>
+      encodeLink({ ...link, compared: { walks: [walk, 'unified'], place: at } } as Link);
     const refused: [string, RegExp][] = [
-      [hash.replace(/c=\d+/, 'c=99999'), /no place 99999/],
-      [hash.replace(/c=\d+/, 'c=-1'), /no place of a comparison/],
-      [hash.replace('as-posted', 'as-said'), /no place of a comparison/],
+      [await changed(99999, 'as-posted'), /no place 99999/],
+      [await changed(1.5, 'as-posted'), /no place of a comparison/],
+      [await changed(1, 'as-said'), /no place of a comparison/],
+      [hash.replace(/b=\d+/, 'b=1'), /damaged/],
     ];
     for (const [bad, reason] of refused) {
       const { page, context } = await lab.open(bad);

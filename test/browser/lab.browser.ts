@@ -7,6 +7,7 @@ import { parseAnyProgram, type Walk } from '../../src/program/index.ts';
 import { type Recording, record } from '../../src/recording/index.ts';
 import { decodeLink, encodeLink, type Link } from '../../src/recording/link.ts';
 import { type Lab, openLab, programText } from '../support/lab.ts';
+import { expected, shown } from '../support/lab-shown.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const read = (path: string): string => readFileSync(`${root}/${path}.json`, 'utf8');
@@ -18,35 +19,6 @@ beforeAll(async () => {
   lab = await openLab();
 });
 afterAll(() => lab?.close());
-
-/** By key: what each entry and each page of memory says of itself. */
-function shown(page: Page): Promise<Record<string, string>> {
-  return page.evaluate(() => {
-    const cells = document.querySelectorAll<HTMLElement>('.area [data-key], .grid [data-key]');
-    const said: Record<string, string> = {};
-    for (const cell of cells) {
-      const { key = '' } = cell.dataset;
-      if (/^(entry|frame)/.test(key)) said[key] = cell.ariaLabel ?? '';
-    }
-    return said;
-  });
-}
-
-/** The same, of the library's state. */
-function expected(recording: Recording, step: number): Record<string, string> {
-  const { entries, frames } = recording.moment(step).state;
-  const said: Record<string, string> = {};
-  for (const { key, place, kind, bits, pfn, pages, value } of entries) {
-    const what = [kind, ...bits].join(', ');
-    const size = pages > 1 ? ` (one entry for ${pages} pages)` : '';
-    said[key] = `${place}${size}: ${what}; page ${pfn}; 0x${(value >>> 0).toString(16)}`;
-  }
-  for (const { key, name, kind, refcount, mapcount, lockedBy } of frames) {
-    const lock = lockedBy === '' ? '' : `; locked by ${lockedBy}`;
-    said[key] = `${name}: ${kind}; ${refcount} references, ${mapcount} mappings${lock}`;
-  }
-  return said;
-}
 
 const texts = (page: Page, selector: string): Promise<string[]> =>
   page.locator(selector).allInnerTexts();

@@ -9,7 +9,7 @@ export function shown(page: Page): Promise<Record<string, string>> {
     const said: Record<string, string> = {};
     for (const cell of cells) {
       const { key = '' } = cell.dataset;
-      if (/^(entry|frame)/.test(key)) said[key] = cell.title;
+      if (/^(entry|frame)/.test(key)) said[key] = cell.ariaLabel ?? '';
     }
     return said;
   });
