@@ -59,9 +59,10 @@ export function fit(): void {
   look(0, 0);
 }
 
-/** As a new recording is seen. */
+/** As a new recording is seen: from its beginning, or where a link stands in it. */
 export function start(): void {
   look(0, 12);
+  follow();
 }
 
 /** Brings where one stands back into sight. */

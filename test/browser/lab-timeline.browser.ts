@@ -5,6 +5,7 @@ import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAnyProgram } from '../../src/program/index.ts';
 import { type Recording, record, traceOf } from '../../src/recording/index.ts';
+import { encodeLink } from '../../src/recording/link.ts';
 import { type Lab, openLab } from '../support/lab.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -58,6 +59,31 @@ describe('the timeline', () => {
     expect(await tip.innerText()).toMatch(/Step 31: gpu \w+ .*\(\)\s+mirrors /s);
     await page.mouse.move(10, 10);
     expect(await tip.count()).toBe(0);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
+
+  it('shows the step that a link stands at', async () => {
+    const step = recording.length - 40;
+    const { schedule } = recording;
+    const link = {
+      walk: 'unified',
+      hardware: false,
+      schedule,
+      selected: '',
+      compared: null,
+    } as const;
+    const hash = await encodeLink({ ...link, program: { name: RACE }, step });
+    const { page, context, complaints } = await lab.open(hash);
+    await page.locator('canvas').waitFor();
+    expect(await at(page)).toBe(step);
+    const said = await page.locator('#timeline-words p').textContent();
+    const [first, last] = (/steps (\d+) to (\d+) are in sight/.exec(said ?? '') ?? [])
+      .slice(1)
+      .map(Number);
+    expect(first).toBeLessThan(step);
+    expect(first).toBeGreaterThan(0);
+    expect(last).toBeGreaterThanOrEqual(step);
     expect(complaints).toEqual([]);
     await context.close();
   });

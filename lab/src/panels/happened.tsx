@@ -14,7 +14,8 @@ export function Changes() {
   const comment = [shown?.program.comment ?? []].flat().join(' ');
   const before = shown && step.value > 0 ? shown.moment(step.value - 1).state : null;
   return (
-    <section class="panel changes" aria-label="What changed" aria-live="polite">
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: it scrolls, by keyboard too
+    <section class="panel changes" aria-label="What changed" aria-live="polite" tabIndex={0}>
       <h2>What changed</h2>
       <About of="changes" />
       {shown && last && before ? (
