@@ -97,6 +97,8 @@ describe('softleaf lab', () => {
       schedule,
       step: 0,
       selected: '',
+      hardware: false,
+      compared: null,
     });
   });
 
