@@ -1,9 +1,9 @@
 import { useSignalEffect } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
 import type { EventKind } from '../../src/recording/index.ts';
-import { compare, stopComparing } from './comparing.ts';
+import { compare, stopComparing } from './compare/comparing.ts';
 import { copyLink } from './copy.ts';
-import { ExportMenu } from './export-menu.tsx';
+import { ExportMenu } from './export/export-menu.tsx';
 import { GALLERY } from './gallery.ts';
 import { Help } from './help.tsx';
 import { onKey } from './keys.ts';
@@ -40,14 +40,14 @@ import {
   walk,
 } from './store.ts';
 import { nextTheme, theme } from './theme.ts';
-import { Timeline } from './timeline.tsx';
+import { Timeline } from './timeline/timeline.tsx';
 
-const Compare = lazy(() => import('./compare.tsx').then(({ Compare }) => Compare));
+const Compare = lazy(() => import('./compare/compare.tsx').then(({ Compare }) => Compare));
 const Editor = lazy(() => import('./editor/editor.tsx').then(({ Editor }) => Editor));
-const Tip = lazy(() => import('./tip.tsx').then(({ Tip }) => Tip));
-const Tour = lazy(() => import('./tour.tsx').then(({ Tour }) => Tour));
+const Tip = lazy(() => import('./explain/tip.tsx').then(({ Tip }) => Tip));
+const Tour = lazy(() => import('./explain/tour.tsx').then(({ Tour }) => Tour));
 const Palette = lazy(() => import('./palette.tsx').then(({ Palette }) => Palette));
-const CheckDialog = lazy(() => import('./check.tsx').then(({ CheckDialog }) => CheckDialog));
+const CheckDialog = lazy(() => import('./check/check.tsx').then(({ CheckDialog }) => CheckDialog));
 
 const EVENT_KINDS: readonly EventKind[] = [
   'operation',

@@ -1,8 +1,15 @@
 /** Every command, with the keys that run it. The list that `?` shows and the palette are this one. */
-import { compare, end, goOperation, goPlace, place, running, stopComparing } from './comparing.ts';
+import {
+  compare,
+  end,
+  goOperation,
+  goPlace,
+  place,
+  running,
+  stopComparing,
+} from './compare/comparing.ts';
 import { copyLink } from './copy.ts';
 import { covered } from './dialog.tsx';
-import { fit, pan, room, zoom } from './sight.ts';
 import {
   checking,
   compared,
@@ -22,6 +29,7 @@ import {
   step,
 } from './store.ts';
 import { nextTheme } from './theme.ts';
+import { fit, pan, room, zoom } from './timeline/sight.ts';
 
 export interface Command {
   /** None: the palette has it alone. */

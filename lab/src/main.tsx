@@ -1,8 +1,8 @@
 import { render } from 'preact';
 import { App } from './app.tsx';
+import { newcomer } from './explain/visited.ts';
 import { keepOffline } from './offline.ts';
 import { follow, introducing, keepAddress } from './store.ts';
-import { newcomer } from './visited.ts';
 import './style.css';
 
 render(<App />, document.getElementById('app') as HTMLElement);

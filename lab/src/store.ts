@@ -14,7 +14,7 @@ import {
 import { type Compared, decodeLink, encodeLink, LinkError } from '../../src/recording/link.ts';
 import { type Entry, GALLERY } from './gallery.ts';
 import { type Mistake, mistakeOf } from './mistake.ts';
-import type { Lane } from './timeline-draw.ts';
+import type { Lane } from './timeline/timeline-draw.ts';
 
 export { WALKS };
 
@@ -207,7 +207,7 @@ export async function openGallery(which: string, how: Omit<How, 'name'> = {}): P
   const walk = how.walk ?? entry.walk;
   await show(program, source, { ...how, name: which, ...(walk ? { walk } : {}) });
   if (entry.plan && how.schedule === undefined && name.value === which) {
-    const { checkMistake } = await import('./checking.ts');
+    const { checkMistake } = await import('./check/checking.ts');
     await checkMistake(entry);
   }
 }

@@ -2,8 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { MARKS } from '../../lab/src/marks.ts';
-import { type Font, type Shape, type Surface, SvgSurface } from '../../lab/src/surface.ts';
+import { MARKS } from '../../lab/src/timeline/marks.ts';
+import { type Font, type Shape, type Surface, SvgSurface } from '../../lab/src/timeline/surface.ts';
 import {
   AXIS,
   drawTimeline,
@@ -12,7 +12,7 @@ import {
   hitTimeline,
   type Lane,
   type Scene,
-} from '../../lab/src/timeline-draw.ts';
+} from '../../lab/src/timeline/timeline-draw.ts';
 import type { Span } from '../../src/recording/index.ts';
 
 /** Notes what is drawn. */

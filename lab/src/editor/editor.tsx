@@ -75,7 +75,7 @@ export function Editor() {
     if (!found) {
       leave();
       checking.value = check;
-      if (check) await (await import('../checking.ts')).start(null);
+      if (check) await (await import('../check/checking.ts')).start(null);
       return;
     }
     current.focus();

@@ -2,7 +2,7 @@
 
 import { showOp } from '../../../src/program/index.ts';
 import { itemsOf, nameOf, roleWords, stepWords } from '../../../src/recording/index.ts';
-import { About } from '../about.tsx';
+import { About } from '../explain/about.tsx';
 import { Chip, Fn } from '../parts.tsx';
 import { changes, go, lastStep, length, moment, recording, selected, step } from '../store.ts';
 

@@ -1,7 +1,7 @@
 /** Physical memory: pages of RAM and of devices, and the folio that is selected. */
 
 import { FLAGS, type FrameItem, mappersOf, type StateView } from '../../../src/recording/index.ts';
-import { About } from '../about.tsx';
+import { About } from '../explain/about.tsx';
 import { FRAME_LEGEND, frameLook } from '../kinds.ts';
 import { Cell, Chip, Legend } from '../parts.tsx';
 import { moment, selected } from '../store.ts';

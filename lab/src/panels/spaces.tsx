@@ -7,7 +7,7 @@ import type {
   StateView,
   TableItem,
 } from '../../../src/recording/index.ts';
-import { About } from '../about.tsx';
+import { About } from '../explain/about.tsx';
 import { ENTRY_LEGEND, entryLook } from '../kinds.ts';
 import { Cell, Chip, Legend } from '../parts.tsx';
 import { moment } from '../store.ts';

@@ -4,9 +4,9 @@
  */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
-import type { Recording } from '../../src/recording/index.ts';
-import { GALLERY } from './gallery.ts';
-import { chooseWalk, go, introducing, name, openGallery, recording, step, walk } from './store.ts';
+import type { Recording } from '../../../src/recording/index.ts';
+import { GALLERY } from '../gallery.ts';
+import { chooseWalk, go, introducing, name, openGallery, recording, step, walk } from '../store.ts';
 import { introduced } from './visited.ts';
 
 interface Stop {

@@ -4,8 +4,10 @@ import map from 'virtual:kernel-map';
 import { computed, untracked, useComputed, useSignal, useSignalEffect } from '@preact/signals';
 import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
-import { stepWords } from '../../src/recording/index.ts';
-import { About } from './about.tsx';
+import { stepWords } from '../../../src/recording/index.ts';
+import { About } from '../explain/about.tsx';
+import { go, lanes, lastStep, length, moment, recording, step } from '../store.ts';
+import { theme } from '../theme.ts';
 import { CanvasSurface } from './canvas.ts';
 import { MARKS, shapePath } from './marks.ts';
 import { Overview } from './overview.tsx';
@@ -24,8 +26,6 @@ import {
   toggle,
   zoom,
 } from './sight.ts';
-import { go, lanes, lastStep, length, moment, recording, step } from './store.ts';
-import { theme } from './theme.ts';
 import {
   drawTimeline,
   GUTTER,

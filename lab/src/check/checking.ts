@@ -8,14 +8,14 @@ import {
   type ReportedFinding,
   Search,
   type Walk,
-} from '../../src/checker/index.ts';
-import { isScenario, type Recordable } from '../../src/recording/index.ts';
+} from '../../../src/checker/index.ts';
+import { isScenario, type Recordable } from '../../../src/recording/index.ts';
+import { say } from '../copy.ts';
+import type { Entry } from '../gallery.ts';
+import { busy, checking, name, recording, show, text, walk } from '../store.ts';
 import type { Source } from './check.worker.ts';
 import { Pool } from './check-pool.ts';
 import { coverageOf, verdictOf } from './check-words.ts';
-import { say } from './copy.ts';
-import type { Entry } from './gallery.ts';
-import { busy, checking, name, recording, show, text, walk } from './store.ts';
 
 /** What one chooses. */
 export interface Choices extends Omit<Plan, 'time' | 'part'> {

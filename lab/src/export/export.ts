@@ -1,10 +1,10 @@
 /** Files of what is shown: a trace, pictures, the program. Made here, sent nowhere. */
-import { stepWords, traceOf } from '../../src/recording/index.ts';
+import { stepWords, traceOf } from '../../../src/recording/index.ts';
+import { changedKeys, here, lastStep, moment, name, recording, step, text } from '../store.ts';
+import { sight } from '../timeline/sight.ts';
+import { scene } from '../timeline/timeline.tsx';
+import type { Palette } from '../timeline/timeline-draw.ts';
 import { pictureOf } from './picture.ts';
-import { sight } from './sight.ts';
-import { changedKeys, here, lastStep, moment, name, recording, step, text } from './store.ts';
-import { scene } from './timeline.tsx';
-import type { Palette } from './timeline-draw.ts';
 
 export interface Export {
   readonly label: string;

@@ -3,7 +3,7 @@
  * is looked at, and what falls on one pixel is drawn once, so that a frame takes as long for a hundred
  * thousand steps as for a thousand.
  */
-import type { Span } from '../../src/recording/index.ts';
+import type { Span } from '../../../src/recording/index.ts';
 import { MARKS, type Mark } from './marks.ts';
 import { CHARACTER, type Surface } from './surface.ts';
 

@@ -1,6 +1,6 @@
 /** What the timeline shows of a recording: from which step, how large, and which events. */
 import { batch, signal } from '@preact/signals';
-import { length, step } from './store.ts';
+import { length, step } from '../store.ts';
 
 /** First step that is seen. */
 export const from = signal(0);

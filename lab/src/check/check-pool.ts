@@ -1,5 +1,5 @@
 /** The threads of a check, and what they are to do, first come first served. */
-import type { Found, PartOrder, PartResult, ReportedFinding } from '../../src/checker/index.ts';
+import type { Found, PartOrder, PartResult, ReportedFinding } from '../../../src/checker/index.ts';
 import type { Answer, Work } from './check.worker.ts';
 
 type Result = PartResult | ReportedFinding;

@@ -1,9 +1,9 @@
 /** The whole of a recording in a strip: where something happens, and what part of it the timeline shows. */
 import { useComputed } from '@preact/signals';
 import { useRef } from 'preact/hooks';
+import { lanes, length, step } from '../store.ts';
 import { MARKS } from './marks.ts';
 import { from, hidden, lookAt, scale, seen } from './sight.ts';
-import { lanes, length, step } from './store.ts';
 import { lowerBound } from './timeline-draw.ts';
 
 /** Parts of the strip, each with something in it or not. */

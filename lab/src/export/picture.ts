@@ -1,9 +1,15 @@
 /** What is shown as one picture that stands alone: the timeline, address spaces and memory, as SVG. */
-import type { EntryItem, FrameItem, Moment, StateView } from '../../src/recording/index.ts';
-import { ENTRY_LEGEND, entryLook, FRAME_LEGEND, frameLook, type Look } from './kinds.ts';
-import { MARKS } from './marks.ts';
-import { CHARACTER, SvgSurface } from './surface.ts';
-import { drawTimeline, heightOf, type Palette, type Scene, type Sight } from './timeline-draw.ts';
+import type { EntryItem, FrameItem, Moment, StateView } from '../../../src/recording/index.ts';
+import { ENTRY_LEGEND, entryLook, FRAME_LEGEND, frameLook, type Look } from '../kinds.ts';
+import { MARKS } from '../timeline/marks.ts';
+import { CHARACTER, SvgSurface } from '../timeline/surface.ts';
+import {
+  drawTimeline,
+  heightOf,
+  type Palette,
+  type Scene,
+  type Sight,
+} from '../timeline/timeline-draw.ts';
 
 const PAD = 20;
 const CELL = 23;

@@ -1,6 +1,7 @@
 /** What a square or a name is, bit by bit, beside it while one points at it or has the focus there. */
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
-import { type Item, itemsOf } from '../../src/recording/index.ts';
+import { type Item, itemsOf } from '../../../src/recording/index.ts';
+import { moment, step } from '../store.ts';
 import {
   type Explained,
   explainDeviceEntry,
@@ -8,7 +9,6 @@ import {
   explainFrame,
   explainTlb,
 } from './meanings.ts';
-import { moment, step } from './store.ts';
 
 const ID = 'tip';
 const DELAY = 250;

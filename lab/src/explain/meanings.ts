@@ -1,5 +1,5 @@
 /** What entries and pages of memory are, bit by bit, with the kernel's names. */
-import type { Holder } from '../../src/mm/index.ts';
+import type { Holder } from '../../../src/mm/index.ts';
 import {
   BITS,
   type DeviceEntryItem,
@@ -7,7 +7,7 @@ import {
   FLAGS,
   type FrameItem,
   type TlbItem,
-} from '../../src/recording/index.ts';
+} from '../../../src/recording/index.ts';
 
 /** One bit, flag or count. */
 export interface Line {

@@ -1,10 +1,10 @@
 /** The dialog that checks what is shown: the choices, how far it is, what it found. */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { Dialog } from '../dialog.tsx';
+import { busy, checking, chooseWalk, entry, WALKS, walk } from '../store.ts';
 import { counted, findingWords, STRATEGY_WORDS } from './check-words.ts';
 import { type Check, check, choices, choose, type Listed, open, start, stop } from './checking.ts';
-import { Dialog } from './dialog.tsx';
-import { busy, checking, chooseWalk, entry, WALKS, walk } from './store.ts';
 
 function Choice(props: { of: string; label: string; title: string; children: ComponentChildren }) {
   const { of, label, title, children } = props;

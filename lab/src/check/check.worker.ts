@@ -11,9 +11,9 @@ import {
   ScenarioError,
   type Subject,
   type Walk,
-} from '../../src/checker/index.ts';
-import { recordable } from '../../src/recording/index.ts';
-import { MODULES } from './scenarios.ts';
+} from '../../../src/checker/index.ts';
+import { recordable } from '../../../src/recording/index.ts';
+import { MODULES } from '../scenarios.ts';
 
 /** What is checked: a program's text, or a scenario by its name. */
 export type Source = { readonly text: string } | { readonly module: string };

@@ -1,5 +1,5 @@
 /** How events look on the timeline: a shape and a colour by kind, and what each is. */
-import type { EventKind } from '../../src/recording/index.ts';
+import type { EventKind } from '../../../src/recording/index.ts';
 import type { Shape } from './surface.ts';
 
 export interface Mark {

@@ -5,7 +5,7 @@ import {
   type ReportedFinding,
   type StrategyName,
   summarizeCoverage,
-} from '../../src/checker/index.ts';
+} from '../../../src/checker/index.ts';
 
 export const STRATEGY_WORDS: readonly [name: StrategyName, words: string, meaning: string][] = [
   [

@@ -4,11 +4,11 @@
  * steps. The side that needs fewer steps waits at the end of the operation for the other.
  */
 import { computed, signal } from '@preact/signals';
-import { parseAnyProgram, type Walk } from '../../src/checker/index.ts';
-import { showOp } from '../../src/program/index.ts';
-import { ONLY_TASK, type Recording, record, walksOf } from '../../src/recording/index.ts';
-import { COMPARED } from '../../src/recording/link.ts';
-import { compared, recording, text, trouble } from './store.ts';
+import { parseAnyProgram, type Walk } from '../../../src/checker/index.ts';
+import { showOp } from '../../../src/program/index.ts';
+import { ONLY_TASK, type Recording, record, walksOf } from '../../../src/recording/index.ts';
+import { COMPARED } from '../../../src/recording/link.ts';
+import { compared, recording, text, trouble } from '../store.ts';
 
 /** It goes on by itself. */
 export const running = signal(false);

@@ -6,7 +6,13 @@ import {
   stepWords,
   type WalkView,
   whatChanged,
-} from '../../src/recording/index.ts';
+} from '../../../src/recording/index.ts';
+import { ENTRY_LEGEND } from '../kinds.ts';
+import { Area } from '../panels/spaces.tsx';
+import { Changed, Fn, Legend } from '../parts.tsx';
+import { chooseWalk, go, WALKS } from '../store.ts';
+import { MARKS } from '../timeline/marks.ts';
+import { Sign } from '../timeline/timeline.tsx';
 import {
   both,
   compare,
@@ -22,12 +28,6 @@ import {
   steps,
   stopComparing,
 } from './comparing.ts';
-import { ENTRY_LEGEND } from './kinds.ts';
-import { MARKS } from './marks.ts';
-import { Area } from './panels/spaces.tsx';
-import { Changed, Fn, Legend } from './parts.tsx';
-import { chooseWalk, go, WALKS } from './store.ts';
-import { Sign } from './timeline.tsx';
 
 /** What is counted: the counter, its name, and what it means with the kernel's term. */
 const COUNTED: readonly [name: string, label: string, meaning: string][] = [
