@@ -66,6 +66,32 @@ export function Legend({ of }: { of: readonly [Look, string][] }) {
   );
 }
 
+const SOURCE = 'https://elixir.bootlin.com/linux/v7.3.4/A/ident/';
+
+/** Kernel functions in words, each with a link to its source; what only the series has is in no release. */
+function KernelNames({ text }: { text: string }) {
+  if (text.startsWith("the series'")) return <>{text}</>;
+  return (
+    <>
+      {text.split(/(\w+\(\))/).map((part, i) =>
+        i % 2 === 1 ? (
+          <a
+            key={part}
+            href={`${SOURCE}${part.slice(0, -2)}`}
+            target="_blank"
+            rel="noreferrer"
+            title={`${part} in the source of Linux 7.3.4, at elixir.bootlin.com`}
+          >
+            {part}
+          </a>
+        ) : (
+          part
+        ),
+      )}
+    </>
+  );
+}
+
 /** A modelled function, and the kernel's that it mirrors. */
 export function Fn({ name }: { name: string }) {
   const mirrored = map[name];
@@ -75,7 +101,7 @@ export function Fn({ name }: { name: string }) {
       {mirrored ? (
         <small title={mirrored.how}>
           {' '}
-          {mirrored.kernel}, <span class="file">{mirrored.file}</span>
+          <KernelNames text={mirrored.kernel} />, <span class="file">{mirrored.file}</span>
         </small>
       ) : null}
     </span>

@@ -60,6 +60,15 @@ describe('the lab', () => {
     expect(stack.length).toBeGreaterThan(2);
     expect(await texts(page, '.stack code')).toEqual(stack.map((name) => `${name}()`));
     expect((await texts(page, '.stack .file')).length).toBeGreaterThan(1);
+    // each with the kernel's source, which is opened beside
+    const links = page.locator('.stack a');
+    for (const link of await links.all()) {
+      const name = (await link.innerText()).replace('()', '');
+      expect(await link.getAttribute('href')).toMatch(
+        new RegExp(`^https://.*/v7\\.3\\.4/.*/${name}$`),
+      );
+    }
+    expect(await links.count()).toBeGreaterThan(1);
     await context.close();
   });
 
