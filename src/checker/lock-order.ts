@@ -51,19 +51,25 @@ export interface LockPair {
 }
 
 /** Which kinds of locks are taken while which are held. */
-export class OrderGraph {
+export class OrderGraph<P extends LockPair = LockPair> {
   /** By what is held: by what is taken meanwhile. */
-  private readonly pairs = new Map<string, Map<string, LockPair>>();
+  private readonly pairs = new Map<string, Map<string, P>>();
+
+  /** Every pair; added to another graph in this order they make the same one. */
+  get all(): P[] {
+    return [...this.pairs.values()].flatMap((after) => [...after.values()]);
+  }
 
   /** @returns the circle that this pair closes; null: none, or it is known */
-  add(pair: LockPair): { title: string; detail: string } | null {
+  add(pair: P): { title: string; detail: string } | null {
     const { held, taken } = pair;
-    const after = this.pairs.get(held) ?? new Map<string, LockPair>();
+    const after = this.pairs.get(held) ?? new Map<string, P>();
     if (after.has(taken)) return null;
     this.pairs.set(held, after.set(taken, pair));
     const way = this.way(taken, held);
     if (way === null) return null;
-    const links = [held, ...way].slice(1).map((to, i) => this.link([held, ...way][i], to));
+    const circle = [held, ...way];
+    const links = way.map((to, i) => this.link(circle[i], to));
     // a circle begins anywhere: with the name that comes first
     const first = way.indexOf([...way].sort()[0]);
     const turned = [...way.slice(first), ...way.slice(0, first), way[first]];

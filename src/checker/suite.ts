@@ -266,8 +266,7 @@ export class Search {
   private readonly ran = new Set<number>();
   private readonly coverage: CoverageData = { ran: [], pairs: [], entries: [] };
   private readonly bounds = new Set<string>();
-  private readonly graph = new OrderGraph();
-  private readonly orders: LockOrderSeen[] = [];
+  private readonly orders = new OrderGraph<LockOrderSeen>();
   private schedules = 0;
   private steps = 0;
   private redundant = 0;
@@ -281,7 +280,7 @@ export class Search {
     private readonly known: readonly string[] = [],
     orders: readonly LockOrderSeen[] = [],
   ) {
-    for (const order of orders) this.see(order);
+    for (const order of orders) this.orders.add(order);
     // what a bound on preemptions leaves out depends on the order of the search: it is not cut
     const bounded = plan.preemptions !== undefined;
     this.parts =
@@ -339,10 +338,7 @@ export class Search {
 
   /** An order of locks that a part has seen; the circle that it closes with others'. */
   private see(order: LockOrderSeen): Found | null {
-    const circle = this.graph.add(order);
-    if (!this.orders.some(({ held, taken }) => held === order.held && taken === order.taken)) {
-      this.orders.push(order);
-    }
+    const circle = this.orders.add(order);
     if (!circle) return null;
     const { stack, choices } = order;
     const finding = {
@@ -369,7 +365,7 @@ export class Search {
       bounds: [...this.bounds],
       coverage: { ...distinctCoverage(this.coverage), ran: [...this.ran] },
       findings,
-      ...(complete ? {} : { at: this.parts.save(), orders: this.orders }),
+      ...(complete ? {} : { at: this.parts.save(), orders: this.orders.all }),
     };
   }
 }
