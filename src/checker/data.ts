@@ -43,7 +43,15 @@ interface Place {
   rights: number;
 }
 
-export type Change = 'map' | 'unmap' | 'move' | 'protect' | 'discard' | 'give up' | 'fork';
+export type Change =
+  | 'map'
+  | 'unmap'
+  | 'move'
+  | 'move out'
+  | 'protect'
+  | 'discard'
+  | 'give up'
+  | 'fork';
 
 /** An operation under way. */
 export interface Pending {
@@ -126,10 +134,10 @@ export class DataOracle {
   /** The first word of a page of RAM or of a device. */
   private word(pfn: number): number {
     const { k } = this;
-    if (k.isRam(pfn)) return k.frames.readWord(pfn);
+    if (k.hasFrame(pfn)) return k.frames.readWord(pfn);
     const pgmap = pagePgmap(k, pfn);
     const bytes = new Uint8Array(k.geometry.pageBytes);
-    pgmap.memory.read(pgmap.devicePage(pfn), bytes);
+    pgmap.memory?.read(pgmap.devicePage(pfn), bytes);
     return wordOf(bytes);
   }
 
@@ -149,7 +157,7 @@ export class DataOracle {
     for (let vpn = vma.start; vpn < vma.end; vpn++) {
       const pfn = frames.get(vpn);
       const file = this.fileWord(vma, vpn);
-      const folio = pfn === undefined || !k.isRam(pfn) ? -1 : pageFolio(k, pfn);
+      const folio = pfn === undefined || !k.hasFrame(pfn) ? -1 : pageFolio(k, pfn);
       const anon = folio >= 0 && (k.pages.mapping[folio] & 1) !== 0;
       const givenUp =
         anon &&
@@ -176,7 +184,13 @@ export class DataOracle {
     const place = this.places.get(keyOf(space, vpn));
     const found = place ? [place] : [];
     for (const { change, mm, start, end, to } of this.pending) {
-      if (change !== 'move' || mm.id !== space || vpn < to || vpn >= to + (end - start)) continue;
+      if (
+        (change !== 'move' && change !== 'move out') ||
+        mm.id !== space ||
+        vpn < to ||
+        vpn >= to + (end - start)
+      )
+        continue;
       const moving = this.places.get(keyOf(space, start + (vpn - to)));
       if (moving) found.push(moving);
     }
@@ -281,22 +295,23 @@ export class DataOracle {
    */
   end(pending: Pending, child: Mm | null = null): void {
     const { change, mm, start, end, to, began } = pending;
+    const moves = change === 'move' || change === 'move out';
     this.pending.splice(this.pending.indexOf(pending), 1);
     for (let vpn = start; vpn < end && end !== SPACE; vpn++) {
       const place = this.places.get(keyOf(mm.id, vpn));
-      if (!place || (place.shared && change !== 'move')) continue;
+      if (!place || (place.shared && !moves)) continue;
       const { store } = place;
       if (change === 'give up') store.givenUp ||= store.values.includes(store.base);
       else if (change === 'discard' && store.written < began) {
         store.values = [store.base];
         store.givenUp = false;
-      } else if (change === 'move' && !mm.lookupVma(vpn)) {
+      } else if (change === 'move out' || (change === 'move' && !mm.lookupVma(vpn))) {
         this.places.delete(keyOf(mm.id, vpn));
         this.places.set(keyOf(mm.id, vpn - start + to), place);
         if (!place.shared) this.copyForForks(mm, vpn - start + to, store);
       }
     }
-    if (change === 'move') this.refresh(mm, to, to + (end - start));
+    if (moves) this.refresh(mm, to, to + (end - start));
     if (change === 'fork') this.forked(pending, child);
     else this.refresh(mm, start, end);
   }

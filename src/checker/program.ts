@@ -48,6 +48,10 @@ function changeOf(op: Op): Change | null {
       return 'unmap';
     case 'mremap':
       return 'move';
+    case 'mremap_dontunmap':
+      return 'move out';
+    case 'exit':
+      return 'unmap';
     case 'mprotect':
       return 'protect';
     case 'fork':
@@ -66,13 +70,13 @@ function begin(system: System, op: Op, data: DataOracle | null): Pending | null 
   const change = data && changeOf(op);
   if (!data || !change) return null;
   const { mm } = system.process(op.proc);
-  if (op.op === 'oom_reap') {
+  if (op.op === 'oom_reap' || op.op === 'exit') {
     return data.begin(change, mm, mm.vmas[0]?.start ?? 0, mm.vmas.at(-1)?.end ?? 0);
   }
   if (!('buf' in op) || !('pages' in op)) return data.begin(change, mm);
   const { geometry } = system.kernel;
   const start = geometry.vpnOf(op.buf, op.page);
-  const to = op.op === 'mremap' ? geometry.vpnOf(op.toBuf, op.toPage) : 0;
+  const to = 'toBuf' in op ? geometry.vpnOf(op.toBuf, op.toPage) : 0;
   return data.begin(change, mm, start, start + op.pages, to);
 }
 

@@ -6,12 +6,13 @@
 import { ArrayDeviceMemory, type DeviceMemory } from '../machine/device-memory.ts';
 import type { Lock } from '../machine/lock.ts';
 import type { Kernel$ } from '../machine/step.ts';
-import { folioOrder } from '../mm/folio.ts';
+import { clearPage, copyPage, folioOrder } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import {
   DevPagemap,
   type DevPagemapOps,
   memremapPages,
+  memunmapPages,
   pagePgmap,
   zoneDevicePageInit,
 } from '../mm/memremap.ts';
@@ -31,8 +32,12 @@ function pageDevice(k: Kernel, pfn: number): DmirrorDevice {
   return pagePgmap(k, pfn).owner as DmirrorDevice;
 }
 
+/** What kind of memory a device has (HMM_DMIRROR_MEMORY_DEVICE_*). */
+export type DeviceKind = 'private' | 'coherent';
+
 export class DmirrorDevice {
-  readonly memory: DeviceMemory;
+  /** Null where CPUs reach the device's memory: its bytes are in `Kernel.frames` then. */
+  readonly memory: DeviceMemory | null;
   readonly chunks: DevPagemap[] = [];
   /** Those who have the device open, by number; a page notes whose it is. */
   readonly opened: (Dmirror | undefined)[] = [undefined];
@@ -45,6 +50,12 @@ export class DmirrorDevice {
   private readonly freeFolios: number[] = [];
   private readonly copies = new CopyRun();
   private memoryPages = 0;
+  /** Whether the memory was made as huge pages; null: there is none yet. */
+  private huge: boolean | null = null;
+  /** Memory was taken away before. */
+  private released = false;
+  /** Ranges that are about to go away: their pages are not handed out again. */
+  private readonly removed = new Set<DevPagemap>();
   /** They find the device by the page, as they may be called after it was put back to a snapshot. */
   private static readonly ops: DevPagemapOps = {
     folioFree: (k, folio) => pageDevice(k, folio).devmemFree(k, folio),
@@ -57,9 +68,11 @@ export class DmirrorDevice {
   constructor(
     readonly k: Kernel,
     readonly id: number,
+    readonly kind: DeviceKind = 'private',
     memory?: DeviceMemory,
   ) {
-    this.memory = memory ?? new ArrayDeviceMemory(k.geometry.pageBytes);
+    const own = kind === 'private';
+    this.memory = own ? (memory ?? new ArrayDeviceMemory(k.geometry.pageBytes)) : null;
     this.lock = k.newLock(`free list of device ${id}`, 'spin');
     this.devmemLock = k.newLock(`memory of device ${id}`, 'mutex');
   }
@@ -103,6 +116,51 @@ export class DmirrorDevice {
   }
 
   /**
+   * Begins to take a range of memory away: none of its pages is handed out any more.
+   *
+   * Mirrors: lib/test_hmm.c dmirror_device_remove_chunks(), dmirror_remove_free_pages()
+   * differs: stock cuts its lists of free pages off behind each page that goes
+   */
+  *retireChunk(chunk: DevPagemap): Kernel$<void> {
+    const { k } = this;
+    if (k.stepping) yield k.acquire(this.lock);
+    k.lock(this.lock);
+    this.removed.add(chunk);
+    for (const list of [this.freePages, this.freeFolios]) {
+      const kept = list.filter((pfn) => pagePgmap(k, pfn) !== chunk);
+      list.splice(0, list.length, ...kept);
+    }
+    if (k.stepping) yield k.release(this.lock);
+    k.unlock(this.lock);
+  }
+
+  /** Takes away a range that was retired; no page of it is in use. `devmemLock` is held. */
+  removeChunk(chunk: DevPagemap): void {
+    memunmapPages(this.k, chunk);
+    this.removed.delete(chunk);
+    this.chunks.splice(this.chunks.indexOf(chunk), 1);
+    if (this.chunks.length > 0) return;
+    this.memoryPages = 0;
+    this.huge = null;
+    this.released = true;
+  }
+
+  /**
+   * Whether more memory can be had of this kind. In 7.3.4 a device-coherent device has one range of
+   * addresses, which is base pages from the beginning, and whatever is asked for first after it was taken
+   * away; when the other kind is asked for, the second mapping of the range fails, so that huge pages come
+   * to the device as base pages. `machine.mended` mends it.
+   *
+   * Mirrors: lib/test_hmm.c dmirror_allocate_chunk(), dmirror_device_init()
+   * simplified: the range has no end
+   */
+  private canGrow(large: boolean): boolean {
+    if (this.kind === 'private' || this.k.mended) return true;
+    this.huge ??= large && this.released;
+    return this.huge === large;
+  }
+
+  /**
    * A page of the device, or a huge one: locked, with one reference.
    *
    * Mirrors: lib/test_hmm.c dmirror_devmem_alloc_page()
@@ -125,6 +183,7 @@ export class DmirrorDevice {
         zoneDevicePageInit(k, pfn, order);
         return pfn;
       }
+      if (!this.canGrow(large)) return -1;
       yield* this.allocateChunk(large);
     }
   }
@@ -138,7 +197,9 @@ export class DmirrorDevice {
     if (k.stepping) yield k.acquire(this.lock);
     k.lock(this.lock);
     this.cfree += 1 << order;
-    (order > 0 ? this.freeFolios : this.freePages).push(folio);
+    if (!this.removed.has(pagePgmap(k, folio))) {
+      (order > 0 ? this.freeFolios : this.freePages).push(folio);
+    }
     if (k.stepping) yield k.release(this.lock);
     k.unlock(this.lock);
   }
@@ -158,6 +219,13 @@ export class DmirrorDevice {
 
   private *copy(ram: number, page: number, count: number, toRam: boolean): Kernel$<void> {
     const { k, copies } = this;
+    if (!this.memory) {
+      for (let i = 0; i < count; i++) {
+        if (k.stepping) yield toRam ? k.copyStep(ram + i, page + i) : k.copyStep(page + i, ram + i);
+        copyPage(k, toRam ? ram + i : page + i, toRam ? page + i : ram + i);
+      }
+      return;
+    }
     const at = this.devicePage(page);
     if (k.stepping) {
       for (let i = 0; i < count; i++) {
@@ -178,10 +246,11 @@ export class DmirrorDevice {
     const { k, copies } = this;
     const { count, ram, page } = copies;
     if (count === 0) return;
+    const memory = this.memory as DeviceMemory;
     copies.count = 0;
     const pending = copies.toRam
-      ? this.memory.copyToRam(k.frames, ram, page, count)
-      : this.memory.copyFromRam(page, k.frames, ram, count);
+      ? memory.copyToRam(k.frames, ram, page, count)
+      : memory.copyFromRam(page, k.frames, ram, count);
     if (pending) yield k.deviceWait(pending);
     k.counters.bytesCopied += count * k.geometry.pageBytes;
   }
@@ -189,6 +258,10 @@ export class DmirrorDevice {
   *clear(page: number): Kernel$<void> {
     const { k } = this;
     if (k.stepping) yield k.copyStep(page);
+    if (!this.memory) {
+      clearPage(k, page);
+      return;
+    }
     const pending = this.memory.clear(this.devicePage(page));
     if (pending) yield k.deviceWait(pending);
     k.counters.bytesCleared += k.geometry.pageBytes;

@@ -6,6 +6,7 @@
 
 import {
   MIGRATE_VMA_SELECT_COMPOUND,
+  MIGRATE_VMA_SELECT_DEVICE_COHERENT,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
   type MigrateVma,
@@ -59,6 +60,13 @@ import {
   type Watch,
 } from './dmirror.ts';
 import type { DmirrorDevice } from './dmirror-device.ts';
+
+/** Mirrors: lib/test_hmm.c dmirror_select_device(); faithful */
+function selectDevice({ kind }: DmirrorDevice): number {
+  return kind === 'private'
+    ? MIGRATE_VMA_SELECT_DEVICE_PRIVATE
+    : MIGRATE_VMA_SELECT_DEVICE_COHERENT;
+}
 
 /** A page of RAM to migrate to: locked, with one reference; -1 for none. */
 function* allocRam(k: Kernel, order: number, noFail = false): Kernel$<number> {
@@ -361,7 +369,7 @@ export function* migrateToSystem(
     args.vma = part.vma;
     args.start = vpn;
     args.end = part.next;
-    args.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE | MIGRATE_VMA_SELECT_COMPOUND;
+    args.flags = selectDevice(dmirror.device) | MIGRATE_VMA_SELECT_COMPOUND;
     ret = yield* migrateVmaSetup(k, args);
     if (ret) break;
     if (yield* faultAllocAndCopy(k, args, dmirror)) {
@@ -402,7 +410,7 @@ export function* devmemFault(k: Kernel, device: DmirrorDevice, vmf: VmFault): Ke
   args.vma = vmf.vma;
   args.start = order > 0 ? hugeStart(k, vmf.vpn) : vmf.vpn;
   args.end = args.start + pages;
-  args.flags = MIGRATE_VMA_SELECT_DEVICE_PRIVATE | (order > 0 ? MIGRATE_VMA_SELECT_COMPOUND : 0);
+  args.flags = selectDevice(device) | (order > 0 ? MIGRATE_VMA_SELECT_COMPOUND : 0);
   args.faultPage = vmf.page;
   if (yield* migrateVmaSetup(k, args)) return VM_FAULT_SIGBUS;
   const ret = yield* faultAllocAndCopy(k, args, dmirror);

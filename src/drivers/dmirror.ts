@@ -15,13 +15,16 @@ import {
 } from '../hmm/pfn.ts';
 import { hmmRangeFault } from '../hmm/range.ts';
 import type { HmmRange } from '../hmm/walk-state.ts';
+import type { DeviceMemory } from '../machine/device-memory.ts';
 import { EBUSY, EFAULT, ENOENT, EPERM } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
 import { ptePresent } from '../machine/pte.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
 import type { Task } from '../machine/task.ts';
 import {
+  folioIsDeviceCoherent,
   folioIsDevicePrivate,
+  folioIsZoneDevice,
   folioMapcount,
   folioPages,
   folioUnlockPut,
@@ -30,7 +33,7 @@ import {
 import type { Kernel } from '../mm/kernel.ts';
 import { isDeviceExclusive, softleafToPfn } from '../mm/leafops.ts';
 import { Holder } from '../mm/ledger.ts';
-import { pagePgmap } from '../mm/memremap.ts';
+import { type DevPagemap, pagePgmap } from '../mm/memremap.ts';
 import type { Mm } from '../mm/mm.ts';
 import {
   IntervalNotifier,
@@ -63,6 +66,8 @@ export const PROT_WRITE = 0x02;
 export const PROT_PMD = 0x04;
 export const PROT_ZERO = 0x10;
 export const PROT_DEV_PRIVATE_LOCAL = 0x20;
+export const PROT_DEV_COHERENT_LOCAL = 0x40;
+export const PROT_DEV_COHERENT_REMOTE = 0x50;
 
 /** What a device operation came to. */
 export interface DeviceResult {
@@ -156,6 +161,10 @@ export class Dmirror {
   /** The page table, for those who look whether it is right. */
   get table(): DeviceTable {
     return this.pt;
+  }
+  /** The device's own memory, where it is not in the reach of CPUs. */
+  get memory(): DeviceMemory {
+    return this.device.memory as DeviceMemory;
   }
   readonly mutex: Lock;
   readonly notifier: IntervalNotifier;
@@ -281,16 +290,48 @@ export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
   k.deviceViews.splice(k.deviceViews.indexOf(dmirror), 1);
   yield* mmuIntervalNotifierRemove(k, dmirror.notifier);
   for (const chunk of dmirror.device.chunks) yield* evictChunk(k, dmirror.device, chunk);
+  yield* evictLeft(k, dmirror.device, () => pageLeft(k, dmirror));
+  dmirror.pt.clear();
+  dmirror.device.opened[dmirror.number] = undefined;
+}
+
+/** Evicts pages that somebody was about to bring back, until none is left. */
+function* evictLeft(k: Kernel, device: DmirrorDevice, next: () => number): Kernel$<void> {
   let rounds = 0;
-  for (let left = pageLeft(k, dmirror); left >= 0; left = pageLeft(k, dmirror)) {
+  for (let left = next(); left >= 0; left = next()) {
     if (++rounds > MAX_ROUNDS) k.throwBug('livelock', 'a device page cannot be evicted');
     if (k.stepping) yield idleStep(k, pageFolio(k, left));
     if (k.pages.isFree(left)) continue;
     const folio = pageFolio(k, left);
-    yield* evictPages(k, dmirror.device, folio, folioPages(k, folio), true);
+    yield* evictPages(k, device, folio, folioPages(k, folio), true);
   }
-  dmirror.pt.clear();
-  dmirror.device.opened[dmirror.number] = undefined;
+}
+
+/**
+ * Takes all of a device's memory away, evicting what is in it (HMM_DMIRROR_RELEASE). The device makes new
+ * memory when it needs some.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_device_remove_chunks()
+ * differs: see closeDmirror() and retireChunk()
+ */
+export function* removeChunks(k: Kernel, device: DmirrorDevice): Kernel$<void> {
+  if (k.stepping) yield k.acquire(device.devmemLock);
+  k.lock(device.devmemLock);
+  for (const chunk of [...device.chunks]) {
+    yield* device.retireChunk(chunk);
+    yield* evictChunk(k, device, chunk);
+    yield* evictLeft(k, device, () => inUse(k, chunk));
+    device.removeChunk(chunk);
+  }
+  if (k.stepping) yield k.release(device.devmemLock);
+  k.unlock(device.devmemLock);
+}
+
+/** A page of a range of device memory that is in use; -1: none. */
+function inUse(k: Kernel, { start, count, refs }: DevPagemap): number {
+  for (let pfn = start; refs > 0 && pfn < start + count; pfn++)
+    if (!k.pages.isFree(pfn)) return pfn;
+  return -1;
 }
 
 // ---- own migrations ----
@@ -519,11 +560,6 @@ function* dmirrorFault(
 
 // ---- access ----
 
-/** Whether an entry names a page of a device rather than of RAM. */
-function onDevice(k: Kernel, pfn: number): boolean {
-  return folioIsDevicePrivate(k, pfn);
-}
-
 /**
  * The step before the device's page table is changed or looked at: most who do hold the mutex, but not
  * all.
@@ -566,8 +602,8 @@ function* doRead(
     if (entry === 0) return -ENOENT;
     const pfn = pfnOf(entry);
     const into = data.subarray(result.cpages * size, (result.cpages + 1) * size);
-    if (onDevice(k, pfn)) {
-      const pending = dmirror.device.memory.read(dmirror.device.devicePage(pfn), into);
+    if (folioIsDevicePrivate(k, pfn)) {
+      const pending = dmirror.memory.read(dmirror.device.devicePage(pfn), into);
       if (pending) yield k.deviceWait(pending);
     } else into.set(k.frames.view(pfn));
     if (k.monitor !== null) {
@@ -594,8 +630,8 @@ function* doWrite(
     if (entry === 0 || tagOf(entry) !== DPT_WRITE) return -ENOENT;
     const pfn = pfnOf(entry);
     const from = data.subarray(result.cpages * size, (result.cpages + 1) * size);
-    if (onDevice(k, pfn)) {
-      const pending = dmirror.device.memory.write(dmirror.device.devicePage(pfn), from);
+    if (folioIsDevicePrivate(k, pfn)) {
+      const pending = dmirror.memory.write(dmirror.device.devicePage(pfn), from);
       if (pending) yield k.deviceWait(pending);
     } else k.frames.view(pfn).set(from);
     if (k.monitor !== null) {
@@ -755,15 +791,18 @@ export function* checkExclusive(dmirror: Dmirror, start: number, end: number): K
 
 // ---- snapshot ----
 
-/** Mirrors: lib/test_hmm.c dmirror_mkentry(); simplified: no device-coherent memory, no PUDs */
+/** Mirrors: lib/test_hmm.c dmirror_mkentry(); simplified: no PUDs */
 function snapshotByte(k: Kernel, dmirror: Dmirror, entry: number): number {
   if (entry & HMM_PFN_ERROR) return PROT_ERROR;
   if (!(entry & HMM_PFN_VALID)) return PROT_NONE;
   const pfn = hmmPfnToPfn(entry);
   let byte = PROT_NONE;
-  if (onDevice(k, pfn)) {
-    k.warn(pagePgmap(k, pfn).owner !== dmirror.device, "another device's page in a snapshot");
-    byte = PROT_DEV_PRIVATE_LOCAL;
+  if (folioIsZoneDevice(k, pfn)) {
+    const local = pagePgmap(k, pfn).owner === dmirror.device;
+    const coherent = folioIsDeviceCoherent(k, pfn);
+    k.warn(!local && !coherent, "another device's page in a snapshot");
+    if (coherent) byte = local ? PROT_DEV_COHERENT_LOCAL : PROT_DEV_COHERENT_REMOTE;
+    else byte = PROT_DEV_PRIVATE_LOCAL;
   } else if (k.isZero(pfn)) byte = PROT_ZERO;
   byte |= entry & HMM_PFN_WRITE ? PROT_WRITE : PROT_READ;
   if (hmmPfnToMapOrder(entry, k.geometry.pmdOrder) > 0) byte |= PROT_PMD;

@@ -9,7 +9,8 @@ export {
   deviceFlagStep,
   deviceSnapshot,
   openDmirror,
+  removeChunks,
 } from './dmirror.ts';
-export { DmirrorDevice } from './dmirror-device.ts';
+export { type DeviceKind, DmirrorDevice } from './dmirror-device.ts';
 export { evictChunk, migrateToDevice, migrateToSystem } from './dmirror-migrate.ts';
 export { faultMigrateToDevice } from './migrate-on-fault.ts';

@@ -62,7 +62,7 @@ function isWrongPageOfHugePage(k: Kernel, page: number, right: Right): boolean {
 export function checkMirror(k: Kernel, mirror: Dmirror): Broken[] {
   const broken: Broken[] = [];
   const rights = new Map<number, Right>();
-  for (const leaf of leavesOf(k, mirror.mm)) {
+  for (const leaf of k.mms.includes(mirror.mm) ? leavesOf(k, mirror.mm) : []) {
     for (let i = 0; i < leaf.pages; i++) {
       const right = rightOf(leaf, i);
       if (right) rights.set(leaf.vpn + i, right);

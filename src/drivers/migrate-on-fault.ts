@@ -26,7 +26,7 @@ import { hmmRangeFault } from '../hmm/range.ts';
 import type { FaultUnits, HmmRange } from '../hmm/walk-state.ts';
 import { EBUSY, EFAULT } from '../machine/errno.ts';
 import { type Kernel$, Role } from '../machine/step.ts';
-import { folioIsZoneDevice, pageFolio } from '../mm/folio.ts';
+import { folioIsDevicePrivate, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { isDevicePrivate, softleafToPfn } from '../mm/leafops.ts';
 import { pagePgmap } from '../mm/memremap.ts';
@@ -159,7 +159,7 @@ function mapFound(
     const prepared = (entry & HMM_PFN_MIGRATE) !== 0;
     if (!(entry & HMM_PFN_VALID) || watch.isStale(vpn, prepared)) continue;
     const huge = hmmPfnToMapOrder(entry, k.geometry.pmdOrder) > 0;
-    if (huge && folioIsZoneDevice(k, hmmPfnToPfn(entry))) return false;
+    if (huge && folioIsDevicePrivate(k, hmmPfnToPfn(entry))) return false;
     if (write && !(entry & HMM_PFN_WRITE)) return false;
     dmirror.map(vpn, hmmPfnToPfn(entry), entry & HMM_PFN_WRITE ? DPT_WRITE : DPT_READ);
   }

@@ -11,7 +11,6 @@ import {
   folioFree,
   folioGet,
   folioIsLarge,
-  folioIsZoneDevice,
   folioPut,
   folioPutTestzero,
   pageFolio,
@@ -42,6 +41,8 @@ import {
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
   type MigrateVma,
+  selectsHuge,
+  selectsPage,
 } from './migrate-args.ts';
 import {
   INSTALLED_FLUSH,
@@ -115,12 +116,11 @@ function* collectHugePmd(
   let write = 0;
   if (pmd === 0) result = 'hole';
   else if (pmdTransHuge(pmd)) {
-    if (!(migrate.flags & MIGRATE_VMA_SELECT_SYSTEM)) result = 'skip';
-    else {
-      folio = ptePfn(pmd);
-      if (k.isHugeZero(folio)) result = 'hole';
-      else if (pteWrite(pmd)) write = MIGRATE_PFN_WRITE;
-    }
+    folio = ptePfn(pmd);
+    if (k.isHugeZero(folio)) {
+      result = migrate.flags & MIGRATE_VMA_SELECT_SYSTEM ? 'hole' : 'skip';
+    } else if (!selectsHuge(k, migrate, folio)) result = 'skip';
+    else if (pteWrite(pmd)) write = MIGRATE_PFN_WRITE;
   } else if (!pmdPresent(pmd)) {
     if (!isDevicePrivate(pmd) || !(migrate.flags & MIGRATE_VMA_SELECT_DEVICE_PRIVATE)) {
       result = 'skip';
@@ -170,8 +170,7 @@ function* collectHugePmd(
 
 /**
  * Mirrors: mm/migrate_device.c migrate_vma_collect_pmd()
- * differs: the TLBs are flushed before the table is unlocked for a split as well; no
- * device-coherent memory
+ * differs: the TLBs are flushed before the table is unlocked for a split as well
  */
 function* collectPmd(
   k: Kernel,
@@ -228,12 +227,14 @@ function* collectPmd(
             if (isDevicePrivateWrite(pte)) mpfn |= MIGRATE_PFN_WRITE;
           }
         }
-      } else if (select & MIGRATE_VMA_SELECT_SYSTEM) {
+      } else {
         page = vmNormalPage(pte);
         if (page < 0) {
-          mpfn = MIGRATE_PFN_MIGRATE;
-          migrate.cpages++;
-        } else if (folioIsZoneDevice(k, page)) page = -1;
+          if (select & MIGRATE_VMA_SELECT_SYSTEM) {
+            mpfn = MIGRATE_PFN_MIGRATE;
+            migrate.cpages++;
+          }
+        } else if (!selectsPage(k, migrate, page)) page = -1;
         else
           mpfn = migratePfn(page) | MIGRATE_PFN_MIGRATE | (pteWrite(pte) ? MIGRATE_PFN_WRITE : 0);
       }

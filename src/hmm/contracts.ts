@@ -3,12 +3,13 @@
  */
 
 import { ptePresent } from '../machine/pte.ts';
-import { folioIsDevicePrivate } from '../mm/folio.ts';
+import { folioIsDevicePrivate, folioIsZoneDevice } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { isMigration, softleafToPfn } from '../mm/leafops.ts';
 import { leavesOf } from '../mm/leaves.ts';
 import {
   MIGRATE_VMA_FAULT,
+  MIGRATE_VMA_SELECT_DEVICE_COHERENT,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
   type MigrateVma,
@@ -78,8 +79,12 @@ export function checkSelected(k: Kernel, migrate: MigrateVma): void {
   for (let i = 0; i < migrate.npages; i++) {
     const page = migratePfnToPfn(migrate.src[i]);
     if (page < 0) continue;
-    const device = folioIsDevicePrivate(k, page);
-    const kind = device ? MIGRATE_VMA_SELECT_DEVICE_PRIVATE : MIGRATE_VMA_SELECT_SYSTEM;
+    const device = folioIsZoneDevice(k, page);
+    let kind = MIGRATE_VMA_SELECT_SYSTEM;
+    if (folioIsDevicePrivate(k, page)) kind = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
+    // 7.3.4 takes a huge one for a page of RAM
+    else if (device && k.mended) kind = MIGRATE_VMA_SELECT_DEVICE_COHERENT;
+    else if (device) kind |= MIGRATE_VMA_SELECT_DEVICE_COHERENT;
     if (!(migrate.flags & kind)) {
       const what = device ? 'a page of the device' : 'a page of RAM';
       k.report('contract', `a migration takes ${what} that was not selected`);

@@ -3,6 +3,10 @@
  *
  * Models: include/linux/migrate.h struct migrate_vma, enum migrate_vma_info
  */
+
+import { folioIsZoneDevice } from '../mm/folio.ts';
+import type { Kernel } from '../mm/kernel.ts';
+import { pagePgmap } from '../mm/memremap.ts';
 import type { Vma } from '../mm/vma.ts';
 import type { Pfns } from './pfn.ts';
 
@@ -10,6 +14,7 @@ import type { Pfns } from './pfn.ts';
 export const MIGRATE_VMA_SELECT_SYSTEM = 1 << 0;
 /** Migrate device-private pages of `pgmapOwner`. */
 export const MIGRATE_VMA_SELECT_DEVICE_PRIVATE = 1 << 1;
+/** Migrate device-coherent pages of `pgmapOwner`. */
 export const MIGRATE_VMA_SELECT_DEVICE_COHERENT = 1 << 2;
 /** Migrate huge pages whole. */
 export const MIGRATE_VMA_SELECT_COMPOUND = 1 << 3;
@@ -35,6 +40,33 @@ export interface MigrateVma {
   flags: number;
   /** The device page that a CPU touched, locked by its fault; -1 for none. */
   faultPage: number;
+}
+
+/**
+ * Whether a page that a present entry maps is one that migrates: of RAM, or a device-coherent one of the
+ * caller's.
+ *
+ * Mirrors: mm/migrate_device.c migrate_vma_collect_pmd()
+ * faithful
+ */
+export function selectsPage(k: Kernel, migrate: MigrateVma, page: number): boolean {
+  const { flags, pgmapOwner } = migrate;
+  if (!folioIsZoneDevice(k, page)) return (flags & MIGRATE_VMA_SELECT_SYSTEM) !== 0;
+  return (
+    (flags & MIGRATE_VMA_SELECT_DEVICE_COHERENT) !== 0 && pagePgmap(k, page).owner === pgmapOwner
+  );
+}
+
+/**
+ * Whether a present huge page that is not the zero page is one that migrates.
+ *
+ * Mirrors: mm/migrate_device.c migrate_vma_collect_huge_pmd()
+ * faithful: 7.3.4 takes a device-coherent huge page for one of RAM, so that it never comes back from the
+ * device; `machine.mended` mends it
+ */
+export function selectsHuge(k: Kernel, migrate: MigrateVma, folio: number): boolean {
+  if (k.mended) return selectsPage(k, migrate, folio);
+  return (migrate.flags & MIGRATE_VMA_SELECT_SYSTEM) !== 0;
 }
 
 /**

@@ -53,7 +53,7 @@ import {
  * when the caller comes here.
  *
  * Mirrors: mm/migrate_device.c migrate_vma_insert_huge_pmd_page()
- * simplified: no device-coherent memory, no userfaultfd, tables can always be allocated
+ * simplified: no userfaultfd, tables can always be allocated
  */
 export function* insertHugePmdPage(
   k: Kernel,

@@ -11,7 +11,6 @@ import { vmNormalPage } from '../mm/fault.ts';
 import {
   folioGet,
   folioIsLarge,
-  folioIsZoneDevice,
   folioPut,
   folioPutTestzero,
   folioUnlockPut,
@@ -29,6 +28,8 @@ import {
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
   type MigrateVma,
+  selectsHuge,
+  selectsPage,
 } from './migrate-args.ts';
 import {
   INSTALLED_FLUSH,
@@ -113,9 +114,11 @@ export function* hmmVmaHandleMigratePreparePmd(
   if (!(pfns[at] & HMM_PFN_VALID)) return 0;
   let folio: number;
   if (pmdTransHuge(pmd)) {
-    if (!(select & MIGRATE_VMA_SELECT_SYSTEM)) return 0;
     folio = ptePfn(pmd);
-    if (k.isHugeZero(folio)) return hmmPfnsFill(k, start, end, walk, 0, true);
+    if (k.isHugeZero(folio)) {
+      return select & MIGRATE_VMA_SELECT_SYSTEM ? hmmPfnsFill(k, start, end, walk, 0, true) : 0;
+    }
+    if (!selectsHuge(k, migrate, folio)) return 0;
   } else if (!pmdPresent(pmd)) {
     if (!isDevicePrivate(pmd)) return 0;
     if (!(select & MIGRATE_VMA_SELECT_DEVICE_PRIVATE)) return 0;
@@ -176,7 +179,7 @@ export function* unlockPtes(
  * differs: the folio to be split is referenced before the table is unlocked and not waited for (the posted
  * patch waits for it with the locks of other folios held), the dirty bit is read of
  * present entries only, the fault's folio keeps its lock, holes are not valid, flags of the caller are
- * kept, the TLBs are flushed once before the table is unlocked; no device-coherent memory
+ * kept, the TLBs are flushed once before the table is unlocked
  * @returns 0; -EAGAIN when the entry must be looked at again; -ENOMEM when a large folio could not be
  * split (the posted patch fails the whole range with -EFAULT): both without the lock
  */
@@ -212,14 +215,14 @@ export function* hmmVmaHandleMigratePrepare(
     if (pagePgmap(k, page).owner !== migrate.pgmapOwner) return 0;
     writable = isDevicePrivateWrite(pte);
   } else {
-    if (!(select & MIGRATE_VMA_SELECT_SYSTEM)) return 0;
     page = vmNormalPage(pte);
     if (page < 0) {
+      if (!(select & MIGRATE_VMA_SELECT_SYSTEM)) return 0;
       // the zero page: a hole
       pfns[at] = (pfns[at] & HMM_PFN_INOUT_FLAGS) | HMM_PFN_MIGRATE;
       return 0;
     }
-    if (folioIsZoneDevice(k, page)) return 0;
+    if (!selectsPage(k, migrate, page)) return 0;
     writable = pteWrite(pte);
   }
   const folio = pageFolio(k, page);

@@ -167,7 +167,7 @@ export function* migrateVmaSetup(k: Kernel, args: MigrateVma): Kernel$<number> {
  * Populates a hole with a device page.
  *
  * Mirrors: mm/migrate_device.c migrate_vma_insert_page()
- * simplified: no device-coherent memory, no userfaultfd
+ * simplified: no userfaultfd
  * @param at index of the page
  */
 function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): Kernel$<void> {

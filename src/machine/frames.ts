@@ -1,8 +1,8 @@
 import { grow } from './grow.ts';
 
 /**
- * The bytes of RAM, a page a frame number. The array grows as frames come into use; device-private
- * pages have frame numbers but no bytes here.
+ * The bytes that CPUs reach, a page a frame number: of RAM and of device-coherent memory. The array grows as
+ * frames come into use; device-private pages have frame numbers but no bytes here.
  */
 export class Frames {
   bytes: Uint8Array;

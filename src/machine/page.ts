@@ -25,10 +25,14 @@ export const PG_RESERVED = 1 << 12;
 /** Of a large folio's first page: more than one process may map it. */
 export const PG_MAPPED_SHARED = 1 << 13;
 
-/** What a page is: `PageMap.zone`. Values from ZONE_DEVICE up name a device's memory. */
+/**
+ * What a page is: `PageMap.zone`. Values from ZONE_DEVICE up name a device's memory; from ZONE_COHERENT up
+ * such that CPUs reach as well (MEMORY_DEVICE_COHERENT).
+ */
 export const ZONE_NONE = 0;
 export const ZONE_RAM = 1;
 export const ZONE_DEVICE = 2;
+export const ZONE_COHERENT = 128;
 
 /** A sub-page is free, or its folio is being built. */
 const FREE = -1;
@@ -129,6 +133,11 @@ export class PageMap {
     this.zone.fill(zone, start, end);
     for (let pfn = start; pfn < end; pfn++) this.head[pfn] = FREE;
     return start;
+  }
+
+  /** Takes a range of pages out of the memory map; all of them are free. */
+  removeZone(start: number, count: number): void {
+    this.zone.fill(ZONE_NONE, start, start + count);
   }
 
   /** The freed run that a CPU would take next; -1 when it would take a new one. */

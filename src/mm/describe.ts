@@ -87,9 +87,9 @@ export class Describer {
   /** A digest of a page's bytes, in RAM or on a device. */
   content(pfn: number): string {
     const { k, bytes } = this;
-    if (k.pages.zone[pfn] >= ZONE_DEVICE) {
+    if (!k.hasFrame(pfn)) {
       const pagemap = pagePgmap(k, pfn);
-      if (pagemap.memory.read(pagemap.devicePage(pfn), bytes)) return 'not at hand';
+      if (pagemap.memory?.read(pagemap.devicePage(pfn), bytes)) return 'not at hand';
       return digest(bytes);
     }
     return digest(k.frames.view(pfn));

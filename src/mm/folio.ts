@@ -16,6 +16,7 @@ import {
   PG_RESERVED,
   PG_SWAPBACKED,
   PG_WORKINGSET,
+  ZONE_COHERENT,
   ZONE_DEVICE,
 } from '../machine/page.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
@@ -56,9 +57,14 @@ export function pageAnonExclusive(k: Kernel, pfn: number): boolean {
 export function folioIsZoneDevice(k: Kernel, folio: number): boolean {
   return k.pages.zone[folio] >= ZONE_DEVICE;
 }
-/** Every device's memory is device-private so far. */
+/** On a device, and out of the reach of CPUs. */
 export function folioIsDevicePrivate(k: Kernel, folio: number): boolean {
-  return k.pages.zone[folio] >= ZONE_DEVICE;
+  const zone = k.pages.zone[folio];
+  return zone >= ZONE_DEVICE && zone < ZONE_COHERENT;
+}
+/** On a device, where CPUs reach it as they reach RAM. */
+export function folioIsDeviceCoherent(k: Kernel, folio: number): boolean {
+  return k.pages.zone[folio] >= ZONE_COHERENT;
 }
 
 /** How often the folio is mapped, by entries of any level. */

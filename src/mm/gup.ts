@@ -214,7 +214,7 @@ export function* gupFast(
     yield* pin ? unpinFolio(k, folio) : folioPut(k, folio, Holder.Pin);
     return -1;
   }
-  k.warn(!k.isRam(page), 'a reference on a page that no CPU can reach');
+  k.warn(!k.hasFrame(page), 'a reference on a page that no CPU can reach');
   folioSet(k, folio, PG_REFERENCED);
   return page;
 }

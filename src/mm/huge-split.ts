@@ -38,6 +38,7 @@ import {
   folioGet,
   folioIsDevicePrivate,
   folioIsLarge,
+  folioIsZoneDevice,
   folioMapcount,
   folioPages,
   folioPutTestzero,
@@ -377,7 +378,7 @@ function freezeAndSplitUnmapped(
   const end = folio + folioPages(k, folio);
   folioClear(k, folio, SPLIT_FLAGS);
   splitFolioToPages(k, folio);
-  const device = folioIsDevicePrivate(k, folio);
+  const device = folioIsZoneDevice(k, folio);
   const ops = device ? pagePgmap(k, folio).ops : null;
   const onLru = addLru && !device && !list;
   if (onLru) k.warn(!folioTest(k, folio, PG_LRU), 'a folio off the LRU lists is split onto them');

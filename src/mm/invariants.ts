@@ -23,7 +23,7 @@ import {
 } from '../machine/pte.ts';
 import type { Task } from '../machine/task.ts';
 import { AnonVma } from './anon-vma.ts';
-import { folioTestAnon, pageFolio } from './folio.ts';
+import { folioIsDevicePrivate, folioTestAnon, pageFolio } from './folio.ts';
 import type { Kernel } from './kernel.ts';
 import {
   isDeviceExclusive,
@@ -342,10 +342,10 @@ class Inspection {
         continue;
       }
       const folio = pageFolio(k, page);
-      if (!present && isDevicePrivate(pte) !== pages.zone[page] >= ZONE_DEVICE) {
+      if (!present && isDevicePrivate(pte) !== folioIsDevicePrivate(k, page)) {
         this.say('entry', where, `page ${page} is not where its entry says (device or RAM)`);
       }
-      if (present && pages.zone[page] !== ZONE_RAM) {
+      if (present && !k.hasFrame(page)) {
         this.say('entry', where, `a present entry of device page ${page}`);
       }
       bump(this.counts.mappings, folio);

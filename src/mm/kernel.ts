@@ -1,6 +1,6 @@
 import type { Lock } from '../machine/lock.ts';
 import { Machine, type MachineOptions } from '../machine/machine.ts';
-import { PG_RESERVED, PG_UPTODATE, ZONE_RAM } from '../machine/page.ts';
+import { PG_RESERVED, PG_UPTODATE, ZONE_COHERENT, ZONE_RAM } from '../machine/page.ts';
 import type { AnonVma } from './anon-vma.ts';
 import type { ReferenceLedger } from './ledger.ts';
 import type { DevPagemap } from './memremap.ts';
@@ -94,8 +94,10 @@ export class Kernel extends Machine {
     return mm;
   }
 
-  isRam(pfn: number): boolean {
-    return this.pages.zone[pfn] === ZONE_RAM;
+  /** Whether CPUs reach a page's bytes: of RAM, or of device-coherent memory. */
+  hasFrame(pfn: number): boolean {
+    const zone = this.pages.zone[pfn];
+    return zone === ZONE_RAM || zone >= ZONE_COHERENT;
   }
 
   isZero(pfn: number): boolean {

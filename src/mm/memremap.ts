@@ -4,7 +4,8 @@
  * Models: mm/memremap.c
  */
 import type { DeviceMemory } from '../machine/device-memory.ts';
-import { PG_ANON_EXCLUSIVE, ZONE_DEVICE } from '../machine/page.ts';
+import { POISON } from '../machine/machine.ts';
+import { PG_ANON_EXCLUSIVE, ZONE_COHERENT, ZONE_DEVICE } from '../machine/page.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import type { VmFault } from './fault.ts';
 import { folioOrder, folioPages, folioTestAnon } from './folio.ts';
@@ -34,7 +35,8 @@ export class DevPagemap {
     /** Who the pages belong to: only this owner may migrate and map them. */
     readonly owner: object,
     readonly ops: DevPagemapOps,
-    readonly memory: DeviceMemory,
+    /** What is behind the pages; null where CPUs reach them (MEMORY_DEVICE_COHERENT). */
+    readonly memory: DeviceMemory | null,
     /** The device's own page that the first page stands for. */
     readonly memoryStart: number,
   ) {}
@@ -45,22 +47,41 @@ export class DevPagemap {
   }
 }
 
+/** The first zone number of a kind that is not in use. */
+function freeZone(k: Kernel, first: number, end: number): number {
+  for (let zone = first; zone < end; zone++) if (!k.pagemaps[zone]) return zone;
+  throw new RangeError('too many ranges of device memory');
+}
+
 /**
  * Adds `count` pages of device memory to the memory map.
  *
  * Mirrors: mm/memremap.c memremap_pages()
- * simplified: device-private memory only
+ * simplified: device-private and device-coherent memory only
  */
 export function memremapPages(k: Kernel, pagemap: DevPagemap, count: number): void {
+  const { memory } = pagemap;
   const align = k.geometry.ptrsPerPte;
   const rest = k.pages.size % align;
   if (rest !== 0) k.pages.addZone(0, align - rest);
-  pagemap.zone = Math.max(ZONE_DEVICE, k.pagemaps.length);
-  if (pagemap.zone > 255) throw new RangeError('too many ranges of device memory');
+  pagemap.zone = memory ? freeZone(k, ZONE_DEVICE, ZONE_COHERENT) : freeZone(k, ZONE_COHERENT, 256);
   pagemap.start = k.pages.addZone(pagemap.zone, count);
   pagemap.count = count;
   k.pagemaps[pagemap.zone] = pagemap;
-  pagemap.memory.ensure(pagemap.memoryStart + count);
+  if (memory) memory.ensure(pagemap.memoryStart + count);
+  else k.frames.ensure(pagemap.start + count);
+}
+
+/**
+ * Takes a range of device memory out of the memory map; no page of it is in use.
+ *
+ * Mirrors: mm/memremap.c memunmap_pages()
+ * simplified: does not wait for the last reference; that one is left is a finding
+ */
+export function memunmapPages(k: Kernel, pagemap: DevPagemap): void {
+  if (k.warn(pagemap.refs !== 0, 'device memory goes away while pages of it are in use')) return;
+  k.pages.removeZone(pagemap.start, pagemap.count);
+  k.pagemaps[pagemap.zone] = undefined;
 }
 
 /** The range that a device page belongs to (page_pgmap()). */
@@ -101,6 +122,9 @@ export function* freeZoneDeviceFolio(k: Kernel, folio: number): Kernel$<void> {
   k.ledger?.freed(folio);
   if (k.monitor !== null) k.monitor.onFree(folio, nr);
   if (k.folioLocked(folio)) k.report('bad page', 'a locked device folio is freed');
+  if (k.poison && !pgmap.memory) {
+    for (let page = folio; page < folio + nr; page++) k.frames.fill(page, POISON);
+  }
   k.pages.markFree(folio, folioOrder(k, folio));
   yield* pgmap.ops.folioFree(k, folio);
   pgmap.refs -= nr;

@@ -6,7 +6,7 @@
 import { EFAULT, EINVAL } from '../machine/errno.ts';
 import { PTE_SOFT_DIRTY, ptePresent } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
-import { anonVmaClone, vmaComplete, vmaPrepare } from './anon-vma.ts';
+import { anonVmaClone, unlinkAnonVmas, vmaComplete, vmaPrepare } from './anon-vma.ts';
 import { moveHugePmd, splitHugePmd } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { SWP_SOFT_DIRTY } from './leafops.ts';
@@ -222,8 +222,16 @@ function* movePageTables(
  *
  * Mirrors: mm/vma.c copy_vma()
  * faithful
+ * @param keepSource the area stays where it is, too (MREMAP_DONTUNMAP)
  */
-function* copyVma(k: Kernel, vma: Vma, from: number, to: number, pages: number): Kernel$<Vma> {
+function* copyVma(
+  k: Kernel,
+  vma: Vma,
+  from: number,
+  to: number,
+  pages: number,
+  keepSource: boolean,
+): Kernel$<Vma> {
   let pgoff = linearPageIndex(vma, from);
   let anonPgoff = linearAnonPageIndex(vma, from);
   if (!vma.anonVma) {
@@ -232,7 +240,10 @@ function* copyVma(k: Kernel, vma: Vma, from: number, to: number, pages: number):
   }
   const around = vmasAround(vma.mm, to, to + pages);
   const locks = yield* vmaPrepare(k, [vma, ...around]);
-  const merged = vmaMergeNewRange(k, vma.mm.vmas, {
+  // an area that stays does not become one with its copy
+  const distinct = keepSource && !vma.anonVma && vmaIsAnonymous(vma);
+  const { vmas } = vma.mm;
+  const merged = vmaMergeNewRange(k, distinct ? vmas.filter((v) => v !== vma) : vmas, {
     start: to,
     end: to + pages,
     flags: vma.flags,
@@ -256,11 +267,27 @@ function* copyVma(k: Kernel, vma: Vma, from: number, to: number, pages: number):
 }
 
 /**
+ * The area that stays behind is as if nobody had touched it.
+ *
+ * Mirrors: mm/mremap.c dontunmap_complete()
+ * faithful
+ */
+function* dontunmapComplete(k: Kernel, old: Vma, start: number, end: number): Kernel$<void> {
+  if (start !== old.start || end !== old.end) return;
+  const locks = yield* vmaPrepare(k, [old]);
+  unlinkAnonVmas(k, old);
+  yield* vmaComplete(k, locks);
+  old.anonPgoff = old.start;
+  if (vmaIsAnonymous(old)) old.pgoff = old.start;
+}
+
+/**
  * mremap(2) with MREMAP_MAYMOVE and MREMAP_FIXED, of unchanged length: moves every area of the
  * range, and unmaps what was at the new place.
  *
  * Mirrors: mm/mremap.c do_mremap(), remap_move(), mremap_to(), move_vma()
  * simplified: no limits, lengths do not change
+ * @param keepSource the old place stays mapped, and is empty (MREMAP_DONTUNMAP)
  * @returns 0; -EINVAL when the places overlap; -EFAULT when nothing is mapped at the start
  */
 export function* mremap(
@@ -269,6 +296,7 @@ export function* mremap(
   from: number,
   pages: number,
   to: number,
+  keepSource = false,
 ): Kernel$<number> {
   if (from + pages > to && to + pages > from) return -EINVAL;
   if (k.stepping) yield k.acquire(mm.mmapLock);
@@ -286,13 +314,14 @@ export function* mremap(
     const target = to + (start - from);
     yield* doMunmap(k, mm, target, target + length);
     const source = mm.lookupVma(start) as Vma;
-    const fresh = yield* copyVma(k, source, start, target, length);
+    const fresh = yield* copyVma(k, source, start, target, length, keepSource);
     // a merge may have replaced the area that holds the old place
     const old = mm.lookupVma(start) as Vma;
     // an area that was there before may come before the old one in a walk
     const merged = fresh.pages !== length;
     yield* movePageTables(k, old, fresh, start, target, length, merged);
-    yield* doMunmap(k, mm, start, start + length);
+    if (keepSource) yield* dontunmapComplete(k, old, start, start + length);
+    else yield* doMunmap(k, mm, start, start + length);
     err = 0;
     first = false;
     vpn = vmaEnd;

@@ -256,5 +256,5 @@ export function* freePgtables(
  * simplified: only looks whether it could be done
  */
 export function flushCachePage(k: Kernel, pfn: number): void {
-  k.warn(!k.isRam(pfn), 'the caches of a page are flushed that no CPU can reach');
+  k.warn(!k.hasFrame(pfn), 'the caches of a page are flushed that no CPU can reach');
 }

@@ -15,9 +15,10 @@ export function describeSystem(system: System, { exact = false } = {}): Descript
     ownerName: (owner) => (owner instanceof DmirrorDevice ? `device ${owner.id}` : 'a device'),
   });
   const description: Description = describeKernel(system.kernel, describer);
-  for (const mirror of system.mirrors) {
-    description[`device ${mirror.device.id}`] = describeMirror(mirror, describer);
-  }
+  system.mirrors.forEach((mirror, number) => {
+    const again = number < system.devices.length ? '' : `, opened as ${number}`;
+    description[`device ${mirror.device.id}${again}`] = describeMirror(mirror, describer);
+  });
   system.processes.forEach((process, proc) => {
     if (!process) return;
     const pins: Description = {};

@@ -22,9 +22,8 @@ function known(system: System): QuiescentOptions {
 export function checkSystem(system: System): Broken[] {
   const { kernel } = system;
   const broken = checkQuiescent(kernel, known(system));
-  for (const mirror of system.mirrors) {
-    broken.push(...checkMirror(kernel, mirror), ...checkDevice(kernel, mirror.device));
-  }
+  for (const mirror of system.mirrors) broken.push(...checkMirror(kernel, mirror));
+  for (const device of system.devices) broken.push(...checkDevice(kernel, device));
   return broken;
 }
 
@@ -36,7 +35,7 @@ export function checkShutDown(system: System): Broken[] {
   const { kernel } = system;
   const broken = checkQuiescent(kernel, known(system));
   broken.push(...checkEmpty(kernel));
-  for (const { device } of system.mirrors) {
+  for (const device of system.devices) {
     broken.push(...checkDevice(kernel, device));
     if (device.used !== 0) {
       const title = `${device.used} pages are still in use`;

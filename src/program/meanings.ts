@@ -29,6 +29,7 @@ export const OP_MEANINGS: Record<OpName, string> = {
   mprotect: 'changes what a range may be used for: mprotect()',
   madvise: 'gives advice on a range: madvise()',
   mremap: 'moves a range to another place, of the same length: mremap()',
+  mremap_dontunmap: 'moves what a range maps; its areas stay, and are empty: MREMAP_DONTUNMAP',
   cpu_write: 'a CPU writes a word into each page: page faults as they come',
   cpu_read: 'a CPU reads the first word of each page: page faults as they come',
   dev_read: 'the device reads, and has faulted in what is missing: HMM_DMIRROR_READ',
@@ -42,6 +43,8 @@ export const OP_MEANINGS: Record<OpName, string> = {
   fail_alloc: 'makes the device’s next allocation of a page fail: HMM_DMIRROR_FLAG_FAIL_ALLOC',
   snapshot: 'what hmm_range_fault() sees, faulting nothing: HMM_DMIRROR_SNAPSHOT',
   evict: 'the device gives all of its memory back: migrate_device_range()',
+  release: 'takes all of the device’s memory away, which goes back to RAM: HMM_DMIRROR_RELEASE',
+  open: 'opens the device anew: it mirrors the address space of the process that does so',
   close: 'the device is closed: its memory goes back to RAM, its notifier goes',
   pagemap: 'what /proc/self/pagemap says of each page',
   scan: 'what PAGEMAP_SCAN says of each page',
@@ -49,6 +52,7 @@ export const OP_MEANINGS: Record<OpName, string> = {
   pin: 'holds one more reference to a page, so that it cannot move',
   unpin: 'drops that reference',
   fork: 'makes a child, which shares memory until one of them writes: fork()',
+  exit: 'the process ends: its memory and what it has open go',
   oom_reap: 'takes the memory of a process that is to die: the OOM reaper',
 };
 

@@ -11,9 +11,12 @@ import {
   faultMigrateToDevice,
   migrateToDevice,
   migrateToSystem,
+  removeChunks,
 } from '../drivers/index.ts';
 import {
   EBADF,
+  EFAULT,
+  EINVAL,
   errnoName,
   type Kernel$,
   Role,
@@ -44,7 +47,7 @@ import { VM_READ, VM_SHARED, VM_WRITE } from '../mm/vma.ts';
 import type { Op, OpNamed } from './ops.ts';
 import { tagRuns, valueRuns } from './runs.ts';
 import type { Result } from './schema.ts';
-import type { System } from './system.ts';
+import type { DeviceFile, System } from './system.ts';
 
 const PROT = { none: 0, r: VM_READ, rw: VM_READ | VM_WRITE } as const;
 
@@ -176,11 +179,47 @@ function* fork(system: System, op: OpNamed<'fork'>): Kernel$<Result> {
   const ret = yield* dupMmap(system.kernel, mm, parent.mm);
   const k = system.kernel;
   if (k.stepping) yield k.step(StepKind.Shared, Space.Program, 0, Role.Write);
-  system.processes[op.child] = { mm, pins: new Map(parent.pins) };
+  const { pins, files } = parent;
+  system.processes[op.child] = { mm, pins: new Map(pins), files: [...files], ended: false };
   for (const held of system.pins) {
     if (held.processes.has(op.proc)) held.processes.add(op.child);
   }
   return outcome(ret);
+}
+
+/** The step before what a process has open is looked at or changed. */
+function fileStep(k: Kernel, file: DeviceFile, role: Role): Step {
+  return k.step(StepKind.Shared, Space.File, file.number, role);
+}
+
+/** The file that a process has of a device, as it is after the step before it is used. */
+function* openFile(system: System, op: Op & { dev: number }, role: Role): Kernel$<DeviceFile> {
+  const k = system.kernel;
+  const { files } = system.process(op.proc);
+  let file = files[op.dev];
+  if (k.stepping) yield fileStep(k, file, role);
+  while (files[op.dev] !== file) {
+    file = files[op.dev];
+    if (k.stepping) yield fileStep(k, file, role);
+  }
+  return file;
+}
+
+/** What an operation returns whose address space has ended (mmget_not_zero()); null: it needs none. */
+function withoutMm(op: Op): Result | null {
+  switch (op.op) {
+    case 'dev_read':
+    case 'dev_write':
+    case 'fault_migrate_to_dev':
+      return outcome(-EFAULT);
+    case 'check_exclusive':
+    case 'fail_alloc':
+    case 'evict':
+    case 'release':
+      return null;
+    default:
+      return outcome(-EINVAL);
+  }
 }
 
 /**
@@ -190,30 +229,45 @@ function* fork(system: System, op: OpNamed<'fork'>): Kernel$<Result> {
 export function* perform(system: System, op: Op): Kernel$<Result> {
   if (!('dev' in op)) return yield* act(system, op);
   const k = system.kernel;
-  const file = system.files[op.dev];
-  const role = op.op === 'close' ? Role.Write : Role.Commute;
-  if (k.stepping) yield k.step(StepKind.Shared, Space.File, op.dev, role);
+  const alone = op.op === 'close' || op.op === 'open';
+  const file = yield* openFile(system, op, alone ? Role.Write : Role.Commute);
+  if (op.op === 'open') {
+    yield* system.open(op.proc, op.dev);
+    return outcome(0);
+  }
   if (file.closed) return outcome(-EBADF);
   let result = outcome(0);
   if (op.op === 'close') file.closed = true;
   else {
     file.users++;
-    result = yield* act(system, op);
-    // whoever is last lets a closed device go
-    const last = file.closed ? Role.Write : Role.Commute;
-    if (k.stepping) yield k.step(StepKind.Shared, Space.File, op.dev, last);
+    const dead = k.mms.includes(file.mirror.mm) ? null : withoutMm(op);
+    result = dead ?? (yield* act(system, op, file.mirror));
+    // whoever is last lets a closed device go, or the memory of a process that has ended
+    const last = file.closed || system.isEnding(file) ? Role.Write : Role.Commute;
+    if (k.stepping) yield fileStep(k, file, last);
     file.users--;
   }
   yield* system.release(file);
   return result;
 }
 
-function* act(system: System, op: Op): Kernel$<Result> {
+/** A process ends; whoever is at work in its memory lets that go. */
+function* exit(system: System, proc: number): Kernel$<Result> {
+  const k = system.kernel;
+  for (const file of system.files) {
+    if (k.stepping && file.mirror.mm === system.process(proc).mm)
+      yield fileStep(k, file, Role.Write);
+  }
+  if (k.stepping) yield k.step(StepKind.Shared, Space.Program, 0, Role.Write);
+  yield* system.exit(proc);
+  return outcome(0);
+}
+
+function* act(system: System, op: Op, mirror = system.mirrors[0]): Kernel$<Result> {
   const k = system.kernel;
   const { mm } = system.process(op.proc);
   const start = 'buf' in op ? k.geometry.vpnOf(op.buf, op.page) : 0;
   const end = start + ('pages' in op ? op.pages : 0);
-  const mirror = system.mirrors['dev' in op ? op.dev : 0];
   switch (op.op) {
     case 'mmap':
       return yield* mmap(system, op, start);
@@ -223,9 +277,10 @@ function* act(system: System, op: Op): Kernel$<Result> {
       return outcome(yield* mprotect(k, mm, start, end, PROT[op.prot]));
     case 'madvise':
       return outcome(yield* madvise(k, mm, start, end, op.advice));
-    case 'mremap': {
+    case 'mremap':
+    case 'mremap_dontunmap': {
       const to = k.geometry.vpnOf(op.toBuf, op.toPage);
-      return outcome(yield* mremap(k, mm, start, op.pages, to));
+      return outcome(yield* mremap(k, mm, start, op.pages, to, op.op === 'mremap_dontunmap'));
     }
     case 'cpu_write':
     case 'cpu_read':
@@ -264,6 +319,10 @@ function* act(system: System, op: Op): Kernel$<Result> {
     case 'evict':
       for (const chunk of mirror.device.chunks) yield* evictChunk(k, mirror.device, chunk);
       return outcome(0);
+    case 'release':
+      yield* removeChunks(k, mirror.device);
+      return outcome(0);
+    case 'open':
     case 'close':
       return outcome(0);
     case 'pagemap':
@@ -279,6 +338,8 @@ function* act(system: System, op: Op): Kernel$<Result> {
       return yield* unpin(system, op);
     case 'fork':
       return yield* fork(system, op);
+    case 'exit':
+      return yield* exit(system, op.proc);
     case 'oom_reap':
       return outcome(yield* oomReapTaskMm(k, mm));
   }

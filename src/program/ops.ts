@@ -40,7 +40,7 @@ export const choice = <const V extends readonly string[]>(values: V) =>
 const buf = integer(0, 59);
 const page = integer(0, BUFFER_PAGES - 1);
 const pages = integer(1, MAX_OP_PAGES);
-const dev = integer(0, 1);
+const dev = integer(0, 3);
 const id = integer(0, 7);
 const tag = integer(0, 2 ** 31);
 const flag = integer(0, 1);
@@ -73,6 +73,7 @@ export const OPS = {
   mprotect: { ...range, prot },
   madvise: { ...range, advice },
   mremap: { ...range, toBuf: buf, toPage: page },
+  mremap_dontunmap: { ...range, toBuf: buf, toPage: page },
   cpu_write: { ...range, tag },
   cpu_read: range,
   dev_read: deviceRange,
@@ -85,6 +86,8 @@ export const OPS = {
   fail_alloc: { dev },
   snapshot: deviceRange,
   evict: { dev },
+  release: { dev },
+  open: { dev },
   close: { dev },
   pagemap: range,
   scan: range,
@@ -92,6 +95,7 @@ export const OPS = {
   pin: { id, buf, page },
   unpin: { id },
   fork: { child: integer(1, 15) },
+  exit: {},
   oom_reap: {},
 } as const satisfies Record<string, Record<string, OpFieldSpec>>;
 

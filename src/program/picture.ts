@@ -1,5 +1,7 @@
 /** A text picture of each buffer: a glyph a page. */
+import type { DmirrorDevice } from '../drivers/index.ts';
 import { PTE_HUGE, ptePfn, ptePresent, pteProtnone, pteWrite } from '../machine/index.ts';
+import { folioIsDeviceCoherent } from '../mm/folio.ts';
 import type { Kernel, Mm } from '../mm/index.ts';
 import { isDeviceExclusive, isDevicePrivate, isMigration, softleafToPfn } from '../mm/leafops.ts';
 import { pagePgmap } from '../mm/memremap.ts';
@@ -24,6 +26,8 @@ export const LEGEND: readonly [glyph: string, meaning: string][] = [
   ['m', 'migration entry'],
   ['0', 'on device 0'],
   ['1', 'on device 1'],
+  ['2', 'on device 2, within the reach of CPUs'],
+  ['3', 'on device 3, within the reach of CPUs'],
   ['x', 'exclusive to a device'],
   ['-', 'present, no access'],
 ];
@@ -35,11 +39,13 @@ const HUGE: Record<string, string> = {
   m: 'M',
   '0': 'A',
   '1': 'B',
+  '2': 'C',
+  '3': 'D',
   '-': '=',
 };
 export const HUGE_LEGEND: readonly [glyph: string, meaning: string][] = [
   ['R W Z M =', 'the same, in a huge mapping'],
-  ['A B', 'a huge page on device 0, 1'],
+  ['A B C D', 'a huge page on device 0, 1, 2, 3'],
 ];
 
 /** The glyph of a page. */
@@ -57,12 +63,13 @@ export function glyphAt(system: System, mm: Mm, vpn: number): string {
     const pfn = ptePfn(pte & ~PTE_HUGE);
     if (pteProtnone(pte)) glyph = '-';
     else if (k.isZero(pfn) || k.isHugeZero(pfn)) glyph = 'z';
+    else if (folioIsDeviceCoherent(k, pfn))
+      glyph = String((pagePgmap(k, pfn).owner as DmirrorDevice).id);
     else glyph = pteWrite(pte) ? 'w' : 'r';
   } else if (isMigration(pte)) glyph = 'm';
   else if (isDeviceExclusive(pte)) glyph = 'x';
   else if (isDevicePrivate(pte)) {
-    const { owner } = pagePgmap(k, softleafToPfn(pte));
-    glyph = system.mirrors[0].device === owner ? '0' : '1';
+    glyph = String((pagePgmap(k, softleafToPfn(pte)).owner as DmirrorDevice).id);
   }
   return huge ? (HUGE[glyph] ?? glyph) : glyph;
 }
@@ -103,6 +110,6 @@ export function picture(outcome: { system: System }): {
     ([glyph, meaning]): [string, string] => [glyph, meaning],
   );
   if ([...seen].some((glyph) => 'RWZM='.includes(glyph))) legend.push([...HUGE_LEGEND[0]]);
-  if (seen.has('A') || seen.has('B')) legend.push([...HUGE_LEGEND[1]]);
+  if ([...'ABCD'].some((glyph) => seen.has(glyph))) legend.push([...HUGE_LEGEND[1]]);
   return { rows, legend };
 }

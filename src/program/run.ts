@@ -3,7 +3,7 @@ import { KernelBug, runStepping, runToEnd } from '../machine/index.ts';
 import { ProgramError } from './error.ts';
 import { perform } from './operations.ts';
 import type { Op } from './ops.ts';
-import type { Program, Result, Walk } from './schema.ts';
+import type { ConcurrentProgram, Program, Result, Walk } from './schema.ts';
 import { System, type SystemOptions } from './system.ts';
 
 export interface RunOptions {
@@ -35,9 +35,15 @@ export interface RunOutcome {
   system: System;
 }
 
-/** The machine that a program asks for. */
+/** Every operation of a program of either form. */
+function allOps(program: Program | ConcurrentProgram): Op[] {
+  if (!('tasks' in program)) return program.ops;
+  return [...program.setup, ...Object.values(program.tasks).flat(), ...program.after];
+}
+
+/** The machine that a program asks for: with device-coherent devices if it names one. */
 export function systemOptions(
-  program: { machine?: Program['machine'] },
+  program: Program | ConcurrentProgram,
   options: RunOptions,
 ): SystemOptions {
   const machine = program.machine ?? {};
@@ -48,6 +54,7 @@ export function systemOptions(
     ...(machine.cpus === undefined ? {} : { cpus: machine.cpus }),
     ...(machine.mended === undefined ? {} : { mended: machine.mended }),
     ledger: options.ledger ?? false,
+    devices: allOps(program).some((op) => 'dev' in op && op.dev >= 2) ? 4 : 2,
   };
 }
 
@@ -67,7 +74,7 @@ export function checkPlaces(program: Pick<Program, 'name' | 'ops'>, system: Syst
       }
     };
     if ('buf' in op) check(op.buf, op.page, 'pages' in op ? op.pages : 1, ['buf', 'page']);
-    if (op.op === 'mremap') check(op.toBuf, op.toPage, op.pages, ['toBuf', 'toPage']);
+    if ('toBuf' in op) check(op.toBuf, op.toPage, op.pages, ['toBuf', 'toPage']);
   });
 }
 

@@ -214,6 +214,7 @@ function parseOp(
     procs.add(child);
     taken.add(child);
   }
+  if (name === 'exit') procs.delete(proc as number);
   return Object.assign(op, parseComment(source.comment, place)) as unknown as Op;
 }
 
@@ -354,8 +355,30 @@ export function parseConcurrentProgram(value: unknown, where = 'program'): Concu
       return [name, parseOps(taskSource[name], at, 'tasks', new Set(before), true, all)];
     }),
   );
+  for (const [task, list] of Object.entries(tasks)) {
+    for (const { op, proc } of list) {
+      if (op !== 'exit') continue;
+      all.delete(proc);
+      refuseUse(tasks, task, proc, place);
+    }
+  }
   const after = parseOps(source.after ?? [], { ...place, list: 'after' }, 'after', all, true);
   return { ...head, setup, tasks, after };
+}
+
+/** A process that one task lets exit must not be used by another, which might come too late. */
+function refuseUse(
+  tasks: Record<string, Op[]>,
+  ending: string,
+  proc: number,
+  place: ProgramPlace,
+): void {
+  for (const [list, ops] of Object.entries(tasks)) {
+    const opIndex = list === ending ? -1 : ops.findIndex((op) => op.proc === proc);
+    if (opIndex < 0) continue;
+    const at = { ...place, list, opIndex, op: ops[opIndex].op, field: 'proc' };
+    throw new ProgramError(at, `a process that no other task lets exit (${ending} does)`, proc);
+  }
 }
 
 /** Reads a program of either form. */

@@ -1,6 +1,5 @@
 /**
- * The system that a program runs on: a kernel, its processes, two devices, and the pins that
- * processes hold.
+ * The system that a program runs on: a kernel, its processes, devices, and the pins that processes hold.
  */
 import { closeDmirror, type Dmirror, DmirrorDevice, openDmirror } from '../drivers/index.ts';
 import { type Kernel$, runToEnd } from '../machine/index.ts';
@@ -21,8 +20,11 @@ export interface Pin {
   readonly processes: Set<number>;
 }
 
-/** A device as process 0 has it open. An operation that is under way keeps it open. */
+/** A device as somebody has it open. An operation that is under way keeps it open. */
 export interface DeviceFile {
+  /** In the order of opening. */
+  readonly number: number;
+  /** It mirrors the address space of the process that opened it. */
   readonly mirror: Dmirror;
   users: number;
   closed: boolean;
@@ -33,6 +35,10 @@ export interface Process {
   readonly mm: Mm;
   /** By id: the pin, or null for one that failed. */
   readonly pins: Map<number, Pin | null>;
+  /** By device: what it has open; a child gets its parent's. */
+  readonly files: DeviceFile[];
+  /** It has exited. */
+  ended: boolean;
 }
 
 export interface SystemOptions extends KernelOptions {
@@ -41,30 +47,42 @@ export interface SystemOptions extends KernelOptions {
    * counts. Default: none.
    */
   ledger?: boolean | 'counts';
+  /** Devices 0 and 1 are device-private; with 4 there are 2 and 3, too, which are device-coherent. */
+  devices?: 2 | 4;
 }
 
 export class System {
   readonly kernel: Kernel;
   readonly processes: (Process | undefined)[] = [];
-  /** The two devices as process 0 has them open. */
+  readonly devices: DmirrorDevice[] = [];
+  /** Every mirror that was opened; first those of process 0, by device. */
   readonly mirrors: Dmirror[] = [];
   readonly files: DeviceFile[] = [];
   /** Every pin with a holder, also those whose id was used again. */
   readonly pins = new Set<Pin>();
 
   constructor(options: SystemOptions = {}) {
-    const { ledger, ...rest } = options;
+    const { ledger, devices = 2, ...rest } = options;
     this.kernel = new Kernel({ poison: true, ...rest });
     if (ledger === 'counts') this.kernel.ledger = new CountingLedger(this.kernel);
     else if (ledger) this.kernel.ledger = new Ledger(this.kernel);
     const mm = this.kernel.newMm();
-    this.processes[0] = { mm, pins: new Map() };
-    for (let id = 0; id < 2; id++) {
-      const device = new DmirrorDevice(this.kernel, id);
-      const mirror = runToEnd(this.kernel, openDmirror(this.kernel, device, mm));
-      this.mirrors.push(mirror);
-      this.files.push({ mirror, users: 0, closed: false, released: false });
+    this.processes[0] = { mm, pins: new Map(), files: [], ended: false };
+    for (let id = 0; id < devices; id++) {
+      this.devices.push(new DmirrorDevice(this.kernel, id, id < 2 ? 'private' : 'coherent'));
+      runToEnd(this.kernel, this.open(0, id));
     }
+  }
+
+  /** A process opens a device, for its own address space. */
+  *open(proc: number, dev: number): Kernel$<void> {
+    const { mm, files } = this.process(proc);
+    const mirror = yield* openDmirror(this.kernel, this.devices[dev], mm);
+    const number = this.files.length;
+    const file = { number, mirror, users: 0, closed: false, released: false };
+    this.mirrors.push(mirror);
+    this.files.push(file);
+    files[dev] = file;
   }
 
   process(proc: number): Process {
@@ -79,11 +97,47 @@ export class System {
     yield* folioPut(this.kernel, pageFolio(this.kernel, pin.page), Holder.Pin);
   }
 
-  /** The last user of a closed device lets it go. */
+  /** The last user of a closed device lets it go, and the last of an address space that nobody lives in. */
   *release(file: DeviceFile): Kernel$<void> {
-    if (!file.closed || file.users > 0 || file.released) return;
-    file.released = true;
-    yield* closeDmirror(this.kernel, file.mirror);
+    if (file.users > 0) return;
+    if (file.closed && !file.released) {
+      file.released = true;
+      yield* closeDmirror(this.kernel, file.mirror);
+    }
+    if (this.isEnding(file)) yield* this.reap(file.mirror.mm);
+  }
+
+  /** Whether a file's address space is to go with its last user. */
+  isEnding({ mirror }: DeviceFile): boolean {
+    return this.processes.some((process) => process?.ended && process.mm === mirror.mm);
+  }
+
+  /** The memory of a process that has exited goes, once nobody is at work in it (mmput()). */
+  private *reap(mm: Mm): Kernel$<void> {
+    const busy = this.files.some(({ mirror, users }) => mirror.mm === mm && users > 0);
+    if (!busy && this.kernel.mms.includes(mm)) yield* exitMmap(this.kernel, mm);
+  }
+
+  /**
+   * A process ends: its memory goes, then its pipes, then the devices that nobody else has open.
+   *
+   * Mirrors: kernel/exit.c do_exit()
+   */
+  *exit(proc: number): Kernel$<void> {
+    const process = this.process(proc);
+    process.ended = true;
+    yield* this.reap(process.mm);
+    yield* this.dropAll(proc);
+    for (const file of new Set(process.files)) {
+      if (this.processes.some((other) => other && !other.ended && other.files.includes(file)))
+        continue;
+      file.closed = true;
+      yield* this.release(file);
+    }
+  }
+
+  private *dropAll(proc: number): Kernel$<void> {
+    for (const pin of [...this.pins]) if (pin.processes.has(proc)) yield* this.dropPin(pin, proc);
   }
 
   /** Everything ends: processes exit, youngest first; the devices are closed; pipes are closed. */
@@ -91,16 +145,13 @@ export class System {
     for (let proc = this.processes.length - 1; proc >= 0; proc--) {
       const process = this.processes[proc];
       if (!process) continue;
-      for (const pin of [...this.pins]) {
-        if (pin.processes.has(proc)) yield* this.dropPin(pin, proc);
+      yield* this.dropAll(proc);
+      for (const file of this.files) {
+        if (file.mirror.mm !== process.mm) continue;
+        file.closed = true;
+        yield* this.release(file);
       }
-      if (proc === 0) {
-        for (const file of this.files) {
-          file.closed = true;
-          yield* this.release(file);
-        }
-      }
-      yield* exitMmap(this.kernel, process.mm);
+      if (!process.ended) yield* exitMmap(this.kernel, process.mm);
       this.processes[proc] = undefined;
     }
   }

@@ -154,6 +154,8 @@ export interface TlbItem extends Item {
 /** An entry of a device's page table. */
 export interface DeviceEntryItem extends Item {
   readonly device: number;
+  /** Which of the open files, by number: a device may be open several times. */
+  readonly mirror: number;
   readonly vpn: number;
   readonly place: string;
   readonly right: 'read' | 'write' | 'exclusive';
@@ -186,6 +188,8 @@ export interface FrameItem extends Item {
 /** What a device knows of an address space. */
 export interface NotifierItem extends Item {
   readonly device: number;
+  /** Which of the open files, by number: a device may be open several times. */
+  readonly mirror: number;
   readonly space: number;
   readonly sequence: number;
   readonly devicePages: number;
@@ -467,12 +471,14 @@ class Viewer {
 
   private deviceEntry(mirror: SeenDevice, vpn: number): DeviceEntryItem {
     const { id: device } = mirror.device;
+    const number = this.seen.system.mirrors.indexOf(mirror);
     const entry = mirror.pt.load(vpn);
     const tag = tagOf(entry);
     return {
-      key: `device ${device} ${vpn}`,
+      key: `device ${number} ${vpn}`,
       name: `device ${device}'s entry of ${this.at(mirror.mm, vpn)}`,
       device,
+      mirror: number,
       vpn,
       place: placeOf(this.k, vpn),
       right: tag === DPT_WRITE ? 'write' : tag === DPT_ATOMIC ? 'exclusive' : 'read',
@@ -489,9 +495,9 @@ class Viewer {
 
   private word(pfn: number): number | null {
     const { k, page } = this;
-    if (k.pages.zone[pfn] < ZONE_DEVICE) return k.frames.readWord(pfn);
+    if (k.hasFrame(pfn)) return k.frames.readWord(pfn);
     const pagemap = pagePgmap(k, pfn);
-    if (pagemap.memory.read(pagemap.devicePage(pfn), page)) return null;
+    if (pagemap.memory?.read(pagemap.devicePage(pfn), page)) return null;
     const words = new DataView(page.buffer);
     return words.getUint32(0, true) + words.getInt32(4, true) * 2 ** 32;
   }
@@ -540,10 +546,11 @@ class Viewer {
   }
 
   private notifiers(): NotifierItem[] {
-    return this.seen.system.mirrors.map(({ device, mm, notifier, failAlloc }) => ({
-      key: `notifier ${device.id}`,
+    return this.seen.system.mirrors.map(({ device, mm, notifier, failAlloc }, mirror) => ({
+      key: `notifier ${mirror}`,
       name: `device ${device.id}'s notifier`,
       device: device.id,
+      mirror,
       space: mm.id,
       sequence: notifier.invalidateSeq,
       devicePages: device.used,
@@ -580,7 +587,7 @@ class Viewer {
         return pte === 0 ? undefined : this.tlb(a, b, c, pte);
       }
       case 'device': {
-        const mirror = system.mirrors.find(({ device }) => device.id === a);
+        const mirror = system.mirrors[a];
         return mirror && mirror.pt.load(b) !== 0 ? this.deviceEntry(mirror, b) : undefined;
       }
       case 'space':

@@ -327,7 +327,7 @@ describe('translations', () => {
       const s = setup(options);
       const { k, mm, vpn } = place(s);
       s.system.mirrors[0].device.devicePage = () => 0;
-      s.system.mirrors[0].device.memory.ensure(1);
+      s.system.mirrors[0].device.memory?.ensure(1);
       s.system.mirrors[0].pt.store(vpn, ptepGet(k, ptepOf(k, mm, vpn)) >>> 11, DPT_WRITE);
       return s;
     };

@@ -66,7 +66,12 @@ describe('parseProgram', () => {
     ['a huge number', withOps({ ...MMAP, page: 1e300 }), 'page'],
     ['a page past the buffer', withOps({ ...MMAP, page: 2 ** 20 - 4 }), 'pages'],
     ['a buffer that is not there', withOps({ ...MMAP, buf: 60 }), 'buf'],
-    ['a device that is not there', withOps({ op: 'fail_alloc', dev: 2 }), 'dev'],
+    ['a device that is not there', withOps({ op: 'fail_alloc', dev: 4 }), 'dev'],
+    [
+      'a process that has exited',
+      withOps(FORK, { op: 'exit', proc: 1 }, { ...MMAP, proc: 1 }),
+      'proc',
+    ],
     ['a pin that is not there', withOps({ op: 'unpin', id: 8 }), 'id'],
     ['too many pages', withOps({ op: 'cpu_read', buf: 0, page: 0, pages: 4097 }), 'pages'],
     [

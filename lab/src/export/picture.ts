@@ -183,8 +183,8 @@ class Picture {
     const half = Math.floor(inner * 0.56);
     for (const space of state.spaces.filter(({ proc }) => proc >= 0))
       this.space(space, PAD, half - 16);
-    for (const { device } of state.notifiers) {
-      const entries = state.deviceEntries.filter((one) => one.device === device);
+    for (const { device, mirror } of state.notifiers) {
+      const entries = state.deviceEntries.filter((one) => one.mirror === mirror);
       if (entries.length === 0) continue;
       const named = entries.map(
         ({ place, right, pfn }) =>

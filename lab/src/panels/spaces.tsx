@@ -165,7 +165,7 @@ export function Spaces() {
                   <strong>Device {notifier.device}</strong> {notifier.devicePages} pages in use
                 </Chip>
                 {view.deviceEntries
-                  .filter(({ device }) => device === notifier.device)
+                  .filter(({ mirror }) => mirror === notifier.mirror)
                   .slice(0, 64)
                   .map((entry) => (
                     <Chip

@@ -14,6 +14,7 @@ import type { Kernel$ } from '../../machine/step.ts';
 import { vmNormalPage } from '../../mm/fault.ts';
 import {
   folioGet,
+  folioIsDeviceCoherent,
   folioIsLarge,
   folioIsZoneDevice,
   folioPut,
@@ -41,6 +42,7 @@ import { folioRemoveRmapPte, folioTryShareAnonRmap, migrationPte } from '../../m
 import { type Vma, vmaIsAnonymous } from '../../mm/vma.ts';
 import { wholeHuge } from '../collect.ts';
 import {
+  MIGRATE_VMA_SELECT_DEVICE_COHERENT,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
   type MigrateVma,
@@ -180,7 +182,7 @@ function* pteUnmapUnlock(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
 
 /**
  * Mirrors: the series' hmm_vma_handle_migrate_prepare()
- * simplified: no device-coherent memory, no data caches (`flush_cache_page()` of whatever was mapped)
+ * simplified: no data caches (`flush_cache_page()` of whatever was mapped)
  */
 function* hmmVmaHandleMigratePrepare(
   k: Kernel,
@@ -226,6 +228,10 @@ function* hmmVmaHandleMigratePrepare(
     }
     page = vmNormalPage(pte);
     if (page >= 0 && !folioIsZoneDevice(k, page) && !(minfo & MIGRATE_VMA_SELECT_SYSTEM)) return 0;
+    if (page >= 0 && folioIsDeviceCoherent(k, page)) {
+      if (!(minfo & MIGRATE_VMA_SELECT_DEVICE_COHERENT)) return 0;
+      if (pagePgmap(k, page).owner !== migrate.pgmapOwner) return 0;
+    }
     const folio = page < 0 ? -1 : pageFolio(k, page);
     if (folio >= 0 && folioIsLarge(k, folio)) {
       yield* pteUnmapUnlock(k, walk);
