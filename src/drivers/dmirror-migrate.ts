@@ -54,6 +54,7 @@ import {
   deviceTableStep,
   endWatch,
   leaveDevice,
+  leaveOthers,
   leaveRam,
   leaveToMigration,
   readBack,
@@ -176,6 +177,7 @@ export function* migrateFinalizeAndMap(
   own: Watch | null = null,
 ): Kernel$<void> {
   const { src, dst } = args;
+  yield* leaveOthers(k, dmirror, args.start, args.end - 1);
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
   dmirror.watches.delete(since);

@@ -405,6 +405,31 @@ function sequenceOf({ mm }: Dmirror): number {
 }
 
 /**
+ * Other open files of the device for the same address space lose their entries of what migrates: the
+ * notifier tells none of them, as the migration is in the device's name.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_interval_invalidate()
+ * differs: stock forgets them, and they reach pages that have gone elsewhere
+ * @param last the last page, inclusive
+ */
+export function* leaveOthers(
+  k: Kernel,
+  dmirror: Dmirror,
+  first: number,
+  last: number,
+): Kernel$<void> {
+  for (const other of dmirror.device.opened) {
+    if (!other || other === dmirror || other.mm !== dmirror.mm) continue;
+    if (k.stepping) yield k.acquire(other.mutex);
+    k.lock(other.mutex);
+    if (k.stepping) yield deviceTableStep(k, other, Role.Write);
+    leaveToMigration(other, first, last, null);
+    if (k.stepping) yield k.release(other.mutex);
+    k.unlock(other.mutex);
+  }
+}
+
+/**
  * Pages of a range come to the device.
  *
  * Mirrors: lib/test_hmm.c dmirror_migrate_alloc_and_copy()
@@ -422,6 +447,7 @@ export function* leaveRam(
   own: Watch | null,
 ): Kernel$<Int32Array> {
   const entries = new Int32Array(pages);
+  yield* leaveOthers(k, dmirror, start, start + pages - 1);
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
   for (const watch of dmirror.watches) if (watch.isOf(k)) watch.mark();
@@ -456,6 +482,7 @@ export function* leaveDevice(
   leaveToMigration(dmirror, vpn, vpn + pages - 1, null);
   if (k.stepping) yield k.release(dmirror.mutex);
   k.unlock(dmirror.mutex);
+  yield* leaveOthers(k, dmirror, vpn, vpn + pages - 1);
 }
 
 // ---- faults ----

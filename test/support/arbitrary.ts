@@ -25,6 +25,10 @@ export interface Profile {
   readonly length: number;
   /** Huge pages: asked for at the start, and ranges that follow their edges. */
   readonly huge?: HugePages;
+  /** Devices, as often as they are drawn. Default: device 0 has most of the work. */
+  readonly devices?: readonly number[];
+  /** Mend the mistakes of 7.3.4. */
+  readonly mended?: boolean;
 }
 
 interface HugePages {
@@ -87,6 +91,15 @@ const fork: Profile = {
   processes: 4,
 };
 
+/** Device-coherent devices beside a device-private one, and everything that makes memory leave them. */
+const COHERENT: Weights = { release: 1, open: 2, mremap_dontunmap: 1, fork: 4 };
+const coherent: Profile = {
+  ...fork,
+  weights: { ...BASE, ...COHERENT, exit: 1 },
+  processes: 3,
+  devices: [2, 2, 2, 3, 0],
+};
+
 const HUGE_ADVICE = [...ADVICE, 'collapse', 'collapse', 'hugepage'];
 
 const thp = { ...base, advice: HUGE_ADVICE };
@@ -108,6 +121,13 @@ const HUGE = {
     weights: { ...BASE, fork: 5, fault_migrate_to_dev: 12 },
     processes: 4,
     length: 32,
+  },
+  'coherent-thp': { ...thpFork, weights: { ...BASE, ...COHERENT }, devices: [2, 2, 2, 3, 0] },
+  'coherent-mof-thp': {
+    ...thp,
+    weights: { ...BASE, fault_migrate_to_dev: 24 },
+    devices: [2, 2, 2, 3, 0],
+    mended: true,
   },
 } as const satisfies Record<string, Profile>;
 
@@ -133,6 +153,12 @@ export const PROFILES = {
     kinds: ['anon', 'anon', 'anon-shared', 'file-private', 'file-shared'],
     weights: { ...BASE, fork: 5, fault_migrate_to_dev: 12 },
     length: 32,
+  },
+  coherent,
+  'coherent-mof': {
+    ...coherent,
+    kinds: ['anon', 'anon', 'anon-shared', 'file-private', 'file-shared'],
+    weights: { ...coherent.weights, fault_migrate_to_dev: 20 },
   },
 } as const satisfies Record<string, Profile>;
 export type ProfileName = keyof typeof PROFILES;
@@ -195,8 +221,7 @@ function drawOf(profile: Profile): fc.Arbitrary<Draw> {
     extent: fc.oneof(...extents),
     from: number,
     count: number,
-    // device 0 has most of the work
-    dev: fc.constantFrom(0, 0, 0, 1),
+    dev: fc.constantFrom(...(profile.devices ?? [0, 0, 0, 1])),
     pick: number,
     id: fc.nat(3),
   });
@@ -206,6 +231,7 @@ function drawOf(profile: Profile): fc.Arbitrary<Draw> {
 class Builder {
   readonly ops: Op[] = [];
   private readonly live = [0];
+  private processes = 1;
   /** Of each buffer, what is mapped at first. */
   private readonly buffers: { page: number; pages: number }[] = [];
   private last = { buf: 0, page: 0, pages: 1 };
@@ -281,8 +307,9 @@ class Builder {
     const proc = live[draw.proc % live.length];
     switch (op) {
       case 'fork': {
-        const child = live.length;
+        const child = this.processes;
         if (child >= profile.processes) return;
+        this.processes++;
         live.push(child);
         this.add({ op, proc, child });
         return;
@@ -295,6 +322,15 @@ class Builder {
         return;
       case 'unpin':
         this.add({ op, proc, id });
+        return;
+      case 'exit':
+        if (proc === 0) return;
+        live.splice(live.indexOf(proc), 1);
+        this.add({ op, proc });
+        return;
+      case 'open':
+      case 'release':
+        this.add({ op, proc, dev });
         return;
     }
     const range = this.range(draw);
@@ -320,7 +356,8 @@ class Builder {
       case 'madvise':
         this.add({ op, proc, ...range, advice: profile.advice[pick % profile.advice.length] });
         return;
-      case 'mremap': {
+      case 'mremap':
+      case 'mremap_dontunmap': {
         // into one of the buffers, or into one of two that start empty
         const { buffers } = this;
         const toBuf = pick % (buffers.length + 2);
@@ -361,9 +398,12 @@ export function programs(profile: Profile, name = 'random'): fc.Arbitrary<Progra
     const builder = new Builder(profile);
     for (const one of first) builder.map(one);
     for (const one of rest) builder.one(one);
-    const { huge } = profile;
-    if (!huge) return { name, ops: builder.ops };
-    const machine = { pmdOrder: huge.order, pageBytes: huge.pageBytes };
+    const { huge, mended } = profile;
+    if (!huge && !mended) return { name, ops: builder.ops };
+    const machine = {
+      ...(huge ? { pmdOrder: huge.order, pageBytes: huge.pageBytes } : {}),
+      ...(mended ? { mended } : {}),
+    };
     return { name, machine, ops: builder.ops };
   });
 }
