@@ -3,9 +3,7 @@ import {
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
 } from '../src/hmm/migrate-args.ts';
 import type { Kernel$ } from '../src/machine/index.ts';
-import { folioPut, pageFolio } from '../src/mm/folio.ts';
-import { gupFast } from '../src/mm/gup.ts';
-import { Holder } from '../src/mm/index.ts';
+import { gupFast, putPages } from '../src/mm/gup.ts';
 import { type Body, prepareAndGiveUp, SMALL, withTasks } from './lib/tasks.ts';
 
 const ALL = { buf: 0, page: 0, pages: 4 };
@@ -13,8 +11,9 @@ const ALL = { buf: 0, page: 0, pages: 4 };
 /** Takes a reference on a page of the child without locks, for a moment. */
 const reference: Body = function* reference({ kernel, processes }): Kernel$<void> {
   const { mm } = processes[1] as NonNullable<(typeof processes)[1]>;
-  const page = yield* gupFast(kernel, mm, kernel.geometry.vpnOf(0, 3), false);
-  if (page >= 0) yield* folioPut(kernel, pageFolio(kernel, page), Holder.Pin);
+  const pages: number[] = [];
+  yield* gupFast(kernel, mm, kernel.geometry.vpnOf(0, 3), 1, {}, pages);
+  yield* putPages(kernel, pages);
 };
 
 export default withTasks(

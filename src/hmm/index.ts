@@ -1,4 +1,6 @@
+export { getUserPages, getUserPagesFast, putPages, unpinUserPages } from '../mm/gup.ts';
 export { migrateVmaCollect } from './collect.ts';
+export { type PinOptions, pinUserPages, pinUserPagesFast } from './longterm.ts';
 export * from './migrate-args.ts';
 export {
   migrateDeviceFinalize,

@@ -97,6 +97,8 @@ export const FAULT_FLAG_REMOTE = 1 << 1;
 export const FAULT_FLAG_ALLOW_RETRY = 1 << 2;
 /** mmap_lock was given up once. */
 export const FAULT_FLAG_TRIED = 1 << 3;
+/** A private page that is mapped read-only is to become the process's own, as if it were written. */
+export const FAULT_FLAG_UNSHARE = 1 << 4;
 
 export const VM_FAULT_OOM = 1 << 0;
 export const VM_FAULT_SIGBUS = 1 << 1;
@@ -618,7 +620,8 @@ function* wpPageCopy(k: Kernel, vmf: VmFault): Kernel$<number> {
       mm.anonPages++;
     }
     let entry = mkPte(fresh, vma.pageProt);
-    entry = maybeMkwrite(pteMkdirty(entry), vma);
+    if (vmf.flags & FAULT_FLAG_UNSHARE) entry |= vmf.origPte & (PTE_SOFT_DIRTY | PTE_UFFD);
+    else entry = maybeMkwrite(pteMkdirty(entry), vma);
     if (k.stepping) yield k.writeEntry(vmf.pte);
     ptepGetAndClear(k, vmf.pte);
     if (k.stepping) yield k.flushStep(mm.id);
@@ -644,10 +647,11 @@ function* wpPageCopy(k: Kernel, vmf: VmFault): Kernel$<number> {
 }
 
 /**
- * A write to a page that is mapped read-only. The table is locked; unlocks it.
+ * A write to a page that is mapped read-only, or one that is to become the process's own. The table is
+ * locked; unlocks it.
  *
  * Mirrors: mm/memory.c do_wp_page()
- * simplified: no userfaultfd, no unsharing
+ * simplified: no userfaultfd
  */
 function* doWpPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const { vma } = vmf;
@@ -663,7 +667,7 @@ function* doWpPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   if (folio >= 0 && folioTestAnon(k, folio)) {
     if (pageAnonExclusive(k, vmf.page) || (yield* wpCanReuseAnonFolio(k, folio, vma))) {
       folioSet(k, vmf.page, PG_ANON_EXCLUSIVE);
-      yield* wpPageReuse(k, vmf);
+      yield* vmf.flags & FAULT_FLAG_UNSHARE ? unmapUnlock(k, vmf) : wpPageReuse(k, vmf);
       return 0;
     }
   }
@@ -699,9 +703,9 @@ function* handlePteFault(k: Kernel, vmf: VmFault): Kernel$<number> {
     return 0;
   }
   let entry = vmf.origPte;
-  if (vmf.flags & FAULT_FLAG_WRITE) {
+  if (vmf.flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE)) {
     if (!pteWrite(entry)) return yield* doWpPage(k, vmf);
-    entry = pteMkdirty(entry);
+    if (vmf.flags & FAULT_FLAG_WRITE) entry = pteMkdirty(entry);
   }
   entry |= PTE_ACCESSED;
   if (entry !== vmf.origPte) {
@@ -721,10 +725,12 @@ function* handlePteFault(k: Kernel, vmf: VmFault): Kernel$<number> {
  *
  * Mirrors: mm/memory.c handle_mm_fault(), __handle_mm_fault()
  * simplified: gives mmap_lock up at device-exclusive entries only
- * @param flags FAULT_FLAG_*
+ * @param how FAULT_FLAG_*
  * @returns VM_FAULT_*, 0 when the access can be tried again
  */
-export function* handleMmFault(k: Kernel, vma: Vma, vpn: number, flags: number): Kernel$<number> {
+export function* handleMmFault(k: Kernel, vma: Vma, vpn: number, how: number): Kernel$<number> {
+  // nobody has a page of his own in a shared area: that is an ordinary read
+  const flags = vmaIsCowMapping(vma) ? how : how & ~FAULT_FLAG_UNSHARE;
   k.counters.faults++;
   if (vma.detached) k.report('use after free', 'a fault in an area that was taken out');
   if (flags & FAULT_FLAG_WRITE && !(vma.flags & VM_WRITE)) {

@@ -66,7 +66,6 @@ export function folioIsDevicePrivate(k: Kernel, folio: number): boolean {
 export function folioIsDeviceCoherent(k: Kernel, folio: number): boolean {
   return k.pages.zone[folio] >= ZONE_COHERENT;
 }
-
 /** How often the folio is mapped, by entries of any level. */
 export function folioMapcount(k: Kernel, folio: number): number {
   return (

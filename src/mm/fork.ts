@@ -4,6 +4,7 @@
  * Models: mm/mmap.c dup_mmap(), mm/memory.c (the fork half)
  */
 import { EAGAIN, EBUSY, ENOMEM } from '../machine/errno.ts';
+import type { Lock } from '../machine/lock.ts';
 import { PG_UPTODATE } from '../machine/page.ts';
 import {
   mkPte,
@@ -14,7 +15,7 @@ import {
   ptePresent,
   pteWrite,
 } from '../machine/pte.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role, Space } from '../machine/step.ts';
 import { anonVmaFork, vmaComplete, vmaPrepare } from './anon-vma.ts';
 import { maybeMkwrite, restoreExclusivePte, vmNormalPage } from './fault.ts';
 import {
@@ -45,7 +46,7 @@ import {
   softleafToPfn,
 } from './leafops.ts';
 import { Holder } from './ledger.ts';
-import type { Mm } from './mm.ts';
+import { type Mm, writeProtectOf } from './mm.ts';
 import {
   MmuNotify,
   mmuNotifierInvalidateRangeEnd,
@@ -72,6 +73,33 @@ import { VM_DONTCOPY, VM_SHARED, Vma, vmaIsCowMapping, vmaLink } from './vma.ts'
 const COPIED = 0;
 /** The entry became a present one: copy that. */
 const RESTORED = 1;
+
+/**
+ * Locks a table of the parent's, of which entries are going to be write-protected: nobody pins a page
+ * without locks meanwhile.
+ *
+ * Mirrors: mm/memory.c copy_page_range(), raw_write_seqcount_begin()
+ * differs: by table, under its lock (7.3.4: by area; who comes between two tables finds entries that are
+ * as they were or as they will be)
+ */
+export function* lockSource(k: Kernel, src: Vma, ptl: Lock): Kernel$<void> {
+  const isCow = vmaIsCowMapping(src);
+  const seq = writeProtectOf(src.mm);
+  if (k.stepping && !isCow) yield k.acquire(ptl);
+  if (k.stepping && isCow) yield k.acquire(ptl).and(Space.Mm, seq, Role.Write);
+  k.lock(ptl);
+  if (isCow) src.mm.writeProtectSeq++;
+}
+
+/** Unlocks it (raw_write_seqcount_end()). */
+export function* unlockSource(k: Kernel, src: Vma, ptl: Lock): Kernel$<void> {
+  const isCow = vmaIsCowMapping(src);
+  const seq = writeProtectOf(src.mm);
+  if (k.stepping && !isCow) yield k.release(ptl);
+  if (k.stepping && isCow) yield k.release(ptl).and(Space.Mm, seq, Role.Write);
+  if (isCow) src.mm.writeProtectSeq++;
+  k.unlock(ptl);
+}
 
 /**
  * Mirrors: mm/memory.c copy_nonpresent_pte()
@@ -206,8 +234,7 @@ function* copyPteRange(
     const srcPtl = ptlOf(k, srcFirst);
     if (k.stepping) yield k.acquire(dstPtl);
     k.lock(dstPtl);
-    if (k.stepping) yield k.acquire(srcPtl);
-    k.lock(srcPtl);
+    yield* lockSource(k, src, srcPtl);
     const from = vpn;
     ret = 0;
     for (; vpn < end; vpn++) {
@@ -225,8 +252,7 @@ function* copyPteRange(
       if (ret === 1) prealloc = -1;
       ret = 0;
     }
-    if (k.stepping) yield k.release(srcPtl);
-    k.unlock(srcPtl);
+    yield* unlockSource(k, src, srcPtl);
     if (k.stepping) yield k.release(dstPtl);
     k.unlock(dstPtl);
     if (ret === -EAGAIN) {

@@ -3,7 +3,7 @@
  *
  * Models: mm/gup.c
  */
-import { EFAULT, EINVAL, ENOMEM } from '../machine/errno.ts';
+import { EBUSY, EFAULT, EINVAL, ENOMEM } from '../machine/errno.ts';
 import { PG_DIRTY, PG_REFERENCED } from '../machine/page.ts';
 import {
   PTE_PRESENT,
@@ -14,11 +14,21 @@ import {
   pteProtnone,
   pteWrite,
 } from '../machine/pte.ts';
-import { type Kernel$, Role, Space, type Step } from '../machine/step.ts';
-import { FAULT_FLAG_REMOTE, FAULT_FLAG_WRITE, handleMmFault, vmFaultToErrno } from './fault.ts';
+import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import {
+  FAULT_FLAG_ALLOW_RETRY,
+  FAULT_FLAG_REMOTE,
+  FAULT_FLAG_TRIED,
+  FAULT_FLAG_UNSHARE,
+  FAULT_FLAG_WRITE,
+  handleMmFault,
+  VM_FAULT_RETRY,
+  vmFaultToErrno,
+} from './fault.ts';
 import {
   folioFree,
   folioGet,
+  folioIsDeviceCoherent,
   folioIsLarge,
   folioMarkAccessed,
   folioPut,
@@ -33,11 +43,12 @@ import {
 import { splitHugePmd, touchPmd } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { Holder } from './ledger.ts';
-import type { Mm } from './mm.ts';
+import { type Mm, writeProtectOf } from './mm.ts';
 import {
   hugeStart,
   lackStep,
   lacksTable,
+  pmdAddrEnd,
   pmdIsTable,
   pmdPresent,
   pmdpOf,
@@ -47,27 +58,125 @@ import {
   ptlOf,
 } from './pgtable.ts';
 import { GUP_PIN_COUNTING_BIAS } from './rmap.ts';
-import { VM_READ, VM_WRITE, type Vma } from './vma.ts';
+import { VM_READ, VM_WRITE, type Vma, vmaIsCowMapping } from './vma.ts';
 
 /** FOLL_*: what the caller wants of a page. */
 export interface GupFlags {
   write?: boolean;
-  /** Take a reference (FOLL_GET). Default true. */
+  /** Take a reference (FOLL_GET). Default: true, unless it is pinned. */
   get?: boolean;
+  /** Pin it: its bytes are read and written from outside (FOLL_PIN). */
+  pin?: boolean;
+  /** For as long as somebody likes (FOLL_LONGTERM); only with `pin`. */
+  longterm?: boolean;
   /** Split a huge mapping first (FOLL_SPLIT_PMD). */
   splitPmd?: boolean;
   /** Note the access (FOLL_TOUCH). */
   touch?: boolean;
+  /** For somebody who is not the process (FOLL_REMOTE). */
+  remote?: boolean;
+  /** A fault may give mmap_lock up (FOLL_UNLOCKABLE). */
+  unlockable?: boolean;
+  /** A fault has given mmap_lock up (FOLL_TRIED). */
+  tried?: boolean;
 }
 
-/** Mirrors: mm/gup.c check_vma_flags(); simplified: without FOLL_FORCE */
+/** Whether mmap_lock is held: a fault may have given it up. */
+export interface Locked {
+  held: boolean;
+}
+
+// ---- references and pins ----
+
+/**
+ * Whether a folio may be pinned for as long as somebody likes. What a device keeps coherent must always
+ * be able to leave.
+ *
+ * Mirrors: include/linux/mm.h folio_is_longterm_pinnable()
+ * simplified: there are no movable zones
+ */
+export function folioIsLongtermPinnable(k: Kernel, folio: number): boolean {
+  return k.isZero(folio) || !folioIsDeviceCoherent(k, folio);
+}
+
+/**
+ * Pins a folio that the caller keeps from being freed: its bytes are read and written from outside,
+ * so it must stay where it is. The zero page stays anyway. The step before it is the caller's.
+ *
+ * Mirrors: mm/gup.c try_grab_folio(), with FOLL_PIN
+ * simplified: no statistics
+ */
+export function pinFolio(k: Kernel, folio: number, pins = 1): void {
+  if (k.isZero(folio)) return;
+  const { pinCount } = k.pages;
+  if (folioIsLarge(k, folio)) {
+    folioGet(k, folio, Holder.Pin, pins);
+    pinCount.set(folio, (pinCount.get(folio) ?? 0) + pins);
+  } else folioGet(k, folio, Holder.Pin, pins * GUP_PIN_COUNTING_BIAS);
+}
+
+/**
+ * Drops pins.
+ *
+ * Mirrors: mm/gup.c gup_put_folio(), with FOLL_PIN
+ * simplified: no statistics
+ */
+export function* unpinFolio(k: Kernel, folio: number, pins = 1): Kernel$<void> {
+  if (k.isZero(folio)) return;
+  if (k.stepping) yield k.writeFolio(folio);
+  const { pinCount } = k.pages;
+  let count = pins;
+  if (folioIsLarge(k, folio)) {
+    const left = (pinCount.get(folio) ?? 0) - pins;
+    if (left > 0) pinCount.set(folio, left);
+    else pinCount.delete(folio);
+  } else count *= GUP_PIN_COUNTING_BIAS;
+  if (folioPutTestzero(k, folio, Holder.Pin, count)) yield* folioFree(k, folio);
+}
+
+/** Takes what the caller wants of a folio that he keeps from being freed (try_grab_folio()). */
+function grabFolio(k: Kernel, folio: number, refs: number, flags: GupFlags): void {
+  if (flags.pin) pinFolio(k, folio, refs);
+  else if (flags.get !== false) folioGet(k, folio, Holder.Pin, refs);
+}
+
+/** Drops references or pins (gup_put_folio()). */
+function* putFolio(k: Kernel, folio: number, refs: number, flags: GupFlags): Kernel$<void> {
+  if (flags.pin) yield* unpinFolio(k, folio, refs);
+  else {
+    if (k.stepping) yield k.writeFolio(folio);
+    if (folioPutTestzero(k, folio, Holder.Pin, refs)) yield* folioFree(k, folio);
+  }
+}
+
+/**
+ * Whether a page that is mapped read-only has to be made the process's own before it is pinned: a later
+ * write would part it from the process.
+ *
+ * Mirrors: mm/internal.h gup_must_unshare()
+ * faithful
+ * @param vma null where it is not known
+ */
+function gupMustUnshare(k: Kernel, vma: Vma | null, flags: GupFlags, page: number): boolean {
+  if (flags.write || !flags.pin) return false;
+  if (folioTestAnon(k, pageFolio(k, page))) return !pageAnonExclusive(k, page);
+  // of what is not anonymous, who pins it for long wants to see what the process writes
+  return flags.longterm === true && (vma === null || vmaIsCowMapping(vma));
+}
+
+// ---- the slow way: with mmap_lock, faulting in what is missing ----
+
+/**
+ * Mirrors: mm/gup.c check_vma_flags(), writable_file_mapping_allowed()
+ * simplified: without FOLL_FORCE; every file is in memory, so it has no writeback
+ */
 function checkVmaFlags(vma: Vma, flags: GupFlags): number {
   return vma.flags & (flags.write ? VM_WRITE : VM_READ) ? 0 : -EFAULT;
 }
 
 function* take(k: Kernel, page: number, pte: number, flags: GupFlags): Kernel$<void> {
   const folio = pageFolio(k, page);
-  if (flags.get !== false) folioGet(k, folio, Holder.Pin);
+  grabFolio(k, folio, 1, flags);
   if (flags.touch) {
     if (flags.write && !pteDirty(pte) && !folioTest(k, folio, PG_DIRTY)) {
       folioSet(k, folio, PG_DIRTY);
@@ -76,27 +185,37 @@ function* take(k: Kernel, page: number, pte: number, flags: GupFlags): Kernel$<v
   }
 }
 
+/** Nothing is mapped in the wanted way. */
+const NO_PAGE = -1;
 /** The entry is a table by now. */
 const NOT_HUGE = -2;
+/** The page has to become the process's own first (-EMLINK). */
+const MUST_UNSHARE = -3;
 
-/**
- * Mirrors: mm/gup.c follow_huge_pmd()
- * simplified: no FOLL_PIN
- * @returns the page, -1, or NOT_HUGE
- */
-function* followHugePmd(k: Kernel, pmdp: number, vpn: number, flags: GupFlags): Kernel$<number> {
+/** Mirrors: mm/gup.c follow_huge_pmd(); faithful */
+function* followHugePmd(
+  k: Kernel,
+  vma: Vma,
+  pmdp: number,
+  vpn: number,
+  flags: GupFlags,
+): Kernel$<number> {
   const ptl = ptlOf(k, pmdp);
   if (k.stepping) yield k.acquire(ptl);
   k.lock(ptl);
   const pmd = ptepGet(k, pmdp);
   const huge = pmdTransHuge(pmd);
-  let page = -1;
+  let page = NO_PAGE;
   if (huge && !pteProtnone(pmd) && (!flags.write || pteWrite(pmd))) {
     page = ptePfn(pmd) + (vpn - hugeStart(k, vpn));
     const folio = pageFolio(k, page);
     if (k.stepping) yield k.writeFolio(folio);
-    if (flags.get !== false) folioGet(k, folio, Holder.Pin);
-    if (flags.touch) yield* touchPmd(k, pmdp, flags.write === true);
+    // of a huge mapping, the first page says whose it is
+    if (!pteWrite(pmd) && gupMustUnshare(k, vma, flags, folio)) page = MUST_UNSHARE;
+    else {
+      grabFolio(k, folio, 1, flags);
+      if (flags.touch) yield* touchPmd(k, pmdp, flags.write === true);
+    }
   }
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
@@ -104,67 +223,216 @@ function* followHugePmd(k: Kernel, pmdp: number, vpn: number, flags: GupFlags): 
 }
 
 /**
- * The page that is mapped at an address in the wanted way, referenced; or -1.
+ * The page that is mapped at an address in the wanted way, referenced.
  *
  * Mirrors: mm/gup.c follow_page_mask(), follow_pmd_mask(), follow_page_pte()
- * simplified: no FOLL_PIN, no special mappings but the zero page
+ * simplified: no special mappings but the zero page
+ * @param run is told how many pages the entry maps from there on
+ * @returns the page, NO_PAGE or MUST_UNSHARE
  */
-function* followPage(k: Kernel, vma: Vma, vpn: number, flags: GupFlags): Kernel$<number> {
+function* followPage(
+  k: Kernel,
+  vma: Vma,
+  vpn: number,
+  flags: GupFlags,
+  run: { pages: number } = { pages: 1 },
+): Kernel$<number> {
+  run.pages = 1;
   if (k.stepping && lacksTable(k, vma.mm, vpn)) yield lackStep(k, vma.mm, vpn);
   const pmdp = pmdpOf(k, vma.mm, vpn);
-  if (pmdp < 0) return -1;
+  if (pmdp < 0) return NO_PAGE;
   if (k.stepping) yield k.readEntry(pmdp);
-  if (!pmdPresent(ptepGet(k, pmdp))) return -1;
+  if (!pmdPresent(ptepGet(k, pmdp))) return NO_PAGE;
   if (pmdTransHuge(ptepGet(k, pmdp))) {
     if (flags.splitPmd) yield* splitHugePmd(k, vma, pmdp, vpn);
     else {
-      const page = yield* followHugePmd(k, pmdp, vpn, flags);
-      if (page !== NOT_HUGE) return page;
+      const page = yield* followHugePmd(k, vma, pmdp, vpn, flags);
+      if (page !== NOT_HUGE) {
+        run.pages = hugeStart(k, vpn) + k.geometry.ptrsPerPte - vpn;
+        return page;
+      }
     }
   }
   const ptep = pteOffsetMap(k, pmdp, vpn);
-  if (ptep < 0) return -1;
+  if (ptep < 0) return NO_PAGE;
   const ptl = ptlOf(k, ptep);
   if (k.stepping) yield k.acquire(ptl).and(Space.Entry, ptep, Role.Read);
   k.lock(ptl);
   const pte = ptepGet(k, ptep);
-  let page = -1;
+  let page = NO_PAGE;
   if (ptePresent(pte) && !pteProtnone(pte) && (!flags.write || pteWrite(pte))) {
     page = ptePfn(pte);
     if (k.stepping) yield k.writeFolio(pageFolio(k, page));
-    yield* take(k, page, pte, flags);
+    if (!pteWrite(pte) && gupMustUnshare(k, vma, flags, page)) page = MUST_UNSHARE;
+    else yield* take(k, page, pte, flags);
   }
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
   return page;
 }
 
-/** Mirrors: mm/gup.c faultin_page(); simplified: never drops mmap_lock */
-function* faultinPage(k: Kernel, vma: Vma, vpn: number, flags: GupFlags): Kernel$<number> {
-  const faultFlags = FAULT_FLAG_REMOTE | (flags.write ? FAULT_FLAG_WRITE : 0);
-  return vmFaultToErrno(yield* handleMmFault(k, vma, vpn, faultFlags));
+/**
+ * Mirrors: mm/gup.c faultin_page()
+ * faithful
+ * @param locked is told when the fault gives mmap_lock up
+ * @returns 0; -EBUSY when mmap_lock was given up; else what the fault came to
+ */
+function* faultinPage(
+  k: Kernel,
+  vma: Vma,
+  vpn: number,
+  flags: GupFlags,
+  unshare = false,
+  locked: Locked | null = null,
+): Kernel$<number> {
+  let faultFlags = 0;
+  if (flags.write) faultFlags |= FAULT_FLAG_WRITE;
+  if (flags.remote) faultFlags |= FAULT_FLAG_REMOTE;
+  if (flags.unlockable) faultFlags |= FAULT_FLAG_ALLOW_RETRY;
+  if (flags.tried) faultFlags |= FAULT_FLAG_TRIED;
+  if (unshare) faultFlags |= FAULT_FLAG_UNSHARE;
+  const ret = yield* handleMmFault(k, vma, vpn, faultFlags);
+  if (ret & VM_FAULT_RETRY && locked) {
+    locked.held = false;
+    return -EBUSY;
+  }
+  return vmFaultToErrno(ret);
 }
 
 /**
- * Faults a page in as wanted and takes a reference on it (holder Pin).
+ * Takes the pages of a range, faulting them in as wanted, until one cannot be had.
  *
- * Mirrors: mm/gup.c __get_user_pages() for one page
+ * Mirrors: mm/gup.c __get_user_pages()
+ * faithful
+ * @param pages gets their frame numbers
+ * @returns how many, or a negative errno; 0 when mmap_lock was given up before the first
+ */
+function* getUserPagesInner(
+  k: Kernel,
+  mm: Mm,
+  start: number,
+  nr: number,
+  flags: GupFlags,
+  pages: number[],
+  locked: Locked,
+): Kernel$<number> {
+  let vma: Vma | undefined;
+  let done = 0;
+  const run = { pages: 1 };
+  while (done < nr) {
+    const vpn = start + done;
+    if (!vma || vpn >= vma.end) {
+      vma = mm.lookupVma(vpn);
+      const err = vma ? checkVmaFlags(vma, flags) : -EFAULT;
+      if (!vma || err) return done || err;
+    }
+    const page = yield* followPage(k, vma, vpn, flags, run);
+    if (page < 0) {
+      const ret = yield* faultinPage(k, vma, vpn, flags, page === MUST_UNSHARE, locked);
+      if (ret === -EBUSY) return done;
+      if (ret) return done || ret;
+      continue;
+    }
+    const count = Math.min(run.pages, nr - done);
+    if (count > 1) {
+      const folio = pageFolio(k, page);
+      if (k.stepping) yield k.writeFolio(folio);
+      grabFolio(k, folio, count - 1, flags);
+    }
+    for (let i = 0; i < count; i++) pages.push(page + i);
+    done += count;
+  }
+  return done;
+}
+
+/**
+ * Takes the pages of a range. A fault that gave mmap_lock up is made again, for its page alone and
+ * without giving it up; then it goes on with the rest.
+ *
+ * Mirrors: mm/gup.c __get_user_pages_locked()
+ * simplified: nobody is killed; without MMF_HAS_PINNED
+ * @param pages gets their frame numbers
+ * @param locked whether the caller holds mmap_lock; if not it is taken and released
+ * @returns how many, or a negative errno
+ */
+export function* getUserPagesLocked(
+  k: Kernel,
+  mm: Mm,
+  start: number,
+  nr: number,
+  flags: GupFlags,
+  pages: number[],
+  locked: Locked,
+): Kernel$<number> {
+  const { mmapLock } = mm;
+  let mustUnlock = false;
+  let tried = false;
+  let done = 0;
+  for (;;) {
+    if (!locked.held) {
+      if (k.stepping) yield k.acquire(mmapLock, true);
+      k.lockShared(mmapLock);
+      locked.held = true;
+      mustUnlock = true;
+    }
+    k.assertHeld(mmapLock);
+    const ret: number = tried
+      ? yield* getUserPagesInner(k, mm, start + done, 1, { ...flags, tried }, pages, locked)
+      : yield* getUserPagesInner(k, mm, start + done, nr - done, flags, pages, locked);
+    if (ret > 0) done += ret;
+    if (done === nr) break;
+    if (!locked.held) tried = true;
+    else if (tried && ret > 0) tried = false;
+    else {
+      if (done === 0) done = ret;
+      break;
+    }
+  }
+  if (mustUnlock) {
+    if (k.stepping) yield k.release(mmapLock);
+    k.unlockShared(mmapLock);
+    locked.held = false;
+  }
+  return done;
+}
+
+/**
+ * Faults a page in as wanted and takes a reference on it (holder Pin). mmap_lock is held.
+ *
+ * Mirrors: mm/gup.c get_user_page_vma_remote()
  * faithful
  * @returns the page's frame number, or a negative errno
  */
 export function* getUserPage(k: Kernel, mm: Mm, vpn: number, flags: GupFlags): Kernel$<number> {
   k.assertHeld(mm.mmapLock);
-  const vma = mm.lookupVma(vpn);
-  if (!vma) return -EFAULT;
-  const err = checkVmaFlags(vma, flags);
-  if (err) return err;
-  for (;;) {
-    const page = yield* followPage(k, vma, vpn, flags);
-    if (page >= 0) return page;
-    const ret = yield* faultinPage(k, vma, vpn, flags);
-    if (ret) return ret;
-  }
+  const pages: number[] = [];
+  const remote = { ...flags, remote: true };
+  const ret = yield* getUserPagesInner(k, mm, vpn, 1, remote, pages, { held: true });
+  return ret < 0 ? ret : pages[0];
 }
+
+/**
+ * Takes a reference on each page of a range, faulting them in (holder Pin); `putPages` drops them.
+ * mmap_lock is held.
+ *
+ * Mirrors: mm/gup.c get_user_pages()
+ * faithful
+ * @param nr pages, at least one
+ * @param pages gets their frame numbers
+ * @returns how many, which may be fewer than wanted, or a negative errno
+ */
+export function getUserPages(
+  k: Kernel,
+  mm: Mm,
+  start: number,
+  nr: number,
+  { write = false }: { write?: boolean },
+  pages: number[],
+): Kernel$<number> {
+  return getUserPagesLocked(k, mm, start, nr, { write, touch: true }, pages, { held: true });
+}
+
+// ---- the fast way: without locks, what is there ----
 
 /** The step before a walk without locks looks whether all is still as it was. */
 function recheckStep(k: Kernel, ptep: number, pmdp: number, folio: number): Step {
@@ -173,113 +441,251 @@ function recheckStep(k: Kernel, ptep: number, pmdp: number, folio: number): Step
 }
 
 /**
- * The page that the page table maps at an address, referenced, without any lock; or -1.
+ * Takes what the caller wants of a folio that may be freed meanwhile.
  *
- * Mirrors: mm/gup.c gup_fast_pmd_range(), gup_fast_pmd_leaf(), gup_fast_pte_range(),
- *   try_grab_folio_fast(), mm/internal.h gup_must_unshare()
+ * Mirrors: mm/gup.c try_grab_folio_fast(), try_get_folio()
+ * simplified: gives up on a folio that was split meanwhile, which its caller sees
+ */
+function* tryGrabFolioFast(
+  k: Kernel,
+  folio: number,
+  refs: number,
+  flags: GupFlags,
+): Kernel$<boolean> {
+  if (k.stepping) yield k.writeFolio(folio);
+  if (k.pages.refcount[folio] <= 0) return false;
+  if (flags.longterm && !folioIsLongtermPinnable(k, folio)) {
+    // asked with a reference, which somebody who counts them may see
+    folioGet(k, folio, Holder.Pin, refs);
+    yield* putFolio(k, folio, refs, {});
+    return false;
+  }
+  grabFolio(k, folio, refs, flags);
+  return true;
+}
+
+/**
+ * Whether the fast way may have a folio: what is pinned for writing, for long, must be known not to be a
+ * file's that wants to know of writes.
+ *
+ * Mirrors: mm/gup.c gup_fast_folio_allowed()
+ * simplified: every file is in memory
+ */
+function gupFastFolioAllowed(k: Kernel, folio: number, flags: GupFlags): boolean {
+  return !flags.longterm || !flags.write || k.pages.mapping[folio] !== 0;
+}
+
+/**
+ * Takes pages that one entry maps; false: not to be had.
+ *
+ * Mirrors: mm/gup.c gup_fast_pmd_leaf(), gup_fast_pte_range() for one entry
  * faithful
- * @param pin pin it rather than reference it (FOLL_PIN)
+ * @param ptep the entry; the PMD entry itself where that is a leaf
+ * @param pmd the PMD entry as it was read
+ */
+function* gupFastLeaf(
+  k: Kernel,
+  ptep: number,
+  pmdp: number,
+  pmd: number,
+  vpn: number,
+  count: number,
+  flags: GupFlags,
+  pages: number[],
+): Kernel$<boolean> {
+  const huge = ptep === pmdp;
+  if (k.stepping && !huge) yield k.readEntry(ptep);
+  const pte = huge ? pmd : ptepGet(k, ptep);
+  if (!(pte & PTE_PRESENT) || pte & PTE_SPECIAL) return false;
+  if (flags.write && !pteWrite(pte)) return false;
+  const page = ptePfn(pte) + (huge ? vpn - hugeStart(k, vpn) : 0);
+  const folio = pageFolio(k, page);
+  if (!(yield* tryGrabFolioFast(k, folio, count, flags))) return false;
+  if (k.stepping) yield recheckStep(k, ptep, pmdp, folio);
+  // the entry, its table or the folio may have become something else meanwhile
+  const same = ptepGet(k, ptep) === pte && (huge || ptepGet(k, pmdp) === pmd);
+  const unshare = !pteWrite(pte) && gupMustUnshare(k, null, flags, huge ? folio : page);
+  const allowed = gupFastFolioAllowed(k, folio, flags);
+  if (!same || pageFolio(k, page) !== folio || !allowed || unshare) {
+    yield* putFolio(k, folio, count, flags);
+    return false;
+  }
+  k.warn(!k.hasFrame(page), 'a reference on a page that no CPU can reach');
+  folioSet(k, folio, PG_REFERENCED);
+  for (let i = 0; i < count; i++) pages.push(page + i);
+  return true;
+}
+
+/** Mirrors: mm/gup.c gup_fast_pgd_range() to gup_fast_pte_range(); faithful */
+function* gupFastRange(
+  k: Kernel,
+  mm: Mm,
+  start: number,
+  end: number,
+  flags: GupFlags,
+  pages: number[],
+): Kernel$<void> {
+  for (let vpn = start; vpn < end; ) {
+    if (k.stepping && lacksTable(k, mm, vpn)) yield lackStep(k, mm, vpn);
+    const pmdp = pmdpOf(k, mm, vpn);
+    if (pmdp < 0) return;
+    if (k.stepping) yield k.readEntry(pmdp);
+    const pmd = ptepGet(k, pmdp);
+    const next = pmdAddrEnd(k, vpn, end);
+    if (pmdTransHuge(pmd)) {
+      if (!(yield* gupFastLeaf(k, pmdp, pmdp, pmd, vpn, next - vpn, flags, pages))) return;
+      vpn = next;
+      continue;
+    }
+    let ptep = pteOffsetMap(k, pmdp, vpn);
+    if (ptep < 0) return;
+    for (; vpn < next; vpn++, ptep++) {
+      if (!(yield* gupFastLeaf(k, ptep, pmdp, pmd, vpn, 1, flags, pages))) return;
+    }
+  }
+}
+
+/** The step before a walk without locks looks whether a fork is write-protecting. */
+function writeProtectStep(k: Kernel, mm: Mm): Step {
+  return k.step(StepKind.Shared, Space.Mm, writeProtectOf(mm), Role.Read);
+}
+
+/**
+ * Takes the pages that the page table maps from an address on, without any lock, until one is not there
+ * in the wanted way. No pin is taken while a fork write-protects: the fork may have looked for pins
+ * already.
+ *
+ * Mirrors: mm/gup.c gup_fast()
+ * faithful
+ * @param pages gets their frame numbers
+ * @returns how many
  */
 export function* gupFast(
   k: Kernel,
   mm: Mm,
-  vpn: number,
-  write: boolean,
-  pin = false,
+  start: number,
+  nr: number,
+  flags: GupFlags,
+  pages: number[],
 ): Kernel$<number> {
-  if (k.stepping && lacksTable(k, mm, vpn)) yield lackStep(k, mm, vpn);
-  const pmdp = pmdpOf(k, mm, vpn);
-  if (pmdp < 0) return -1;
-  if (k.stepping) yield k.readEntry(pmdp);
-  const pmd = ptepGet(k, pmdp);
-  const huge = pmdTransHuge(pmd);
-  const ptep = huge ? pmdp : pteOffsetMap(k, pmdp, vpn);
-  if (ptep < 0) return -1;
-  if (k.stepping && !huge) yield k.readEntry(ptep);
-  const pte = huge ? pmd : ptepGet(k, ptep);
-  if (!(pte & PTE_PRESENT) || pte & PTE_SPECIAL) return -1;
-  if (write && !pteWrite(pte)) return -1;
-  const page = ptePfn(pte) + (huge ? vpn - hugeStart(k, vpn) : 0);
-  const folio = pageFolio(k, page);
-  if (k.stepping) yield k.writeFolio(folio);
-  if (k.pages.refcount[folio] <= 0) return -1;
-  if (pin) pinFolio(k, folio);
-  else folioGet(k, folio, Holder.Pin);
-  if (k.stepping) yield recheckStep(k, ptep, pmdp, folio);
-  // the entry, its table or the folio may have become something else meanwhile
-  let same = ptepGet(k, ptep) === pte && (huge || ptepGet(k, pmdp) === pmd);
-  // a page that others share must not be pinned for reading: a write would part it from its process
-  if (pin && !pteWrite(pte) && folioTestAnon(k, folio) && !pageAnonExclusive(k, page)) same = false;
-  if (!same || pageFolio(k, page) !== folio) {
-    yield* pin ? unpinFolio(k, folio) : folioPut(k, folio, Holder.Pin);
-    return -1;
+  const first = pages.length;
+  if (!flags.pin) yield* gupFastRange(k, mm, start, start + nr, flags, pages);
+  else {
+    if (k.stepping) yield writeProtectStep(k, mm);
+    const seq = mm.writeProtectSeq;
+    if (seq & 1) return 0;
+    yield* gupFastRange(k, mm, start, start + nr, flags, pages);
+    if (k.stepping) yield writeProtectStep(k, mm);
+    const taken = mm.writeProtectSeq === seq ? [] : pages.splice(first);
+    for (const page of taken) yield* unpinFolio(k, pageFolio(k, page));
+    yield* sanityCheckPinnedPages(k, pages, first);
   }
-  k.warn(!k.hasFrame(page), 'a reference on a page that no CPU can reach');
-  folioSet(k, folio, PG_REFERENCED);
-  return page;
+  return pages.length - first;
+}
+
+/**
+ * Takes the pages of a range: without locks as far as it goes, the rest with mmap_lock.
+ *
+ * Mirrors: mm/gup.c gup_fast_fallback()
+ * faithful
+ * @param slow how the rest is taken
+ * @param pages gets their frame numbers
+ * @returns how many, or a negative errno
+ */
+export function* gupFastFallback(
+  k: Kernel,
+  mm: Mm,
+  start: number,
+  nr: number,
+  flags: GupFlags,
+  pages: number[],
+  slow: typeof getUserPagesLocked,
+): Kernel$<number> {
+  const fast = yield* gupFast(k, mm, start, nr, flags, pages);
+  if (fast === nr) return fast;
+  const rest = { ...flags, touch: true, unlockable: true };
+  const ret = yield* slow(k, mm, start + fast, nr - fast, rest, pages, { held: false });
+  // the caller has to give back what was taken before an error
+  return ret < 0 ? fast || ret : fast + ret;
+}
+
+/**
+ * As `getUserPages`, but without mmap_lock where it can, as vmsplice() does; the caller does not hold it.
+ *
+ * Mirrors: mm/gup.c get_user_pages_fast()
+ * faithful
+ * @param nr pages, at least one
+ * @param pages gets their frame numbers
+ * @returns how many, which may be fewer than wanted, or a negative errno
+ */
+export function getUserPagesFast(
+  k: Kernel,
+  mm: Mm,
+  start: number,
+  nr: number,
+  { write = false }: { write?: boolean },
+  pages: number[],
+): Kernel$<number> {
+  return gupFastFallback(k, mm, start, nr, { write }, pages, getUserPagesLocked);
 }
 
 /**
  * References one page for reading, as vmsplice() does.
  *
- * Mirrors: mm/gup.c gup_fast_fallback() for one page
+ * Mirrors: mm/gup.c get_user_pages_fast() for one page
  * faithful
  * @returns the page's frame number (holder Pin), or a negative errno
  */
 export function* pinUserPage(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
-  const fast = yield* gupFast(k, mm, vpn, false);
-  if (fast >= 0) return fast;
-  if (k.stepping) yield k.acquire(mm.mmapLock, true);
-  k.lockShared(mm.mmapLock);
-  const page = yield* getUserPage(k, mm, vpn, { touch: true });
-  if (k.stepping) yield k.release(mm.mmapLock);
-  k.unlockShared(mm.mmapLock);
-  return page;
+  const pages: number[] = [];
+  const ret = yield* getUserPagesFast(k, mm, vpn, 1, {}, pages);
+  return ret < 0 ? ret : pages[0];
 }
 
-/**
- * Pins a folio that the caller keeps from being freed: its bytes are read and written from outside,
- * so it must stay where it is. The step before it is the caller's.
- *
- * Mirrors: mm/gup.c try_grab_folio(), with FOLL_PIN
- * simplified: one pin at a time, no statistics
- */
-export function pinFolio(k: Kernel, folio: number): void {
-  const { pinCount } = k.pages;
-  if (folioIsLarge(k, folio)) {
-    folioGet(k, folio, Holder.Pin);
-    pinCount.set(folio, (pinCount.get(folio) ?? 0) + 1);
-  } else folioGet(k, folio, Holder.Pin, GUP_PIN_COUNTING_BIAS);
-}
+// ---- giving back ----
 
 /**
- * Drops a pin.
+ * Drops the references that `getUserPages` or `getUserPagesFast` took.
  *
- * Mirrors: mm/gup.c gup_put_folio(), with FOLL_PIN
- * simplified: one pin at a time, no statistics
- */
-export function* unpinFolio(k: Kernel, folio: number): Kernel$<void> {
-  if (k.stepping) yield k.writeFolio(folio);
-  const { pinCount } = k.pages;
-  const pins = pinCount.get(folio);
-  if (pins === 1) pinCount.delete(folio);
-  else if (pins) pinCount.set(folio, pins - 1);
-  const count = folioIsLarge(k, folio) ? 1 : GUP_PIN_COUNTING_BIAS;
-  if (folioPutTestzero(k, folio, Holder.Pin, count)) yield* folioFree(k, folio);
-}
-
-/**
- * Drops a pin that `gupFast` took. A pinned anonymous page stays exclusive.
- *
- * Mirrors: mm/gup.c unpin_user_page(), sanity_check_pinned_pages()
+ * Mirrors: include/linux/mm.h put_page() for each
  * faithful
  */
-export function* unpinUserPage(k: Kernel, page: number): Kernel$<void> {
-  const folio = pageFolio(k, page);
-  if (k.stepping) yield k.readFolio(folio);
-  const exclusive = pageAnonExclusive(k, page) || pageAnonExclusive(k, folio);
-  k.warn(folioTestAnon(k, folio) && !exclusive, 'a pinned anonymous page is not exclusive');
-  yield* unpinFolio(k, folio);
+export function* putPages(k: Kernel, pages: readonly number[]): Kernel$<void> {
+  for (const page of pages) yield* folioPut(k, pageFolio(k, page), Holder.Pin);
+}
+
+/**
+ * A pinned anonymous page stays exclusive: of a huge mapping, the first page says so.
+ *
+ * Mirrors: mm/gup.c sanity_check_pinned_pages()
+ * faithful
+ * @param first where to begin in `pages`
+ */
+function* sanityCheckPinnedPages(k: Kernel, pages: readonly number[], first = 0): Kernel$<void> {
+  for (let i = first; i < pages.length; i++) {
+    const page = pages[i];
+    const folio = pageFolio(k, page);
+    if (k.stepping) yield k.readFolio(folio);
+    const exclusive = pageAnonExclusive(k, page) || pageAnonExclusive(k, folio);
+    k.warn(folioTestAnon(k, folio) && !exclusive, 'a pinned anonymous page is not exclusive');
+  }
+}
+
+/**
+ * Drops the pins of pages, folio by folio.
+ *
+ * Mirrors: mm/gup.c unpin_user_pages()
+ * faithful
+ */
+export function* unpinUserPages(k: Kernel, pages: readonly number[]): Kernel$<void> {
+  yield* sanityCheckPinnedPages(k, pages);
+  for (let i = 0; i < pages.length; ) {
+    const folio = pageFolio(k, pages[i]);
+    let next = i + 1;
+    while (next < pages.length && pageFolio(k, pages[next]) === folio) next++;
+    yield* unpinFolio(k, folio, next - i);
+    i = next;
+  }
 }
 
 /**

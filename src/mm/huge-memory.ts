@@ -27,6 +27,7 @@ import { type Kernel$, Role, Space } from '../machine/step.ts';
 import { anonVmaPrepare } from './anon-vma.ts';
 import {
   canChangePteWritable,
+  FAULT_FLAG_UNSHARE,
   FAULT_FLAG_WRITE,
   maybeMkwrite,
   VM_FAULT_FALLBACK,
@@ -53,6 +54,7 @@ import {
   pageAnonExclusive,
   pageFolio,
 } from './folio.ts';
+import { lockSource, unlockSource } from './fork.ts';
 import { splitFolio, splitHugePmd } from './huge-split.ts';
 import type { Kernel } from './kernel.ts';
 import {
@@ -397,21 +399,26 @@ function* doHugeZeroWpPmd(k: Kernel, vmf: VmFault): Kernel$<number> {
   return unstable;
 }
 
-/** Lets the faulting process write to the huge page that it has; unlocks the PMD. */
+/**
+ * The huge page is the faulting process's alone: lets it write to it, unless the fault only asks for
+ * that; unlocks the PMD.
+ */
 function* wpReuseHugePage(k: Kernel, vmf: VmFault, ptl: Lock): Kernel$<number> {
-  const entry = maybeMkwrite(pteMkdirty(vmf.origPmd | PTE_ACCESSED), vmf.vma);
-  yield* setAccessFlags(k, vmf.pmd, entry, true);
+  if (!(vmf.flags & FAULT_FLAG_UNSHARE)) {
+    const entry = maybeMkwrite(pteMkdirty(vmf.origPmd | PTE_ACCESSED), vmf.vma);
+    yield* setAccessFlags(k, vmf.pmd, entry, true);
+  }
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
   return 0;
 }
 
 /**
- * A write to a huge page that is mapped read-only. What cannot be reused is split, and copied a page
- * at a time.
+ * A write to a huge page that is mapped read-only, or one that is to become the process's own. What
+ * cannot be reused is split, and copied a page at a time.
  *
  * Mirrors: mm/huge_memory.c do_huge_pmd_wp_page()
- * simplified: no swap cache, no unsharing, no userfaultfd
+ * simplified: no swap cache, no userfaultfd
  */
 function* doHugePmdWpPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const { vma, origPmd } = vmf;
@@ -487,7 +494,8 @@ export function* handleHugePmdFault(k: Kernel, vmf: VmFault): Kernel$<number> {
     return 0;
   }
   if (!pmdTransHuge(pmd)) return VM_FAULT_FALLBACK;
-  if (vmf.flags & FAULT_FLAG_WRITE && !pteWrite(pmd)) return yield* doHugePmdWpPage(k, vmf);
+  const own = vmf.flags & (FAULT_FLAG_WRITE | FAULT_FLAG_UNSHARE);
+  if (own && !pteWrite(pmd)) return yield* doHugePmdWpPage(k, vmf);
   yield* hugePmdSetAccessed(k, vmf);
   return 0;
 }
@@ -612,8 +620,7 @@ export function* copyHugePmd(
   const srcPtl = ptlOf(k, srcPmd);
   if (k.stepping) yield k.acquire(dstPtl);
   k.lock(dstPtl);
-  if (k.stepping) yield k.acquire(srcPtl);
-  k.lock(srcPtl);
+  yield* lockSource(k, src, srcPtl);
   const pmd = ptepGet(k, srcPmd);
   let entry = 0;
   let pinned = false;
@@ -643,8 +650,7 @@ export function* copyHugePmd(
     if (k.stepping) yield k.writeEntry(dstPmd);
     setPte(k, dstPmd, entry);
   }
-  if (k.stepping) yield k.release(srcPtl);
-  k.unlock(srcPtl);
+  yield* unlockSource(k, src, srcPtl);
   if (k.stepping) yield k.release(dstPtl);
   k.unlock(dstPtl);
   if (pinned) yield* splitHugePmd(k, src, srcPmd, vpn);

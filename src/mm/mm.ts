@@ -2,6 +2,9 @@ import type { Lock } from '../machine/lock.ts';
 import type { NotifierSubscriptions } from './mmu-notifier.ts';
 import type { Vma } from './vma.ts';
 
+/** The number by which steps name an address space's `writeProtectSeq`. */
+export const writeProtectOf = (mm: Mm): number => mm.id + 2 ** 17;
+
 /**
  * A process's address space.
  *
@@ -20,6 +23,8 @@ export class Mm {
   unstable = false;
   /** Lowest-level tables (mm_nr_ptes). */
   pteTables = 0;
+  /** Odd while a fork write-protects entries (write_protect_seq). */
+  writeProtectSeq = 0;
 
   constructor(
     /** From 1; the TLBs' tag. */
