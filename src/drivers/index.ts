@@ -13,4 +13,5 @@ export {
 } from './dmirror.ts';
 export { type DeviceKind, DmirrorDevice } from './dmirror-device.ts';
 export { evictChunk, migrateToDevice, migrateToSystem } from './dmirror-migrate.ts';
+export { type GupHold, type GupHow, gupGiveBack, gupHold, gupTest } from './gup-test.ts';
 export { faultMigrateToDevice } from './migrate-on-fault.ts';

@@ -23,7 +23,13 @@ import {
 } from '../machine/pte.ts';
 import type { Task } from '../machine/task.ts';
 import { AnonVma } from './anon-vma.ts';
-import { folioIsDevicePrivate, folioTestAnon, pageFolio } from './folio.ts';
+import {
+  folioIsDevicePrivate,
+  folioIsLarge,
+  folioTestAnon,
+  pageAnonExclusive,
+  pageFolio,
+} from './folio.ts';
 import type { Kernel } from './kernel.ts';
 import {
   isDeviceExclusive,
@@ -34,6 +40,7 @@ import {
 import { type Leaf, leafPfn, leavesAndTables, placeOf } from './leaves.ts';
 import { Holder } from './ledger.ts';
 import type { Mm } from './mm.ts';
+import { GUP_PIN_COUNTING_BIAS } from './rmap.ts';
 import { AddressSpace } from './shmem.ts';
 import { VM_SHARED, VM_WRITE, type Vma, vmaIsAccessible } from './vma.ts';
 
@@ -53,6 +60,8 @@ export interface Broken {
 export interface QuiescentOptions {
   /** Pages on which somebody holds a reference of his own, once for each reference. */
   pins?: Iterable<number>;
+  /** Pages that somebody has pinned (FOLL_PIN), once for each pin. */
+  pinned?: Iterable<number>;
   /** Every task there is. Default: the current one. */
   tasks?: readonly Task[];
   /** Locks beyond those of memory management. */
@@ -74,7 +83,10 @@ interface Counts {
   readonly entire: Map<number, number>;
   /** By folio: entries of either kind. */
   readonly mappings: Map<number, number>;
+  /** By folio: references of pins. */
   readonly pins: Map<number, number>;
+  /** By folio: pins (FOLL_PIN). */
+  readonly pinned: Map<number, number>;
   readonly batches: Map<number, number>;
   readonly cached: Map<number, number>;
 }
@@ -103,6 +115,7 @@ class Inspection {
     entire: new Map(),
     mappings: new Map(),
     pins: new Map(),
+    pinned: new Map(),
     batches: new Map(),
     cached: new Map(),
   };
@@ -426,6 +439,25 @@ class Inspection {
 
   // ---- pages ----
 
+  /** A pinned page: the zero page's are not counted, a large folio's by themselves. */
+  pinned(page: number): void {
+    const { k, counts } = this;
+    const { pages } = k;
+    const where = `page ${page}`;
+    if (pages.isFree(page)) {
+      this.say('use after free', where, 'a pinned page is free');
+      return;
+    }
+    const folio = pageFolio(k, page);
+    if (k.isZero(folio)) return;
+    bump(counts.pins, folio, folioIsLarge(k, folio) ? 1 : GUP_PIN_COUNTING_BIAS);
+    if (folioIsLarge(k, folio)) bump(counts.pinned, folio);
+    const exclusive = pageAnonExclusive(k, page) || pageAnonExclusive(k, folio);
+    if (folioTestAnon(k, folio) && !exclusive) {
+      this.say('exclusive', where, 'a pinned anonymous page is not exclusive');
+    }
+  }
+
   pages(): void {
     const { k, counts } = this;
     const { pages } = k;
@@ -433,6 +465,7 @@ class Inspection {
       if (pages.isFree(page)) this.say('use after free', `page ${page}`, 'a pinned page is free');
       else bump(counts.pins, pageFolio(k, page));
     }
+    for (const page of this.options.pinned ?? []) this.pinned(page);
     for (const own of k.lru) {
       for (const folio of (Object.values(own) as number[][]).flat()) {
         if (pages.isFree(folio))
@@ -486,6 +519,8 @@ class Inspection {
         mappings,
       );
     }
+    const pinCount = pages.pinCount.get(folio) ?? 0;
+    this.equal('pin', where, 'its count of pins', pinCount, counts.pinned.get(folio) ?? 0);
     const pins = counts.pins.get(folio) ?? 0;
     const batches = counts.batches.get(folio) ?? 0;
     const cached = counts.cached.get(folio) ?? 0;

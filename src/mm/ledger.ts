@@ -67,13 +67,13 @@ const SLOTS = HOLDERS.length;
 export class CountingLedger implements ReferenceLedger {
   readonly errors: string[] = [];
   outstanding = 0;
-  private counts: Int16Array;
+  private counts: Int32Array;
   /** By folio and holder: the task that took the last reference, and at which step. For reports. */
   takers: Uint8Array;
   steps: Int32Array;
 
   constructor(private readonly machine: Machine) {
-    this.counts = new Int16Array(256 * SLOTS);
+    this.counts = new Int32Array(256 * SLOTS);
     this.takers = new Uint8Array(256 * SLOTS);
     this.steps = new Int32Array(256 * SLOTS);
   }

@@ -19,13 +19,17 @@ export function describeSystem(system: System, { exact = false } = {}): Descript
     const again = number < system.devices.length ? '' : `, opened as ${number}`;
     description[`device ${mirror.device.id}${again}`] = describeMirror(mirror, describer);
   });
+  const page = (pfn: number): Description => ({
+    page: describer.number(pfn),
+    content: describer.content(pfn),
+  });
   system.processes.forEach((process, proc) => {
     if (!process) return;
     const pins: Description = {};
     for (const [id, pin] of process.pins) {
-      pins[id] = pin
-        ? { page: describer.number(pin.page), content: describer.content(pin.page) }
-        : 'failed';
+      if (!pin) pins[id] = 'failed';
+      else if ('processes' in pin) pins[id] = page(pin.page);
+      else pins[id] = { pinned: pin.pinned, ...Object.fromEntries(pin.pages.map(page).entries()) };
     }
     description[`pins of process ${proc}`] = pins;
   });

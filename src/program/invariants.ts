@@ -8,9 +8,16 @@ import {
 } from '../mm/invariants.ts';
 import type { System } from './system.ts';
 
+/** What `gup` holds: pinned, or referenced only. */
+const held = ({ holds }: System, pinned: boolean) => [...holds].filter((h) => h.pinned === pinned);
+
 function known(system: System): QuiescentOptions {
   return {
-    pins: [...system.pins].map((pin) => pin.page),
+    pins: [
+      ...[...system.pins].map((pin) => pin.page),
+      ...held(system, false).flatMap(({ pages }) => pages),
+    ],
+    pinned: held(system, true).flatMap(({ pages }) => pages),
     locks: system.mirrors.flatMap(deviceLocks),
   };
 }

@@ -50,7 +50,8 @@ export const OP_MEANINGS: Record<OpName, string> = {
   scan: 'what PAGEMAP_SCAN says of each page',
   clear_soft_dirty: 'forgets what was changed: 4 is written to /proc/self/clear_refs',
   pin: 'holds one more reference to a page, so that it cannot move',
-  unpin: 'drops that reference',
+  gup: 'takes pages for whoever reads or writes them behind the process’s back: get_user_pages()',
+  unpin: 'drops what pin or gup holds',
   fork: 'makes a child, which shares memory until one of them writes: fork()',
   exit: 'the process ends: its memory and what it has open go',
   oom_reap: 'takes the memory of a process that is to die: the OOM reaper',
@@ -72,8 +73,9 @@ export const OP_FIELD_MEANINGS: Record<OpField | 'op' | 'proc' | 'comment' | 'ex
   toPage: { what: 'the first page to move it to', unit: 'pages' },
   tag: { what: 'page i of the range gets the word tag × 65536 + i', unit: 'any number' },
   dev: { what: 'the device', unit: 'number of a device' },
-  write: { what: '1: the device is about to write, 0: to read' },
+  write: { what: '1: whoever asks is about to write, 0: to read' },
   id: { what: 'names the pin, to drop it later', unit: 'number of a pin' },
+  how: { what: 'how the pages are taken: get_user_pages(), pin_user_pages(), …' },
   child: { what: 'the process that it makes', unit: 'number of a process' },
 };
 
@@ -100,6 +102,14 @@ export const VALUE_MEANINGS: Partial<
     collapse: 'makes huge pages of small ones',
     dontfork: 'children do not get it',
     willneed: 'used soon',
+  },
+  how: {
+    get: 'references them: get_user_pages()',
+    get_fast: 'the same, without locks where it can: get_user_pages_fast()',
+    pin: 'pins them: pin_user_pages()',
+    pin_fast: 'the same, without locks where it can: pin_user_pages_fast()',
+    pin_longterm: 'pins them for as long as somebody likes: FOLL_LONGTERM',
+    pin_fast_longterm: 'the same, without locks where it can',
   },
   walk: {
     collect: 'as Linux 7.3.4: one walk to fault, another to collect',
@@ -135,7 +145,7 @@ export const PROGRAM_MEANINGS: Record<TopField, Meaning> = {
 /** What each field of a result means. */
 export const RESULT_MEANINGS: Record<keyof Result, Meaning> = {
   ret: { what: 'ok, the name of an errno, or of a signal' },
-  done: { what: 'accessed before a signal', unit: 'pages' },
+  done: { what: 'accessed before a signal, or taken by gup', unit: 'pages' },
   cpages: { what: 'that the driver reports', unit: 'pages' },
   faults: { what: 'that the device took', unit: 'faults' },
   tags: { what: 'the first words of the pages, as runs [first, count, step]' },

@@ -9,6 +9,7 @@ import {
   deviceSnapshot,
   evictChunk,
   faultMigrateToDevice,
+  gupHold,
   migrateToDevice,
   migrateToSystem,
   removeChunks,
@@ -163,13 +164,28 @@ function* pin(system: System, op: OpNamed<'pin'>, vpn: number): Kernel$<Result> 
   return outcome(0);
 }
 
+function* gup(system: System, op: OpNamed<'gup'>, vpn: number): Kernel$<Result> {
+  const k = system.kernel;
+  const { mm, pins } = system.process(op.proc);
+  const held = yield* gupHold(k, mm, op.how, vpn, op.pages, op.write === 1);
+  if (k.stepping) yield pinStep(k, op.proc, op.id);
+  if (typeof held === 'number') {
+    pins.set(op.id, null);
+    return outcome(held);
+  }
+  system.holds.add(held);
+  pins.set(op.id, held);
+  return { ret: 'ok', done: held.pages.length };
+}
+
 function* unpin(system: System, op: OpNamed<'unpin'>): Kernel$<Result> {
   const k = system.kernel;
   const { pins } = system.process(op.proc);
   if (k.stepping) yield pinStep(k, op.proc, op.id);
   const held = pins.get(op.id);
   pins.delete(op.id);
-  if (held) yield* system.dropPin(held, op.proc);
+  if (held && 'processes' in held) yield* system.dropPin(held, op.proc);
+  else if (held) yield* system.dropHold(held);
   return outcome(0);
 }
 
@@ -179,7 +195,9 @@ function* fork(system: System, op: OpNamed<'fork'>): Kernel$<Result> {
   const ret = yield* dupMmap(system.kernel, mm, parent.mm);
   const k = system.kernel;
   if (k.stepping) yield k.step(StepKind.Shared, Space.Program, 0, Role.Write);
-  const { pins, files } = parent;
+  const { files } = parent;
+  // a pipe is the child's too, what `gup` holds is not
+  const pins = [...parent.pins].filter(([, held]) => held === null || 'processes' in held);
   system.processes[op.child] = { mm, pins: new Map(pins), files: [...files], ended: false };
   for (const held of system.pins) {
     if (held.processes.has(op.proc)) held.processes.add(op.child);
@@ -334,6 +352,8 @@ function* act(system: System, op: Op, mirror = system.mirrors[0]): Kernel$<Resul
       return outcome(0);
     case 'pin':
       return yield* pin(system, op, start);
+    case 'gup':
+      return yield* gup(system, op, start);
     case 'unpin':
       return yield* unpin(system, op);
     case 'fork':

@@ -46,6 +46,8 @@ const tag = integer(0, 2 ** 31);
 const flag = integer(0, 1);
 const prot = choice(['none', 'r', 'rw']);
 const kind = choice(['anon', 'anon-shared', 'file-private', 'file-shared']);
+/** How pages are taken; src/drivers/gup-test.ts. */
+const how = choice(['get', 'get_fast', 'pin', 'pin_fast', 'pin_longterm', 'pin_fast_longterm']);
 const advice = choice([
   'dontneed',
   'free',
@@ -93,6 +95,7 @@ export const OPS = {
   scan: range,
   clear_soft_dirty: {},
   pin: { id, buf, page },
+  gup: { id, buf, page, pages: integer(1, 64), write: flag, how },
   unpin: { id },
   fork: { child: integer(1, 15) },
   exit: {},

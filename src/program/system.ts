@@ -1,7 +1,14 @@
 /**
  * The system that a program runs on: a kernel, its processes, devices, and the pins that processes hold.
  */
-import { closeDmirror, type Dmirror, DmirrorDevice, openDmirror } from '../drivers/index.ts';
+import {
+  closeDmirror,
+  type Dmirror,
+  DmirrorDevice,
+  type GupHold,
+  gupGiveBack,
+  openDmirror,
+} from '../drivers/index.ts';
 import { type Kernel$, runToEnd } from '../machine/index.ts';
 import { exitMmap } from '../mm/exit.ts';
 import { folioPut, pageFolio } from '../mm/folio.ts';
@@ -33,8 +40,8 @@ export interface DeviceFile {
 
 export interface Process {
   readonly mm: Mm;
-  /** By id: the pin, or null for one that failed. */
-  readonly pins: Map<number, Pin | null>;
+  /** By id: what is held, or null for what failed. */
+  readonly pins: Map<number, Pin | GupHold | null>;
   /** By device: what it has open; a child gets its parent's. */
   readonly files: DeviceFile[];
   /** It has exited. */
@@ -60,6 +67,8 @@ export class System {
   readonly files: DeviceFile[] = [];
   /** Every pin with a holder, also those whose id was used again. */
   readonly pins = new Set<Pin>();
+  /** Everything that `gup` holds, also what has an id that was used again; no process's end drops it. */
+  readonly holds = new Set<GupHold>();
 
   constructor(options: SystemOptions = {}) {
     const { ledger, devices = 2, ...rest } = options;
@@ -95,6 +104,12 @@ export class System {
     if (pin.processes.size > 0) return;
     this.pins.delete(pin);
     yield* folioPut(this.kernel, pageFolio(this.kernel, pin.page), Holder.Pin);
+  }
+
+  /** Drops what `gup` holds. */
+  *dropHold(hold: GupHold): Kernel$<void> {
+    this.holds.delete(hold);
+    yield* gupGiveBack(this.kernel, hold);
   }
 
   /** The last user of a closed device lets it go, and the last of an address space that nobody lives in. */
@@ -140,8 +155,12 @@ export class System {
     for (const pin of [...this.pins]) if (pin.processes.has(proc)) yield* this.dropPin(pin, proc);
   }
 
-  /** Everything ends: processes exit, youngest first; the devices are closed; pipes are closed. */
+  /**
+   * Everything ends: what `gup` holds is dropped; processes exit, youngest first; the devices are closed;
+   * pipes are closed.
+   */
   *shutdown(): Kernel$<void> {
+    for (const hold of [...this.holds]) yield* this.dropHold(hold);
     for (let proc = this.processes.length - 1; proc >= 0; proc--) {
       const process = this.processes[proc];
       if (!process) continue;
