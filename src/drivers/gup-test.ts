@@ -64,7 +64,12 @@ function* verifyDmaPinned(k: Kernel, how: GupHow, pages: readonly number[]): Ker
   }
 }
 
-/** Drops what was taken (put_back_pages()). */
+/**
+ * Drops what was taken.
+ *
+ * Mirrors: mm/gup_test.c put_back_pages()
+ * faithful
+ */
 export function gupGiveBack(k: Kernel, { pages, pinned }: GupHold): Kernel$<void> {
   return pinned ? unpinUserPages(k, pages) : putPages(k, pages);
 }

@@ -91,7 +91,12 @@ export function* lockSource(k: Kernel, src: Vma, ptl: Lock): Kernel$<void> {
   if (isCow) src.mm.writeProtectSeq++;
 }
 
-/** Unlocks it (raw_write_seqcount_end()). */
+/**
+ * Unlocks it.
+ *
+ * Mirrors: mm/memory.c copy_page_range(), raw_write_seqcount_end()
+ * differs: as `lockSource`
+ */
 export function* unlockSource(k: Kernel, src: Vma, ptl: Lock): Kernel$<void> {
   const isCow = vmaIsCowMapping(src);
   const seq = writeProtectOf(src.mm);
