@@ -228,6 +228,13 @@ export class DataOracle {
     else this.read(who, word, places);
   }
 
+  /** A page is filled where nothing was, whatever the process may do there. */
+  fill(space: number, vpn: number, word: number): void {
+    this.changed = true;
+    this.clock++;
+    this.write(space, vpn, word, this.resolve(space, vpn));
+  }
+
   private write(space: number, vpn: number, word: number, places: Place[]): void {
     for (const { store, shared } of places) {
       if (places.length === 1) {

@@ -40,6 +40,9 @@ export function dependent(a: Step, b: Step): boolean {
   return false;
 }
 
+/** What a task may wait for that others change more than once: kinds of objects, as bits. */
+const CONDITIONS = (1 << Space.Sequence) | (1 << Space.Userfault);
+
 const ROLES = 8;
 const SPACES = Object.values(Space);
 
@@ -121,7 +124,7 @@ export class History {
    * begun instead at the other event, so that the two come the other way round.
    */
   races(task: number, step: Step, report: (event: number, initials: number) => void): void {
-    if (step.kind === StepKind.Wait && step.space === Space.Sequence) {
+    if (step.kind === StepKind.Wait && CONDITIONS & (1 << step.space)) {
       this.racesOfWait(task, step, report);
       return;
     }
@@ -257,7 +260,7 @@ export class History {
         lasts[tasks * ROLES] = this.schedule;
       }
       lasts[task * ROLES + step.roles[i]] = e + 1;
-      if (step.spaces[i] === Space.Sequence && step.roles[i] === Role.Write)
+      if (CONDITIONS & (1 << step.spaces[i]) && step.roles[i] === Role.Write)
         this.changed(keyOf(step, i), e + 1);
     }
   }

@@ -152,6 +152,10 @@ export class Watch implements Monitor {
     this.data?.access('a CPU', space, vpn, word, write);
   }
 
+  onFill(space: number, vpn: number, word: number): void {
+    this.data?.fill(space, vpn, word);
+  }
+
   onDeviceAccess(
     space: number,
     vpn: number,

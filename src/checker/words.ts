@@ -19,6 +19,7 @@ export const SPACES: Record<Space, string> = {
   [Space.Cache]: 'page cache',
   [Space.Mm]: 'address space',
   [Space.Program]: 'program',
+  [Space.Userfault]: 'missing faults of userfaultfd',
 };
 
 /** What a step does. */

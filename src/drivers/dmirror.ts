@@ -13,7 +13,7 @@ import {
   hmmPfnToMapOrder,
   hmmPfnToPfn,
 } from '../hmm/pfn.ts';
-import { hmmRangeFault } from '../hmm/range.ts';
+import { hmmRangeFault, hmmRangeFaultUnlockedTimeout } from '../hmm/range.ts';
 import type { HmmRange } from '../hmm/walk-state.ts';
 import type { DeviceMemory } from '../machine/device-memory.ts';
 import { EBUSY, EFAULT, ENOENT, EPERM } from '../machine/errno.ts';
@@ -530,22 +530,42 @@ export function deviceRange(dmirror: Dmirror, pages: number, flags: number): Hmm
 }
 
 /**
+ * Looks at one range.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_range_fault(), dmirror_range_fault_unlocked(), their fault
+ * faithful
+ * @param unlocked a fault may give mmap_lock up
+ */
+function* faultOnce(k: Kernel, range: HmmRange, unlocked: boolean): Kernel$<number> {
+  if (unlocked) return yield* hmmRangeFaultUnlockedTimeout(k, range);
+  const notifier = range.notifier as IntervalNotifier;
+  const { mmapLock } = notifier.mm as Mm;
+  range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
+  if (k.stepping) yield k.acquire(mmapLock, true);
+  k.lockShared(mmapLock);
+  const ret = yield* hmmRangeFault(k, range);
+  if (k.stepping) yield k.release(mmapLock);
+  k.unlockShared(mmapLock);
+  return ret;
+}
+
+/**
  * Faults one range and maps it, as often as it is invalidated meanwhile.
  *
- * Mirrors: lib/test_hmm.c dmirror_range_fault()
+ * Mirrors: lib/test_hmm.c dmirror_range_fault(), dmirror_range_fault_unlocked()
  * differs: looks again when the device's own migration moved a page, of which the notifier does not
  * tell; there is no clock to give up by
  */
-function* rangeFault(k: Kernel, dmirror: Dmirror, range: HmmRange): Kernel$<number> {
-  const { mm, mutex, notifier } = dmirror;
+function* rangeFault(
+  k: Kernel,
+  dmirror: Dmirror,
+  range: HmmRange,
+  unlocked: boolean,
+): Kernel$<number> {
+  const { mutex, notifier } = dmirror;
   for (;;) {
     const watch = yield* beginWatch(k, dmirror, new Watch(null, range));
-    range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
-    if (k.stepping) yield k.acquire(mm.mmapLock, true);
-    k.lockShared(mm.mmapLock);
-    const ret = yield* hmmRangeFault(k, range);
-    if (k.stepping) yield k.release(mm.mmapLock);
-    k.unlockShared(mm.mmapLock);
+    const ret = yield* faultOnce(k, range, unlocked);
     if (k.stepping) yield k.acquire(mutex);
     k.lock(mutex);
     dmirror.watches.delete(watch);
@@ -566,20 +586,21 @@ function* rangeFault(k: Kernel, dmirror: Dmirror, range: HmmRange): Kernel$<numb
   }
 }
 
-/** Mirrors: lib/test_hmm.c dmirror_fault(); faithful */
+/** Mirrors: lib/test_hmm.c dmirror_fault(), dmirror_fault_unlocked(); faithful */
 function* dmirrorFault(
   k: Kernel,
   dmirror: Dmirror,
   start: number,
   end: number,
   write: boolean,
+  unlocked: boolean,
 ): Kernel$<number> {
   const flags = HMM_PFN_REQ_FAULT | (write ? HMM_PFN_REQ_WRITE : 0);
   const range = deviceRange(dmirror, BATCH, flags);
   for (let vpn = start; vpn < end; vpn = range.end) {
     range.start = vpn;
     range.end = Math.min(vpn + BATCH, end);
-    const ret = yield* rangeFault(k, dmirror, range);
+    const ret = yield* rangeFault(k, dmirror, range, unlocked);
     if (ret) return ret;
   }
   return 0;
@@ -715,6 +736,7 @@ export function* readBack(
  * Mirrors: lib/test_hmm.c dmirror_read(), dmirror_write()
  * faithful
  * @param data what to write; null to read
+ * @param unlocked a fault may give mmap_lock up
  */
 export function* deviceAccess(
   k: Kernel,
@@ -722,6 +744,7 @@ export function* deviceAccess(
   start: number,
   end: number,
   data: Uint8Array | null,
+  unlocked = false,
 ): Kernel$<DeviceResult> {
   const write = data !== null;
   const result: DeviceResult = {
@@ -735,10 +758,26 @@ export function* deviceAccess(
     const body = write ? doWrite : doRead;
     const ret = yield* underMutex(k, dmirror, body, from, end, result);
     if (ret !== -ENOENT) return result;
-    result.ret = yield* dmirrorFault(k, dmirror, start + result.cpages, end, write);
+    result.ret = yield* dmirrorFault(k, dmirror, start + result.cpages, end, write, unlocked);
     if (result.ret) return result;
     result.faults++;
   }
+}
+
+/**
+ * The device reads a range. What is missing may be given by a monitor: its faults can give mmap_lock
+ * up.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_read_unlocked()
+ * faithful
+ */
+export function deviceReadUnlocked(
+  k: Kernel,
+  dmirror: Dmirror,
+  start: number,
+  end: number,
+): Kernel$<DeviceResult> {
+  return deviceAccess(k, dmirror, start, end, null, true);
 }
 
 /**

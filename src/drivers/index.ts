@@ -7,6 +7,7 @@ export {
   deviceAccess,
   deviceExclusive,
   deviceFlagStep,
+  deviceReadUnlocked,
   deviceSnapshot,
   openDmirror,
   removeChunks,

@@ -16,5 +16,5 @@ export {
   migrateVmaSetup,
 } from './migrate-vma.ts';
 export * from './pfn.ts';
-export { hmmRangeFault } from './range.ts';
+export { hmmRangeFault, hmmRangeFaultUnlockedTimeout } from './range.ts';
 export type { HmmRange } from './walk-state.ts';

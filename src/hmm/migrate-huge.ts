@@ -38,7 +38,7 @@ import {
   setPte,
 } from '../mm/pgtable.ts';
 import { folioAddNewAnonRmap, rmapWalk } from '../mm/rmap.ts';
-import { VM_WRITE, type Vma } from '../mm/vma.ts';
+import { userfaultfdMissing, VM_WRITE, type Vma } from '../mm/vma.ts';
 import type { MigrateVma } from './migrate-args.ts';
 import {
   MIGRATE_PFN_COMPOUND,
@@ -53,7 +53,7 @@ import {
  * when the caller comes here.
  *
  * Mirrors: mm/migrate_device.c migrate_vma_insert_huge_pmd_page()
- * simplified: no userfaultfd, tables can always be allocated
+ * simplified: tables can always be allocated
  */
 export function* insertHugePmdPage(
   k: Kernel,
@@ -86,7 +86,9 @@ export function* insertHugePmdPage(
   k.lock(ptl);
   const pmd = ptepGet(k, pmdp);
   const zero = pmdTransHuge(pmd) && k.isHugeZero(ptePfn(pmd));
-  if (!checkStableAddressSpace(mm) && (pmd === 0 || zero)) {
+  // a page that a monitor is to give is not populated
+  const may = !checkStableAddressSpace(mm) && !userfaultfdMissing(vma);
+  if (may && (pmd === 0 || zero)) {
     mm.anonPages += pages;
     folioAddNewAnonRmap(k, folio, vma, vpn);
     if (!folioIsZoneDevice(k, folio)) yield* folioAddLru(k, folio);

@@ -52,7 +52,7 @@ import {
 } from '../mm/pgtable.ts';
 import { folioAddNewAnonRmap } from '../mm/rmap.ts';
 import { cacheStep } from '../mm/shmem.ts';
-import { VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
+import { userfaultfdMissing, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { migrateVmaCollect } from './collect.ts';
 import { behind, checkNoEntryLeft, checkSelected, checkSetup } from './contracts.ts';
 import { MIGRATE_VMA_FAULT, type MigrateVma } from './migrate-args.ts';
@@ -167,7 +167,7 @@ export function* migrateVmaSetup(k: Kernel, args: MigrateVma): Kernel$<number> {
  * Populates a hole with a device page.
  *
  * Mirrors: mm/migrate_device.c migrate_vma_insert_page()
- * simplified: no userfaultfd
+ * faithful
  * @param at index of the page
  */
 function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): Kernel$<void> {
@@ -210,8 +210,9 @@ function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): K
   k.lock(ptl);
   const orig = ptepGet(k, ptep);
   const zero = ptePresent(orig) && (orig & PTE_SPECIAL) !== 0;
-  const stable = !checkStableAddressSpace(mm);
-  if (pteOffsetMap(k, pmdp, vpn) === ptep && stable && (orig === 0 || zero)) {
+  // a page that a monitor is to give is not populated
+  const may = !checkStableAddressSpace(mm) && !userfaultfdMissing(vma);
+  if (pteOffsetMap(k, pmdp, vpn) === ptep && may && (orig === 0 || zero)) {
     mm.anonPages++;
     folioAddNewAnonRmap(k, folio, vma, vpn);
     if (!folioIsZoneDevice(k, folio)) yield* folioAddLru(k, folio);

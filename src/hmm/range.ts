@@ -3,10 +3,11 @@
  *
  * Models: mm/hmm.c
  */
-import { EAGAIN, EBUSY, EFAULT, ENOENT, ENOMEM, EPERM, ERANGE } from '../machine/errno.ts';
+import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOENT, ENOMEM, EPERM, ERANGE } from '../machine/errno.ts';
 import { PTE_PROTNONE, ptePfn, ptePresent, pteProtnone, pteWrite } from '../machine/pte.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role, Space } from '../machine/step.ts';
 import {
+  FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_REMOTE,
   FAULT_FLAG_WRITE,
   handleMmFault,
@@ -37,6 +38,7 @@ import {
   mmuNotifierInvalidateRangeStart,
   notifierRange,
 } from '../mm/mmu-notifier.ts';
+import { checkStableAddressSpace, flagsOf } from '../mm/oom.ts';
 import { type MmWalk, type MmWalkOps, walkPageRange } from '../mm/pagewalk.ts';
 import {
   hugeStart,
@@ -173,7 +175,7 @@ function isSplitZero(k: Kernel, walk: HmmVmaWalk, vpn: number, pte: number): boo
  * What an entry of the lowest level is, or that it must be faulted first.
  *
  * Mirrors: mm/hmm.c hmm_vma_handle_pte()
- * simplified: no special mappings but the zero page, no userfaultfd
+ * simplified: no special mappings but the zero page, no userfaultfd-wp
  * differs: a migrating walk that must have write access fails at a read-only page of its own device
  * before it faults what follows; 7.3.4 reports the page without write access
  * @returns 0; HMM_FAULT_PENDING; -EFAULT; WAIT_FOR_MIGRATION
@@ -527,10 +529,11 @@ function* whereabouts(
  * Faults the range that a callback recorded.
  *
  * Mirrors: mm/hmm.c hmm_do_fault()
- * differs: no caller lets it drop mmap_lock; when migrating, a page that has to be brought back before
- * it can be written is faulted twice, and a missing page of a file for reading first (7.3.4 leaves the
- * second fault to a driver's second call)
- * @returns -EBUSY when the walk should look again, or another negative errno
+ * differs: when migrating, a page that has to be brought back before it can be written is faulted twice,
+ * and a missing page of a file for reading first (7.3.4 leaves the second fault to a driver's second
+ * call)
+ * @returns -EBUSY when the walk should look again; HMM_FAULT_UNLOCKED when mmap_lock was given up; or
+ *   another negative errno
  */
 function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
   const write = (walk.requiredFault & HMM_NEED_WRITE_FAULT) !== 0;
@@ -538,7 +541,8 @@ function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
   /* v8 ignore next -- @preserve: mmap_lock is held since the walk found the area */
   if (!vma) return -EFAULT;
   if (write && !(vma.flags & VM_WRITE)) return -EPERM;
-  const flags = FAULT_FLAG_REMOTE | (write ? FAULT_FLAG_WRITE : 0);
+  const keep = walk.unlockable ? FAULT_FLAG_ALLOW_RETRY : 0;
+  const flags = FAULT_FLAG_REMOTE | keep | (write ? FAULT_FLAG_WRITE : 0);
   const units = walk.range.faultUnits;
   // whether a fault for reading would have reached this page: one begins at the first unreadable page
   // of a unit and goes on to its end
@@ -557,8 +561,8 @@ function* doFault(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
       }
     }
     let ret = read & VM_FAULT_ERROR || (yield* handleMmFault(k, vma, vpn, flags));
-    /* v8 ignore next -- @preserve: a fault keeps mmap_lock unless it is told that it need not */
-    if (k.warn((ret & VM_FAULT_RETRY) !== 0, 'a fault gives mmap_lock up that must keep it')) {
+    if (ret & VM_FAULT_RETRY) {
+      k.warn(!walk.unlockable, 'a fault gives mmap_lock up that must keep it');
       return HMM_FAULT_UNLOCKED;
     }
     // that fault brought the page back; the write itself is still to be made
@@ -622,18 +626,16 @@ function* walkRound(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
 }
 
 /**
- * Looks at an address range, faults what is asked for, and prepares pages for migration if
- * `range.migrate` is set.
- *
- * Mirrors: mm/hmm.c hmm_range_fault(), hmm_range_fault_locked(), as the series changes them
+ * Mirrors: mm/hmm.c hmm_range_fault_locked(), as the series changes it
  * differs: when migrating, an invalidation between two rounds starts the next round at the first
  * page that is not prepared, instead of failing (what is prepared cannot change under its folio lock)
- * @returns 0; -EBUSY when the range was invalidated; -EFAULT, -EPERM, -ENOMEM, -ERANGE
+ * @param unlockable a fault may give mmap_lock up
+ * @returns as `hmmRangeFault`; HMM_FAULT_UNLOCKED when mmap_lock was given up
  */
-export function* hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
+function* rangeFaultLocked(k: Kernel, range: HmmRange, unlockable: boolean): Kernel$<number> {
   const { notifier } = range;
   const mm = (notifier ? notifier.mm : range.migrate?.vma?.mm) as Mm;
-  const walk = new HmmVmaWalk(range, mm);
+  const walk = new HmmVmaWalk(range, mm, unlockable);
   const migrating = hmmSelectMigrate(range) !== 0;
   const requests = requestsOf(k, range);
   k.assertHeld(mm.mmapLock);
@@ -664,4 +666,43 @@ export function* hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
   yield* closeNotify(k, walk);
   if (!ret && requests) checkRangeFault(k, range, requests);
   return ret;
+}
+
+/**
+ * Looks at an address range, faults what is asked for, and prepares pages for migration if
+ * `range.migrate` is set. mmap_lock is held, and stays so.
+ *
+ * Mirrors: mm/hmm.c hmm_range_fault(), as the series changes it
+ * faithful
+ * @returns 0; -EBUSY when the range was invalidated; -EFAULT, -EPERM, -ENOMEM, -ERANGE
+ */
+export function hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
+  return rangeFaultLocked(k, range, false);
+}
+
+/**
+ * Faults an address range, as often as it is invalidated or a fault gives mmap_lock up meanwhile. It
+ * takes mmap_lock itself, and gets the notifier's sequence.
+ *
+ * Mirrors: mm/hmm.c hmm_range_fault_unlocked_timeout()
+ * simplified: without a timeout; nobody is killed; not for a range to migrate, as what is prepared would
+ * be locked while a monitor is waited for
+ * @returns 0; -EINVAL for a range to migrate; -EFAULT, -EPERM, -ENOMEM
+ */
+export function* hmmRangeFaultUnlockedTimeout(k: Kernel, range: HmmRange): Kernel$<number> {
+  const notifier = range.notifier as IntervalNotifier;
+  const mm = notifier.mm as Mm;
+  const { mmapLock } = mm;
+  if (hmmSelectMigrate(range)) return -EINVAL;
+  for (;;) {
+    range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
+    if (k.stepping) yield k.acquire(mmapLock, true).and(Space.Mm, flagsOf(mm), Role.Read);
+    k.lockShared(mmapLock);
+    let ret = -EFAULT;
+    if (!checkStableAddressSpace(mm)) ret = yield* rangeFaultLocked(k, range, true);
+    if (ret === HMM_FAULT_UNLOCKED) continue;
+    if (k.stepping) yield k.release(mmapLock);
+    k.unlockShared(mmapLock);
+    if (ret !== -EBUSY) return ret;
+  }
 }

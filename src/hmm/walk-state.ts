@@ -93,6 +93,8 @@ export class HmmVmaWalk {
   constructor(
     readonly range: HmmRange,
     readonly mm: Mm,
+    /** A fault may give mmap_lock up. */
+    readonly unlockable = false,
   ) {
     this.last = range.start;
     this.done = range.start;

@@ -78,6 +78,7 @@ const MONITOR = new Set([
   'onTableFree',
   'onEntry',
   'onCpuAccess',
+  'onFill',
   'onDeviceAccess',
   'onMove',
   'onFree',

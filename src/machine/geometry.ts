@@ -75,4 +75,9 @@ export class Geometry {
   vpnOf(buffer: number, page: number): number {
     return this.bufferBase + buffer * this.bufferSpacing + page;
   }
+
+  /** The number of a page in its buffer. */
+  pageOf(vpn: number): number {
+    return (vpn - this.bufferBase) % this.bufferSpacing;
+  }
 }

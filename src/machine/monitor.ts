@@ -29,6 +29,8 @@ export interface Monitor {
 
   /** A CPU loads or stores the first word of a page. */
   onCpuAccess(space: number, vpn: number, pfn: number, word: number, write: boolean): void;
+  /** A page of these first bytes is mapped where nothing was: a monitor answers a missing fault. */
+  onFill(space: number, vpn: number, word: number): void;
   /** A device loads or stores a page through its own page table. */
   onDeviceAccess(
     space: number,

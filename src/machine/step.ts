@@ -70,6 +70,8 @@ export const Space = {
   Mm: 14,
   /** What a program keeps between operations (its pins, a driver's flags). */
   Program: 15,
+  /** The missing faults of a userfaultfd that wait for its monitor. */
+  Userfault: 16,
 } as const;
 export type Space = (typeof Space)[keyof typeof Space];
 

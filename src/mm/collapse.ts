@@ -56,7 +56,7 @@ import {
   ptlOf,
 } from './pgtable.ts';
 import { folioRemoveRmapPte } from './rmap.ts';
-import { VM_NOHUGEPAGE, type Vma, vmaIsAnonymous } from './vma.ts';
+import { userfaultfdMissing, VM_NOHUGEPAGE, type Vma, vmaIsAnonymous } from './vma.ts';
 
 /** How a collapse of one huge page ended (enum scan_result). */
 const Scan = {
@@ -64,6 +64,7 @@ const Scan = {
   Succeed: 'succeed',
   NoPteTable: 'no table',
   PmdMapped: 'mapped huge already',
+  ExceedNonePte: 'a page is missing that a monitor gives',
   NonPresent: 'an entry is not present',
   PageNull: 'a page cannot be collapsed',
   PageCount: 'a page is held by somebody else',
@@ -137,6 +138,17 @@ function checkPmd(k: Kernel, pmdp: number): Scan {
   return pmdTransHuge(pmd) ? Scan.PmdMapped : Scan.Succeed;
 }
 
+/**
+ * Whether an entry that maps nothing, or the zero page, may become part of a huge page: not where a
+ * monitor is to give what is missing.
+ *
+ * Mirrors: mm/khugepaged.c collapse_max_ptes_none()
+ * simplified: MADV_COLLAPSE, which has no other limit
+ */
+function mayFillNone(vma: Vma): boolean {
+  return !userfaultfdMissing(vma);
+}
+
 function noneOrZero(k: Kernel, pte: number): boolean {
   return pte === 0 || (ptePresent(pte) && k.isZero(ptePfn(pte)));
 }
@@ -206,12 +218,16 @@ function* releaseFolio(k: Kernel, folio: number): Kernel$<void> {
  * simplified: MADV_COLLAPSE, which has no limits
  * @param folios gets the folios; empty after a failure
  */
-function* isolate(k: Kernel, first: number, folios: number[]): Kernel$<Scan> {
+function* isolate(k: Kernel, vma: Vma, first: number, folios: number[]): Kernel$<Scan> {
   const seen = new Set<number>();
   let result: Scan = Scan.Succeed;
   for (let ptep = first; ptep < first + k.geometry.ptrsPerPte; ptep++) {
     const pte = ptepGet(k, ptep);
-    if (noneOrZero(k, pte)) continue;
+    if (noneOrZero(k, pte)) {
+      if (mayFillNone(vma)) continue;
+      result = Scan.ExceedNonePte;
+      break;
+    }
     if (!ptePresent(pte)) {
       result = Scan.NonPresent;
       break;
@@ -323,7 +339,7 @@ function* replaceTable(
   if (pmdIsTable(pmd)) {
     if (k.stepping) yield k.acquire(pteLock);
     k.lock(pteLock);
-    result = yield* isolate(k, first, folios);
+    result = yield* isolate(k, vma, first, folios);
     if (k.stepping) yield k.release(pteLock);
     k.unlock(pteLock);
   }
@@ -405,6 +421,7 @@ function* collapseHugePage(k: Kernel, mm: Mm, haddr: number, unmapped: number): 
 function* collapseScanPmd(
   k: Kernel,
   mm: Mm,
+  vma: Vma,
   haddr: number,
 ): Kernel$<{ result: Scan; dropped: boolean }> {
   if (k.stepping && lacksTable(k, mm, haddr)) yield lackStep(k, mm, haddr);
@@ -420,8 +437,9 @@ function* collapseScanPmd(
   if (pteOffsetMap(k, pmdp, haddr) !== first) result = Scan.NoPteTable;
   for (let i = 0; i < k.geometry.ptrsPerPte && result === Scan.Succeed; i++) {
     const pte = ptepGet(k, first + i);
-    if (noneOrZero(k, pte)) continue;
-    if (ptePresent(pte)) result = scanPte(k, pte);
+    if (noneOrZero(k, pte)) {
+      if (!mayFillNone(vma)) result = Scan.ExceedNonePte;
+    } else if (ptePresent(pte)) result = scanPte(k, pte);
     else unmapped++;
   }
   if (k.stepping) yield k.release(ptl);
@@ -449,6 +467,7 @@ export function* madviseCollapse(k: Kernel, vma: Vma, start: number, end: number
   let last = hugeStart(k, end);
   if (first >= last) return 0;
   yield* lruAddDrainAll(k);
+  let area = vma;
   let made = 0;
   let failure: Scan = Scan.Fail;
   let dropped = false;
@@ -463,9 +482,10 @@ export function* madviseCollapse(k: Kernel, vma: Vma, start: number, end: number
         failure = again.result;
         break;
       }
-      last = Math.min(last, hugeStart(k, (again.vma as Vma).end));
+      area = again.vma as Vma;
+      last = Math.min(last, hugeStart(k, area.end));
     }
-    const scanned = yield* collapseScanPmd(k, mm, haddr);
+    const scanned = yield* collapseScanPmd(k, mm, area, haddr);
     dropped = scanned.dropped;
     if (scanned.result === Scan.Succeed || scanned.result === Scan.PmdMapped) made++;
     else {

@@ -36,6 +36,7 @@ import {
   VM_READ,
   VM_SHARED,
   VM_SOFTDIRTY,
+  VM_UFFD_MISSING,
   VM_WRITE,
   type Vma,
 } from './vma.ts';
@@ -117,6 +118,7 @@ function areaFlags(flags: number): string {
   if (flags & VM_DONTCOPY) words.push('not copied');
   if (flags & VM_HUGEPAGE) words.push('huge pages');
   if (flags & VM_NOHUGEPAGE) words.push('no huge pages');
+  if (flags & VM_UFFD_MISSING) words.push('userfaultfd');
   if (flags & VM_SOFTDIRTY) words.push('soft-dirty');
   return words.join(', ');
 }

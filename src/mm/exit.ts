@@ -7,14 +7,16 @@ import type { Kernel$ } from '../machine/step.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
 import { doMunmap } from './mmap.ts';
+import { userfaultfdRelease } from './userfaultfd.ts';
 
 /**
  * Unmaps everything and frees the tables.
  *
  * Mirrors: mm/mmap.c exit_mmap()
- * simplified: as an unmapping of the whole address space
+ * simplified: as an unmapping of the whole address space; userfaultfds are closed first
  */
 export function* exitMmap(k: Kernel, mm: Mm): Kernel$<void> {
+  for (const ctx of mm.userfaultfds) yield* userfaultfdRelease(k, ctx);
   if (k.stepping) yield k.acquire(mm.mmapLock);
   k.lock(mm.mmapLock);
   yield* doMunmap(k, mm, 0, k.geometry.addressPages);

@@ -80,8 +80,10 @@ import {
   folioRemoveRmapPte,
 } from './rmap.ts';
 import { type AddressSpace, cachedFolio, shmemFault } from './shmem.ts';
+import { handleUserfault } from './userfaultfd.ts';
 import {
   linearPageIndex,
+  userfaultfdMissing,
   VM_SHARED,
   VM_WRITE,
   type Vma,
@@ -93,7 +95,7 @@ import {
 export const FAULT_FLAG_WRITE = 1 << 0;
 /** On behalf of somebody who is not the process. */
 export const FAULT_FLAG_REMOTE = 1 << 1;
-/** mmap_lock may be given up to wait for a folio's lock; the caller tries again then. */
+/** mmap_lock may be given up to wait for a folio's lock or a monitor; the caller tries again then. */
 export const FAULT_FLAG_ALLOW_RETRY = 1 << 2;
 /** mmap_lock was given up once. */
 export const FAULT_FLAG_TRIED = 1 << 3;
@@ -185,7 +187,7 @@ function* folioPrealloc(k: Kernel, zero: boolean): Kernel$<number> {
 
 /**
  * Mirrors: mm/memory.c do_anonymous_page()
- * simplified: base pages, no userfaultfd
+ * simplified: base pages
  */
 function* doAnonymousPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const { vma } = vmf;
@@ -196,6 +198,10 @@ function* doAnonymousPage(k: Kernel, vmf: VmFault): Kernel$<number> {
     let ret = 0;
     if (ptepGet(k, vmf.pte) === vmf.origPte) {
       ret = checkStableAddressSpace(mm);
+      if (!ret && userfaultfdMissing(vma)) {
+        yield* unmapUnlock(k, vmf);
+        return yield* handleUserfault(k, vmf);
+      }
       if (k.stepping && !ret) yield k.writeEntry(vmf.pte);
       if (!ret) setPte(k, vmf.pte, mkPte(k.zeroPfn, vma.pageProt) | PTE_SPECIAL);
     }
@@ -212,6 +218,11 @@ function* doAnonymousPage(k: Kernel, vmf: VmFault): Kernel$<number> {
     if (folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
     if (mapped) yield* unmapUnlock(k, vmf);
     return unstable;
+  }
+  if (userfaultfdMissing(vma)) {
+    yield* unmapUnlock(k, vmf);
+    if (folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
+    return yield* handleUserfault(k, vmf);
   }
   mm.anonPages++;
   folioHandOver(k, folio, Holder.Alloc, Holder.Mapping);
@@ -421,7 +432,7 @@ export function restoreExclusivePte(
  * Whether an entry may become writable without a fault.
  *
  * Mirrors: mm/mprotect.c can_change_pte_writable()
- * simplified: no userfaultfd
+ * simplified: no userfaultfd-wp
  */
 export function canChangePteWritable(k: Kernel, vma: Vma, pte: number): boolean {
   if (!(pte & 1)) return false;
@@ -651,7 +662,7 @@ function* wpPageCopy(k: Kernel, vmf: VmFault): Kernel$<number> {
  * locked; unlocks it.
  *
  * Mirrors: mm/memory.c do_wp_page()
- * simplified: no userfaultfd
+ * simplified: no userfaultfd-wp
  */
 function* doWpPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const { vma } = vmf;
@@ -724,7 +735,7 @@ function* handlePteFault(k: Kernel, vmf: VmFault): Kernel$<number> {
  * Handles a page fault; mmap_lock is held for reading.
  *
  * Mirrors: mm/memory.c handle_mm_fault(), __handle_mm_fault()
- * simplified: gives mmap_lock up at device-exclusive entries only
+ * simplified: gives mmap_lock up at device-exclusive entries and for a monitor (userfaultfd) only
  * @param how FAULT_FLAG_*
  * @returns VM_FAULT_*, 0 when the access can be tried again
  */

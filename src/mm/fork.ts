@@ -67,6 +67,7 @@ import {
   setPte,
 } from './pgtable.ts';
 import { folioAddFileRmapPte, folioAddNewAnonRmap, folioTryDupAnonRmapPte } from './rmap.ts';
+import { dupUserfaultfd } from './userfaultfd.ts';
 import { VM_DONTCOPY, VM_SHARED, Vma, vmaIsCowMapping, vmaLink } from './vma.ts';
 
 /** What copying one entry came to. */
@@ -324,6 +325,8 @@ export function* dupMmap(k: Kernel, mm: Mm, oldmm: Mm): Kernel$<number> {
     if (src.flags & VM_DONTCOPY) continue;
     const dst = new Vma(mm, src.start, src.end, src.flags, src.pgoff, src.anonPgoff, src.file);
     dst.pageProt = src.pageProt;
+    dst.uffd = src.uffd;
+    dupUserfaultfd(dst);
     yield* anonVmaFork(k, dst, src);
     const locks = yield* vmaPrepare(k, dst.file ? [dst] : []);
     vmaLink(dst);

@@ -401,7 +401,7 @@ export function* getUserPagesLocked(
  *
  * Mirrors: mm/gup.c get_user_page_vma_remote()
  * faithful
- * @returns the page's frame number, or a negative errno
+ * @returns the page's frame number, or a negative errno; -EBUSY when mmap_lock was given up
  */
 export function* getUserPage(k: Kernel, mm: Mm, vpn: number, flags: GupFlags): Kernel$<number> {
   k.assertHeld(mm.mmapLock);
@@ -689,9 +689,10 @@ export function* unpinUserPages(k: Kernel, pages: readonly number[]): Kernel$<vo
 }
 
 /**
- * Faults a range in, for reading or writing.
+ * Faults a range in, for reading or writing. mmap_lock is held for reading, and may be given up and
+ * taken again meanwhile.
  *
- * Mirrors: mm/madvise.c madvise_populate(), mm/gup.c faultin_page_range()
+ * Mirrors: mm/madvise.c madvise_populate(), mm/gup.c faultin_page_range(), __get_user_pages_locked()
  * faithful
  * @returns 0 or a negative errno
  */
@@ -704,6 +705,7 @@ export function* populateRange(
 ): Kernel$<number> {
   let vma: Vma | undefined;
   let err = 0;
+  const flags: GupFlags = { write, get: false, touch: true, unlockable: true };
   for (let vpn = start; vpn < end && !err; vpn++) {
     if (!vma || vpn >= vma.end) {
       vma = mm.lookupVma(vpn);
@@ -716,11 +718,18 @@ export function* populateRange(
         break;
       }
     }
-    const flags: GupFlags = { write, get: false, touch: true };
     while ((yield* followPage(k, vma, vpn, flags)) < 0) {
       err = yield* faultinPage(k, vma, vpn, flags);
       if (err) break;
     }
+    flags.tried = err === -EBUSY;
+    if (err !== -EBUSY) continue;
+    if (k.stepping) yield k.acquire(mm.mmapLock, true);
+    k.lockShared(mm.mmapLock);
+    // the areas may be others by now: this page again
+    err = 0;
+    vma = undefined;
+    vpn--;
   }
   yield* lruAddDrain(k);
   return err;

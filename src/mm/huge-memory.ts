@@ -110,7 +110,8 @@ import {
   folioTryShareAnonRmap,
   migrationPte,
 } from './rmap.ts';
-import { VM_HUGEPAGE, VM_NOHUGEPAGE, type Vma, vmaIsAnonymous } from './vma.ts';
+import { handleUserfault } from './userfaultfd.ts';
+import { userfaultfdMissing, VM_HUGEPAGE, VM_NOHUGEPAGE, type Vma, vmaIsAnonymous } from './vma.ts';
 import type { MmuGather } from './zap.ts';
 
 export {
@@ -229,7 +230,7 @@ export function* mapAnonFolioPmd(
  * A write where nothing is mapped.
  *
  * Mirrors: mm/huge_memory.c __do_huge_pmd_anonymous_page()
- * simplified: no userfaultfd, tables can always be allocated
+ * simplified: tables can always be allocated
  */
 function* mapNewHugePage(k: Kernel, vmf: VmFault, haddr: number): Kernel$<number> {
   const { vma } = vmf;
@@ -241,7 +242,8 @@ function* mapNewHugePage(k: Kernel, vmf: VmFault, haddr: number): Kernel$<number
   k.lock(ptl);
   const none = ptepGet(k, vmf.pmd) === 0;
   const unstable = none ? checkStableAddressSpace(vma.mm) : 0;
-  const free = none && !unstable;
+  const missing = none && !unstable && userfaultfdMissing(vma);
+  const free = none && !unstable && !missing;
   if (free) {
     pgtableDeposit(k, vmf.pmd, table);
     yield* mapAnonFolioPmd(k, folio, vmf.pmd, vma, haddr);
@@ -254,14 +256,14 @@ function* mapNewHugePage(k: Kernel, vmf: VmFault, haddr: number): Kernel$<number
     k.tables.release(table, k.current.cpu);
     if (folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
   }
-  return unstable;
+  return missing ? yield* handleUserfault(k, vmf) : unstable;
 }
 
 /**
  * A read where nothing is mapped: the huge zero page.
  *
  * Mirrors: mm/huge_memory.c set_huge_zero_folio(), in do_huge_pmd_anonymous_page()
- * simplified: no userfaultfd, tables can always be allocated
+ * simplified: tables can always be allocated
  */
 function* mapHugeZeroPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const { vma } = vmf;
@@ -273,7 +275,8 @@ function* mapHugeZeroPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   k.lock(ptl);
   const none = ptepGet(k, vmf.pmd) === 0;
   const unstable = none ? checkStableAddressSpace(vma.mm) : 0;
-  if (none && !unstable) {
+  const missing = none && !unstable && userfaultfdMissing(vma);
+  if (none && !unstable && !missing) {
     pgtableDeposit(k, vmf.pmd, k.tables.alloc(k.current.cpu));
     if (k.stepping) yield k.writeEntry(vmf.pmd);
     setPte(k, vmf.pmd, mkHugePmd(zero, vma.pageProt) | PTE_SPECIAL);
@@ -281,7 +284,7 @@ function* mapHugeZeroPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   }
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
-  return unstable;
+  return missing ? yield* handleUserfault(k, vmf) : unstable;
 }
 
 /** Mirrors: mm/huge_memory.c do_huge_pmd_anonymous_page(); faithful */
@@ -418,7 +421,7 @@ function* wpReuseHugePage(k: Kernel, vmf: VmFault, ptl: Lock): Kernel$<number> {
  * cannot be reused is split, and copied a page at a time.
  *
  * Mirrors: mm/huge_memory.c do_huge_pmd_wp_page()
- * simplified: no swap cache, no userfaultfd
+ * simplified: no swap cache, no userfaultfd-wp
  */
 function* doHugePmdWpPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const { vma, origPmd } = vmf;
@@ -477,7 +480,7 @@ function* doHugePmdWpPage(k: Kernel, vmf: VmFault): Kernel$<number> {
  * The PMD level of a fault. A step precedes it.
  *
  * Mirrors: mm/memory.c __handle_mm_fault(), create_huge_pmd(), wp_huge_pmd()
- * simplified: no NUMA balancing, no userfaultfd
+ * simplified: no NUMA balancing, no userfaultfd-wp
  * @returns VM_FAULT_FALLBACK when the fault goes on at the lowest level
  */
 export function* handleHugePmdFault(k: Kernel, vmf: VmFault): Kernel$<number> {
@@ -573,7 +576,7 @@ export function* zapHugePmd(
  * The entry for a child of one that is not present; the parent's is made read-only.
  *
  * Mirrors: mm/huge_memory.c copy_huge_non_present_pmd()
- * simplified: no userfaultfd
+ * simplified: no userfaultfd-wp
  */
 function* copyHugeNonPresentPmd(k: Kernel, dst: Vma, srcPmd: number, pmd: number): Kernel$<number> {
   const kept = pmd & (SWP_SOFT_DIRTY | SWP_UFFD);
@@ -671,7 +674,7 @@ function* invalidateAd(k: Kernel, pmdp: number): Kernel$<number> {
  * Brings a huge mapping in line with its area's protection.
  *
  * Mirrors: mm/huge_memory.c change_huge_pmd(), change_non_present_huge_pmd()
- * simplified: no NUMA hints, no userfaultfd
+ * simplified: no NUMA hints, no userfaultfd-wp
  * @returns false when the entry is no leaf any more
  */
 export function* changeHugePmd(
@@ -713,7 +716,7 @@ function pmdNeedsFlush(old: number, entry: number): boolean {
  * Moves a huge mapping. One that moves counts as written, but not on a device.
  *
  * Mirrors: mm/huge_memory.c move_huge_pmd(), move_soft_dirty_pmd()
- * simplified: no userfaultfd
+ * simplified: no userfaultfd-wp
  * @returns false when the entry is no leaf any more
  */
 export function* moveHugePmd(

@@ -116,7 +116,7 @@ function fillTable(k: Kernel, table: number, make: (i: number) => number): void 
  * The huge zero page becomes zero pages.
  *
  * Mirrors: mm/huge_memory.c __split_huge_zero_page_pmd()
- * simplified: no userfaultfd
+ * simplified: no userfaultfd-wp
  */
 function* splitHugeZeroPagePmd(k: Kernel, vma: Vma, haddr: number, pmdp: number): Kernel$<void> {
   if (k.stepping) yield k.writeEntry(pmdp);

@@ -35,4 +35,15 @@ export { mremap } from './mremap.ts';
 export { oomReapTaskMm } from './oom.ts';
 export { clearSoftDirty, pagemapScan, readPagemap } from './pagemap.ts';
 export { newFile } from './shmem.ts';
+export {
+  UserfaultfdCtx,
+  uffdCopy,
+  uffdRead,
+  uffdRegister,
+  uffdUnregister,
+  uffdWake,
+  userfaultfd,
+  userfaultfdRelease,
+  userfaultStep,
+} from './userfaultfd.ts';
 export { VM_READ, VM_SHARED, VM_WRITE, Vma } from './vma.ts';

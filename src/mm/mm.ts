@@ -1,5 +1,6 @@
 import type { Lock } from '../machine/lock.ts';
 import type { NotifierSubscriptions } from './mmu-notifier.ts';
+import type { UserfaultfdCtx } from './userfaultfd.ts';
 import type { Vma } from './vma.ts';
 
 /** The number by which steps name an address space's `writeProtectSeq`. */
@@ -21,6 +22,8 @@ export class Mm {
   filePages = 0;
   /** The OOM reaper takes memory away: nothing new may be mapped (MMF_UNSTABLE). */
   unstable = false;
+  /** The userfaultfds that the process has made, also those that are closed. */
+  readonly userfaultfds: UserfaultfdCtx[] = [];
   /** Lowest-level tables (mm_nr_ptes). */
   pteTables = 0;
   /** Odd while a fork write-protects entries (write_protect_seq). */

@@ -68,6 +68,7 @@ export function* mmapRegion(
       anonPgoff: start,
       file,
       anonVma: null,
+      uffd: null,
       copiedFrom: null,
     });
     const vma = merged ?? new Vma(mm, start, end, vmFlags, pgoff, start, file);

@@ -58,7 +58,7 @@ import { MmuGather, tlbFinishMmu } from './zap.ts';
  * The entry that a non-present one becomes when its area's protection changes.
  *
  * Mirrors: mm/mprotect.c change_softleaf_pte()
- * simplified: no userfaultfd, no markers
+ * simplified: no userfaultfd-wp, no markers
  */
 export function changedSoftleaf(k: Kernel, pte: number): number {
   if (isMigrationWrite(pte)) {
@@ -76,7 +76,7 @@ export function changedSoftleaf(k: Kernel, pte: number): number {
 
 /**
  * Mirrors: mm/mprotect.c change_pte_range(), change_present_ptes()
- * simplified: no batching, no NUMA hints, no userfaultfd
+ * simplified: no batching, no NUMA hints, no userfaultfd-wp
  */
 function* changePteRange(
   k: Kernel,

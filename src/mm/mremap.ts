@@ -32,7 +32,15 @@ import {
   pudpOf,
   setPte,
 } from './pgtable.ts';
-import { linearAnonPageIndex, linearPageIndex, Vma, vmaIsAnonymous, vmaLink } from './vma.ts';
+import { mremapUserfaultfdPrep } from './userfaultfd.ts';
+import {
+  linearAnonPageIndex,
+  linearPageIndex,
+  userfaultfdMissing,
+  Vma,
+  vmaIsAnonymous,
+  vmaLink,
+} from './vma.ts';
 import { vmaMergeNewRange, vmasAround } from './vma-merge.ts';
 
 /** An entry that moves counts as written. */
@@ -42,7 +50,7 @@ export function moveSoftDirty(pte: number): number {
 
 /**
  * Mirrors: mm/mremap.c move_ptes()
- * simplified: no batching, no userfaultfd
+ * simplified: no batching, no userfaultfd-wp
  */
 function* movePtes(
   k: Kernel,
@@ -99,6 +107,8 @@ function* moveNormalPmd(
   oldPmd: number,
   newPmd: number,
 ): Kernel$<boolean> {
+  // entries that lose their userfaultfd are moved one by one
+  if (vma.uffd) return false;
   if (k.warn(ptepGet(k, newPmd) !== 0, 'a table is moved onto another')) return false;
   const oldPtl = ptlOf(k, oldPmd);
   const newPtl = ptlOf(k, newPmd);
@@ -251,6 +261,7 @@ function* copyVma(
     anonPgoff,
     file: vma.file,
     anonVma: vma.anonVma,
+    uffd: vma.uffd,
     copiedFrom: vma,
   });
   if (merged) {
@@ -259,6 +270,7 @@ function* copyVma(
   }
   const fresh = new Vma(vma.mm, to, to + pages, vma.flags, pgoff, anonPgoff, vma.file);
   fresh.pageProt = vma.pageProt;
+  fresh.uffd = vma.uffd;
   fresh.anonVma = vma.anonVma;
   anonVmaClone(fresh, vma, 'remap');
   vmaLink(fresh);
@@ -308,6 +320,11 @@ export function* mremap(
   while (vpn < end) {
     const vma = mm.findVma(vpn);
     if (!vma || vma.start >= end || (first && vma.start > from)) break;
+    // of several areas none may have a userfaultfd
+    if (userfaultfdMissing(vma) && (!first || vma.end < end)) {
+      err = -EFAULT;
+      break;
+    }
     const start = Math.max(vma.start, from);
     const length = Math.min(vma.end, end) - start;
     const vmaEnd = vma.end;
@@ -320,6 +337,7 @@ export function* mremap(
     // an area that was there before may come before the old one in a walk
     const merged = fresh.pages !== length;
     yield* movePageTables(k, old, fresh, start, target, length, merged);
+    mremapUserfaultfdPrep(fresh);
     if (keepSource) yield* dontunmapComplete(k, old, start, start + length);
     else yield* doMunmap(k, mm, start, start + length);
     err = 0;

@@ -16,6 +16,7 @@ import {
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
 import type { AddressSpace } from './shmem.ts';
+import type { UserfaultfdCtx } from './userfaultfd.ts';
 import {
   VM_ACCESS_FLAGS,
   VM_SHARED,
@@ -35,14 +36,17 @@ interface Proposal {
   anonPgoff: number;
   file: AddressSpace | null;
   anonVma: AnonVma | null;
+  uffd: UserfaultfdCtx | null;
   /** The existing area, of which the range is a part. */
   middle: Vma | null;
   /** The area that a move copies from. */
   copiedFrom: Vma | null;
 }
 
+/** Mirrors: mm/vma.c is_mergeable_vma(); simplified: the flags that are modelled */
 function mergeableVma(range: Proposal, vma: Vma): boolean {
-  return ((vma.flags ^ range.flags) & ~VM_STICKY) === 0 && vma.file === range.file;
+  const flags = (vma.flags ^ range.flags) & ~VM_STICKY;
+  return flags === 0 && vma.file === range.file && vma.uffd === range.uffd;
 }
 
 /** Mirrors: mm/vma.c is_mergeable_anon_vma(); faithful */
@@ -166,6 +170,7 @@ export function splitVma(vma: Vma, at: number): Vma {
     vma.file,
   );
   upper.pageProt = vma.pageProt;
+  upper.uffd = vma.uffd;
   upper.anonVma = vma.anonVma;
   anonVmaClone(upper, vma, 'split');
   vma.end = at;
@@ -177,8 +182,9 @@ export function splitVma(vma: Vma, at: number): Vma {
  * Makes `start` to `end` of an area one with the given flags, merging or splitting. The flags are
  * set by the caller.
  *
- * Mirrors: mm/vma.c vma_modify_flags()
+ * Mirrors: mm/vma.c vma_modify_flags(), vma_modify_flags_uffd()
  * faithful
+ * @param uffd who is to learn of missing faults there, set by the caller as well
  */
 export function* vmaModifyFlags(
   k: Kernel,
@@ -186,6 +192,7 @@ export function* vmaModifyFlags(
   start: number,
   end: number,
   flags: number,
+  uffd: UserfaultfdCtx | null = vma.uffd,
 ): Kernel$<Vma> {
   const locks = yield* vmaPrepare(k, vmasAround(vma.mm, start, end));
   const merged = mergeExisting(k, {
@@ -196,6 +203,7 @@ export function* vmaModifyFlags(
     anonPgoff: vma.anonPgoff + (start - vma.start),
     file: vma.file,
     anonVma: vma.anonVma,
+    uffd,
     middle: vma,
     copiedFrom: null,
   });
@@ -220,6 +228,8 @@ export function vmaMergeNewRange(
   vmas: readonly Vma[],
   range: Omit<Proposal, 'middle'>,
 ): Vma | null {
+  // a copy loses its userfaultfd, of which nobody wants to hear
+  if (range.copiedFrom?.uffd) return null;
   const proposal: Proposal = { ...range, middle: null };
   const prev = vmas.find((vma) => vma.end === range.start);
   const next = vmas.find((vma) => vma.start === range.end);

@@ -7,6 +7,7 @@ import { PAGE_NONE, PAGE_READONLY, PAGE_SHARED } from '../machine/pte.ts';
 import type { AnonVma, AnonVmaChain } from './anon-vma.ts';
 import type { Mm } from './mm.ts';
 import type { AddressSpace } from './shmem.ts';
+import type { UserfaultfdCtx } from './userfaultfd.ts';
 
 export const VM_READ = 1 << 0;
 export const VM_WRITE = 1 << 1;
@@ -17,6 +18,8 @@ export const VM_DONTCOPY = 1 << 4;
 export const VM_ACCOUNT = 1 << 5;
 export const VM_HUGEPAGE = 1 << 6;
 export const VM_NOHUGEPAGE = 1 << 7;
+/** A missing page is for a monitor to give (userfaultfd). */
+export const VM_UFFD_MISSING = 1 << 9;
 /** Soft-dirty as a whole: no page of it was ever cleaned. */
 export const VM_SOFTDIRTY = 1 << 8;
 
@@ -31,6 +34,8 @@ export class Vma {
   anonVma: AnonVma | null = null;
   /** Newest first. */
   readonly anonVmaChain: AnonVmaChain[] = [];
+  /** Who learns of missing faults (vm_userfaultfd_ctx). */
+  uffd: UserfaultfdCtx | null = null;
   /** Taken out of its address space (vma_mark_detached()). */
   detached = false;
 
@@ -60,6 +65,10 @@ export function vmaIsAnonymous(vma: Vma): boolean {
 }
 export function vmaIsCowMapping(vma: Vma): boolean {
   return (vma.flags & VM_SHARED) === 0;
+}
+/** Whether a monitor gives what is missing (userfaultfd_missing(), userfaultfd_armed()). */
+export function userfaultfdMissing(vma: Vma): boolean {
+  return (vma.flags & VM_UFFD_MISSING) !== 0;
 }
 export function vmaIsAccessible(vma: Vma): boolean {
   return (vma.flags & VM_ACCESS_FLAGS) !== 0;

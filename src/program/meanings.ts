@@ -33,6 +33,8 @@ export const OP_MEANINGS: Record<OpName, string> = {
   cpu_write: 'a CPU writes a word into each page: page faults as they come',
   cpu_read: 'a CPU reads the first word of each page: page faults as they come',
   dev_read: 'the device reads, and has faulted in what is missing: HMM_DMIRROR_READ',
+  dev_read_unlocked:
+    'the same, but a fault may give mmap_lock up, for a monitor: HMM_DMIRROR_READ_UNLOCKED',
   dev_write: 'the device writes, and has faulted in what is missing: HMM_DMIRROR_WRITE',
   migrate_to_dev: 'moves what is present to the device’s memory: HMM_DMIRROR_MIGRATE_TO_DEV',
   migrate_to_sys: 'brings pages back to RAM: HMM_DMIRROR_MIGRATE_TO_SYS',
@@ -55,6 +57,11 @@ export const OP_MEANINGS: Record<OpName, string> = {
   fork: 'makes a child, which shares memory until one of them writes: fork()',
   exit: 'the process ends: its memory and what it has open go',
   oom_reap: 'takes the memory of a process that is to die: the OOM reaper',
+  uffd_register: 'missing pages of a range are for a monitor to give: UFFDIO_REGISTER',
+  uffd_unregister: 'they are the kernel’s again, and who waits goes on: UFFDIO_UNREGISTER',
+  uffd_copy: 'gives missing pages, one after the other: UFFDIO_COPY',
+  uffd_serve: 'the monitor: answers missing faults of its process as they come',
+  uffd_stop: 'tells the monitor of the process to stop',
 };
 
 /** What each field of an operation means. */
@@ -76,6 +83,10 @@ export const OP_FIELD_MEANINGS: Record<OpField | 'op' | 'proc' | 'comment' | 'ex
   write: { what: '1: whoever asks is about to write, 0: to read' },
   id: { what: 'names the pin, to drop it later', unit: 'number of a pin' },
   how: { what: 'how the pages are taken: get_user_pages(), pin_user_pages(), …' },
+  faults: {
+    what: 'after how many missing faults the monitor ends, if it is not told to',
+    unit: 'faults',
+  },
   child: { what: 'the process that it makes', unit: 'number of a process' },
 };
 

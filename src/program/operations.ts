@@ -6,6 +6,7 @@ import {
   deviceAccess,
   deviceExclusive,
   deviceFlagStep,
+  deviceReadUnlocked,
   deviceSnapshot,
   evictChunk,
   faultMigrateToDevice,
@@ -18,7 +19,6 @@ import {
   EBADF,
   EFAULT,
   EINVAL,
-  errnoName,
   type Kernel$,
   Role,
   Space,
@@ -42,6 +42,8 @@ import {
   pinUserPage,
   readPagemap,
   SIGSEGV,
+  uffdRegister,
+  uffdUnregister,
 } from '../mm/index.ts';
 import { evictFile } from '../mm/shmem.ts';
 import { VM_READ, VM_SHARED, VM_WRITE } from '../mm/vma.ts';
@@ -49,20 +51,13 @@ import type { Op, OpNamed } from './ops.ts';
 import { tagRuns, valueRuns } from './runs.ts';
 import type { Result } from './schema.ts';
 import type { DeviceFile, System } from './system.ts';
+import { uffdCopyPages, uffdServe, uffdStop } from './userfaultfd.ts';
+import { outcome, wordOf, wordPages } from './values.ts';
 
 const PROT = { none: 0, r: VM_READ, rw: VM_READ | VM_WRITE } as const;
 
 /** First word of page `i` of a file. */
 const fileWord = (i: number): number => 0xf000 + i;
-
-/** Page `i` of a write with `tag`. */
-function wordOf(tag: number, i: number): number {
-  return tag * 65536 + i;
-}
-
-function outcome(ret: number): Result {
-  return { ret: errnoName(ret) };
-}
 
 /** The first 8 bytes of each page, little endian. */
 function firstWords(data: Uint8Array, pageBytes: number): number[] {
@@ -132,13 +127,7 @@ function* deviceWrite(
   start: number,
 ): Kernel$<Result> {
   const size = system.kernel.geometry.pageBytes;
-  const data = new Uint8Array(op.pages * size);
-  const view = new DataView(data.buffer);
-  for (let i = 0; i < op.pages; i++) {
-    const word = wordOf(op.tag, i);
-    view.setUint32(i * size, word % 2 ** 32, true);
-    view.setUint32(i * size + 4, Math.floor(word / 2 ** 32), true);
-  }
+  const data = wordPages(op.tag, 0, op.pages, size);
   const result = yield* deviceAccess(system.kernel, mirror, start, start + op.pages, data);
   return deviceResult(system, result, { faults: true });
 }
@@ -197,8 +186,8 @@ function* fork(system: System, op: OpNamed<'fork'>): Kernel$<Result> {
   if (k.stepping) yield k.step(StepKind.Shared, Space.Program, 0, Role.Write);
   const { files } = parent;
   // a pipe is the child's too, what `gup` holds is not
-  const pins = [...parent.pins].filter(([, held]) => held === null || 'processes' in held);
-  system.processes[op.child] = { mm, pins: new Map(pins), files: [...files], ended: false };
+  const pins = new Map([...parent.pins].filter(([, held]) => held === null || 'processes' in held));
+  system.processes[op.child] = { mm, pins, files: [...files], ended: false, monitorStops: false };
   for (const held of system.pins) {
     if (held.processes.has(op.proc)) held.processes.add(op.child);
   }
@@ -227,6 +216,7 @@ function* openFile(system: System, op: Op & { dev: number }, role: Role): Kernel
 function withoutMm(op: Op): Result | null {
   switch (op.op) {
     case 'dev_read':
+    case 'dev_read_unlocked':
     case 'dev_write':
     case 'fault_migrate_to_dev':
       return outcome(-EFAULT);
@@ -307,6 +297,10 @@ function* act(system: System, op: Op, mirror = system.mirrors[0]): Kernel$<Resul
       const result = yield* deviceAccess(k, mirror, start, end, null);
       return deviceResult(system, result, { faults: true, tags: true });
     }
+    case 'dev_read_unlocked': {
+      const result = yield* deviceReadUnlocked(k, mirror, start, end);
+      return deviceResult(system, result, { faults: true, tags: true });
+    }
     case 'dev_write':
       return yield* deviceWrite(system, op, mirror, start);
     case 'migrate_to_dev': {
@@ -362,5 +356,15 @@ function* act(system: System, op: Op, mirror = system.mirrors[0]): Kernel$<Resul
       return yield* exit(system, op.proc);
     case 'oom_reap':
       return outcome(yield* oomReapTaskMm(k, mm));
+    case 'uffd_register':
+      return outcome(yield* uffdRegister(k, system.userfaultfd(op.proc), start, end));
+    case 'uffd_unregister':
+      return outcome(yield* uffdUnregister(k, system.userfaultfd(op.proc), start, end));
+    case 'uffd_copy':
+      return yield* uffdCopyPages(system, op, start);
+    case 'uffd_serve':
+      return yield* uffdServe(system, op);
+    case 'uffd_stop':
+      return yield* uffdStop(system, op);
   }
 }

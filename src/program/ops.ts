@@ -44,6 +44,7 @@ const dev = integer(0, 3);
 const id = integer(0, 7);
 const tag = integer(0, 2 ** 31);
 const flag = integer(0, 1);
+const faults = integer(1, MAX_OP_PAGES);
 const prot = choice(['none', 'r', 'rw']);
 const kind = choice(['anon', 'anon-shared', 'file-private', 'file-shared']);
 /** How pages are taken; src/drivers/gup-test.ts. */
@@ -79,6 +80,7 @@ export const OPS = {
   cpu_write: { ...range, tag },
   cpu_read: range,
   dev_read: deviceRange,
+  dev_read_unlocked: deviceRange,
   dev_write: { ...deviceRange, tag },
   migrate_to_dev: deviceRange,
   migrate_to_sys: deviceRange,
@@ -100,6 +102,11 @@ export const OPS = {
   fork: { child: integer(1, 15) },
   exit: {},
   oom_reap: {},
+  uffd_register: range,
+  uffd_unregister: range,
+  uffd_copy: { ...range, tag },
+  uffd_serve: { faults, tag },
+  uffd_stop: {},
 } as const satisfies Record<string, Record<string, OpFieldSpec>>;
 
 export type OpName = keyof typeof OPS;

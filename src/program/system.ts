@@ -19,6 +19,8 @@ import {
   type KernelOptions,
   Ledger,
   type Mm,
+  type UserfaultfdCtx,
+  userfaultfd,
 } from '../mm/index.ts';
 
 /** A reference on a page, held by the processes that have its pipe open. */
@@ -46,6 +48,8 @@ export interface Process {
   readonly files: DeviceFile[];
   /** It has exited. */
   ended: boolean;
+  /** Its monitor of missing faults was told to stop. */
+  monitorStops: boolean;
 }
 
 export interface SystemOptions extends KernelOptions {
@@ -76,7 +80,7 @@ export class System {
     if (ledger === 'counts') this.kernel.ledger = new CountingLedger(this.kernel);
     else if (ledger) this.kernel.ledger = new Ledger(this.kernel);
     const mm = this.kernel.newMm();
-    this.processes[0] = { mm, pins: new Map(), files: [], ended: false };
+    this.processes[0] = { mm, pins: new Map(), files: [], ended: false, monitorStops: false };
     for (let id = 0; id < devices; id++) {
       this.devices.push(new DmirrorDevice(this.kernel, id, id < 2 ? 'private' : 'coherent'));
       runToEnd(this.kernel, this.open(0, id));
@@ -96,6 +100,12 @@ export class System {
 
   process(proc: number): Process {
     return this.processes[proc] as Process;
+  }
+
+  /** A process's userfaultfd, made when it is first asked for. */
+  userfaultfd(proc: number): UserfaultfdCtx {
+    const { mm } = this.process(proc);
+    return mm.userfaultfds[0] ?? userfaultfd(this.kernel, mm);
   }
 
   /** Drops a process's hold of a pin; the last one drops the reference. */

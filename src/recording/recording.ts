@@ -218,6 +218,11 @@ function operationOf({ state }: Execution, name: string): number {
   return results?.[name]?.length ?? 0;
 }
 
+/** What somebody waits for at a userfaultfd: the monitor that reads from it, or whoever faulted. */
+function userfaultWords(role: Role): string {
+  return role === Role.Read ? 'the monitor of a userfaultfd' : 'a missing fault';
+}
+
 function taskView(x: Execution, index: number): TaskView {
   const { task, done } = x.running[index];
   const { pages } = x.kernel;
@@ -237,6 +242,7 @@ function taskView(x: Execution, index: number): TaskView {
       what = folioLockWords(on.id);
       holders = others.filter(({ id }) => id === pages.lockOwner[on.id]).map((t) => t.name);
     } else if (on.space === Space.Sequence) what = 'an invalidation to end';
+    else if (on.space === Space.Userfault) what = userfaultWords(on.role);
     waits = { on, what, holders };
   }
   const holds = task.held.map(lockWords);

@@ -59,6 +59,7 @@ import {
   VM_READ,
   VM_SHARED,
   VM_SOFTDIRTY,
+  VM_UFFD_MISSING,
   VM_WRITE,
 } from '../mm/vma.ts';
 
@@ -261,6 +262,7 @@ function areaWords(flags: number): string {
   if (flags & VM_DONTCOPY) words.push('not copied');
   if (flags & VM_HUGEPAGE) words.push('huge pages');
   if (flags & VM_NOHUGEPAGE) words.push('no huge pages');
+  if (flags & VM_UFFD_MISSING) words.push('userfaultfd');
   if (flags & VM_SOFTDIRTY) words.push('soft-dirty');
   return words.join(', ');
 }

@@ -84,6 +84,8 @@ export function nameOf(
       return { name: `the LRU batches of CPU ${id}`, key: '' };
     case Space.Cache:
       return { name: 'the page cache', key: '' };
+    case Space.Userfault:
+      return { name: 'the missing faults of a userfaultfd', key: '' };
     case Space.Mm:
       return { name: 'flags of the address space', key: '' };
     default:

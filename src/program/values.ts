@@ -1,0 +1,30 @@
+/** What operations put into memory, and how they say what they came to. */
+import { errnoName } from '../machine/index.ts';
+import type { Result } from './schema.ts';
+
+/** Page `i` of a write with `tag`. */
+export function wordOf(tag: number, i: number): number {
+  return tag * 65536 + i;
+}
+
+/** Whole pages from page `first` of a write with `tag`: a word, then zeros. */
+export function wordPages(
+  tag: number,
+  first: number,
+  pages: number,
+  pageBytes: number,
+): Uint8Array {
+  const data = new Uint8Array(pages * pageBytes);
+  const view = new DataView(data.buffer);
+  for (let i = 0; i < pages; i++) {
+    const word = wordOf(tag, first + i);
+    view.setUint32(i * pageBytes, word % 2 ** 32, true);
+    view.setUint32(i * pageBytes + 4, Math.floor(word / 2 ** 32), true);
+  }
+  return data;
+}
+
+/** A result that is an error number, or `ok`. */
+export function outcome(ret: number): Result {
+  return { ret: errnoName(ret) };
+}
