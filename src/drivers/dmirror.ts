@@ -51,6 +51,7 @@ import {
 } from '../mm/mmu-notifier.ts';
 import { ptepGet, ptepOf } from '../mm/pgtable.ts';
 import { makeDeviceExclusive } from '../mm/rmap.ts';
+import type { AddressSpace } from '../mm/shmem.ts';
 import { DeviceTable, DPT_ATOMIC, DPT_READ, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
 import type { DmirrorDevice } from './dmirror-device.ts';
 import { evictChunk, evictPages } from './dmirror-migrate.ts';
@@ -173,6 +174,8 @@ export class Dmirror {
   /** Walks and migrations under way that will map what they find. */
   readonly watches = new Set<Watch>();
   readonly number: number;
+  /** Mappings of the open file, those that are gone among them. */
+  readonly mapped = new Set<AddressSpace>();
 
   constructor(
     readonly k: Kernel,

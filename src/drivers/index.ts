@@ -14,5 +14,6 @@ export {
 } from './dmirror.ts';
 export { type DeviceKind, DmirrorDevice } from './dmirror-device.ts';
 export { evictChunk, migrateToDevice, migrateToSystem } from './dmirror-migrate.ts';
+export { dmirrorMmap, isMapped } from './dmirror-mmap.ts';
 export { type GupHold, type GupHow, gupGiveBack, gupHold, gupTest } from './gup-test.ts';
 export { faultMigrateToDevice } from './migrate-on-fault.ts';

@@ -8,6 +8,7 @@
 import {
   MIGRATE_VMA_SELECT_COMPOUND,
   MIGRATE_VMA_SELECT_SYSTEM,
+  mayMigrate,
   migrateVmaArgs,
 } from '../hmm/migrate-args.ts';
 import { migrateHmmRangeSetup, migrateVmaFinalize, migrateVmaPages } from '../hmm/migrate-vma.ts';
@@ -230,7 +231,7 @@ function* onePass(
 
 /**
  * The areas of a range, if all of them may be accessed.
- * @returns null where something is missing or forbidden
+ * @returns null where something is missing or forbidden, or cannot migrate
  */
 function accessibleParts(
   dmirror: Dmirror,
@@ -242,7 +243,7 @@ function accessibleParts(
   const parts = [];
   for (let vpn = start; vpn < end; ) {
     const vma = dmirror.mm.lookupVma(vpn);
-    if (!vma || (vma.flags & need) !== need) return null;
+    if (!vma || (vma.flags & need) !== need || !mayMigrate(vma)) return null;
     const next = Math.min(vma.end, end);
     parts.push({ vma, start: vpn, end: next });
     vpn = next;

@@ -7,7 +7,7 @@
 import { folioIsZoneDevice } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { pagePgmap } from '../mm/memremap.ts';
-import type { Vma } from '../mm/vma.ts';
+import { VM_HUGETLB, VM_SPECIAL, type Vma } from '../mm/vma.ts';
 import type { Pfns } from './pfn.ts';
 
 /** Migrate pages of RAM. */
@@ -86,4 +86,9 @@ export function migrateVmaArgs(pages: number, owner: object | null): MigrateVma 
     flags: 0,
     faultPage: -1,
   };
+}
+
+/** Whether anything of an area may go to a device: no huge pages of the pool, nothing of a driver's. */
+export function mayMigrate(vma: Vma): boolean {
+  return (vma.flags & (VM_HUGETLB | VM_SPECIAL)) === 0;
 }

@@ -55,7 +55,7 @@ import { cacheStep } from '../mm/shmem.ts';
 import { userfaultfdMissing, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { migrateVmaCollect } from './collect.ts';
 import { behind, checkNoEntryLeft, checkSelected, checkSetup } from './contracts.ts';
-import { MIGRATE_VMA_FAULT, type MigrateVma } from './migrate-args.ts';
+import { MIGRATE_VMA_FAULT, type MigrateVma, mayMigrate } from './migrate-args.ts';
 import { insertHugePmdPage, splitUnmappedFolio } from './migrate-huge.ts';
 import {
   HMM_PFN_COMPOUND,
@@ -124,7 +124,8 @@ export function* migrateHmmRangeSetup(k: Kernel, range: HmmRange): Kernel$<void>
  */
 export function* migrateVmaSetup(k: Kernel, args: MigrateVma): Kernel$<number> {
   const { vma } = args;
-  if (!vma || args.end <= args.start) return -EINVAL;
+  if (!vma || !mayMigrate(vma)) return -EINVAL;
+  if (args.end <= args.start) return -EINVAL;
   if (args.start < vma.start || args.start >= vma.end) return -EINVAL;
   if (args.end <= vma.start || args.end > vma.end) return -EINVAL;
   if (args.faultPage >= 0) {

@@ -53,7 +53,7 @@ import {
 import { VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { AS_POSTED } from './as-posted/prepare.ts';
 import { checkRangeFault, requestsOf } from './contracts.ts';
-import type { MigrateVma } from './migrate-args.ts';
+import { type MigrateVma, mayMigrate } from './migrate-args.ts';
 import {
   hmmPfnsFill,
   hmmSelectMigrate,
@@ -465,6 +465,37 @@ function* walkPmd(
 }
 
 /**
+ * The entry of a huge page of the pool. The request of the first page stands for all; of an empty entry a
+ * size is reported, but no page.
+ *
+ * Mirrors: mm/hmm.c hmm_vma_walk_hugetlb_entry()
+ * faithful
+ */
+function* walkHugetlbEntry(
+  k: Kernel,
+  pmdp: number,
+  start: number,
+  end: number,
+  mmWalk: MmWalk<HmmVmaWalk>,
+): Kernel$<number> {
+  const walk = mmWalk.private;
+  const { range } = walk;
+  const ptl = ptlOf(k, pmdp);
+  if (k.stepping) yield k.acquire(ptl).and(Space.Entry, pmdp, Role.Read);
+  k.lock(ptl);
+  k.counters.entriesVisited++;
+  const pmd = ptepGet(k, pmdp);
+  const write = pteWrite(pmd) ? HMM_PFN_WRITE : 0;
+  const flags = ptePresent(pmd) && !pteProtnone(pmd) ? HMM_PFN_VALID | write : 0;
+  const required = needFault(range, range.hmmPfns[start - range.start], flags);
+  const page = ptePfn(pmd) + (start - hugeStart(k, start));
+  if (!required) fillHuge(walk, start, end, page, flags | HMM_PFN_ORDER_PMD);
+  if (k.stepping) yield k.release(ptl);
+  k.unlock(ptl);
+  return required ? recordFault(walk, start, end, required) : 0;
+}
+
+/**
  * Before an area: whether its pages can be had. Of a migrating range it must be the only one.
  *
  * Mirrors: mm/hmm.c hmm_vma_walk_test(), as the series changes it
@@ -480,6 +511,7 @@ function* walkTest(
   const { range } = walk;
   const vma = mmWalk.vma as Vma;
   if (hmmSelectMigrate(range)) {
+    if (!mayMigrate(vma) && k.walk !== 'as-posted') return -EINVAL;
     if (walk.vma && walk.vma !== vma) return -ERANGE;
     if (range.hmmPfns.length < range.end - range.start) return -ERANGE;
     walk.vma = vma;
@@ -501,6 +533,7 @@ function* walkTest(
 
 const HMM_OPS: MmWalkOps<HmmVmaWalk> = {
   pmdEntry: walkPmd,
+  hugetlbEntry: walkHugetlbEntry,
   pteHole: walkHole,
   testWalk: walkTest,
 };

@@ -4,7 +4,7 @@ import { Frames } from './frames.ts';
 import { Geometry, type GeometryOptions } from './geometry.ts';
 import { Lock, type LockClass } from './lock.ts';
 import type { Monitor, Taking } from './monitor.ts';
-import { PageMap, PG_LOCKED } from './page.ts';
+import { PageMap, PG_HUGETLB, PG_LOCKED } from './page.ts';
 import { PTE_PRESENT, PTE_WRITE } from './pte.ts';
 import { Role, Space, type Step, StepKind } from './step.ts';
 import { TablePool } from './table.ts';
@@ -26,6 +26,8 @@ export interface MachineOptions extends GeometryOptions {
 const UNLIMITED_RAM = 2 ** 21;
 /** Frames that a step names at most. */
 const NAMED_FRAMES = 4;
+/** What steps call the pool of huge pages, among all that is allocated. */
+export const HUGE_POOL = 1;
 
 /** What freed frames are filled with when `poison` is set. */
 export const POISON = 0xdb;
@@ -219,9 +221,20 @@ export class Machine {
     return pfn < 0 ? step : this.alsoFreed(step.and(Space.Folio, pfn, Role.Write), pfn, order);
   }
 
+  /**
+   * The step before the pool of huge pages, or its count of reservations, is looked at or changed.
+   * @param pfn the page that would be taken; -1: none
+   */
+  poolStep(pfn = -1): Step {
+    const step = this.step(StepKind.Shared, Space.Allocator, HUGE_POOL, Role.Write);
+    const order = this.geometry.pmdOrder;
+    return pfn < 0 ? step : this.alsoFreed(step.and(Space.Folio, pfn, Role.Write), pfn, order);
+  }
+
   /** The step before a folio of RAM is freed, whose last reference is gone. */
   freeStep(folio: number): Step {
     const step = this.step(StepKind.Folio, Space.Folio, folio, Role.Write);
+    if (this.pages.flags[folio] & PG_HUGETLB) step.and(Space.Allocator, HUGE_POOL, Role.Write);
     if (this.ramLimit < UNLIMITED_RAM) step.and(Space.Allocator, 0, Role.Write);
     return this.alsoFreed(step, folio, this.pages.order[folio]);
   }

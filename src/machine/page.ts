@@ -24,6 +24,10 @@ export const PG_RESERVED = 1 << 12;
 
 /** Of a large folio's first page: more than one process may map it. */
 export const PG_MAPPED_SHARED = 1 << 13;
+/** A huge page of the pool. */
+export const PG_HUGETLB = 1 << 14;
+/** Of a huge page of the pool: whoever frees it gives its reservation back with it. */
+export const PG_RESTORE_RESERVE = 1 << 15;
 
 /**
  * What a page is: `PageMap.zone`. Values from ZONE_DEVICE up name a device's memory; from ZONE_COHERENT up

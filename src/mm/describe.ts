@@ -3,7 +3,13 @@
  * now on have equal descriptions, however they came to be. Frame numbers, table numbers, TLBs, accessed
  * and dirty bits and what waits in LRU batches are left out.
  */
-import { PG_ANON_EXCLUSIVE, PG_DIRTY, PG_SWAPBACKED, ZONE_DEVICE } from '../machine/page.ts';
+import {
+  PG_ANON_EXCLUSIVE,
+  PG_DIRTY,
+  PG_HUGETLB,
+  PG_SWAPBACKED,
+  ZONE_DEVICE,
+} from '../machine/page.ts';
 import {
   PTE_ACCESSED,
   PTE_DIRTY,
@@ -15,6 +21,7 @@ import {
   ptePresent,
 } from '../machine/pte.ts';
 import { folioTestAnon, pageFolio } from './folio.ts';
+import { reservedIn } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import {
   isDeviceExclusive,
@@ -32,6 +39,8 @@ import type { Mm } from './mm.ts';
 import {
   VM_DONTCOPY,
   VM_HUGEPAGE,
+  VM_HUGETLB,
+  VM_MIXEDMAP,
   VM_NOHUGEPAGE,
   VM_READ,
   VM_SHARED,
@@ -119,13 +128,17 @@ function areaFlags(flags: number): string {
   if (flags & VM_HUGEPAGE) words.push('huge pages');
   if (flags & VM_NOHUGEPAGE) words.push('no huge pages');
   if (flags & VM_UFFD_MISSING) words.push('userfaultfd');
+  if (flags & VM_HUGETLB) words.push('hugetlb');
+  if (flags & VM_MIXEDMAP) words.push('driver’s pages');
   if (flags & VM_SOFTDIRTY) words.push('soft-dirty');
   return words.join(', ');
 }
 
-function describeArea(vma: Vma): Description {
+function describeArea(k: Kernel, vma: Vma): Description {
   const area: Description = { pages: vma.pages, flags: areaFlags(vma.flags) };
   if (vma.file) area.file = vma.pgoff;
+  if (vma.resv) area.reserved = reservedIn(k, vma);
+  if (vma.resvUnmapped) area.taken = true;
   return area;
 }
 
@@ -178,7 +191,7 @@ function waiting(k: Kernel, folio: number): number {
 /** Whether a folio's contents may be discarded, or will be when its batch is drained. */
 function isLazyfree(k: Kernel, folio: number): boolean {
   if (!folioTestAnon(k, folio)) return false;
-  if (!(k.pages.flags[folio] & PG_SWAPBACKED)) return true;
+  if (!(k.pages.flags[folio] & (PG_SWAPBACKED | PG_HUGETLB))) return true;
   return k.lru.some((own) => own.lazyfree.includes(folio));
 }
 
@@ -212,7 +225,7 @@ function describePage(d: Describer, mm: Mm, leaf: Leaf, offset: number): Descrip
 function describeSpace(d: Describer, mm: Mm): Description {
   const { k } = d;
   const areas: Description = {};
-  for (const vma of mm.vmas) areas[placeOf(k, vma.start)] = describeArea(vma);
+  for (const vma of mm.vmas) areas[placeOf(k, vma.start)] = describeArea(k, vma);
   const pages: Description = {};
   for (const leaf of leavesOf(k, mm)) {
     for (let i = 0; i < leaf.pages; i++) {
@@ -222,6 +235,7 @@ function describeSpace(d: Describer, mm: Mm): Description {
   return {
     'anonymous pages': mm.anonPages,
     'file pages': mm.filePages,
+    ...(mm.hugetlbPages > 0 ? { 'hugetlb pages': mm.hugetlbPages } : {}),
     areas,
     pages,
   };
@@ -234,6 +248,8 @@ function describeSpace(d: Describer, mm: Mm): Description {
 export function describeKernel(k: Kernel, describer = new Describer(k)): Description {
   const spaces: Description = {};
   for (const mm of k.mms) spaces[`address space ${mm.id}`] = describeSpace(describer, mm);
+  const { free, total, reserved } = k.hugetlb;
+  if (free < total || reserved !== 0) spaces['huge pages of the pool'] = { free, reserved };
   return spaces;
 }
 

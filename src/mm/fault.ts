@@ -42,6 +42,7 @@ import {
   pageFolio,
 } from './folio.ts';
 import { handleHugePmdFault, wpCanReuseLargeAnonFolio } from './huge-memory.ts';
+import { hugetlbFault } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import {
   isDeviceExclusive,
@@ -84,6 +85,8 @@ import { handleUserfault } from './userfaultfd.ts';
 import {
   linearPageIndex,
   userfaultfdMissing,
+  VM_HUGETLB,
+  VM_MIXEDMAP,
   VM_SHARED,
   VM_WRITE,
   type Vma,
@@ -394,8 +397,23 @@ function* doSharedFault(k: Kernel, vmf: VmFault): Kernel$<number> {
   return ret;
 }
 
+/**
+ * A fault where a driver mapped all that there is when it made the area.
+ *
+ * Mirrors: mm/memory.c do_fault(), without vm_ops->fault
+ * faithful
+ */
+function* doFaultWithoutOps(k: Kernel, vmf: VmFault): Kernel$<number> {
+  if (!(yield* mapLock(k, vmf))) return VM_FAULT_SIGBUS;
+  // somebody may have had it cleared for a moment
+  const ret = ptepGet(k, vmf.pte) === 0 ? VM_FAULT_SIGBUS : VM_FAULT_NOPAGE;
+  yield* unmapUnlock(k, vmf);
+  return ret;
+}
+
 /** Mirrors: mm/memory.c do_fault(); faithful */
 function doFault(k: Kernel, vmf: VmFault): Kernel$<number> {
+  if (vmf.vma.flags & VM_MIXEDMAP) return doFaultWithoutOps(k, vmf);
   if (!(vmf.flags & FAULT_FLAG_WRITE)) return doReadFault(k, vmf);
   if (!(vmf.vma.flags & VM_SHARED)) return doCowFault(k, vmf);
   return doSharedFault(k, vmf);
@@ -749,6 +767,7 @@ export function* handleMmFault(k: Kernel, vma: Vma, vpn: number, how: number): K
       return VM_FAULT_SIGSEGV;
     }
   }
+  if (vma.flags & VM_HUGETLB) return yield* hugetlbFault(k, vma, vpn, flags);
   const vmf: VmFault = {
     vma,
     vpn,

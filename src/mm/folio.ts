@@ -9,6 +9,7 @@ import {
   PG_ACTIVE,
   PG_ANON_EXCLUSIVE,
   PG_DEFERRED_SPLIT,
+  PG_HUGETLB,
   PG_LOCKED,
   PG_LRU,
   PG_PARTIALLY_MAPPED,
@@ -20,6 +21,7 @@ import {
   ZONE_DEVICE,
 } from '../machine/page.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
+import { freeHugeFolio } from './hugetlb-pool.ts';
 import type { Kernel, LruBatches } from './kernel.ts';
 import { Holder } from './ledger.ts';
 import { freeZoneDeviceFolio } from './memremap.ts';
@@ -154,7 +156,8 @@ export function freeRamFolio(k: Kernel, folio: number): void {
     for (let pfn = folio; pfn < folio + (1 << order); pfn++) k.frames.fill(pfn, POISON);
   }
   pages.markFree(folio, order);
-  pages.giveRam(folio, order, k.current.cpu);
+  if (flags & PG_HUGETLB) freeHugeFolio(k, folio, flags);
+  else pages.giveRam(folio, order, k.current.cpu);
 }
 
 /**

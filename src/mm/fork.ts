@@ -31,6 +31,7 @@ import {
   pageFolio,
 } from './folio.ts';
 import { copyHugePmd } from './huge-memory.ts';
+import { copyHugetlbPageRange } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import {
   isDeviceExclusive,
@@ -68,7 +69,15 @@ import {
 } from './pgtable.ts';
 import { folioAddFileRmapPte, folioAddNewAnonRmap, folioTryDupAnonRmapPte } from './rmap.ts';
 import { dupUserfaultfd } from './userfaultfd.ts';
-import { VM_DONTCOPY, VM_SHARED, Vma, vmaIsCowMapping, vmaLink } from './vma.ts';
+import {
+  isVmHugetlbPage,
+  VM_DONTCOPY,
+  VM_MIXEDMAP,
+  VM_SHARED,
+  Vma,
+  vmaIsCowMapping,
+  vmaLink,
+} from './vma.ts';
 
 /** What copying one entry came to. */
 const COPIED = 0;
@@ -279,7 +288,8 @@ function* copyPteRange(
  * @returns 0 or -ENOMEM
  */
 function* copyPageRange(k: Kernel, dst: Vma, src: Vma): Kernel$<number> {
-  if (!src.anonVma) return 0;
+  if (!src.anonVma && !(dst.flags & VM_MIXEDMAP)) return 0;
+  if (isVmHugetlbPage(src)) return yield* copyHugetlbPageRange(k, dst, src);
   const { pgdPages, pudPages, ptrsPerPte } = k.geometry;
   const isCow = vmaIsCowMapping(src);
   const range = notifierRange(MmuNotify.ProtectionPage, src.mm, src.start, src.end);

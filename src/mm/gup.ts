@@ -3,7 +3,7 @@
  *
  * Models: mm/gup.c
  */
-import { EBUSY, EFAULT, EINVAL, ENOMEM } from '../machine/errno.ts';
+import { EBUSY, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP } from '../machine/errno.ts';
 import { PG_DIRTY, PG_REFERENCED } from '../machine/page.ts';
 import {
   PTE_PRESENT,
@@ -58,7 +58,7 @@ import {
   ptlOf,
 } from './pgtable.ts';
 import { GUP_PIN_COUNTING_BIAS } from './rmap.ts';
-import { VM_READ, VM_WRITE, type Vma, vmaIsCowMapping } from './vma.ts';
+import { isVmHugetlbPage, VM_READ, VM_WRITE, type Vma, vmaIsCowMapping } from './vma.ts';
 
 /** FOLL_*: what the caller wants of a page. */
 export interface GupFlags {
@@ -171,6 +171,7 @@ function gupMustUnshare(k: Kernel, vma: Vma | null, flags: GupFlags, page: numbe
  * simplified: without FOLL_FORCE; every file is in memory, so it has no writeback
  */
 function checkVmaFlags(vma: Vma, flags: GupFlags): number {
+  if (flags.splitPmd && isVmHugetlbPage(vma)) return -EOPNOTSUPP;
   return vma.flags & (flags.write ? VM_WRITE : VM_READ) ? 0 : -EFAULT;
 }
 

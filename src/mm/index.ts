@@ -9,6 +9,7 @@ export { exitMmap } from './exit.ts';
 export { handleMmFault } from './fault.ts';
 export { dupMmap } from './fork.ts';
 export { pinUserPage } from './gup.ts';
+export { mmapHugetlb } from './hugetlb.ts';
 export { type Broken, checkEmpty, checkQuiescent, type QuiescentOptions } from './invariants.ts';
 export { type DeviceView, Kernel, type KernelOptions, type Walk } from './kernel.ts';
 export { CountingLedger, Holder, Ledger, type ReferenceLedger } from './ledger.ts';

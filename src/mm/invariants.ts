@@ -7,9 +7,11 @@
 import type { Lock } from '../machine/lock.ts';
 import {
   PG_ANON_EXCLUSIVE,
+  PG_HUGETLB,
   PG_LOCKED,
   PG_LRU,
   PG_RESERVED,
+  PG_RESTORE_RESERVE,
   ZONE_DEVICE,
   ZONE_RAM,
 } from '../machine/page.ts';
@@ -30,6 +32,7 @@ import {
   pageAnonExclusive,
   pageFolio,
 } from './folio.ts';
+import { reservedIn } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import {
   isDeviceExclusive,
@@ -42,7 +45,14 @@ import { Holder } from './ledger.ts';
 import type { Mm } from './mm.ts';
 import { GUP_PIN_COUNTING_BIAS } from './rmap.ts';
 import { AddressSpace } from './shmem.ts';
-import { VM_SHARED, VM_WRITE, type Vma, vmaIsAccessible } from './vma.ts';
+import {
+  isVmHugetlbPage,
+  VM_MIXEDMAP,
+  VM_SHARED,
+  VM_WRITE,
+  type Vma,
+  vmaIsAccessible,
+} from './vma.ts';
 
 /** An invariant that does not hold. */
 export interface Broken {
@@ -167,7 +177,11 @@ class Inspection {
       check(mm.pageTableLock);
       check(mm.subscriptions?.lock);
     }
-    for (const mapping of k.mappings) check(mapping?.lock);
+    for (const mapping of k.mappings) {
+      check(mapping?.lock);
+      if (mapping instanceof AddressSpace) mapping.faultMutexes.forEach(check);
+    }
+    for (const mm of k.mms) for (const vma of mm.vmas) check(vma.resv?.lock);
     for (const lock of this.options.locks ?? []) check(lock);
     for (const task of this.options.tasks ?? [k.current]) {
       const where = `task ${task.name}`;
@@ -301,7 +315,9 @@ class Inspection {
           if (!k.tables.isEmpty(kept))
             this.say('table', where, `deposited table ${kept} has entries`);
         }
-        const huge = leaves.filter((l) => l.huge && k.tables.tableOf(l.ptep) === table);
+        const huge = leaves.filter(
+          (l) => l.huge && k.tables.tableOf(l.ptep) === table && !this.isHugetlb(l),
+        );
         const kept = k.tables.deposits.get(table)?.length ?? 0;
         if (kept < huge.length) {
           this.say('table', where, `${kept} tables are deposited for ${huge.length} huge entries`);
@@ -319,10 +335,19 @@ class Inspection {
     );
   }
 
+  /** Whether an entry maps a huge page of the pool: for those no table stands by. */
+  isHugetlb({ pte }: Leaf): boolean {
+    const { pages } = this.k;
+    const page = leafPfn(pte);
+    if (!ptePresent(pte) || pages.isFree(page)) return false;
+    return (pages.flags[pageFolio(this.k, page)] & PG_HUGETLB) !== 0;
+  }
+
   entries(mm: Mm): void {
     const { k } = this;
     const { pages } = k;
     let anon = 0;
+    let hugetlb = 0;
     let file = 0;
     for (const leaf of this.tree(mm).leaves) {
       const { vpn, pte, huge } = leaf;
@@ -362,16 +387,26 @@ class Inspection {
         this.say('entry', where, `a present entry of device page ${page}`);
       }
       bump(this.counts.mappings, folio);
+      const pooled = this.isHugetlb(leaf);
+      if (pooled !== isVmHugetlbPage(vma)) {
+        this.say(
+          'entry',
+          where,
+          `page ${page} is ${pooled ? '' : 'not '}of the pool of huge pages`,
+        );
+      }
       if (huge) {
         bump(this.counts.entire, folio);
         if (page !== folio) this.say('entry', where, 'a huge entry of a page within a folio');
       } else bump(this.counts.pte, page);
-      if (folioTestAnon(k, folio)) anon += leaf.pages;
+      if (pooled) hugetlb += leaf.pages;
+      else if (folioTestAnon(k, folio)) anon += leaf.pages;
       else file += leaf.pages;
       this.mapped.push({ mm, vma, leaf, where });
     }
     this.equal('rss', this.name(mm), 'the count of anonymous pages', mm.anonPages, anon);
     this.equal('rss', this.name(mm), 'the count of file pages', mm.filePages, file);
+    this.equal('rss', this.name(mm), 'the count of hugetlb pages', mm.hugetlbPages, hugetlb);
   }
 
   permission(vma: Vma, pte: number, where: Where): void {
@@ -395,6 +430,10 @@ class Inspection {
       const folio = pageFolio(k, page);
       const index = pages.index[folio] + (page - folio);
       const object = k.mappings[pages.mapping[folio] >> 1];
+      if (vma.flags & VM_MIXEDMAP && !folioTestAnon(k, folio)) {
+        if (object) this.say('reverse map', where, `a driver’s page ${page} has a reverse map`);
+        continue;
+      }
       if (!folioTestAnon(k, folio)) {
         const at = vma.pgoff + (leaf.vpn - vma.start);
         if (object !== vma.file || index !== at || vma.file?.folios.get(at) !== page) {
@@ -532,10 +571,33 @@ class Inspection {
       const parts = `${mappings} mappings, ${cached} of the page cache, ${batches} of LRU batches, ${pins} pins`;
       this.say('reference', where, `${refs} references for ${parts}`, this.holders(folio));
     } else if (refs === 0) this.say('reference', where, 'in use, and nobody holds it');
-    if (reserved || pages.zone[folio] >= ZONE_DEVICE) {
+    // huge pages of the pool are on lists of its own, a driver's own pages (without mapping) on none
+    const unlisted = pages.flags[folio] & PG_HUGETLB || pages.mapping[folio] === 0;
+    if (reserved || pages.flags[folio] & PG_HUGETLB || pages.zone[folio] >= ZONE_DEVICE) {
       if (batches > 0) this.say('LRU', where, 'in an LRU batch, and not for the LRU lists');
-    } else if (!(pages.flags[folio] & PG_LRU) && !this.inAddBatch(folio)) {
+    } else if (!unlisted && !(pages.flags[folio] & PG_LRU) && !this.inAddBatch(folio)) {
       this.say('LRU', where, 'neither on the LRU lists nor on its way there');
+    }
+  }
+
+  /** The pool of huge pages: where they are, and to whom they are promised. */
+  pool(): void {
+    const { k } = this;
+    const { hugetlb, pages } = k;
+    const where = 'the pool of huge pages';
+    let used = 0;
+    let promised = hugetlb.lost;
+    for (let pfn = 0; pfn < pages.size; pfn++) {
+      if (pages.isFree(pfn) || !(pages.flags[pfn] & PG_HUGETLB)) continue;
+      used++;
+      // its promise comes back when the last reference is gone
+      if (pages.flags[pfn] & PG_RESTORE_RESERVE) promised--;
+    }
+    for (const mm of k.mms) for (const vma of mm.vmas) promised += reservedIn(k, vma);
+    this.equal('pool', where, 'the count of free huge pages', hugetlb.free, hugetlb.total - used);
+    this.equal('pool', where, 'the count of promised huge pages', hugetlb.reserved, promised);
+    for (const folio of hugetlb.frames) {
+      if (!pages.isFree(folio)) this.say('pool', where, `huge page ${folio} is free and in use`);
     }
   }
 
@@ -626,6 +688,7 @@ export function checkQuiescent(k: Kernel, options: QuiescentOptions = {}): Broke
   inspection.tables();
   inspection.reverse();
   inspection.pages();
+  inspection.pool();
   inspection.ledgerAsWhole();
   inspection.translations();
   return inspection.broken;

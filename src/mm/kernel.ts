@@ -2,6 +2,7 @@ import type { Lock } from '../machine/lock.ts';
 import { Machine, type MachineOptions } from '../machine/machine.ts';
 import { PG_RESERVED, PG_UPTODATE, ZONE_COHERENT, ZONE_RAM } from '../machine/page.ts';
 import type { AnonVma } from './anon-vma.ts';
+import { HugetlbPool } from './hugetlb-pool.ts';
 import type { ReferenceLedger } from './ledger.ts';
 import type { DevPagemap } from './memremap.ts';
 import { Mm } from './mm.ts';
@@ -16,7 +17,12 @@ export interface KernelOptions extends MachineOptions {
   walk?: Walk;
   /** Mend those mistakes of 7.3.4 that recorded programs show. Default: keep them. */
   mended?: boolean;
+  /** Huge pages of the pool (nr_hugepages). Default 16. */
+  hugetlbPages?: number;
 }
+
+/** Huge pages of the pool when nobody says how many. */
+const HUGETLB_PAGES = 16;
 
 /** A CPU's batches of folios on their way to or between the LRU lists; each holds a reference. */
 export interface LruBatches {
@@ -62,12 +68,15 @@ export class Kernel extends Machine {
   readonly zeroPfn: number;
   /** The huge page that every untouched huge page reads as; -1 until it is needed. */
   hugeZeroPfn = -1;
+  /** Huge pages that are kept for hugetlb mappings. */
+  readonly hugetlb: HugetlbPool;
   private mmCount = 0;
 
   constructor(options: KernelOptions = {}) {
     super(options);
     this.walk = options.walk ?? 'unified';
     this.mended = options.mended ?? false;
+    this.hugetlb = new HugetlbPool(options.hugetlbPages ?? HUGETLB_PAGES);
     for (let cpu = 0; cpu < this.tlbs.length; cpu++) {
       this.lru.push({ add: [], activate: [], deactivate: [], lazyfree: [] });
     }

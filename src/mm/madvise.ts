@@ -27,6 +27,7 @@ import {
 } from './folio.ts';
 import { populateRange } from './gup.ts';
 import { adviseHugePmd, splitFolio, vmaAdjustTransHuge } from './huge-memory.ts';
+import { isHugeAligned, maySplit } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import { Holder } from './ledger.ts';
 import type { Mm } from './mm.ts';
@@ -37,13 +38,15 @@ import {
   notifierRange,
 } from './mmu-notifier.ts';
 import { type MmWalk, type MmWalkOps, walkPageRangeVma } from './pagewalk.ts';
-import { pmdTransHuge, pteOffsetMap, ptepGet, ptlOf, setPte } from './pgtable.ts';
+import { hugeStart, pmdTransHuge, pteOffsetMap, ptepGet, ptlOf, setPte } from './pgtable.ts';
 import { reclaimPages } from './reclaim.ts';
 import { folioMaybeMappedShared } from './rmap.ts';
 import {
+  isVmHugetlbPage,
   VM_DONTCOPY,
   VM_HUGEPAGE,
   VM_NOHUGEPAGE,
+  VM_SPECIAL,
   VM_STICKY,
   type Vma,
   vmaIsAnonymous,
@@ -237,6 +240,7 @@ function* adviseRange(
   end: number,
   advice: AdviceWalk['advice'],
 ): Kernel$<number> {
+  if (isVmHugetlbPage(vma)) return -EINVAL;
   if (advice === 'free' && !vmaIsAnonymous(vma)) return -EINVAL;
   yield* lruAddDrain(k);
   const tlb = new MmuGather(vma.mm);
@@ -257,10 +261,35 @@ function* updateVma(
   flags: number,
 ): Kernel$<number> {
   if (vma.flags === flags) return 0;
+  const err = maySplit(k, vma, start) || maySplit(k, vma, end);
+  if (err) return err;
   yield* vmaAdjustTransHuge(k, vma, start);
   yield* vmaAdjustTransHuge(k, vma, end);
   const part = yield* vmaModifyFlags(k, vma, start, end, flags);
   part.flags = flags | (part.flags & VM_STICKY);
+  return 0;
+}
+
+/**
+ * Drops the pages of a range. Of huge pages of the pool it drops those that are whole in it.
+ *
+ * Mirrors: mm/madvise.c madvise_dontneed_free(), madvise_dontneed_free_valid_vma()
+ * faithful
+ * @returns 0, or -EINVAL when the range begins in the middle of a huge page of the pool
+ */
+function* dontneed(
+  k: Kernel,
+  tlb: MmuGather,
+  vma: Vma,
+  start: number,
+  end: number,
+): Kernel$<number> {
+  let last = end;
+  if (isVmHugetlbPage(vma)) {
+    if (!isHugeAligned(k, start)) return -EINVAL;
+    last = hugeStart(k, end);
+  }
+  if (start < last) yield* zapVmaRangeBatched(k, tlb, vma, start, last, true);
   return 0;
 }
 
@@ -275,8 +304,7 @@ function* adviseVma(
 ): Kernel$<number> {
   switch (advice) {
     case 'dontneed':
-      yield* zapVmaRangeBatched(k, tlb, vma, start, end, true);
-      return 0;
+      return yield* dontneed(k, tlb, vma, start, end);
     case 'cold':
     case 'pageout':
     case 'free':
@@ -290,8 +318,8 @@ function* adviseVma(
     case 'collapse':
       return yield* madviseCollapse(k, vma, start, end);
     case 'willneed':
-      // nothing is swapped out
-      yield* lruAddDrain(k);
+      // nothing is swapped out; other files have nothing to read
+      if (!(vma.flags & VM_SPECIAL)) yield* lruAddDrain(k);
       return 0;
     default:
       return -EINVAL;

@@ -20,6 +20,8 @@ export class Mm {
   /** Pages mapped, by kind (MM_ANONPAGES; MM_FILEPAGES and MM_SHMEMPAGES together). */
   anonPages = 0;
   filePages = 0;
+  /** Pages of huge pages of the pool, which are neither. */
+  hugetlbPages = 0;
   /** The OOM reaper takes memory away: nothing new may be mapped (MMF_UNSTABLE). */
   unstable = false;
   /** The userfaultfds that the process has made, also those that are closed. */

@@ -7,6 +7,7 @@ import { EEXIST } from '../machine/errno.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import { unlinkAnonVmas, vmaComplete, vmaPrepare } from './anon-vma.ts';
 import { vmaAdjustTransHuge } from './huge-memory.ts';
+import { hugetlbVmOpClose, hugetlbZapBegin, hugetlbZapEnd, maySplit } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
 import {
@@ -18,7 +19,9 @@ import {
 import { freePgtables } from './pgtable.ts';
 import { type AddressSpace, evictFile } from './shmem.ts';
 import {
+  isVmHugetlbPage,
   VM_ACCOUNT,
+  VM_HUGETLB,
   VM_SHARED,
   VM_SOFTDIRTY,
   VM_WRITE,
@@ -32,7 +35,45 @@ import { MmuGather, tlbFinishMmu, tlbFlushOnly, zapVmaRange } from './zap.ts';
 
 /** Whether an area counts against the commit limit (accountable_mapping()). */
 export function accountable(flags: number): boolean {
+  if (flags & VM_HUGETLB) return false;
   return (flags & (VM_SHARED | VM_WRITE)) === VM_WRITE;
+}
+
+/**
+ * Has a file make what it wants of a new area.
+ *
+ * Mirrors: mm/vma.c __mmap_new_file_vma(), unmap_region()
+ * simplified: a new file for each area, so that nothing merges
+ * @returns 0, or what the file returned: nothing is left then
+ */
+function* mmapFile(
+  k: Kernel,
+  vma: Vma,
+  fileMmap: (k: Kernel, vma: Vma) => Kernel$<number>,
+): Kernel$<number> {
+  const { mm } = vma;
+  const ret = yield* fileMmap(k, vma);
+  if (!ret) {
+    if (accountable(vma.flags)) vma.flags |= VM_ACCOUNT;
+    const locks = yield* vmaPrepare(k, [vma]);
+    vmaLink(vma);
+    yield* vmaComplete(k, locks);
+    vma.flags |= VM_SOFTDIRTY;
+    vmaSetPageProt(vma);
+  } else if (!isVmHugetlbPage(vma)) {
+    const at = mm.indexAfter(vma.start);
+    const floor = at > 0 ? mm.vmas[at - 1].end : 0;
+    const ceiling = mm.vmas[at]?.start ?? Infinity;
+    const tlb = new MmuGather(mm);
+    const range = notifierRange(MmuNotify.Unmap, mm, vma.start, vma.end);
+    yield* mmuNotifierInvalidateRangeStart(k, range);
+    yield* zapVmaRange(k, tlb, vma, vma.start, vma.end, false);
+    yield* mmuNotifierInvalidateRangeEnd(k, range);
+    yield* tlbFlushOnly(k, tlb);
+    yield* freePgtables(k, mm, vma.start, vma.end, floor, ceiling);
+    yield* tlbFinishMmu(k, tlb);
+  }
+  return ret;
 }
 
 /**
@@ -41,7 +82,8 @@ export function accountable(flags: number): boolean {
  * Mirrors: mm/mmap.c do_mmap(), mm/vma.c __mmap_region()
  * simplified: no limits, files from their start
  * @param flags VM_READ, VM_WRITE, VM_SHARED
- * @returns 0, or -EEXIST
+ * @param fileMmap what the file does with the new area, before anybody can see it (f_op->mmap)
+ * @returns 0; -EEXIST; what the file returned
  */
 export function* mmapRegion(
   k: Kernel,
@@ -50,12 +92,15 @@ export function* mmapRegion(
   end: number,
   flags: number,
   file: AddressSpace | null,
+  fileMmap: ((k: Kernel, vma: Vma) => Kernel$<number>) | null = null,
 ): Kernel$<number> {
   if (k.stepping) yield k.acquire(mm.mmapLock);
   k.lock(mm.mmapLock);
   const there = mm.findVma(start);
   let ret = 0;
   if (there && there.start < end) ret = -EEXIST;
+  else if (fileMmap)
+    ret = yield* mmapFile(k, new Vma(mm, start, end, flags, 0, start, file), fileMmap);
   else {
     const vmFlags = flags | (accountable(flags) ? VM_ACCOUNT : 0);
     const pgoff = file ? 0 : start;
@@ -101,13 +146,16 @@ export function* splitVmaAt(k: Kernel, vma: Vma, at: number): Kernel$<Vma> {
  *
  * Mirrors: mm/vma.c do_vmi_align_munmap(), vms_gather_munmap_vmas(), vms_complete_munmap_vmas()
  * simplified: mmap_lock is not downgraded
+ * @returns 0, or -EINVAL when an area cannot be split there: nothing is unmapped then
  */
-export function* doMunmap(k: Kernel, mm: Mm, start: number, end: number): Kernel$<void> {
+export function* doMunmap(k: Kernel, mm: Mm, start: number, end: number): Kernel$<number> {
   k.assertHeld(mm.mmapLock);
   let at = mm.indexAfter(start);
   const first = mm.vmas[at];
-  if (!first || first.start >= end) return;
+  if (!first || first.start >= end) return 0;
   if (first.start < start) {
+    const err = maySplit(k, first, start);
+    if (err) return err;
     yield* splitVmaAt(k, first, start);
     at++;
   }
@@ -115,6 +163,8 @@ export function* doMunmap(k: Kernel, mm: Mm, start: number, end: number): Kernel
   for (let i = at; i < mm.vmas.length; i++) {
     const vma = mm.vmas[i];
     if (vma.start >= end) break;
+    const err = maySplit(k, vma, end);
+    if (err) return err;
     if (vma.end > end) yield* splitVmaAt(k, vma, end);
     gone.push(vma);
   }
@@ -125,7 +175,12 @@ export function* doMunmap(k: Kernel, mm: Mm, start: number, end: number): Kernel
   const tlb = new MmuGather(mm);
   const range = notifierRange(MmuNotify.Unmap, mm, start, end);
   yield* mmuNotifierInvalidateRangeStart(k, range);
-  for (const vma of gone) yield* zapVmaRange(k, tlb, vma, vma.start, vma.end, false);
+  for (const vma of gone) {
+    const huge = isVmHugetlbPage(vma);
+    if (huge) yield* hugetlbZapBegin(k, vma);
+    yield* zapVmaRange(k, tlb, vma, vma.start, vma.end, false);
+    if (huge) yield* hugetlbZapEnd(k, vma);
+  }
   yield* mmuNotifierInvalidateRangeEnd(k, range);
   yield* tlbFlushOnly(k, tlb);
   /** Files that no area maps any more: whoever takes the last area away lets them go. */
@@ -141,7 +196,9 @@ export function* doMunmap(k: Kernel, mm: Mm, start: number, end: number): Kernel
     yield* freePgtables(k, mm, vma.start, vma.end, floor, gone[i + 1]?.start ?? ceiling);
   }
   yield* tlbFinishMmu(k, tlb);
+  for (const vma of gone) if (isVmHugetlbPage(vma)) yield* hugetlbVmOpClose(k, vma);
   for (const file of files) yield* evictFile(k, file);
+  return 0;
 }
 
 /**
@@ -149,13 +206,13 @@ export function* doMunmap(k: Kernel, mm: Mm, start: number, end: number): Kernel
  *
  * Mirrors: mm/mmap.c __vm_munmap()
  * faithful
- * @returns 0: unmapping what is not mapped is no error
+ * @returns 0: unmapping what is not mapped is no error; -EINVAL for a part of a huge page of the pool
  */
 export function* munmap(k: Kernel, mm: Mm, start: number, end: number): Kernel$<number> {
   if (k.stepping) yield k.acquire(mm.mmapLock);
   k.lock(mm.mmapLock);
-  yield* doMunmap(k, mm, start, end);
+  const ret = yield* doMunmap(k, mm, start, end);
   if (k.stepping) yield k.release(mm.mmapLock);
   k.unlock(mm.mmapLock);
-  return 0;
+  return ret;
 }

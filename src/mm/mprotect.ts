@@ -9,6 +9,7 @@ import type { Kernel$ } from '../machine/step.ts';
 import { canChangePteWritable } from './fault.ts';
 import { folioTestAnon, pageFolio } from './folio.ts';
 import { changeHugePmd, splitHugePmd, vmaAdjustTransHuge } from './huge-memory.ts';
+import { hugetlbChangeProtection, maySplit } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import {
   isDevicePrivateWrite,
@@ -42,8 +43,10 @@ import {
   setPte,
 } from './pgtable.ts';
 import {
+  isVmHugetlbPage,
   VM_ACCESS_FLAGS,
   VM_ACCOUNT,
+  VM_HUGETLB,
   VM_SHARED,
   VM_STICKY,
   VM_WRITE,
@@ -132,6 +135,10 @@ export function* changeProtection(
   tryWritable: boolean,
 ): Kernel$<void> {
   const { pgdPages, pudPages, ptrsPerPte } = k.geometry;
+  if (isVmHugetlbPage(vma)) {
+    yield* hugetlbChangeProtection(k, vma, start, end);
+    return;
+  }
   for (let pudStart = start; pudStart < end; ) {
     const pudp = pudpOf(k, vma.mm, pudStart);
     if (pudp < 0) {
@@ -184,6 +191,7 @@ function wantsManualWriteUpgrade(vma: Vma): boolean {
 /**
  * Mirrors: mm/mprotect.c mprotect_fixup()
  * simplified: no limits
+ * @returns 0, or -EINVAL when the area cannot be split there
  */
 function* mprotectFixup(
   k: Kernel,
@@ -192,11 +200,13 @@ function* mprotectFixup(
   start: number,
   end: number,
   newFlags: number,
-): Kernel$<Vma> {
-  if (vma.flags === newFlags) return vma;
+): Kernel$<number> {
+  if (vma.flags === newFlags) return 0;
+  const err = maySplit(k, vma, start) || maySplit(k, vma, end);
+  if (err) return err;
   let flags = newFlags;
   if (flags & VM_WRITE) {
-    if (!(vma.flags & (VM_ACCOUNT | VM_WRITE | VM_SHARED)) && accountable(flags)) {
+    if (!(vma.flags & (VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED)) && accountable(flags)) {
       flags |= VM_ACCOUNT;
     }
   } else if (vma.flags & VM_ACCOUNT && vmaIsAnonymous(vma) && !vma.anonVma) flags &= ~VM_ACCOUNT;
@@ -206,7 +216,7 @@ function* mprotectFixup(
   part.flags = flags | (part.flags & VM_STICKY);
   vmaSetPageProt(part);
   yield* changeProtection(k, tlb, part, start, end, wantsManualWriteUpgrade(part));
-  return part;
+  return 0;
 }
 
 /**
@@ -215,7 +225,8 @@ function* mprotectFixup(
  * Mirrors: mm/mprotect.c do_mprotect_pkey()
  * simplified: no execute permission, no keys
  * @param prot VM_READ, VM_WRITE
- * @returns 0, or -ENOMEM where a part is not mapped (what comes before it is changed)
+ * @returns 0; -ENOMEM where a part is not mapped, -EINVAL in the middle of a huge page of the pool (what
+ *   comes before it is changed)
  */
 export function* mprotect(
   k: Kernel,
@@ -236,7 +247,8 @@ export function* mprotect(
       break;
     }
     const next = Math.min(vma.end, end);
-    yield* mprotectFixup(k, tlb, vma, vpn, next, prot | (vma.flags & ~VM_ACCESS_FLAGS));
+    err = yield* mprotectFixup(k, tlb, vma, vpn, next, prot | (vma.flags & ~VM_ACCESS_FLAGS));
+    if (err) break;
     vpn = next;
   }
   yield* tlbFinishMmu(k, tlb);

@@ -8,6 +8,13 @@ import { PTE_SOFT_DIRTY, ptePresent } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import { anonVmaClone, unlinkAnonVmas, vmaComplete, vmaPrepare } from './anon-vma.ts';
 import { moveHugePmd, splitHugePmd } from './huge-memory.ts';
+import {
+  alignHuge,
+  fixupHugetlbReservations,
+  hugetlbVmOpOpen,
+  isHugeAligned,
+  moveHugetlbPageTables,
+} from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import { SWP_SOFT_DIRTY } from './leafops.ts';
 import type { Mm } from './mm.ts';
@@ -34,6 +41,7 @@ import {
 } from './pgtable.ts';
 import { mremapUserfaultfdPrep } from './userfaultfd.ts';
 import {
+  isVmHugetlbPage,
   linearAnonPageIndex,
   linearPageIndex,
   userfaultfdMissing,
@@ -272,6 +280,7 @@ function* copyVma(
   fresh.pageProt = vma.pageProt;
   fresh.uffd = vma.uffd;
   fresh.anonVma = vma.anonVma;
+  if (isVmHugetlbPage(vma)) hugetlbVmOpOpen(fresh, vma);
   anonVmaClone(fresh, vma, 'remap');
   vmaLink(fresh);
   yield* vmaComplete(k, locks);
@@ -300,7 +309,8 @@ function* dontunmapComplete(k: Kernel, old: Vma, start: number, end: number): Ke
  * Mirrors: mm/mremap.c do_mremap(), remap_move(), mremap_to(), move_vma()
  * simplified: no limits, lengths do not change
  * @param keepSource the old place stays mapped, and is empty (MREMAP_DONTUNMAP)
- * @returns 0; -EINVAL when the places overlap; -EFAULT when nothing is mapped at the start
+ * @returns 0; -EINVAL when the places overlap, or where one is in the middle of a huge page of the pool;
+ *   -EFAULT when nothing is mapped at the start
  */
 export function* mremap(
   k: Kernel,
@@ -326,21 +336,28 @@ export function* mremap(
       break;
     }
     const start = Math.max(vma.start, from);
-    const length = Math.min(vma.end, end) - start;
+    let length = Math.min(vma.end, end) - start;
     const vmaEnd = vma.end;
     const target = to + (start - from);
-    yield* doMunmap(k, mm, target, target + length);
+    if (isVmHugetlbPage(vma)) {
+      length = alignHuge(k, length);
+      err = isHugeAligned(k, start) && isHugeAligned(k, target) ? 0 : -EINVAL;
+    } else err = 0;
+    if (!err) err = yield* doMunmap(k, mm, target, target + length);
+    if (err) break;
     const source = mm.lookupVma(start) as Vma;
     const fresh = yield* copyVma(k, source, start, target, length, keepSource);
     // a merge may have replaced the area that holds the old place
     const old = mm.lookupVma(start) as Vma;
     // an area that was there before may come before the old one in a walk
     const merged = fresh.pages !== length;
-    yield* movePageTables(k, old, fresh, start, target, length, merged);
+    if (isVmHugetlbPage(old)) {
+      yield* moveHugetlbPageTables(k, old, start, target, length);
+      yield* fixupHugetlbReservations(k, old, fresh);
+    } else yield* movePageTables(k, old, fresh, start, target, length, merged);
     mremapUserfaultfdPrep(fresh);
     if (keepSource) yield* dontunmapComplete(k, old, start, start + length);
     else yield* doMunmap(k, mm, start, start + length);
-    err = 0;
     first = false;
     vpn = vmaEnd;
   }

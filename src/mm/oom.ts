@@ -14,7 +14,7 @@ import {
   mmuNotifierInvalidateRangeStart,
   notifierRange,
 } from './mmu-notifier.ts';
-import { VM_SHARED, type Vma, vmaIsAnonymous } from './vma.ts';
+import { isVmHugetlbPage, VM_SHARED, type Vma, vmaIsAnonymous } from './vma.ts';
 import { MmuGather, tlbFinishMmu, zapVmaRange } from './zap.ts';
 
 /** The number by which steps name an address space's flags. */
@@ -64,6 +64,7 @@ export function* oomReapTaskMm(k: Kernel, mm: Mm): Kernel$<number> {
   let all = true;
   for (let i = mm.vmas.length - 1; i >= 0; i--) {
     const vma = mm.vmas[i];
+    if (isVmHugetlbPage(vma)) continue;
     if (!vmaIsAnonymous(vma) && vma.flags & VM_SHARED) continue;
     if (!(yield* zapVmaForReaping(k, vma))) all = false;
   }

@@ -19,6 +19,7 @@ import {
 } from './mmu-notifier.ts';
 import { type MmWalk, type MmWalkOps, walkPageRange } from './pagewalk.ts';
 import { pteOffsetMap, ptepGet, ptepGetAndClear, ptlOf, setPte } from './pgtable.ts';
+import { folioMaybeMappedShared } from './rmap.ts';
 import { VM_SOFTDIRTY, type Vma, vmaSetPageProt } from './vma.ts';
 
 /** Bits of a page in `pagemap`, numbered as programs see them. */
@@ -75,11 +76,35 @@ function scanBits(k: Kernel, pte: number, huge: boolean): number {
   return PAGE_IS_PRESENT | (zero ? PAGE_IS_PFNZERO : 0) | (huge ? PAGE_IS_HUGE : 0);
 }
 
+/** Mirrors: fs/proc/task_mmu.c pagemap_hugetlb_range(); simplified: no frame numbers */
+function hugetlbPagemapBits(k: Kernel, vma: Vma, pte: number): number {
+  let bits = vma.flags & VM_SOFTDIRTY ? PM_SOFT_DIRTY : 0;
+  if (!ptePresent(pte)) return bits;
+  bits |= PM_PRESENT;
+  const folio = pageFolio(k, ptePfn(pte));
+  if (!folioTestAnon(k, folio)) bits |= PM_FILE;
+  if (!folioMaybeMappedShared(k, folio)) bits |= PM_MMAP_EXCLUSIVE;
+  return bits;
+}
+
 function observer(
   bitsOf: (k: Kernel, vma: Vma, pte: number, huge: boolean) => number,
+  hugetlbBits: (k: Kernel, vma: Vma, pte: number) => number,
   holeBits: (k: Kernel, vma: Vma | null) => number,
 ): MmWalkOps<Observation> {
   return {
+    *hugetlbEntry(k, pmdp, start, end, walk: MmWalk<Observation>): Kernel$<number> {
+      const { bits, start: base } = walk.private;
+      const ptl = ptlOf(k, pmdp);
+      if (k.stepping) yield k.acquire(ptl);
+      k.lock(ptl);
+      const pte = ptepGet(k, pmdp);
+      if (k.stepping && ptePresent(pte)) yield k.readFolio(pageFolio(k, ptePfn(pte)));
+      bits.fill(hugetlbBits(k, walk.vma as Vma, pte), start - base, end - base);
+      if (k.stepping) yield k.release(ptl);
+      k.unlock(ptl);
+      return 0;
+    },
     *pmdEntry(k, pmdp, start, end, walk: MmWalk<Observation>): Kernel$<number> {
       const vma = walk.vma as Vma;
       const { bits, start: base } = walk.private;
@@ -111,11 +136,13 @@ function observer(
   };
 }
 
-const PAGEMAP_OPS = observer(pagemapBits, (_k, vma) =>
+const PAGEMAP_OPS = observer(pagemapBits, hugetlbPagemapBits, (_k, vma) =>
   vma && vma.flags & VM_SOFTDIRTY ? PM_SOFT_DIRTY : 0,
 );
 const SCAN_OPS = observer(
   (k, _vma, pte, huge) => scanBits(k, pte, huge),
+  // takes the entry's lock, which 7.3.4 does not need
+  (k, _vma, pte) => scanBits(k, pte, true),
   () => 0,
 );
 

@@ -4,10 +4,11 @@
  * Models: mm/pagewalk.c
  */
 import type { Kernel$ } from '../machine/step.ts';
+import { hugetlbVmaLockRead, hugetlbVmaUnlockRead } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
-import { entryEnd, lackStep, lacksTable, pmdpOf, pudpOf } from './pgtable.ts';
-import type { Vma } from './vma.ts';
+import { entryEnd, lackStep, lacksTable, pmdAddrEnd, pmdpOf, pudpOf } from './pgtable.ts';
+import { isVmHugetlbPage, type Vma } from './vma.ts';
 
 /** struct mm_walk: where a walk is. */
 export interface MmWalk<P> {
@@ -23,6 +24,14 @@ export interface MmWalk<P> {
 export interface MmWalkOps<P> {
   /** A PMD entry that is not none. */
   pmdEntry(k: Kernel, pmdp: number, start: number, end: number, walk: MmWalk<P>): Kernel$<number>;
+  /** The entry of a huge page of the pool, empty or not; without it such areas are passed over. */
+  hugetlbEntry?(
+    k: Kernel,
+    pmdp: number,
+    start: number,
+    end: number,
+    walk: MmWalk<P>,
+  ): Kernel$<number>;
   /** Nothing is mapped. */
   pteHole?(k: Kernel, start: number, end: number, walk: MmWalk<P>): number;
   /** Before an area: 1 skips it. */
@@ -73,6 +82,45 @@ function* walkTables<P>(
 }
 
 /**
+ * Mirrors: mm/pagewalk.c walk_hugetlb_range()
+ * faithful
+ */
+function* walkHugetlbRange<P>(
+  k: Kernel,
+  start: number,
+  end: number,
+  ops: MmWalkOps<P>,
+  walk: MmWalk<P>,
+): Kernel$<number> {
+  if (!ops.hugetlbEntry) return 0;
+  const vma = walk.vma as Vma;
+  let err = 0;
+  yield* hugetlbVmaLockRead(k, vma);
+  for (let vpn = start; vpn < end && !err; ) {
+    const next = pmdAddrEnd(k, vpn, end);
+    if (k.stepping && lacksTable(k, walk.mm, vpn)) yield lackStep(k, walk.mm, vpn);
+    const pmdp = pmdpOf(k, walk.mm, vpn);
+    if (pmdp >= 0) err = yield* ops.hugetlbEntry(k, pmdp, vpn, next, walk);
+    else if (ops.pteHole) err = ops.pteHole(k, vpn, next, walk);
+    vpn = next;
+  }
+  yield* hugetlbVmaUnlockRead(k, vma);
+  return err;
+}
+
+/** Mirrors: mm/pagewalk.c __walk_page_range(); faithful */
+function walkArea<P>(
+  k: Kernel,
+  start: number,
+  end: number,
+  ops: MmWalkOps<P>,
+  walk: MmWalk<P>,
+): Kernel$<number> {
+  const huge = isVmHugetlbPage(walk.vma as Vma);
+  return huge ? walkHugetlbRange(k, start, end, ops, walk) : walkTables(k, start, end, ops, walk);
+}
+
+/**
  * Walks `start` to `end` (pages), area after area.
  *
  * Mirrors: mm/pagewalk.c walk_page_range()
@@ -101,7 +149,7 @@ export function* walkPageRange<P>(
       next = Math.min(end, vma.end);
       err = ops.testWalk ? yield* ops.testWalk(k, vpn, next, walk) : 0;
       if (err > 0) err = 0;
-      else if (err === 0) err = yield* walkTables(k, vpn, next, ops, walk);
+      else if (err === 0) err = yield* walkArea(k, vpn, next, ops, walk);
     }
     if (err) return err;
     vpn = next;
@@ -124,5 +172,5 @@ export function walkPageRangeVma<P>(
   priv: P,
 ): Kernel$<number> {
   k.assertHeld(vma.mm.mmapLock);
-  return walkTables(k, start, end, ops, { mm: vma.mm, vma, again: false, private: priv });
+  return walkArea(k, start, end, ops, { mm: vma.mm, vma, again: false, private: priv });
 }

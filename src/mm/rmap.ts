@@ -8,8 +8,10 @@ import {
   PG_ANON_EXCLUSIVE,
   PG_DEFERRED_SPLIT,
   PG_DIRTY,
+  PG_HUGETLB,
   PG_MAPPED_SHARED,
   PG_PARTIALLY_MAPPED,
+  PG_RESTORE_RESERVE,
   PG_SWAPBACKED,
 } from '../machine/page.ts';
 import {
@@ -78,7 +80,7 @@ import { linearAnonPageIndex, type Vma } from './vma.ts';
  */
 export function folioMaybeMappedShared(k: Kernel, folio: number): boolean {
   const mapped = folioMapcount(k, folio);
-  if (!folioIsLarge(k, folio)) return mapped > 1;
+  if (!folioIsLarge(k, folio) || folioTest(k, folio, PG_HUGETLB)) return mapped > 1;
   return mapped > 1 && folioTest(k, folio, PG_MAPPED_SHARED);
 }
 
@@ -250,6 +252,47 @@ export function folioRemoveRmapPmd(k: Kernel, folio: number, vma: Vma): void {
       return;
     }
   }
+}
+
+/**
+ * Maps a new huge page of the pool, exclusively.
+ *
+ * Mirrors: mm/rmap.c hugetlb_add_new_anon_rmap()
+ * faithful
+ */
+export function hugetlbAddNewAnonRmap(k: Kernel, folio: number, vma: Vma, vpn: number): void {
+  k.bug(vpn < vma.start || vpn >= vma.end, 'a huge page is mapped outside of its area');
+  k.bug(!vma.anonVma, 'a new huge page in an area without anon_vma');
+  k.pages.entireMapcount[folio] = 1;
+  k.pages.largeMapcount[folio] = 1;
+  folioClear(k, folio, PG_RESTORE_RESERVE);
+  setAnon(k, folio, vma, vpn);
+  folioSet(k, folio, PG_ANON_EXCLUSIVE);
+}
+
+/**
+ * A child maps a huge page of the pool as well.
+ *
+ * Mirrors: include/linux/rmap.h hugetlb_try_dup_anon_rmap()
+ * faithful
+ * @returns 0, or -EBUSY when the page must be copied because the parent may have pinned it
+ */
+export function hugetlbTryDupAnonRmap(k: Kernel, folio: number): number {
+  if (pageAnonExclusive(k, folio)) {
+    if (folioMaybeDmaPinned(k, folio)) return -EBUSY;
+    folioClear(k, folio, PG_ANON_EXCLUSIVE);
+  }
+  k.pages.entireMapcount[folio]++;
+  k.pages.largeMapcount[folio]++;
+  return 0;
+}
+
+/** Mirrors: include/linux/rmap.h hugetlb_remove_rmap(); faithful */
+export function hugetlbRemoveRmap(k: Kernel, folio: number): void {
+  k.pages.entireMapcount[folio]--;
+  k.pages.largeMapcount[folio]--;
+  const left = k.pages.entireMapcount[folio];
+  if (left < 0) k.report('map count', 'a huge page is unmapped more often than mapped');
 }
 
 /** The folio belongs to this area's process alone from now on (folio_move_anon_rmap()). */

@@ -32,6 +32,8 @@ export class AddressSpace {
   readonly vmas: Vma[] = [];
   /** Frame number by offset in pages. */
   readonly folios = new Map<number, number>();
+  /** Of a file of huge pages: a mutex for each, held while it is faulted in. */
+  readonly faultMutexes: Lock[] = [];
 
   constructor(
     /** i_mmap_rwsem */

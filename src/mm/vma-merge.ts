@@ -13,13 +13,16 @@ import {
   vmaIsForkChild,
   vmaPrepare,
 } from './anon-vma.ts';
+import { hugetlbVmOpOpen } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
 import type { AddressSpace } from './shmem.ts';
 import type { UserfaultfdCtx } from './userfaultfd.ts';
 import {
+  isVmHugetlbPage,
   VM_ACCESS_FLAGS,
   VM_SHARED,
+  VM_SPECIAL,
   VM_STICKY,
   type Vma,
   Vma as VmaClass,
@@ -115,6 +118,7 @@ function setStart(vma: Vma, start: number): void {
  */
 function mergeExisting(k: Kernel, range: Proposal): Vma | null {
   const middle = range.middle as Vma;
+  if (range.flags & VM_SPECIAL) return null;
   const leftSide = range.start === middle.start;
   const rightSide = range.end === middle.end;
   if (!leftSide && !rightSide) return null;
@@ -173,6 +177,7 @@ export function splitVma(vma: Vma, at: number): Vma {
   upper.uffd = vma.uffd;
   upper.anonVma = vma.anonVma;
   anonVmaClone(upper, vma, 'split');
+  if (isVmHugetlbPage(vma)) hugetlbVmOpOpen(upper, vma);
   vma.end = at;
   vmaLink(upper);
   return upper;
@@ -230,6 +235,7 @@ export function vmaMergeNewRange(
 ): Vma | null {
   // a copy loses its userfaultfd, of which nobody wants to hear
   if (range.copiedFrom?.uffd) return null;
+  if (range.flags & VM_SPECIAL) return null;
   const proposal: Proposal = { ...range, middle: null };
   const prev = vmas.find((vma) => vma.end === range.start);
   const next = vmas.find((vma) => vma.start === range.end);

@@ -5,6 +5,7 @@
  */
 import { PAGE_NONE, PAGE_READONLY, PAGE_SHARED } from '../machine/pte.ts';
 import type { AnonVma, AnonVmaChain } from './anon-vma.ts';
+import type { ReserveMap } from './hugetlb-pool.ts';
 import type { Mm } from './mm.ts';
 import type { AddressSpace } from './shmem.ts';
 import type { UserfaultfdCtx } from './userfaultfd.ts';
@@ -23,6 +24,15 @@ export const VM_UFFD_MISSING = 1 << 9;
 /** Soft-dirty as a whole: no page of it was ever cleaned. */
 export const VM_SOFTDIRTY = 1 << 8;
 
+/** Huge pages of the pool (hugetlb). */
+export const VM_HUGETLB = 1 << 20;
+/** May not grow. */
+export const VM_DONTEXPAND = 1 << 21;
+/** Pages that a driver put there itself. */
+export const VM_MIXEDMAP = 1 << 22;
+
+/** Areas that are not as others: they do not merge, and nothing of them migrates. */
+export const VM_SPECIAL = VM_DONTEXPAND | VM_MIXEDMAP;
 export const VM_ACCESS_FLAGS = VM_READ | VM_WRITE;
 /** Flags that neither forbid a merge nor get lost in one (VMA_STICKY_FLAGS). */
 export const VM_STICKY = VM_SOFTDIRTY;
@@ -38,6 +48,10 @@ export class Vma {
   uffd: UserfaultfdCtx | null = null;
   /** Taken out of its address space (vma_mark_detached()). */
   detached = false;
+  /** Of an area of huge pages whose process made the mapping: which it has reserved. */
+  resv: ReserveMap | null = null;
+  /** The maker of the mapping took a page away from here (HPAGE_RESV_UNMAPPED). */
+  resvUnmapped = false;
 
   constructor(
     readonly mm: Mm,
@@ -62,6 +76,10 @@ export class Vma {
 /** Private anonymous memory (vma_is_anonymous()). */
 export function vmaIsAnonymous(vma: Vma): boolean {
   return vma.file === null;
+}
+/** Whether it has huge pages of the pool (is_vm_hugetlb_page()). */
+export function isVmHugetlbPage(vma: Vma): boolean {
+  return (vma.flags & VM_HUGETLB) !== 0;
 }
 export function vmaIsCowMapping(vma: Vma): boolean {
   return (vma.flags & VM_SHARED) === 0;

@@ -16,6 +16,7 @@ import {
   pageFolio,
 } from './folio.ts';
 import { splitHugePmd, zapHugePmd } from './huge-memory.ts';
+import { hugetlbZapBegin, hugetlbZapEnd, unmapHugepages } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import { isDeviceExclusive, isDevicePrivate, isMigration, softleafToPfn } from './leafops.ts';
 import { Holder } from './ledger.ts';
@@ -40,7 +41,7 @@ import {
   pudpOf,
 } from './pgtable.ts';
 import { folioRemoveRmapPte } from './rmap.ts';
-import type { Vma } from './vma.ts';
+import { isVmHugetlbPage, VM_HUGETLB, type Vma } from './vma.ts';
 
 /** Pages taken out of an address space, to be freed after the TLBs are flushed (mmu_gather). */
 export class MmuGather {
@@ -196,7 +197,8 @@ function* zapPteTableIfEmpty(k: Kernel, mm: Mm, pmdp: number, start: number): Ke
 }
 
 /**
- * Takes away the mappings of a range of one area.
+ * Takes away the mappings of a range of one area. Of huge pages of the pool the locks of hugetlbZapBegin()
+ * are held.
  *
  * Mirrors: mm/memory.c __zap_vma_range(), zap_pmd_range()
  * faithful
@@ -210,6 +212,10 @@ export function* zapVmaRange(
   reclaim: boolean,
 ): Kernel$<void> {
   const { pgdPages, pudPages, ptrsPerPte } = k.geometry;
+  if (vma.flags & VM_HUGETLB) {
+    yield* unmapHugepages(k, tlb, vma, start, end);
+    return;
+  }
   for (let vpn = start; vpn < end; ) {
     if (k.stepping && lacksTable(k, vma.mm, vpn)) yield lackStep(k, vma.mm, vpn);
     const pudp = pudpOf(k, vma.mm, vpn);
@@ -249,8 +255,14 @@ export function* zapVmaRangeBatched(
   end: number,
   reclaim: boolean,
 ): Kernel$<void> {
+  const huge = isVmHugetlbPage(vma);
   const range = notifierRange(MmuNotify.Clear, vma.mm, start, end);
+  if (huge) yield* hugetlbZapBegin(k, vma);
   yield* mmuNotifierInvalidateRangeStart(k, range);
   yield* zapVmaRange(k, tlb, vma, start, end, reclaim);
   yield* mmuNotifierInvalidateRangeEnd(k, range);
+  if (!huge) return;
+  // freed before anybody can fault here: he might find the pool empty
+  yield* tlbFinishMmu(k, tlb);
+  yield* hugetlbZapEnd(k, vma);
 }

@@ -100,6 +100,8 @@ export const VALUE_MEANINGS: Partial<
     'anon-shared': 'anonymous, shared with children',
     'file-private': 'of a file, with writes kept to oneself',
     'file-shared': 'of a file, with writes for everybody',
+    hugetlb: 'huge pages of the pool, private: MAP_HUGETLB; the length is rounded up',
+    driver: 'pages of device 0’s driver, private: mmap() of the open device',
   },
   advice: {
     dontneed: 'drops the pages; the next touch gets zeros',
@@ -138,6 +140,7 @@ export const MACHINE_MEANINGS: Record<keyof MachineOptions, Meaning> = {
   },
   pageBytes: { what: 'size of a page, a power of two; default 4096', unit: 'bytes' },
   cpus: { what: 'how many CPUs; default 1, in a concurrent program one a task', unit: 'CPUs' },
+  hugetlbPages: { what: 'the pool for hugetlb mappings; default 16', unit: 'huge pages' },
   mended: { what: 'whether the mistake of 7.3.4 that recorded results show is mended' },
 };
 

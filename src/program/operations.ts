@@ -8,6 +8,7 @@ import {
   deviceFlagStep,
   deviceReadUnlocked,
   deviceSnapshot,
+  dmirrorMmap,
   evictChunk,
   faultMigrateToDevice,
   gupHold,
@@ -32,6 +33,7 @@ import {
   cpuWriteWord,
   dupMmap,
   madvise,
+  mmapHugetlb,
   mmapRegion,
   mprotect,
   mremap,
@@ -69,14 +71,24 @@ function firstWords(data: Uint8Array, pageBytes: number): number[] {
   return words;
 }
 
-function* mmap(system: System, op: OpNamed<'mmap'>, start: number): Kernel$<Result> {
+function* mmap(
+  system: System,
+  op: OpNamed<'mmap'>,
+  start: number,
+  mirror: Dmirror,
+): Kernel$<Result> {
   const k = system.kernel;
   const { mm } = system.process(op.proc);
+  const end = start + op.pages;
+  if (op.kind === 'hugetlb') return outcome(yield* mmapHugetlb(k, mm, start, end, PROT[op.prot]));
+  if (op.kind === 'driver') {
+    return outcome(yield* dmirrorMmap(k, mirror, mm, start, end, PROT[op.prot]));
+  }
   const shared = op.kind === 'anon-shared' || op.kind === 'file-shared';
   const backed = op.kind === 'file-private' || op.kind === 'file-shared';
   const file = op.kind === 'anon' ? null : yield* newFile(k, op.pages, backed ? fileWord : null);
   const flags = PROT[op.prot] | (shared ? VM_SHARED : 0);
-  const ret = yield* mmapRegion(k, mm, start, start + op.pages, flags, file);
+  const ret = yield* mmapRegion(k, mm, start, end, flags, file);
   if (ret && file) yield* evictFile(k, file);
   return outcome(ret);
 }
@@ -194,19 +206,25 @@ function* fork(system: System, op: OpNamed<'fork'>): Kernel$<Result> {
   return outcome(ret);
 }
 
+/** The device whose open file an operation is about; -1: none. */
+function deviceOf(op: Op): number {
+  if ('dev' in op) return op.dev;
+  return op.op === 'mmap' && op.kind === 'driver' ? 0 : -1;
+}
+
 /** The step before what a process has open is looked at or changed. */
 function fileStep(k: Kernel, file: DeviceFile, role: Role): Step {
   return k.step(StepKind.Shared, Space.File, file.number, role);
 }
 
 /** The file that a process has of a device, as it is after the step before it is used. */
-function* openFile(system: System, op: Op & { dev: number }, role: Role): Kernel$<DeviceFile> {
+function* openFile(system: System, proc: number, dev: number, role: Role): Kernel$<DeviceFile> {
   const k = system.kernel;
-  const { files } = system.process(op.proc);
-  let file = files[op.dev];
+  const { files } = system.process(proc);
+  let file = files[dev];
   if (k.stepping) yield fileStep(k, file, role);
-  while (files[op.dev] !== file) {
-    file = files[op.dev];
+  while (files[dev] !== file) {
+    file = files[dev];
     if (k.stepping) yield fileStep(k, file, role);
   }
   return file;
@@ -223,10 +241,21 @@ function withoutMm(op: Op): Result | null {
     case 'check_exclusive':
     case 'fail_alloc':
     case 'evict':
+    case 'mmap':
     case 'release':
       return null;
     default:
       return outcome(-EINVAL);
+  }
+}
+
+/** A device that was closed while its own pages were mapped goes with the last of the mappings. */
+function* releaseUnmapped(system: System): Kernel$<void> {
+  const k = system.kernel;
+  for (const file of system.files) {
+    if (file.mirror.mapped.size === 0) continue;
+    if (k.stepping) yield fileStep(k, file, Role.Commute);
+    yield* system.release(file);
   }
 }
 
@@ -235,10 +264,15 @@ function withoutMm(op: Op): Result | null {
  * @returns what the operation returned
  */
 export function* perform(system: System, op: Op): Kernel$<Result> {
-  if (!('dev' in op)) return yield* act(system, op);
   const k = system.kernel;
+  const dev = deviceOf(op);
+  if (dev < 0) {
+    const result = yield* act(system, op);
+    yield* releaseUnmapped(system);
+    return result;
+  }
   const alone = op.op === 'close' || op.op === 'open';
-  const file = yield* openFile(system, op, alone ? Role.Write : Role.Commute);
+  const file = yield* openFile(system, op.proc, dev, alone ? Role.Write : Role.Commute);
   if (op.op === 'open') {
     yield* system.open(op.proc, op.dev);
     return outcome(0);
@@ -278,7 +312,7 @@ function* act(system: System, op: Op, mirror = system.mirrors[0]): Kernel$<Resul
   const end = start + ('pages' in op ? op.pages : 0);
   switch (op.op) {
     case 'mmap':
-      return yield* mmap(system, op, start);
+      return yield* mmap(system, op, start, mirror);
     case 'munmap':
       return outcome(yield* munmap(k, mm, start, end));
     case 'mprotect':

@@ -46,7 +46,7 @@ const tag = integer(0, 2 ** 31);
 const flag = integer(0, 1);
 const faults = integer(1, MAX_OP_PAGES);
 const prot = choice(['none', 'r', 'rw']);
-const kind = choice(['anon', 'anon-shared', 'file-private', 'file-shared']);
+const kind = choice(['anon', 'anon-shared', 'file-private', 'file-shared', 'hugetlb', 'driver']);
 /** How pages are taken; src/drivers/gup-test.ts. */
 const how = choice(['get', 'get_fast', 'pin', 'pin_fast', 'pin_longterm', 'pin_fast_longterm']);
 const advice = choice([

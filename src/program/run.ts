@@ -52,6 +52,7 @@ export function systemOptions(
     ...(machine.pmdOrder === undefined ? {} : { pmdOrder: machine.pmdOrder }),
     ...(machine.pageBytes === undefined ? {} : { pageBytes: machine.pageBytes }),
     ...(machine.cpus === undefined ? {} : { cpus: machine.cpus }),
+    ...(machine.hugetlbPages === undefined ? {} : { hugetlbPages: machine.hugetlbPages }),
     ...(machine.mended === undefined ? {} : { mended: machine.mended }),
     ledger: options.ledger ?? false,
     devices: allOps(program).some((op) => 'dev' in op && op.dev >= 2) ? 4 : 2,

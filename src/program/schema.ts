@@ -24,6 +24,8 @@ export interface MachineOptions {
   pageBytes?: number;
   /** CPUs, 1 to 8. */
   cpus?: number;
+  /** Huge pages of the pool, for hugetlb mappings. */
+  hugetlbPages?: number;
   /** Mend those mistakes of 7.3.4 that recorded programs show. */
   mended?: boolean;
 }
@@ -34,6 +36,7 @@ export const MACHINE: Record<keyof MachineOptions, FieldSpec> = {
   pmdOrder: integer(2, 9),
   pageBytes: { kind: 'power', min: 16, max: 4096 },
   cpus: integer(1, 8),
+  hugetlbPages: integer(0, 64),
   mended: { kind: 'truth' },
 };
 

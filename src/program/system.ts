@@ -7,6 +7,7 @@ import {
   DmirrorDevice,
   type GupHold,
   gupGiveBack,
+  isMapped,
   openDmirror,
 } from '../drivers/index.ts';
 import { type Kernel$, runToEnd } from '../machine/index.ts';
@@ -122,10 +123,13 @@ export class System {
     yield* gupGiveBack(this.kernel, hold);
   }
 
-  /** The last user of a closed device lets it go, and the last of an address space that nobody lives in. */
+  /**
+   * The last user of a closed device lets it go, a mapping of it is one; and the last of an address space
+   * that nobody lives in.
+   */
   *release(file: DeviceFile): Kernel$<void> {
     if (file.users > 0) return;
-    if (file.closed && !file.released) {
+    if (file.closed && !file.released && !isMapped(file.mirror)) {
       file.released = true;
       yield* closeDmirror(this.kernel, file.mirror);
     }
@@ -181,6 +185,7 @@ export class System {
         yield* this.release(file);
       }
       if (!process.ended) yield* exitMmap(this.kernel, process.mm);
+      for (const file of this.files) yield* this.release(file);
       this.processes[proc] = undefined;
     }
   }
