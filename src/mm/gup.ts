@@ -293,11 +293,9 @@ function* faultinPage(
   if (flags.tried) faultFlags |= FAULT_FLAG_TRIED;
   if (unshare) faultFlags |= FAULT_FLAG_UNSHARE;
   const ret = yield* handleMmFault(k, vma, vpn, faultFlags);
-  if (ret & VM_FAULT_RETRY && locked) {
-    locked.held = false;
-    return -EBUSY;
-  }
-  return vmFaultToErrno(ret);
+  if (!(ret & VM_FAULT_RETRY)) return vmFaultToErrno(ret);
+  if (locked) locked.held = false;
+  return -EBUSY;
 }
 
 /**
@@ -402,9 +400,15 @@ export function* getUserPagesLocked(
  *
  * Mirrors: mm/gup.c get_user_page_vma_remote()
  * faithful
- * @returns the page's frame number, or a negative errno; -EBUSY when mmap_lock was given up
+ * @param flags of one who keeps mmap_lock
+ * @returns the page's frame number, or a negative errno
  */
-export function* getUserPage(k: Kernel, mm: Mm, vpn: number, flags: GupFlags): Kernel$<number> {
+export function* getUserPage(
+  k: Kernel,
+  mm: Mm,
+  vpn: number,
+  flags: Omit<GupFlags, 'unlockable'>,
+): Kernel$<number> {
   k.assertHeld(mm.mmapLock);
   const pages: number[] = [];
   const remote = { ...flags, remote: true };
