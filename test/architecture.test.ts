@@ -14,7 +14,17 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const ROOMS = ['machine', 'mm', 'hmm', 'drivers', 'program', 'checker', 'recording', 'cli'];
+const ROOMS = [
+  'machine',
+  'mm',
+  'hmm',
+  'drivers',
+  'program',
+  'selftest',
+  'checker',
+  'recording',
+  'cli',
+];
 /** Rooms that run in a browser: no dependency, nothing of Node's. */
 const MODEL = ROOMS.slice(0, ROOMS.indexOf('recording') + 1);
 

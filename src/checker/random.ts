@@ -2,20 +2,9 @@
  * Schedules at random, each given by the seed and its own number alone, so that any of them can be
  * made again without the others.
  */
-import { StepKind } from '../machine/index.ts';
+import { generator, StepKind } from '../machine/index.ts';
 import type { Execution } from './execution.ts';
 import { type Choice, FAIL, InARow, lowest, type Strategy, size } from './strategy.ts';
-
-/** A small generator of random numbers (Mulberry32): from 0 up to 1. */
-export function generator(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 /** A seed for each schedule. */
 function seedOf(seed: number, schedule: number): number {

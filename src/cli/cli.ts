@@ -8,6 +8,7 @@ import type { CheckCommandOptions } from './check.ts';
 import type { ConformOptions } from './conform.ts';
 import type { LabCommandOptions } from './lab.ts';
 import type { RunCommandOptions } from './run.ts';
+import type { SelftestOptions } from './selftest.ts';
 import { ExitCode, printable, type Terminal, UsageError } from './terminal.ts';
 
 function parseWalk(value: string): Walk {
@@ -21,6 +22,14 @@ function parseStrategy(value: string): StrategyName {
   if (strategy === undefined)
     throw new InvalidArgumentError(`Expected one of ${STRATEGIES.join(', ')}.`);
   return strategy;
+}
+
+const KINDS = ['private', 'coherent'] as const;
+
+function parseKind(value: string): (typeof KINDS)[number] {
+  const kind = KINDS.find((name) => name === value);
+  if (kind === undefined) throw new InvalidArgumentError(`Expected one of ${KINDS.join(', ')}.`);
+  return kind;
 }
 
 /** A parser of whole numbers from `min`. */
@@ -76,6 +85,15 @@ Examples:
   $ softleaf check examples/scenarios/check-without-lock.mjs
   $ softleaf check scenarios/two-devices.json --strategy pct --seed 7 --time 60
   $ softleaf check scenarios/two-devices.json --replay 1.0123abcde.a12b --walk collect`;
+
+const SELFTEST_HELP = `${EXIT_HELP}
+
+Examples:
+  $ softleaf selftest
+  $ softleaf selftest migrate --device private
+  $ softleaf selftest hmm2 anon_teardown --walk collect --seed 7
+  $ softleaf selftest hmm.hmm_device_private.benchmark_thp_migration
+  $ softleaf selftest exclusive --json`;
 
 const DEMO_HELP = `${EXIT_HELP}
 
@@ -165,6 +183,22 @@ function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
     .action(async (files: string[], options: CheckCommandOptions) => {
       const { checkCommand } = await import('./check.ts');
       setExit(await checkCommand(files, options, terminal));
+    });
+
+  program
+    .command('selftest')
+    .description(
+      "Run the kernel's own tests of HMM on the model, as its harness prints them (KTAP).",
+    )
+    .argument('[filters...]', 'tests whose name has one of these in it, or is one; none: all')
+    .option('--walk <walk>', walkHelp.replace("the program's, else ", ''), parseWalk)
+    .option('--device <kind>', `on devices of this kind alone: ${KINDS.join(', ')}`, parseKind)
+    .option('--seed <n>', 'for addresses, and the order of threads (default 1)', count(0))
+    .option('--json', 'print one JSON object: walk, tests, passed, failed')
+    .addHelpText('after', SELFTEST_HELP)
+    .action(async (filters: string[], options: SelftestOptions) => {
+      const { selftestCommand } = await import('./selftest.ts');
+      setExit(selftestCommand(filters, options, terminal));
     });
 
   program

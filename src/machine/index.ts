@@ -10,6 +10,7 @@ export { Machine, type MachineOptions, POISON } from './machine.ts';
 export type { Monitor, Taking } from './monitor.ts';
 export * from './page.ts';
 export * from './pte.ts';
+export { generator } from './random.ts';
 export { restore, type Snapshot, snapshot } from './snapshot.ts';
 export { stateKey } from './state-key.ts';
 export { type Kernel$, Role, Space, Step, StepKind } from './step.ts';

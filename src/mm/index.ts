@@ -35,7 +35,7 @@ export { mprotect } from './mprotect.ts';
 export { mremap } from './mremap.ts';
 export { oomReapTaskMm } from './oom.ts';
 export { clearSoftDirty, pagemapScan, readPagemap } from './pagemap.ts';
-export { newFile } from './shmem.ts';
+export { type AddressSpace, closeFile, fileRead, fileWrite, newFile } from './shmem.ts';
 export {
   UserfaultfdCtx,
   uffdCopy,

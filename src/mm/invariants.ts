@@ -261,7 +261,9 @@ class Inspection {
     for (const mapping of alive) {
       if (mapping instanceof AddressSpace) {
         const where = `file ${mapping.number}`;
-        if (mapping.vmas.length === 0) this.say('file', where, 'a file that nobody maps');
+        if (mapping.vmas.length === 0 && mapping.opened === 0) {
+          this.say('file', where, 'a file that nobody maps');
+        }
         for (const vma of mapping.vmas) {
           if (!known.has(vma)) this.say('file', where, 'a file lists an area that is gone');
         }

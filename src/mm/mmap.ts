@@ -190,7 +190,7 @@ export function* doMunmap(k: Kernel, mm: Mm, start: number, end: number): Kernel
     // no walk of a reverse map gets at the tables from here on
     const locks = yield* vmaPrepare(k, [vma]);
     vmaUnlink(vma);
-    if (vma.file && vma.file.vmas.length === 0) files.push(vma.file);
+    if (vma.file?.vmas.length === 0 && vma.file.opened === 0) files.push(vma.file);
     unlinkAnonVmas(k, vma);
     yield* vmaComplete(k, locks);
     yield* freePgtables(k, mm, vma.start, vma.end, floor, gone[i + 1]?.start ?? ceiling);

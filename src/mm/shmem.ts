@@ -3,6 +3,7 @@
  *
  * Models: mm/shmem.c, mm/filemap.c
  */
+import { ENOMEM } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
 import { PG_DIRTY, PG_SWAPBACKED, PG_UPTODATE } from '../machine/page.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
@@ -13,6 +14,7 @@ import {
   folioFree,
   folioGet,
   folioHandOver,
+  folioMarkAccessed,
   folioPut,
   folioPutTestzero,
   folioSet,
@@ -34,6 +36,8 @@ export class AddressSpace {
   readonly folios = new Map<number, number>();
   /** Of a file of huge pages: a mutex for each, held while it is faulted in. */
   readonly faultMutexes: Lock[] = [];
+  /** Open files, which keep it although nobody maps it any more. */
+  opened = 0;
 
   constructor(
     /** i_mmap_rwsem */
@@ -166,6 +170,108 @@ export function* cachedFolio(k: Kernel, file: AddressSpace, index: number): Kern
   if (file.folios.get(index) === folio && folioTest(k, folio, PG_UPTODATE)) return folio;
   yield* folioUnlockPut(k, folio, Holder.Fault);
   return -1;
+}
+
+/**
+ * Reads pages of a file, up to its end. What was never written is zeros, and stays a hole.
+ *
+ * Mirrors: mm/shmem.c shmem_file_read_iter()
+ * simplified: whole pages
+ * @param into a page after the other
+ * @returns pages read
+ */
+export function* fileRead(
+  k: Kernel,
+  file: AddressSpace,
+  start: number,
+  into: Uint8Array,
+): Kernel$<number> {
+  const size = k.geometry.pageBytes;
+  const pages = Math.max(0, Math.min(into.length / size, file.pages - start));
+  for (let i = 0; i < pages; i++) {
+    const folio = yield* readFolio(k, file, start + i);
+    const to = into.subarray(i * size, (i + 1) * size);
+    if (folio < 0) {
+      to.fill(0);
+      continue;
+    }
+    if (k.stepping) yield k.writeFolio(folio);
+    yield* folioMarkAccessed(k, folio);
+    if (k.stepping) yield k.step(StepKind.Copy, Space.Frame, folio, Role.Read);
+    to.set(k.frames.view(folio));
+    if (k.stepping) yield k.writeFolio(folio);
+    yield* folioPut(k, folio, Holder.Fault);
+  }
+  return pages;
+}
+
+/**
+ * The folio at an offset, referenced (holder Fault).
+ *
+ * Mirrors: mm/shmem.c shmem_get_folio_gfp() with SGP_READ
+ * simplified: no swap, no huge pages
+ * @returns the folio; -1 for a hole
+ */
+function* readFolio(k: Kernel, file: AddressSpace, index: number): Kernel$<number> {
+  for (;;) {
+    if (k.stepping) yield lookupStep(k, file, index);
+    const folio = file.folios.get(index);
+    if (folio === undefined) return -1;
+    if (k.stepping) yield k.writeFolio(folio);
+    if (!folioTryGet(k, folio, Holder.Fault)) continue;
+    if (k.stepping) yield k.acquireFolio(folio);
+    k.folioLock(folio);
+    if (k.stepping) yield lookupStep(k, file, index);
+    const still = file.folios.get(index) === folio;
+    if (k.stepping) yield k.releaseFolio(folio);
+    k.folioUnlock(folio);
+    if (still) return folio;
+    yield* folioPut(k, folio, Holder.Fault);
+  }
+}
+
+/**
+ * Writes pages of a file, up to its end.
+ *
+ * Mirrors: mm/filemap.c generic_perform_write(), mm/shmem.c shmem_write_begin(), shmem_write_end()
+ * simplified: whole pages, a file does not grow
+ * @param from a page after the other
+ * @returns pages written, or -ENOMEM when there was no memory for the first
+ */
+export function* fileWrite(
+  k: Kernel,
+  file: AddressSpace,
+  start: number,
+  from: Uint8Array,
+): Kernel$<number> {
+  const size = k.geometry.pageBytes;
+  const pages = Math.max(0, Math.min(from.length / size, file.pages - start));
+  for (let i = 0; i < pages; i++) {
+    const folio = yield* shmemFault(k, file, start + i);
+    if (folio < 0) return i > 0 ? i : -ENOMEM;
+    if (k.stepping) yield k.copyStep(folio);
+    k.frames.view(folio).set(from.subarray(i * size, (i + 1) * size));
+    if (k.stepping) yield k.writeFolio(folio);
+    folioSet(k, folio, PG_DIRTY);
+    yield* folioUnlockPut(k, folio, Holder.Fault);
+  }
+  return pages;
+}
+
+/**
+ * Closes a file; the last one to have it open lets it go if nobody maps it.
+ *
+ * Mirrors: fs/file_table.c __fput()
+ * simplified: a file's pages are freed at once
+ */
+export function* closeFile(k: Kernel, file: AddressSpace): Kernel$<void> {
+  if (k.stepping) yield k.acquire(file.lock);
+  k.lock(file.lock);
+  file.opened--;
+  const last = file.opened === 0 && file.vmas.length === 0;
+  if (k.stepping) yield k.release(file.lock);
+  k.unlock(file.lock);
+  if (last) yield* evictFile(k, file);
 }
 
 /**

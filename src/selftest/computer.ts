@@ -1,0 +1,70 @@
+/** The machine that a test runs on: a kernel, four devices of the test driver, and processes. */
+import { closeDmirror, type Dmirror, DmirrorDevice, openDmirror } from '../drivers/index.ts';
+import { checkDevice, checkMirror, deviceLocks } from '../drivers/invariants.ts';
+import type { Kernel$ } from '../machine/index.ts';
+import { type Broken, CountingLedger, checkEmpty, checkQuiescent, Kernel } from '../mm/index.ts';
+import type { Walk } from '../mm/kernel.ts';
+import type { Mm } from '../mm/mm.ts';
+
+/** Numbers of the devices, as in their names: two of each kind. */
+export const PRIVATE_DEVICE_ONE = 0;
+export const PRIVATE_DEVICE_TWO = 1;
+export const COHERENT_DEVICE_ONE = 2;
+export const COHERENT_DEVICE_TWO = 3;
+
+const CPUS = 4;
+
+export class Computer {
+  readonly kernel: Kernel;
+  readonly devices: DmirrorDevice[] = [];
+  /** The devices as they are open now. */
+  readonly mirrors = new Set<Dmirror>();
+  /** Pages on which a process holds a reference, once for each. */
+  readonly pins: number[] = [];
+
+  constructor(walk: Walk) {
+    this.kernel = new Kernel({ walk, cpus: CPUS, poison: true });
+    this.kernel.ledger = new CountingLedger(this.kernel);
+    for (let id = PRIVATE_DEVICE_ONE; id <= PRIVATE_DEVICE_TWO; id++) {
+      this.devices.push(new DmirrorDevice(this.kernel, id));
+    }
+  }
+
+  /** Opens a device for an address space. */
+  *open(device: number, mm: Mm): Kernel$<Dmirror> {
+    const mirror = yield* openDmirror(this.kernel, this.devices[device], mm);
+    this.mirrors.add(mirror);
+    return mirror;
+  }
+
+  *close(mirror: Dmirror): Kernel$<void> {
+    yield* closeDmirror(this.kernel, mirror);
+    this.mirrors.delete(mirror);
+  }
+
+  /**
+   * What must hold while nothing is under way.
+   * @returns what does not
+   */
+  check(): Broken[] {
+    const { kernel, pins } = this;
+    const locks = [...this.mirrors].flatMap(deviceLocks);
+    const broken = checkQuiescent(kernel, { pins, locks });
+    for (const mirror of this.mirrors) broken.push(...checkMirror(kernel, mirror));
+    for (const device of this.devices) broken.push(...checkDevice(kernel, device));
+    return broken;
+  }
+
+  /**
+   * What must hold when every process has ended: nothing is left.
+   * @returns what does not
+   */
+  checkEmpty(): Broken[] {
+    const broken = [...this.check(), ...checkEmpty(this.kernel)];
+    for (const { id, used } of this.devices) {
+      const where = `memory of device ${id}`;
+      if (used !== 0) broken.push({ invariant: 'leak', title: `${used} pages are in use`, where });
+    }
+    return broken;
+  }
+}

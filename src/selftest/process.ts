@@ -1,0 +1,258 @@
+/**
+ * What a test's process is: an address space, open files, and a CPU that reads and writes memory.
+ *
+ * Units: addresses are page numbers, lengths pages. What returns a number returns a negative errno for
+ * an error, as the system call does in the kernel.
+ */
+import { EINVAL, type Kernel$ } from '../machine/index.ts';
+import {
+  type AddressSpace,
+  type Advice,
+  closeFile,
+  dupMmap,
+  exitMmap,
+  fileRead,
+  fileWrite,
+  type Kernel,
+  type Mm,
+  madvise,
+  mmapRegion,
+  mprotect,
+  mremap,
+  munmap,
+  newFile,
+  readPagemap,
+  SIGBUS,
+  VM_READ,
+  VM_SHARED,
+  VM_WRITE,
+} from '../mm/index.ts';
+import type { Computer } from './computer.ts';
+import { cpuReadPage, cpuWritePage } from './cpu.ts';
+import { DeviceFile } from './device-file.ts';
+import type { Words } from './words.ts';
+
+export const PROT_NONE = 0;
+export const PROT_READ = VM_READ;
+export const PROT_READ_WRITE = VM_READ | VM_WRITE;
+
+/** Signals that end a process. */
+export const SIGABRT_NUMBER = 6;
+const SIGBUS_NUMBER = 7;
+export const SIGKILL_NUMBER = 9;
+const SIGSEGV_NUMBER = 11;
+
+/** A process is ended by a signal. */
+export class Killed extends Error {
+  override readonly name = 'Killed';
+  constructor(readonly signal: number) {
+    super(`killed by signal ${signal}`);
+  }
+}
+
+/** Something that processes have open. A fork shares it. */
+interface OpenFile {
+  users: number;
+  release(): Kernel$<void>;
+}
+
+/** An open file in memory. */
+export class RegularFile implements OpenFile {
+  users = 1;
+  constructor(
+    private readonly k: Kernel,
+    readonly space: AddressSpace,
+  ) {
+    space.opened++;
+  }
+
+  /** @returns pages read */
+  pread(into: Uint8Array, page: number): Kernel$<number> {
+    return fileRead(this.k, this.space, page, into);
+  }
+
+  /** @returns pages written */
+  pwrite(from: Uint8Array, page: number): Kernel$<number> {
+    return fileWrite(this.k, this.space, page, from);
+  }
+
+  release(): Kernel$<void> {
+    return closeFile(this.k, this.space);
+  }
+}
+
+/** What mmap(2) is to map; none of it: private anonymous memory. */
+export interface Mapping {
+  shared?: boolean;
+  file?: RegularFile;
+  /** Begin at a huge page, as 7.3.4 does for what is as long as some; else anywhere else. */
+  aligned?: boolean;
+}
+
+export class Process {
+  readonly files = new Set<OpenFile>();
+  private readonly page: Int32Array<ArrayBuffer>;
+  private readonly pageBytes: Uint8Array;
+
+  private constructor(
+    readonly computer: Computer,
+    readonly mm: Mm,
+    /** Below this page addresses are chosen. */
+    private readonly top: number,
+  ) {
+    const { pageBytes } = computer.kernel.geometry;
+    this.page = new Int32Array(pageBytes / 4);
+    this.pageBytes = new Uint8Array(this.page.buffer);
+  }
+
+  /** A new process, whose mappings begin anywhere but at a huge page. */
+  static start(computer: Computer, random: () => number): Process {
+    const { geometry } = computer.kernel;
+    const { ptrsPerPte, bufferSpacing } = geometry;
+    const off = 1 + Math.floor(random() * (ptrsPerPte - 1));
+    const top = geometry.vpnOf(0, bufferSpacing / 2) + off;
+    return new Process(computer, computer.kernel.newMm(), top);
+  }
+
+  get k(): Kernel {
+    return this.computer.kernel;
+  }
+
+  // ---- memory ----
+
+  /** Where there is room, as high as can be. */
+  private freePlace(pages: number, aligned: boolean): number {
+    const { vmas } = this.mm;
+    const below = (end: number): number => {
+      const at = end - pages;
+      return aligned ? at - (at % this.k.geometry.ptrsPerPte) : at;
+    };
+    let end = this.top;
+    for (let i = vmas.length - 1; i >= 0 && below(end) < vmas[i].end; i--) {
+      end = Math.min(end, vmas[i].start);
+    }
+    return below(end);
+  }
+
+  /**
+   * mmap(2) of `pages` pages somewhere.
+   * @returns the first page
+   */
+  *mmap(pages: number, prot: number, what: Mapping = {}): Kernel$<number> {
+    const { k, mm } = this;
+    const start = this.freePlace(pages, what.aligned ?? false);
+    const flags = prot | (what.shared ? VM_SHARED : 0);
+    let file = what.file?.space ?? null;
+    if (what.shared && !file) file = yield* newFile(k, pages, null);
+    const ret = yield* mmapRegion(k, mm, start, start + pages, flags, file);
+    return ret || start;
+  }
+
+  munmap(start: number, pages: number): Kernel$<number> {
+    return munmap(this.k, this.mm, start, start + pages);
+  }
+
+  mprotect(start: number, pages: number, prot: number): Kernel$<number> {
+    return mprotect(this.k, this.mm, start, start + pages, prot);
+  }
+
+  madvise(start: number, pages: number, advice: Advice): Kernel$<number> {
+    return madvise(this.k, this.mm, start, start + pages, advice);
+  }
+
+  /** mremap(2) to a place that the caller names. */
+  *mremap(from: number, pages: number, to: number, dontUnmap: boolean): Kernel$<number> {
+    if (dontUnmap) return -EINVAL;
+    return (yield* mremap(this.k, this.mm, from, pages, to)) || to;
+  }
+
+  /** What /proc/self/pagemap says of pages: PM_* of mm/pagemap.ts. */
+  pagemap(start: number, pages: number): Kernel$<number[]> {
+    return readPagemap(this.k, this.mm, start, start + pages);
+  }
+
+  /**
+   * A CPU writes ints, those of whole pages.
+   * @param start page of int number 0
+   * @param from the first page to write, counted from there
+   * @throws Killed where it may not
+   */
+  *write(start: number, pages: number, words: Words, from = 0): Kernel$<void> {
+    const { page } = this;
+    for (let at = from; at < pages; at++) {
+      words.fill(page, at * page.length);
+      this.mayGo(yield* cpuWritePage(this.k, this.mm, start + at, this.pageBytes));
+    }
+  }
+
+  /**
+   * A CPU reads a page of ints.
+   * @returns them, until the next access
+   * @throws Killed where it may not
+   */
+  *readPage(vpn: number): Kernel$<Int32Array> {
+    this.mayGo(yield* cpuReadPage(this.k, this.mm, vpn, this.pageBytes));
+    return this.page;
+  }
+
+  /** A CPU reads int number `i` of what begins at page `start`. */
+  *readInt(start: number, i: number): Kernel$<number> {
+    const perPage = this.page.length;
+    const page = yield* this.readPage(start + Math.floor(i / perPage));
+    return page[i % perPage];
+  }
+
+  /** A CPU writes the first int of a page. */
+  *writeInt(vpn: number, value: number): Kernel$<void> {
+    const page = yield* this.readPage(vpn);
+    page[0] = value;
+    this.mayGo(yield* cpuWritePage(this.k, this.mm, vpn, this.pageBytes));
+  }
+
+  private mayGo(ret: number): void {
+    if (ret < 0) throw new Killed(ret === SIGBUS ? SIGBUS_NUMBER : SIGSEGV_NUMBER);
+  }
+
+  // ---- files ----
+
+  /** Opens a device for this process. */
+  *open(device: number): Kernel$<DeviceFile> {
+    const file = new DeviceFile(this.computer, yield* this.computer.open(device, this.mm));
+    this.files.add(file);
+    return file;
+  }
+
+  /** A temporary file of zeros, which is gone when it is closed. */
+  *createFile(pages: number): Kernel$<RegularFile> {
+    const file = new RegularFile(this.k, yield* newFile(this.k, pages, null));
+    this.files.add(file);
+    return file;
+  }
+
+  *close(file: OpenFile): Kernel$<number> {
+    if (!this.files.delete(file)) return -EINVAL;
+    file.users--;
+    if (file.users === 0) yield* file.release();
+    return 0;
+  }
+
+  // ---- life ----
+
+  /** @returns the child */
+  *fork(): Kernel$<Process> {
+    const child = new Process(this.computer, this.k.newMm(), this.top);
+    const ret = yield* dupMmap(this.k, child.mm, this.mm);
+    if (ret) throw new Error(`fork: ${ret}`);
+    for (const file of this.files) {
+      file.users++;
+      child.files.add(file);
+    }
+    return child;
+  }
+
+  /** Memory goes before files, as in the kernel. */
+  *exit(): Kernel$<void> {
+    yield* exitMmap(this.k, this.mm);
+    for (const file of [...this.files]) yield* this.close(file);
+  }
+}
