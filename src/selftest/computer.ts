@@ -25,8 +25,9 @@ export class Computer {
   constructor(walk: Walk) {
     this.kernel = new Kernel({ walk, cpus: CPUS, poison: true });
     this.kernel.ledger = new CountingLedger(this.kernel);
-    for (let id = PRIVATE_DEVICE_ONE; id <= PRIVATE_DEVICE_TWO; id++) {
-      this.devices.push(new DmirrorDevice(this.kernel, id));
+    for (let id = PRIVATE_DEVICE_ONE; id <= COHERENT_DEVICE_TWO; id++) {
+      const kind = id < COHERENT_DEVICE_ONE ? 'private' : 'coherent';
+      this.devices.push(new DmirrorDevice(this.kernel, id, kind));
     }
   }
 

@@ -10,10 +10,10 @@ import {
   deviceAccess,
   deviceExclusive,
   deviceSnapshot,
-  evictChunk,
   faultMigrateToDevice,
   migrateToDevice,
   migrateToSystem,
+  removeChunks,
 } from '../drivers/index.ts';
 import type { Kernel$ } from '../machine/index.ts';
 import type { Kernel } from '../mm/index.ts';
@@ -102,8 +102,7 @@ export class DeviceFile {
 
   /** The device's memory goes: everything comes back to RAM. */
   *releaseMemory(): Kernel$<number> {
-    const { device } = this.mirror;
-    for (const chunk of device.chunks) yield* evictChunk(this.k, device, chunk);
+    yield* removeChunks(this.k, this.mirror.device);
     return 0;
   }
 

@@ -3,6 +3,7 @@
  *
  * Models: tools/testing/selftests/kselftest_harness.h
  */
+import type { DeviceKind } from '../drivers/index.ts';
 import { generator, type Kernel$, KernelBug, runToEnd } from '../machine/index.ts';
 import type { Walk } from '../mm/index.ts';
 import { showBroken } from '../program/index.ts';
@@ -17,8 +18,8 @@ import { Killed, Process } from './process.ts';
 import { Stuck } from './scheduler.ts';
 import { AssertionFailed, Skipped, Test } from './test.ts';
 
+export type { DeviceKind };
 export type Fixture = 'hmm' | 'hmm2';
-export type DeviceKind = 'private' | 'coherent';
 
 export const FIXTURES: readonly Fixture[] = ['hmm', 'hmm2'];
 export const DEVICE_KINDS: readonly DeviceKind[] = ['private', 'coherent'];

@@ -29,8 +29,10 @@ export function ktapDiagnostic(line: string): string {
  * @param number of the test, from 1
  */
 export function ktapResult({ name, ok, skipped }: TestResult, number: number): string[] {
-  const skip = ok && skipped !== undefined ? ` # SKIP ${skipped}` : '';
+  const isSkipped = ok && skipped !== undefined;
+  const skip = isSkipped ? ` # SKIP ${skipped}` : '';
   return [
+    ...(isSkipped ? [`#      SKIP      ${skipped}`] : []),
     `#          ${(ok ? 'OK' : 'FAIL').padStart(4)}  ${name}`,
     `${ok ? 'ok' : 'not ok'} ${number} ${name}${skip}`,
   ];
@@ -41,8 +43,10 @@ export function ktapTotals(results: readonly TestResult[]): string[] {
   const passed = results.filter(({ ok }) => ok).length;
   const skipped = results.filter(({ ok, skipped }) => ok && skipped !== undefined).length;
   const failed = results.length - passed;
+  const why = 'Consider enabling relevant config options to improve coverage.';
   return [
     `# ${failed > 0 ? 'FAILED' : 'PASSED'}: ${passed} / ${results.length} tests passed.`,
+    ...(skipped > 0 ? [`# ${skipped} skipped test(s) detected. ${why}`] : []),
     `# Totals: pass:${passed - skipped} fail:${failed} xfail:0 xpass:0 skip:${skipped} error:0`,
   ];
 }

@@ -160,10 +160,12 @@ export class Process {
     return madvise(this.k, this.mm, start, start + pages, advice);
   }
 
-  /** mremap(2) to a place that the caller names. */
+  /**
+   * mremap(2) to a place that the caller names.
+   * @param dontUnmap MREMAP_DONTUNMAP: the areas stay, and are empty
+   */
   *mremap(from: number, pages: number, to: number, dontUnmap: boolean): Kernel$<number> {
-    if (dontUnmap) return -EINVAL;
-    return (yield* mremap(this.k, this.mm, from, pages, to)) || to;
+    return (yield* mremap(this.k, this.mm, from, pages, to, dontUnmap)) || to;
   }
 
   /** What /proc/self/pagemap says of pages: PM_* of mm/pagemap.ts. */
