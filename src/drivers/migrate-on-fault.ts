@@ -41,7 +41,7 @@ import {
   pteOffsetMap,
   ptepGet,
 } from '../mm/pgtable.ts';
-import { VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
+import { userfaultfdMissing, VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { DPT_READ, DPT_WRITE, tagOf } from './device-table.ts';
 import {
   BATCH,
@@ -141,6 +141,18 @@ function* hasOwnHuge(k: Kernel, dmirror: Dmirror, start: number, end: number): K
 }
 
 /**
+ * Whether a page is missing that a monitor is to give: it cannot while mmap_lock is held, so that the
+ * chunk is left to plain faults, and before anything of it has changed.
+ */
+function* needsMonitor(k: Kernel, parts: readonly Part[]): Kernel$<boolean> {
+  for (const { vma, start, end } of parts) {
+    if (!userfaultfdMissing(vma)) continue;
+    for (let vpn = start; vpn < end; vpn++) if (yield* isHole(k, vma, vpn)) return true;
+  }
+  return false;
+}
+
+/**
  * Maps the pages that a range fault gave; the mutex is held. Those that migrate are mapped again when
  * they have. A page that is stale is left out: the device faults again when it comes there.
  * @param from first page that was asked for
@@ -229,6 +241,13 @@ function* onePass(
   return ret;
 }
 
+/** What of one area a chunk covers. */
+interface Part {
+  readonly vma: Vma;
+  readonly start: number;
+  readonly end: number;
+}
+
 /**
  * The areas of a range, if all of them may be accessed.
  * @returns null where something is missing or forbidden, or cannot migrate
@@ -238,9 +257,9 @@ function accessibleParts(
   start: number,
   end: number,
   write: boolean,
-): { vma: Vma; start: number; end: number }[] | null {
+): Part[] | null {
   const need = write ? VM_READ | VM_WRITE : VM_READ;
-  const parts = [];
+  const parts: Part[] = [];
   for (let vpn = start; vpn < end; ) {
     const vma = dmirror.mm.lookupVma(vpn);
     if (!vma || (vma.flags & need) !== need || !mayMigrate(vma)) return null;
@@ -268,7 +287,9 @@ function* unifiedChunk(
   const parts = accessibleParts(dmirror, start, end, write);
   let misses = yield* missesOf(k, dmirror, start, end, write);
   const left: number[] = [];
-  let ret = !parts || (yield* hasOwnHuge(k, dmirror, misses.first, end)) ? 1 : 0;
+  let ret = 1;
+  const may = parts && !(yield* needsMonitor(k, parts));
+  if (may && !(yield* hasOwnHuge(k, dmirror, misses.first, end))) ret = 0;
   for (const part of ret ? [] : (parts ?? [])) {
     for (;;) {
       ret = yield* onePass(k, dmirror, part.vma, part.start, part.end, write, misses, left);

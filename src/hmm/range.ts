@@ -659,13 +659,17 @@ function* walkRound(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
 }
 
 /**
- * Mirrors: mm/hmm.c hmm_range_fault_locked(), as the series changes it
+ * Looks at an address range, faults what is asked for, and prepares pages for migration if
+ * `range.migrate` is set. mmap_lock is held, and stays so.
+ *
+ * Mirrors: mm/hmm.c hmm_range_fault(), hmm_range_fault_locked(), as the series changes them
  * differs: when migrating, an invalidation between two rounds starts the next round at the first
  * page that is not prepared, instead of failing (what is prepared cannot change under its folio lock)
- * @param unlockable a fault may give mmap_lock up
- * @returns as `hmmRangeFault`; HMM_FAULT_UNLOCKED when mmap_lock was given up
+ * @param unlockable for `hmmRangeFaultUnlockedTimeout`: a fault may give mmap_lock up
+ * @returns 0; -EBUSY when the range was invalidated; -EFAULT, -EPERM, -ENOMEM, -ERANGE;
+ *   HMM_FAULT_UNLOCKED when mmap_lock was given up
  */
-function* rangeFaultLocked(k: Kernel, range: HmmRange, unlockable: boolean): Kernel$<number> {
+export function* hmmRangeFault(k: Kernel, range: HmmRange, unlockable = false): Kernel$<number> {
   const { notifier } = range;
   const mm = (notifier ? notifier.mm : range.migrate?.vma?.mm) as Mm;
   const walk = new HmmVmaWalk(range, mm, unlockable);
@@ -702,18 +706,6 @@ function* rangeFaultLocked(k: Kernel, range: HmmRange, unlockable: boolean): Ker
 }
 
 /**
- * Looks at an address range, faults what is asked for, and prepares pages for migration if
- * `range.migrate` is set. mmap_lock is held, and stays so.
- *
- * Mirrors: mm/hmm.c hmm_range_fault(), as the series changes it
- * faithful
- * @returns 0; -EBUSY when the range was invalidated; -EFAULT, -EPERM, -ENOMEM, -ERANGE
- */
-export function hmmRangeFault(k: Kernel, range: HmmRange): Kernel$<number> {
-  return rangeFaultLocked(k, range, false);
-}
-
-/**
  * Faults an address range, as often as it is invalidated or a fault gives mmap_lock up meanwhile. It
  * takes mmap_lock itself, and gets the notifier's sequence.
  *
@@ -732,7 +724,7 @@ export function* hmmRangeFaultUnlockedTimeout(k: Kernel, range: HmmRange): Kerne
     if (k.stepping) yield k.acquire(mmapLock, true).and(Space.Mm, flagsOf(mm), Role.Read);
     k.lockShared(mmapLock);
     let ret = -EFAULT;
-    if (!checkStableAddressSpace(mm)) ret = yield* rangeFaultLocked(k, range, true);
+    if (!checkStableAddressSpace(mm)) ret = yield* hmmRangeFault(k, range, true);
     if (ret === HMM_FAULT_UNLOCKED) continue;
     if (k.stepping) yield k.release(mmapLock);
     k.unlockShared(mmapLock);

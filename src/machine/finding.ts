@@ -59,6 +59,7 @@ const INTERNAL = new Set([
   'takeFolio',
   'folioUnlock',
   'deadlock',
+  'waited',
   'mightSleep',
   'sleepsUnderSpinlock',
   // the ledger's
