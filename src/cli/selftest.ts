@@ -20,6 +20,7 @@ import { ExitCode, printable, type Terminal, UsageError } from './terminal.ts';
 export interface SelftestOptions {
   walk?: Walk;
   device?: DeviceKind;
+  mended?: boolean;
   seed?: number;
   json?: boolean;
 }
@@ -39,7 +40,7 @@ export function selftestCommand(
   terminal: Terminal,
   tests: readonly SelfTest[] = TESTS,
 ): ExitCode {
-  const { walk = 'unified', device, seed = 1, json } = options;
+  const { walk = 'unified', device, mended, seed, json } = options;
   const ofDevice = testCases(tests).filter((one) => device === undefined || one.device === device);
   const cases = chosen(ofDevice, filters);
   if (cases.length === 0) throw new UsageError(`no test matches ${filters.join(', ')}`);
@@ -51,7 +52,7 @@ export function selftestCommand(
   const results: TestResult[] = [];
   for (const [i, one] of cases.entries()) {
     write(ktapRun(one.name));
-    const result = runTest(one, { walk, seed }, (line) => write(ktapDiagnostic(line)));
+    const result = runTest(one, { walk, mended, seed }, (line) => write(ktapDiagnostic(line)));
     write(...ktapResult(result, i + 1));
     results.push(result);
   }

@@ -22,8 +22,8 @@ export class Computer {
   /** Pages on which a process holds a reference, once for each. */
   readonly pins: number[] = [];
 
-  constructor(walk: Walk) {
-    this.kernel = new Kernel({ walk, cpus: CPUS, poison: true });
+  constructor(walk: Walk, mended = false) {
+    this.kernel = new Kernel({ walk, cpus: CPUS, poison: true, mended });
     this.kernel.ledger = new CountingLedger(this.kernel);
     for (let id = PRIVATE_DEVICE_ONE; id <= COHERENT_DEVICE_TWO; id++) {
       const kind = id < COHERENT_DEVICE_ONE ? 'private' : 'coherent';
