@@ -12,6 +12,7 @@ import { pageFolio } from '../mm/folio.ts';
 import type { Kernel, Mm, Vma } from '../mm/index.ts';
 import { leafPfn, leavesOf } from '../mm/leaves.ts';
 import { pagePgmap } from '../mm/memremap.ts';
+import type { AddressSpace } from '../mm/shmem.ts';
 import { VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE } from '../mm/vma.ts';
 
 /** A page's memory, whoever maps it. */
@@ -25,8 +26,8 @@ class Store {
 
   constructor(
     values: number[],
-    /** What it holds when nobody has written to it. */
-    readonly base: number,
+    /** What it holds when nobody has written to it: zeros, or what its file has. */
+    public base: number,
     /** Given up (MADV_FREE): what it held may be gone any time. */
     public givenUp: boolean,
   ) {
@@ -233,6 +234,38 @@ export class DataOracle {
     this.changed = true;
     this.clock++;
     this.write(space, vpn, word, this.resolve(space, vpn));
+  }
+
+  /** A file's page is read or written, past all mappings. What was not copied of it changes, too. */
+  fileAccess(number: number, index: number, word: number, write: boolean): void {
+    const file = this.k.mappings[number] as AddressSpace;
+    const shared = this.files.get(number * SPACE + index);
+    if (!write) {
+      if (shared && !shared.values.includes(word)) this.wrong('a file is read as', word, shared);
+      return;
+    }
+    this.changed = true;
+    this.clock++;
+    if (shared) {
+      shared.values = [word];
+      add(shared.past, word);
+      shared.base = word;
+      shared.written = this.clock;
+    }
+    for (const vma of file.vmas) {
+      const vpn = vma.start + index - vma.pgoff;
+      const place = this.places.get(keyOf(vma.mm.id, vpn));
+      if (!place || place.shared || vpn < vma.start || vpn >= vma.end) continue;
+      const { store } = place;
+      const copies = this.pending
+        .filter(({ change, mm }) => change === 'fork' && mm === vma.mm)
+        .map((fork) => fork.copies.get(vpn)?.values ?? []);
+      for (const values of [store.values, ...copies]) {
+        if (values.includes(store.base)) add(values, word);
+      }
+      add(store.past, word);
+      store.base = word;
+    }
   }
 
   private write(space: number, vpn: number, word: number, places: Place[]): void {

@@ -156,6 +156,10 @@ export class Watch implements Monitor {
     this.data?.fill(space, vpn, word);
   }
 
+  onFileAccess(file: number, index: number, word: number, write: boolean): void {
+    this.data?.fileAccess(file, index, word, write);
+  }
+
   onDeviceAccess(
     space: number,
     vpn: number,

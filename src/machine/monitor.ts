@@ -31,6 +31,8 @@ export interface Monitor {
   onCpuAccess(space: number, vpn: number, pfn: number, word: number, write: boolean): void;
   /** A page of these first bytes is mapped where nothing was: a monitor answers a missing fault. */
   onFill(space: number, vpn: number, word: number): void;
+  /** The first word of a file's page is read or written, past all mappings. */
+  onFileAccess(file: number, index: number, word: number, write: boolean): void;
   /** A device loads or stores a page through its own page table. */
   onDeviceAccess(
     space: number,

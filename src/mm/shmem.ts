@@ -199,6 +199,8 @@ export function* fileRead(
     yield* folioMarkAccessed(k, folio);
     if (k.stepping) yield k.step(StepKind.Copy, Space.Frame, folio, Role.Read);
     to.set(k.frames.view(folio));
+    const word = k.frames.readWord(folio);
+    if (k.monitor !== null) k.monitor.onFileAccess(file.number, start + i, word, false);
     if (k.stepping) yield k.writeFolio(folio);
     yield* folioPut(k, folio, Holder.Fault);
   }
@@ -251,6 +253,8 @@ export function* fileWrite(
     if (folio < 0) return i > 0 ? i : -ENOMEM;
     if (k.stepping) yield k.copyStep(folio);
     k.frames.view(folio).set(from.subarray(i * size, (i + 1) * size));
+    const word = k.frames.readWord(folio);
+    if (k.monitor !== null) k.monitor.onFileAccess(file.number, start + i, word, true);
     if (k.stepping) yield k.writeFolio(folio);
     folioSet(k, folio, PG_DIRTY);
     yield* folioUnlockPut(k, folio, Holder.Fault);

@@ -32,6 +32,8 @@ export const OP_MEANINGS: Record<OpName, string> = {
   mremap_dontunmap: 'moves what a range maps; its areas stay, and are empty: MREMAP_DONTUNMAP',
   cpu_write: 'a CPU writes a word into each page: page faults as they come',
   cpu_read: 'a CPU reads the first word of each page: page faults as they come',
+  file_read: 'reads the file that was mapped there, past all mappings: pread()',
+  file_write: 'writes whole pages of the file that was mapped there, past all mappings: pwrite()',
   dev_read: 'the device reads, and has faulted in what is missing: HMM_DMIRROR_READ',
   dev_read_unlocked:
     'the same, but a fault may give mmap_lock up, for a monitor: HMM_DMIRROR_READ_UNLOCKED',

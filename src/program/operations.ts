@@ -32,6 +32,8 @@ import {
   cpuReadWord,
   cpuWriteWord,
   dupMmap,
+  fileRead,
+  fileWrite,
   madvise,
   mmapHugetlb,
   mmapRegion,
@@ -90,7 +92,32 @@ function* mmap(
   const flags = PROT[op.prot] | (shared ? VM_SHARED : 0);
   const ret = yield* mmapRegion(k, mm, start, end, flags, file);
   if (ret && file) yield* evictFile(k, file);
+  else if (file && backed) system.keepOpen(system.process(op.proc), file, start);
   return outcome(ret);
+}
+
+/** pread() or pwrite() of the files that were mapped at a range, a page after the other. */
+function* fileAccess(
+  system: System,
+  op: OpNamed<'file_read'> | OpNamed<'file_write'>,
+  start: number,
+): Kernel$<Result> {
+  const k = system.kernel;
+  const { opened } = system.process(op.proc);
+  const size = k.geometry.pageBytes;
+  const words: number[] = [];
+  for (let i = 0; i < op.pages; i++) {
+    const open = opened.get(start + i);
+    if (!open) return outcome(-EBADF);
+    const page = op.op === 'file_write' ? wordPages(op.tag, i, 1, size) : new Uint8Array(size);
+    const ret =
+      op.op === 'file_write'
+        ? yield* fileWrite(k, open.file, open.index, page)
+        : yield* fileRead(k, open.file, open.index, page);
+    if (ret < 0) return outcome(ret);
+    words.push(...firstWords(page, size));
+  }
+  return op.op === 'file_write' ? outcome(0) : { ret: 'ok', tags: tagRuns(words) };
 }
 
 function* cpuAccess(
@@ -199,7 +226,16 @@ function* fork(system: System, op: OpNamed<'fork'>): Kernel$<Result> {
   const { files } = parent;
   // a pipe is the child's too, what `gup` holds is not
   const pins = new Map([...parent.pins].filter(([, held]) => held === null || 'processes' in held));
-  system.processes[op.child] = { mm, pins, files: [...files], ended: false, monitorStops: false };
+  for (const file of parent.kept) file.opened++;
+  system.processes[op.child] = {
+    mm,
+    pins,
+    files: [...files],
+    opened: new Map(parent.opened),
+    kept: [...parent.kept],
+    ended: false,
+    monitorStops: false,
+  };
   for (const held of system.pins) {
     if (held.processes.has(op.proc)) held.processes.add(op.child);
   }
@@ -313,8 +349,11 @@ function* act(system: System, op: Op, mirror = system.mirrors[0]): Kernel$<Resul
   switch (op.op) {
     case 'mmap':
       return yield* mmap(system, op, start, mirror);
-    case 'munmap':
-      return outcome(yield* munmap(k, mm, start, end));
+    case 'munmap': {
+      const ret = yield* munmap(k, mm, start, end);
+      if (!ret) system.moveOpen(op.proc, start, op.pages, -1, false);
+      return outcome(ret);
+    }
     case 'mprotect':
       return outcome(yield* mprotect(k, mm, start, end, PROT[op.prot]));
     case 'madvise':
@@ -322,11 +361,17 @@ function* act(system: System, op: Op, mirror = system.mirrors[0]): Kernel$<Resul
     case 'mremap':
     case 'mremap_dontunmap': {
       const to = k.geometry.vpnOf(op.toBuf, op.toPage);
-      return outcome(yield* mremap(k, mm, start, op.pages, to, op.op === 'mremap_dontunmap'));
+      const keep = op.op === 'mremap_dontunmap';
+      const ret = yield* mremap(k, mm, start, op.pages, to, keep);
+      if (!ret) system.moveOpen(op.proc, start, op.pages, to, keep);
+      return outcome(ret);
     }
     case 'cpu_write':
     case 'cpu_read':
       return yield* cpuAccess(system, op, start);
+    case 'file_read':
+    case 'file_write':
+      return yield* fileAccess(system, op, start);
     case 'dev_read': {
       const result = yield* deviceAccess(k, mirror, start, end, null);
       return deviceResult(system, result, { faults: true, tags: true });

@@ -79,6 +79,8 @@ export const OPS = {
   mremap_dontunmap: { ...range, toBuf: buf, toPage: page },
   cpu_write: { ...range, tag },
   cpu_read: range,
+  file_read: range,
+  file_write: { ...range, tag },
   dev_read: deviceRange,
   dev_read_unlocked: deviceRange,
   dev_write: { ...deviceRange, tag },

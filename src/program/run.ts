@@ -56,6 +56,7 @@ export function systemOptions(
     ...(machine.mended === undefined ? {} : { mended: machine.mended }),
     ledger: options.ledger ?? false,
     devices: allOps(program).some((op) => 'dev' in op && op.dev >= 2) ? 4 : 2,
+    keepsFiles: allOps(program).some(({ op }) => op === 'file_read' || op === 'file_write'),
   };
 }
 

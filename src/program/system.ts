@@ -14,7 +14,9 @@ import { type Kernel$, runToEnd } from '../machine/index.ts';
 import { exitMmap } from '../mm/exit.ts';
 import { folioPut, pageFolio } from '../mm/folio.ts';
 import {
+  type AddressSpace,
   CountingLedger,
+  closeFile,
   Holder,
   Kernel,
   type KernelOptions,
@@ -41,12 +43,23 @@ export interface DeviceFile {
   released: boolean;
 }
 
+/** A page of a file that a process has open. */
+export interface OpenFile {
+  readonly file: AddressSpace;
+  /** Offset in pages. */
+  readonly index: number;
+}
+
 export interface Process {
   readonly mm: Mm;
   /** By id: what is held, or null for what failed. */
   readonly pins: Map<number, Pin | GupHold | null>;
   /** By device: what it has open; a child gets its parent's. */
   readonly files: DeviceFile[];
+  /** Files that it keeps open, by the place where they were mapped (a page number). */
+  readonly opened: Map<number, OpenFile>;
+  /** All files that it keeps open. */
+  readonly kept: AddressSpace[];
   /** It has exited. */
   ended: boolean;
   /** Its monitor of missing faults was told to stop. */
@@ -61,12 +74,15 @@ export interface SystemOptions extends KernelOptions {
   ledger?: boolean | 'counts';
   /** Devices 0 and 1 are device-private; with 4 there are 2 and 3, too, which are device-coherent. */
   devices?: 2 | 4;
+  /** A process keeps the files that it maps open. */
+  keepsFiles?: boolean;
 }
 
 export class System {
   readonly kernel: Kernel;
   readonly processes: (Process | undefined)[] = [];
   readonly devices: DmirrorDevice[] = [];
+  readonly keepsFiles: boolean;
   /** Every mirror that was opened; first those of process 0, by device. */
   readonly mirrors: Dmirror[] = [];
   readonly files: DeviceFile[] = [];
@@ -76,15 +92,50 @@ export class System {
   readonly holds = new Set<GupHold>();
 
   constructor(options: SystemOptions = {}) {
-    const { ledger, devices = 2, ...rest } = options;
+    const { ledger, devices = 2, keepsFiles = false, ...rest } = options;
     this.kernel = new Kernel({ poison: true, ...rest });
     if (ledger === 'counts') this.kernel.ledger = new CountingLedger(this.kernel);
     else if (ledger) this.kernel.ledger = new Ledger(this.kernel);
+    this.keepsFiles = keepsFiles;
     const mm = this.kernel.newMm();
-    this.processes[0] = { mm, pins: new Map(), files: [], ended: false, monitorStops: false };
+    this.processes[0] = {
+      mm,
+      pins: new Map(),
+      files: [],
+      opened: new Map(),
+      kept: [],
+      ended: false,
+      monitorStops: false,
+    };
     for (let id = 0; id < devices; id++) {
       this.devices.push(new DmirrorDevice(this.kernel, id, id < 2 ? 'private' : 'coherent'));
       runToEnd(this.kernel, this.open(0, id));
+    }
+  }
+
+  /** A process keeps a file open that it maps at `start` (pages). */
+  keepOpen(process: Process, file: AddressSpace, start: number): void {
+    if (!this.keepsFiles) return;
+    file.opened++;
+    process.kept.push(file);
+    for (let index = 0; index < file.pages; index++)
+      process.opened.set(start + index, { file, index });
+  }
+
+  /**
+   * What was mapped at `start` is mapped elsewhere, or nowhere: a file is found by where it is mapped.
+   * @param to -1 for nowhere
+   * @param keep the old place stays
+   */
+  moveOpen(proc: number, start: number, pages: number, to: number, keep: boolean): void {
+    const { opened } = this.process(proc);
+    if (opened.size === 0) return;
+    for (let i = 0; i < pages; i++) {
+      const file = opened.get(start + i);
+      if (!keep) opened.delete(start + i);
+      if (to < 0) continue;
+      if (file) opened.set(to + i, file);
+      else opened.delete(to + i);
     }
   }
 
@@ -167,6 +218,8 @@ export class System {
 
   private *dropAll(proc: number): Kernel$<void> {
     for (const pin of [...this.pins]) if (pin.processes.has(proc)) yield* this.dropPin(pin, proc);
+    const { kept } = this.process(proc);
+    for (const file of kept.splice(0)) yield* closeFile(this.kernel, file);
   }
 
   /**
