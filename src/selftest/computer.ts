@@ -1,5 +1,11 @@
 /** The machine that a test runs on: a kernel, four devices of the test driver, and processes. */
-import { closeDmirror, type Dmirror, DmirrorDevice, openDmirror } from '../drivers/index.ts';
+import {
+  closeDmirror,
+  type Dmirror,
+  DmirrorDevice,
+  isMapped,
+  openDmirror,
+} from '../drivers/index.ts';
 import { checkDevice, checkMirror, deviceLocks } from '../drivers/invariants.ts';
 import type { Kernel$ } from '../machine/index.ts';
 import { type Broken, CountingLedger, checkEmpty, checkQuiescent, Kernel } from '../mm/index.ts';
@@ -19,8 +25,8 @@ export class Computer {
   readonly devices: DmirrorDevice[] = [];
   /** The devices as they are open now. */
   readonly mirrors = new Set<Dmirror>();
-  /** Pages on which a process holds a reference, once for each. */
-  readonly pins: number[] = [];
+  /** Those that are closed, but still mapped. */
+  private readonly closing = new Set<Dmirror>();
 
   constructor(walk: Walk, mended = false) {
     this.kernel = new Kernel({ walk, cpus: CPUS, poison: true, mended });
@@ -38,9 +44,20 @@ export class Computer {
     return mirror;
   }
 
+  /** Closes a device: at once, or when nobody maps it any more. */
   *close(mirror: Dmirror): Kernel$<void> {
-    yield* closeDmirror(this.kernel, mirror);
-    this.mirrors.delete(mirror);
+    this.closing.add(mirror);
+    yield* this.closeUnmapped();
+  }
+
+  /** Lets those devices go that are closed and no longer mapped. */
+  *closeUnmapped(): Kernel$<void> {
+    for (const mirror of [...this.closing]) {
+      if (isMapped(mirror)) continue;
+      this.closing.delete(mirror);
+      yield* closeDmirror(this.kernel, mirror);
+      this.mirrors.delete(mirror);
+    }
   }
 
   /**
@@ -48,9 +65,9 @@ export class Computer {
    * @returns what does not
    */
   check(): Broken[] {
-    const { kernel, pins } = this;
+    const { kernel } = this;
     const locks = [...this.mirrors].flatMap(deviceLocks);
-    const broken = checkQuiescent(kernel, { pins, locks });
+    const broken = checkQuiescent(kernel, { locks });
     for (const mirror of this.mirrors) broken.push(...checkMirror(kernel, mirror));
     for (const device of this.devices) broken.push(...checkDevice(kernel, device));
     return broken;

@@ -9,6 +9,7 @@ import {
   type Dmirror,
   deviceAccess,
   deviceExclusive,
+  deviceReadUnlocked,
   deviceSnapshot,
   faultMigrateToDevice,
   migrateToDevice,
@@ -54,6 +55,12 @@ export class DeviceFile {
   *read(buffer: HmmBuffer, pages: number): Kernel$<number> {
     const { ptr } = buffer;
     return this.done(buffer, yield* deviceAccess(this.k, this.mirror, ptr, ptr + pages, null));
+  }
+
+  /** A read that gives mmap_lock up while a monitor fills a missing page. */
+  *readUnlocked(buffer: HmmBuffer, pages: number): Kernel$<number> {
+    const { ptr } = buffer;
+    return this.done(buffer, yield* deviceReadUnlocked(this.k, this.mirror, ptr, ptr + pages));
   }
 
   *write(buffer: HmmBuffer, pages: number): Kernel$<number> {

@@ -4,6 +4,7 @@
  * Units: addresses are page numbers, lengths pages. What returns a number returns a negative errno for
  * an error, as the system call does in the kernel.
  */
+import { dmirrorMmap, type GupHow, gupTest } from '../drivers/index.ts';
 import { EINVAL, type Kernel$ } from '../machine/index.ts';
 import {
   type AddressSpace,
@@ -16,6 +17,7 @@ import {
   type Kernel,
   type Mm,
   madvise,
+  mmapHugetlb,
   mmapRegion,
   mprotect,
   mremap,
@@ -23,6 +25,12 @@ import {
   newFile,
   readPagemap,
   SIGBUS,
+  type UserfaultfdCtx,
+  uffdCopy,
+  uffdRead,
+  uffdRegister,
+  userfaultfd,
+  userfaultfdRelease,
   VM_READ,
   VM_SHARED,
   VM_WRITE,
@@ -81,10 +89,45 @@ export class RegularFile implements OpenFile {
   }
 }
 
+/** An open userfaultfd. */
+export class Userfaultfd implements OpenFile {
+  users = 1;
+  constructor(
+    private readonly k: Kernel,
+    private readonly ctx: UserfaultfdCtx,
+  ) {}
+
+  /** Missing pages of a range wait for the monitor from here on (UFFDIO_REGISTER_MODE_MISSING). */
+  register(start: number, pages: number): Kernel$<number> {
+    return uffdRegister(this.k, this.ctx, start, start + pages);
+  }
+
+  /**
+   * Waits until a page is missing, or until the monitor is told to stop.
+   * @returns the page, or -1
+   */
+  read(stopped: () => boolean): Kernel$<number> {
+    return uffdRead(this.k, this.ctx, stopped);
+  }
+
+  /** Fills a missing page, and lets those go on that wait for it. */
+  copy(vpn: number, page: Uint8Array): Kernel$<number> {
+    return uffdCopy(this.k, this.ctx, vpn, page);
+  }
+
+  release(): Kernel$<void> {
+    return userfaultfdRelease(this.k, this.ctx);
+  }
+}
+
 /** What mmap(2) is to map; none of it: private anonymous memory. */
 export interface Mapping {
   shared?: boolean;
   file?: RegularFile;
+  /** An open device: pages that its driver makes. */
+  device?: DeviceFile;
+  /** Huge pages of the pool. */
+  hugetlb?: boolean;
   /** Begin at a huge page, as 7.3.4 does for what is as long as some; else anywhere else. */
   aligned?: boolean;
 }
@@ -139,17 +182,24 @@ export class Process {
    * @returns the first page
    */
   *mmap(pages: number, prot: number, what: Mapping = {}): Kernel$<number> {
-    const { k, mm } = this;
-    const start = this.freePlace(pages, what.aligned ?? false);
-    const flags = prot | (what.shared ? VM_SHARED : 0);
-    let file = what.file?.space ?? null;
-    if (what.shared && !file) file = yield* newFile(k, pages, null);
-    const ret = yield* mmapRegion(k, mm, start, start + pages, flags, file);
-    return ret || start;
+    const start = this.freePlace(pages, what.aligned || what.hugetlb === true);
+    return (yield* this.map(start, start + pages, prot, what)) || start;
   }
 
-  munmap(start: number, pages: number): Kernel$<number> {
-    return munmap(this.k, this.mm, start, start + pages);
+  private *map(start: number, end: number, prot: number, what: Mapping): Kernel$<number> {
+    const { k, mm } = this;
+    if (what.device) return yield* dmirrorMmap(k, what.device.mirror, mm, start, end, prot);
+    if (what.hugetlb) return yield* mmapHugetlb(k, mm, start, end, prot);
+    const flags = prot | (what.shared ? VM_SHARED : 0);
+    let file = what.file?.space ?? null;
+    if (what.shared && !file) file = yield* newFile(k, end - start, null);
+    return yield* mmapRegion(k, mm, start, end, flags, file);
+  }
+
+  *munmap(start: number, pages: number): Kernel$<number> {
+    const ret = yield* munmap(this.k, this.mm, start, start + pages);
+    yield* this.computer.closeUnmapped();
+    return ret;
   }
 
   mprotect(start: number, pages: number, prot: number): Kernel$<number> {
@@ -166,6 +216,16 @@ export class Process {
    */
   *mremap(from: number, pages: number, to: number, dontUnmap: boolean): Kernel$<number> {
     return (yield* mremap(this.k, this.mm, from, pages, to, dontUnmap)) || to;
+  }
+
+  /**
+   * An ioctl of the kernel's test driver for get_user_pages(): takes pages to write to them, looks at them
+   * and gives them back.
+   * @returns 0, or the errno for which none could be taken: the driver itself does not tell it
+   */
+  *gupTest(start: number, pages: number, how: GupHow): Kernel$<number> {
+    const taken = yield* gupTest(this.k, this.mm, how, start, pages, true);
+    return taken === pages ? 0 : taken;
   }
 
   /** What /proc/self/pagemap says of pages: PM_* of mm/pagemap.ts. */
@@ -231,6 +291,13 @@ export class Process {
     return file;
   }
 
+  /** A monitor of missing pages. */
+  userfaultfd(): Userfaultfd {
+    const file = new Userfaultfd(this.k, userfaultfd(this.k, this.mm));
+    this.files.add(file);
+    return file;
+  }
+
   *close(file: OpenFile): Kernel$<number> {
     if (!this.files.delete(file)) return -EINVAL;
     file.users--;
@@ -255,6 +322,7 @@ export class Process {
   /** Memory goes before files, as in the kernel. */
   *exit(): Kernel$<void> {
     yield* exitMmap(this.k, this.mm);
+    yield* this.computer.closeUnmapped();
     for (const file of [...this.files]) yield* this.close(file);
   }
 }

@@ -158,6 +158,11 @@ export class Test {
 
   // ---- buffers ----
 
+  /** @throws Skipped when no huge page is in the pool */
+  needHugetlb(): void {
+    if (this.computer.kernel.hugetlb.free === 0) throw new Skipped('Not enough huge pages');
+  }
+
   /**
    * Maps memory, with a mirror.
    * @param pages to map; the mirror may be for another number of pages

@@ -161,6 +161,17 @@ export const anonWriteHuge = test('hmm', 'anon_write_huge', function* (t) {
   yield* t.free(buffer);
 });
 
+export const anonWriteHugetlbfs = test('hmm', 'anon_write_hugetlbfs', function* (t) {
+  const { process, fd } = t;
+  t.needHugetlb();
+  const npages = t.hugePages;
+  const buffer = yield* t.buffer(npages, npages, PROT_READ_WRITE, { hugetlb: true });
+  t.fillMirror(buffer, npages, COUNT);
+  t.assertDone(yield* fd.write(buffer, npages), buffer, npages, 1);
+  yield* t.assertMemory(process, buffer.ptr, npages, COUNT);
+  yield* t.free(buffer);
+});
+
 export const fileRead = test('hmm', 'file_read', function* (t) {
   const { process, fd } = t;
   const npages = BUFFER_PAGES;
@@ -227,4 +238,38 @@ export const anonTeardown = test('hmm', 'anon_teardown', function* (t) {
     t.together({ reads: reads(), unmaps: unmaps() });
     yield* t.free(buffer);
   }
+});
+
+/** The byte that the monitor fills pages with. */
+const PATTERN = 0xab;
+
+/** Pages that a monitor fills when they are missed. */
+export const userfaultfdRead = test('hmm', 'userfaultfd_read', function* (t) {
+  const { process, fd } = t;
+  const npages = 4;
+  const uffd = process.userfaultfd();
+  const buffer = yield* t.buffer(npages, npages, PROT_READ_WRITE);
+  const ret = yield* uffd.register(buffer.ptr, npages);
+  t.assertEq({ ret }, 0);
+
+  let stopped = false;
+  const handler = function* () {
+    const page = new Uint8Array(process.k.geometry.pageBytes);
+    for (;;) {
+      const vpn = yield* uffd.read(() => stopped);
+      if (vpn < 0) return;
+      page.fill(PATTERN);
+      if ((yield* uffd.copy(vpn, page)) < 0) return;
+    }
+  };
+  const reads = function* () {
+    const read = yield* fd.readUnlocked(buffer, npages);
+    t.assertDone(read, buffer, npages);
+    const other = buffer.mirror.find((byte) => byte !== PATTERN);
+    t.assertEq({ 'ptr[i]': other ?? PATTERN }, { '(unsigned char)0xAB': PATTERN });
+    stopped = true;
+  };
+  t.together({ reads: reads(), handler: handler() });
+  yield* process.close(uffd);
+  yield* t.free(buffer);
 });

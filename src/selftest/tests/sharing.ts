@@ -11,12 +11,27 @@ import {
   HMM_DMIRROR_PROT_DEV_PRIVATE_LOCAL,
   HMM_DMIRROR_PROT_ERROR,
   HMM_DMIRROR_PROT_NONE,
+  HMM_DMIRROR_PROT_PMD,
+  HMM_DMIRROR_PROT_PUD,
   HMM_DMIRROR_PROT_READ,
   HMM_DMIRROR_PROT_WRITE,
   HMM_DMIRROR_PROT_ZERO,
 } from '../uapi.ts';
 import { COUNT, Words } from '../words.ts';
 import { BUFFER_PAGES } from './sizes.ts';
+
+const COHERENT_LOCAL_WRITE = {
+  'HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL | HMM_DMIRROR_PROT_WRITE':
+    HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL | HMM_DMIRROR_PROT_WRITE,
+};
+
+/** What the driver is told for each page of a buffer, and how it takes pages then. */
+const GUP_COMMANDS = [
+  ['GUP_BASIC_TEST', 'get'],
+  ['GUP_FAST_BENCHMARK', 'get_fast'],
+  ['PIN_FAST_BENCHMARK', 'pin_fast_longterm'],
+  ['PIN_LONGTERM_BENCHMARK', 'pin_longterm'],
+] as const;
 
 const NEXT = new Words('i + 1', 1, 1);
 
@@ -70,13 +85,7 @@ export const snapshot = test('hmm2', 'snapshot', function* (t) {
   t.assertEq({ 'm[3]': m[3] }, { HMM_DMIRROR_PROT_READ });
   t.assertEq({ 'm[4]': m[4] }, { HMM_DMIRROR_PROT_WRITE });
   if (t.isCoherent) {
-    t.assertEq(
-      { 'm[5]': m[5] },
-      {
-        'HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL | HMM_DMIRROR_PROT_WRITE':
-          HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL | HMM_DMIRROR_PROT_WRITE,
-      },
-    );
+    t.assertEq({ 'm[5]': m[5] }, COHERENT_LOCAL_WRITE);
     t.assertEq(
       { 'm[6]': m[6] },
       {
@@ -93,6 +102,37 @@ export const snapshot = test('hmm2', 'snapshot', function* (t) {
       },
     );
     t.assertEq({ 'm[6]': m[6] }, { HMM_DMIRROR_PROT_NONE });
+  }
+  yield* t.free(buffer);
+});
+
+/** What a driver maps of its own. */
+export const mixedmap = test('hmm', 'mixedmap', function* (t) {
+  const { fd } = t;
+  const npages = 1;
+  const buffer = yield* t.buffer(npages, npages, PROT_READ_WRITE, { device: fd });
+  t.assertDone(yield* fd.snapshot(buffer, npages), buffer, npages);
+  t.assertEq({ 'm[0]': buffer.mirror[0] }, { HMM_DMIRROR_PROT_READ });
+  yield* t.free(buffer);
+});
+
+/** A huge page of the pool is one entry, whatever it lets one do. */
+export const compound = test('hmm', 'compound', function* (t) {
+  const { process, fd } = t;
+  t.needHugetlb();
+  const npages = t.hugePages;
+  const buffer = yield* t.buffer(npages, npages, PROT_READ_WRITE, { hugetlb: true });
+  yield* process.write(buffer.ptr, npages, COUNT);
+  const m = buffer.mirror;
+  for (const right of [HMM_DMIRROR_PROT_WRITE, HMM_DMIRROR_PROT_READ]) {
+    if (right === HMM_DMIRROR_PROT_READ) {
+      const ret = yield* process.mprotect(buffer.ptr, npages, PROT_READ);
+      t.assertEq({ ret }, 0);
+    }
+    t.assertDone(yield* fd.snapshot(buffer, npages), buffer, npages);
+    // the size of a huge page is the machine's affair, but it is the same everywhere
+    const level = m[0] & HMM_DMIRROR_PROT_PUD ? HMM_DMIRROR_PROT_PUD : HMM_DMIRROR_PROT_PMD;
+    for (let i = 0; i < npages; i++) t.assertEq({ 'm[i]': m[i] }, { prot: right | level });
   }
   yield* t.free(buffer);
 });
@@ -170,6 +210,35 @@ export const exclusiveCow = test('hmm', 'exclusive_cow', function* (t) {
   t.together({ parent: addOneToAll(t, process, buffer.ptr, npages), child: theChild() });
   t.assertNe(0, { 'WIFEXITED(status)': status.signal === 0 ? 1 : 0 });
   t.assertEq({ 'WEXITSTATUS(status)': status.code }, 0);
+  yield* t.free(buffer);
+});
+
+/**
+ * Pages of a device are taken from outside: a private device's come back to RAM for that, a coherent
+ * one's only where they are to be held for long.
+ */
+export const gup = test('hmm', 'hmm_gup_test', function* (t) {
+  const { process, fd } = t;
+  const npages = 4;
+  const buffer = yield* t.buffer(npages, npages, PROT_READ_WRITE);
+  yield* process.write(buffer.ptr, npages, COUNT);
+  t.assertDone(yield* fd.migrateToDevice(buffer, npages), buffer, npages);
+  t.assertMirror(buffer, npages, COUNT);
+
+  for (const [page, [command, how]] of GUP_COMMANDS.entries()) {
+    const ret = yield* process.gupTest(buffer.ptr + page, 1, how);
+    t.assertEq({ [`gup_test_exec(${command})`]: ret }, 0);
+  }
+  t.assertDone(yield* fd.snapshot(buffer, npages), buffer, npages);
+  const m = buffer.mirror;
+  for (const page of [0, 1]) {
+    const seen = { [`m[${page}]`]: m[page] };
+    if (t.isCoherent) t.assertEq(COHERENT_LOCAL_WRITE, seen);
+    else t.assertEq({ HMM_DMIRROR_PROT_WRITE }, seen);
+  }
+  t.assertEq({ HMM_DMIRROR_PROT_WRITE }, { 'm[2]': m[2] });
+  t.assertEq({ HMM_DMIRROR_PROT_WRITE }, { 'm[3]': m[3] });
+  yield* t.assertMemory(process, buffer.ptr, npages, COUNT);
   yield* t.free(buffer);
 });
 
