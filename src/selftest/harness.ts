@@ -70,6 +70,11 @@ export interface RunOptions {
   walk?: Walk;
   /** Mend those mistakes of 7.3.4 that its own tests show, too. Default: keep them. */
   mended?: boolean;
+  /**
+   * Memory that is as long as some huge pages begins at one, as 7.3.4's mmap() has it. Default: anywhere
+   * else, so that a test has to look for a huge page in its buffer.
+   */
+  alignsHuge?: boolean;
   /** Of what is left to chance: addresses, and the order of threads. Default 1. */
   seed?: number;
 }
@@ -96,11 +101,11 @@ export function runTest(
 ): TestResult {
   const { name, device } = testCase;
   const { fixture, name: shortName, body } = testCase.test;
-  const { walk = 'unified', mended = false, seed = 1 } = options;
+  const { walk = 'unified', mended = false, alignsHuge, seed = 1 } = options;
   const random = generator(seed);
   const computer = new Computer(walk, mended);
   const k = computer.kernel;
-  const main = Process.start(computer, random);
+  const main = Process.start(computer, random, alignsHuge);
   const t = new Test(shortName, computer, main, device === 'coherent', random, onLine);
   let skipped: string | undefined;
   const begin = performance.now();

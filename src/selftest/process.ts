@@ -128,7 +128,7 @@ export interface Mapping {
   device?: DeviceFile;
   /** Huge pages of the pool. */
   hugetlb?: boolean;
-  /** Begin at a huge page, as 7.3.4 does for what is as long as some; else anywhere else. */
+  /** Begin at a huge page what is as long as some. Default: as the process does otherwise. */
   aligned?: boolean;
 }
 
@@ -142,19 +142,23 @@ export class Process {
     readonly mm: Mm,
     /** Below this page addresses are chosen. */
     private readonly top: number,
+    private readonly alignsHuge: boolean,
   ) {
     const { pageBytes } = computer.kernel.geometry;
     this.page = new Int32Array(pageBytes / 4);
     this.pageBytes = new Uint8Array(this.page.buffer);
   }
 
-  /** A new process, whose mappings begin anywhere but at a huge page. */
-  static start(computer: Computer, random: () => number): Process {
+  /**
+   * A new process.
+   * @param alignsHuge what is as long as some huge pages begins at one; else mappings begin anywhere else
+   */
+  static start(computer: Computer, random: () => number, alignsHuge = false): Process {
     const { geometry } = computer.kernel;
     const { ptrsPerPte, bufferSpacing } = geometry;
     const off = 1 + Math.floor(random() * (ptrsPerPte - 1));
     const top = geometry.vpnOf(0, bufferSpacing / 2) + off;
-    return new Process(computer, computer.kernel.newMm(), top);
+    return new Process(computer, computer.kernel.newMm(), top, alignsHuge);
   }
 
   get k(): Kernel {
@@ -182,7 +186,10 @@ export class Process {
    * @returns the first page
    */
   *mmap(pages: number, prot: number, what: Mapping = {}): Kernel$<number> {
-    const start = this.freePlace(pages, what.aligned || what.hugetlb === true);
+    const isAnon = !what.shared && !what.file && !what.device;
+    const isWhole = pages % this.k.geometry.ptrsPerPte === 0;
+    const aligned = (what.aligned ?? this.alignsHuge) && isAnon && isWhole;
+    const start = this.freePlace(pages, aligned || what.hugetlb === true);
     return (yield* this.map(start, start + pages, prot, what)) || start;
   }
 
@@ -309,7 +316,7 @@ export class Process {
 
   /** @returns the child */
   *fork(): Kernel$<Process> {
-    const child = new Process(this.computer, this.k.newMm(), this.top);
+    const child = new Process(this.computer, this.k.newMm(), this.top, this.alignsHuge);
     const ret = yield* dupMmap(this.k, child.mm, this.mm);
     if (ret) throw new Error(`fork: ${ret}`);
     for (const file of this.files) {

@@ -21,9 +21,8 @@ interface Times {
 /** @returns 0 or what a command returned */
 function* measure(t: Test, useThp: boolean, npages: number, times: Times): Kernel$<number> {
   const { process, fd } = t;
-  // as 7.3.4 maps what is as long as some huge pages
-  const aligned = npages % t.hugePages === 0;
-  const buffer = yield* t.buffer(npages, npages, PROT_READ_WRITE, { aligned });
+  // as 7.3.4 maps it: there would be no huge page in the small ones otherwise
+  const buffer = yield* t.buffer(npages, npages, PROT_READ_WRITE, { aligned: true });
   const advice = useThp ? 'hugepage' : 'nohugepage';
   let ret = yield* process.madvise(buffer.ptr, npages, advice);
   if (!ret) {
