@@ -73,6 +73,7 @@ describe('the package', () => {
     ['softleaf/mm', ['Kernel', 'mmapRegion', 'handleMmFault', 'VM_READ']],
     ['softleaf/hmm', ['hmmRangeFault', 'migrateVmaSetup', 'migrateHmmRangeSetup']],
     ['softleaf/drivers', ['openDmirror', 'faultMigrateToDevice']],
+    ['softleaf/selftest', ['TESTS', 'testCases', 'runTest', 'ktapResult']],
     ['softleaf/checker', ['check', 'replaySchedule', 'programScenario', 'asScenario']],
   ])('%s has its exports', (name, expected) => {
     const code = `console.log(JSON.stringify(Object.keys(await import('${name}'))))`;

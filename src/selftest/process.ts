@@ -167,12 +167,14 @@ export class Process {
 
   // ---- memory ----
 
-  /** Where there is room, as high as can be. */
+  /** Where there is room, as high as can be: at a huge page, or anywhere else. */
   private freePlace(pages: number, aligned: boolean): number {
     const { vmas } = this.mm;
     const below = (end: number): number => {
       const at = end - pages;
-      return aligned ? at - (at % this.k.geometry.ptrsPerPte) : at;
+      const past = at % this.k.geometry.ptrsPerPte;
+      if (aligned) return at - past;
+      return past === 0 ? at - 1 : at;
     };
     let end = this.top;
     for (let i = vmas.length - 1; i >= 0 && below(end) < vmas[i].end; i--) {

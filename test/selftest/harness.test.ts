@@ -226,6 +226,13 @@ describe('a test fails', () => {
     expect(diagnostics.join('\n')).toMatch(/own:reference: .*refcount|references/);
   });
 
+  it('when a process is left', () => {
+    const { diagnostics } = onPrivate(function* (t) {
+      yield* t.process.fork();
+    });
+    expect(diagnostics.join('\n')).toMatch(/^own:leak: /);
+  });
+
   it('when the kernel warns, or stops', () => {
     const warns = onPrivate(plain((t) => t.computer.kernel.warn(true, 'something is odd')));
     expect(warns).toMatchObject({ ok: false });
@@ -265,6 +272,63 @@ describe('a test fails', () => {
       'own:Expected WIFEXITED(ret) (0) == 1 (1)',
       'own: Test terminated by assertion',
     ]);
+  });
+});
+
+describe('a process', () => {
+  it('keeps a device open by a mapping of it', () => {
+    const open: number[] = [];
+    const result = onPrivate(function* (t) {
+      const { process, fd, computer } = t;
+      const look = () => open.push(computer.mirrors.size);
+      const other = yield* process.open(1);
+      const start = yield* process.mmap(2, PROT_READ_WRITE, { device: other });
+      look();
+      t.assertEq({ ret: yield* process.close(other) }, 0);
+      look();
+      yield* process.munmap(start, 1);
+      look();
+      yield* process.munmap(start + 1, 1);
+      look();
+      // it was closed already, and the fixture closes the other one
+      t.expectEq({ ret: yield* process.close(other) }, -22);
+      yield* process.mmap(1, PROT_READ_WRITE, { device: fd });
+    });
+    expect(result.diagnostics).toEqual([]);
+    expect(open).toEqual([2, 2, 2, 1]);
+  });
+
+  it('shares what it has open with a child: the last to close it lets it go', () => {
+    const open: number[] = [];
+    const result = onPrivate(function* (t) {
+      const other = yield* t.process.open(1);
+      const child = yield* t.process.fork();
+      yield* t.process.close(other);
+      open.push(t.computer.mirrors.size);
+      yield* t.kill(child);
+      open.push(t.computer.mirrors.size);
+    });
+    expect(result.diagnostics).toEqual([]);
+    expect(open).toEqual([2, 1]);
+  });
+
+  it('maps memory anywhere, at huge pages when it is told to', () => {
+    const [own] = testCases([
+      test('hmm', 'own', function* (t) {
+        const huge = t.hugePages;
+        const at = function* (pages: number, mapping = {}) {
+          return (yield* t.process.mmap(pages, PROT_READ, mapping)) % huge === 0 ? 1 : 0;
+        };
+        t.expectEq({ aligned: yield* at(2 * huge, { aligned: true }) }, 1);
+        t.expectEq({ aligned: yield* at(2 * huge, { aligned: false }) }, 0);
+        t.expectEq({ hugetlb: yield* at(huge, { hugetlb: true }) }, 1);
+        const file = yield* t.process.createFile(huge);
+        t.expectEq({ file: yield* at(huge, { file, aligned: true }) }, 0);
+        t.expectEq({ byDefault: yield* at(huge) }, 1);
+      }),
+    ]);
+    expect(runTest(own, { alignsHuge: true }).diagnostics).toEqual([]);
+    expect(runTest(own).diagnostics).toEqual(['own:Expected byDefault (0) == 1 (1)']);
   });
 });
 
