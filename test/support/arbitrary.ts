@@ -4,7 +4,7 @@
  * shrinking makes a valid program too: a process that was never forked becomes one that lives.
  */
 import fc from 'fast-check';
-import type { Op, OpName, Program } from '../../src/program/index.ts';
+import { OPS, type Op, type OpName, type Program } from '../../src/program/index.ts';
 
 type Kind = 'anon' | 'anon-shared' | 'file-private' | 'file-shared';
 type Prot = 'none' | 'r' | 'rw';
@@ -100,6 +100,10 @@ const coherent: Profile = {
   devices: [2, 2, 2, 3, 0],
 };
 
+/** Pages that somebody references or pins. */
+const PINNED: Weights = { gup: 12, unpin: 6, fork: 5, fault_migrate_to_dev: 8 };
+const GUP_HOW = OPS.gup.how.values;
+
 const HUGE_ADVICE = [...ADVICE, 'collapse', 'collapse', 'hugepage'];
 
 const thp = { ...base, advice: HUGE_ADVICE };
@@ -122,6 +126,7 @@ const HUGE = {
     processes: 4,
     length: 32,
   },
+  'pinned-thp': { ...thpFork, weights: { ...BASE, ...PINNED }, devices: [0, 0, 2] },
   'coherent-thp': { ...thpFork, weights: { ...BASE, ...COHERENT }, devices: [2, 2, 2, 3, 0] },
   'coherent-mof-thp': {
     ...thp,
@@ -153,6 +158,12 @@ export const PROFILES = {
     kinds: ['anon', 'anon', 'anon-shared', 'file-private', 'file-shared'],
     weights: { ...BASE, fork: 5, fault_migrate_to_dev: 12 },
     length: 32,
+  },
+  pinned: {
+    ...fork,
+    kinds: ['anon', 'anon', 'anon-shared', 'file-private', 'file-shared'],
+    weights: { ...BASE, ...PINNED },
+    devices: [0, 0, 2],
   },
   coherent,
   'coherent-mof': {
@@ -338,6 +349,13 @@ class Builder {
       case 'pin':
         this.add({ op, proc, id, buf: range.buf, page: range.page });
         return;
+      case 'gup': {
+        const how = GUP_HOW[pick % GUP_HOW.length];
+        const write = (pick >> 4) % 2;
+        const pages = Math.min(range.pages, OPS.gup.pages.max);
+        this.add({ op, proc, id, ...range, pages, how, write });
+        return;
+      }
       case 'mmap': {
         const prot = profile.prots[pick % profile.prots.length];
         const kind = profile.kinds[draw.count % profile.kinds.length];

@@ -37,6 +37,9 @@ const WEIGHTS: Partial<Record<OpName, number>> = {
   pagemap: 1,
 };
 
+/** Pages that somebody references or pins. */
+const PINNED: Partial<Record<OpName, number>> = { gup: 24, unpin: 6, fork: 8 };
+
 const base: Profile = {
   kinds: ['anon', 'anon', 'anon', 'anon-shared', 'file-private', 'file-shared'],
   prots: ['rw', 'rw', 'rw', 'r'],
@@ -54,6 +57,16 @@ export const CONCURRENT_PROFILES = {
     ...base,
     kinds: ['anon'],
     advice: [...base.advice, 'collapse', 'hugepage'],
+    sizes: [4, 8],
+    huge: { order: 2, pageBytes: 16, starts: [0] },
+  },
+  pinned: { ...base, weights: { ...WEIGHTS, ...PINNED }, devices: [0, 0, 2] },
+  'pinned-huge': {
+    ...base,
+    kinds: ['anon'],
+    advice: [...base.advice, 'collapse', 'hugepage'],
+    weights: { ...WEIGHTS, ...PINNED },
+    devices: [0, 0, 2],
     sizes: [4, 8],
     huge: { order: 2, pageBytes: 16, starts: [0] },
   },
