@@ -26,8 +26,10 @@ import {
 import { hmmRangeFault } from '../hmm/range.ts';
 import type { FaultUnits, HmmRange } from '../hmm/walk-state.ts';
 import { EBUSY, EFAULT } from '../machine/errno.ts';
+import { ptePresent } from '../machine/pte.ts';
 import { type Kernel$, Role } from '../machine/step.ts';
-import { folioIsDevicePrivate, pageFolio } from '../mm/folio.ts';
+import { vmNormalPage } from '../mm/fault.ts';
+import { folioIsDevicePrivate, folioIsLarge, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { isDevicePrivate, softleafToPfn } from '../mm/leafops.ts';
 import { pagePgmap } from '../mm/memremap.ts';
@@ -140,14 +142,29 @@ function* hasOwnHuge(k: Kernel, dmirror: Dmirror, start: number, end: number): K
   return false;
 }
 
+/** Whether a page has memory, of which nothing can become the zero page (a split of a folio does that). */
+function* hasMemory(k: Kernel, { mm }: Vma, vpn: number): Kernel$<boolean> {
+  if (k.stepping && lacksTable(k, mm, vpn)) yield lackStep(k, mm, vpn);
+  const pmdp = pmdpOf(k, mm, vpn);
+  if (pmdp < 0) return false;
+  if (k.stepping) yield k.readEntry(pmdp);
+  const ptep = pteOffsetMap(k, pmdp, vpn);
+  if (ptep < 0) return false;
+  if (k.stepping) yield k.readEntry(ptep);
+  const pte = ptepGet(k, ptep);
+  if (pte === 0) return false;
+  const page = ptePresent(pte) ? vmNormalPage(pte) : softleafToPfn(pte);
+  return page >= 0 && !folioIsLarge(k, pageFolio(k, page));
+}
+
 /**
- * Whether a page is missing that a monitor is to give: it cannot while mmap_lock is held, so that the
- * chunk is left to plain faults, and before anything of it has changed.
+ * Whether a page is missing, or may be to a migration, that a monitor is to give. That it cannot while
+ * mmap_lock is held, so that the chunk is left to plain faults, and before anything of it has changed.
  */
 function* needsMonitor(k: Kernel, parts: readonly Part[]): Kernel$<boolean> {
   for (const { vma, start, end } of parts) {
     if (!userfaultfdMissing(vma)) continue;
-    for (let vpn = start; vpn < end; vpn++) if (yield* isHole(k, vma, vpn)) return true;
+    for (let vpn = start; vpn < end; vpn++) if (!(yield* hasMemory(k, vma, vpn))) return true;
   }
   return false;
 }

@@ -36,7 +36,14 @@ import {
   setPte,
 } from './pgtable.ts';
 import { folioAddNewAnonRmap } from './rmap.ts';
-import { userfaultfdMissing, VM_UFFD_MISSING, VM_WRITE, type Vma, vmaIsAnonymous } from './vma.ts';
+import {
+  userfaultfdMissing,
+  VM_SHARED,
+  VM_UFFD_MISSING,
+  VM_WRITE,
+  type Vma,
+  vmaIsAnonymous,
+} from './vma.ts';
 import { vmaModifyFlags } from './vma-merge.ts';
 
 /** A fault that waits for the monitor (struct userfaultfd_wait_queue). */
@@ -245,8 +252,10 @@ function* mfillAtomic(
 ): Kernel$<number> {
   const { mm } = ctx;
   const vma = mm.lookupVma(vpn);
-  if (!vma?.uffd) return -ENOENT;
-  yield* anonVmaPrepare(k, vma);
+  if (!vma) return -ENOENT;
+  // a fork sees that, whether or not the copy is refused
+  if (!(vma.flags & VM_SHARED)) yield* anonVmaPrepare(k, vma);
+  if (!vma.uffd) return -ENOENT;
   const pmdp = yield* mfillEstablishPmd(k, mm, vpn);
   if (pmdp < 0) return pmdp;
   if (k.stepping) yield k.allocateStep();
@@ -262,7 +271,7 @@ function* mfillAtomic(
 /**
  * Puts a copy of a page where one is missing, and wakes whoever waits for it.
  *
- * Mirrors: mm/userfaultfd.c userfaultfd_copy(), mfill_atomic(), __mfill_atomic_pte()
+ * Mirrors: mm/userfaultfd.c userfaultfd_copy(), mfill_atomic(), mfill_get_vma(), __mfill_atomic_pte()
  * simplified: one page of anonymous memory, whose source is at hand; mmap_lock instead of per-area
  * locks, and so no -EAGAIN when the area is being changed
  * @param page its bytes
