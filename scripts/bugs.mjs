@@ -5,15 +5,14 @@
  * Usage: node scripts/bugs.mjs [--time SECONDS] [--keep] [ID...]
  */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
+import { compileModel, copyModel, root, work as workOf } from './lib/model-copy.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const bugs = join(root, 'bugs');
-/** Within the repository, so that the compiler finds its types. */
-const work = join(root, 'build', `bugs-${process.pid}`);
+const work = workOf('bugs');
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -22,35 +21,10 @@ const { values, positionals } = parseArgs({
 
 /** A copy of the model with what searches it. */
 function copy(name) {
-  const to = join(work, name);
-  rmSync(to, { recursive: true, force: true });
-  mkdirSync(to, { recursive: true });
-  cpSync(join(root, 'src'), join(to, 'src'), { recursive: true });
-  rmSync(join(to, 'src', 'cli'), { recursive: true });
-  mkdirSync(join(to, 'bugs'));
-  const wanted = (path) => path === bugs || !/\.(json|patch|md)$/.test(path);
-  cpSync(bugs, join(to, 'bugs'), { recursive: true, filter: wanted });
-  const config = {
-    extends: '../../../tsconfig.json',
-    compilerOptions: {
-      noEmit: false,
-      rootDir: '.',
-      outDir: 'out',
-      noUnusedLocals: false,
-      noUnusedParameters: false,
-    },
-    include: ['src', 'bugs'],
-  };
-  writeFileSync(join(to, 'tsconfig.json'), JSON.stringify(config));
-  return to;
-}
-
-function compile(at) {
-  const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { status, stdout } = spawnSync(process.execPath, [tsc, '-p', join(at, 'tsconfig.json')], {
-    encoding: 'utf8',
-  });
-  if (status !== 0) throw new Error(`does not compile:\n${stdout}`);
+  const cli = join(root, 'src', 'cli');
+  const wanted = (path) =>
+    path !== cli && (dirname(path) !== bugs || !/\.(json|patch|md)$/.test(path));
+  return copyModel(join(work, name), ['src', 'bugs'], wanted);
 }
 
 /** Searches in a process of its own: a model that is broken may never come back. */
@@ -80,7 +54,7 @@ const chosen = positionals.length > 0 ? positionals : all;
 const time = Number(values.time);
 
 const base = copy('unpatched');
-compile(base);
+compileModel(base);
 const lib = (name) => import(pathToFileURL(join(base, 'out', 'bugs', 'lib', name)).href);
 const { applyPatch } = await lib('patch.js');
 const { parseEntry } = await lib('entry.js');
@@ -136,7 +110,7 @@ for (const id of chosen) {
     const patch = readFileSync(join(bugs, `${id}.patch`), 'utf8');
     const read = (path) => readFileSync(join(at, path), 'utf8');
     for (const [path, text] of applyPatch(patch, read)) writeFileSync(join(at, path), text);
-    compile(at);
+    compileModel(at);
     for (const walk of entry.walks) {
       const { ok: good, text } = row(entry, walk, at);
       console.log(text);
