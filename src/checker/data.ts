@@ -7,13 +7,14 @@
  * Reads and writes come from the machine, as they happen; operations that change what a place is are
  * told by whoever performs them, when they begin and when they end.
  */
-import { PG_SWAPBACKED, POISON } from '../machine/index.ts';
+import { PG_HUGETLB, PG_SWAPBACKED, POISON } from '../machine/index.ts';
 import { pageFolio } from '../mm/folio.ts';
 import type { Kernel, Mm, Vma } from '../mm/index.ts';
 import { leafPfn, leavesOf } from '../mm/leaves.ts';
 import { pagePgmap } from '../mm/memremap.ts';
+import { hugeStart } from '../mm/pgtable.ts';
 import type { AddressSpace } from '../mm/shmem.ts';
-import { VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE } from '../mm/vma.ts';
+import { isVmHugetlbPage, VM_ACCESS_FLAGS, VM_SHARED, VM_WRITE } from '../mm/vma.ts';
 
 /** A page's memory, whoever maps it. */
 class Store {
@@ -162,7 +163,8 @@ export class DataOracle {
       const anon = folio >= 0 && (k.pages.mapping[folio] & 1) !== 0;
       const givenUp =
         anon &&
-        (!(k.pages.flags[folio] & PG_SWAPBACKED) || k.lru.some((l) => l.lazyfree.includes(folio)));
+        (!(k.pages.flags[folio] & (PG_SWAPBACKED | PG_HUGETLB)) ||
+          k.lru.some((l) => l.lazyfree.includes(folio)));
       this.initial.push({
         key: keyOf(vma.mm.id, vpn),
         fileKey: shared ? this.fileKey(vma, vpn) : -1,
@@ -332,8 +334,9 @@ export class DataOracle {
   /**
    * An operation has ended, before anyone else could do anything.
    * @param child for a fork that succeeded
+   * @param done false when it was refused: what it was to do may have been done in part, or not
    */
-  end(pending: Pending, child: Mm | null = null): void {
+  end(pending: Pending, child: Mm | null = null, done = true): void {
     const { change, mm, start, end, to, began } = pending;
     const moves = change === 'move' || change === 'move out';
     this.pending.splice(this.pending.indexOf(pending), 1);
@@ -342,10 +345,10 @@ export class DataOracle {
       if (!place || (place.shared && !moves)) continue;
       const { store } = place;
       if (change === 'give up') store.givenUp ||= store.values.includes(store.base);
-      else if (change === 'discard' && store.written < began) {
+      else if (change === 'discard' && done && store.written < began && this.drops(mm, vpn, end)) {
         store.values = [store.base];
         store.givenUp = false;
-      } else if (change === 'move out' || (change === 'move' && !mm.lookupVma(vpn))) {
+      } else if (change === 'move out' ? done : change === 'move' && !mm.lookupVma(vpn)) {
         this.places.delete(keyOf(mm.id, vpn));
         this.places.set(keyOf(mm.id, vpn - start + to), place);
         if (!place.shared) this.copyForForks(mm, vpn - start + to, store);
@@ -354,6 +357,12 @@ export class DataOracle {
     if (moves) this.refresh(mm, to, to + (end - start));
     if (change === 'fork') this.forked(pending, child);
     else this.refresh(mm, start, end);
+  }
+
+  /** Whether a page is dropped with others up to `end`: of huge pages of the pool only whole ones are. */
+  private drops(mm: Mm, vpn: number, end: number): boolean {
+    const vma = mm.lookupVma(vpn);
+    return !vma || !isVmHugetlbPage(vma) || vpn < hugeStart(this.k, Math.min(end, vma.end));
   }
 
   /** Areas are what the process's are now. */

@@ -76,8 +76,11 @@ function begin(system: System, op: Op, data: DataOracle | null): Pending | null 
   if (!('buf' in op) || !('pages' in op)) return data.begin(change, mm);
   const { geometry } = system.kernel;
   const start = geometry.vpnOf(op.buf, op.page);
+  // whole huge pages
+  const huge = op.op === 'mmap' && op.kind === 'hugetlb' ? geometry.ptrsPerPte : 1;
+  const pages = Math.ceil(op.pages / huge) * huge;
   const to = 'toBuf' in op ? geometry.vpnOf(op.toBuf, op.toPage) : 0;
-  return data.begin(change, mm, start, start + op.pages, to);
+  return data.begin(change, mm, start, start + pages, to);
 }
 
 /** Performs an operation, and tells whoever looks at the data when it begins and when it ends. */
@@ -89,7 +92,7 @@ function* performWatched(system: System, op: Op): Kernel$<Result> {
   const result = yield* perform(system, op);
   if (data && pending) {
     const forked = op.op === 'fork' && result.ret === 'ok';
-    data.end(pending, forked ? system.process(op.child).mm : null);
+    data.end(pending, forked ? system.process(op.child).mm : null, result.ret !== 'EINVAL');
   }
   return result;
 }

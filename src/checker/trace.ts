@@ -1,5 +1,5 @@
 /** A schedule, step by step: what each task did, and where it was. */
-import { type Role, Space, Step, StepKind } from '../machine/index.ts';
+import { HUGE_POOL, type Role, Space, Step, StepKind } from '../machine/index.ts';
 import { runSchedule } from './check.ts';
 import type { Execution } from './execution.ts';
 import { type Choice, fails, STOP, type Strategy, taskOf } from './strategy.ts';
@@ -107,6 +107,7 @@ export function describeStep(
   const [[space, id, role]] = objects;
   const verb = kind === StepKind.Folio && role !== 0 ? 'change' : KINDS[kind];
   if (space === Space.Lock) return `${verb} ${lockNames.get(id) ?? `lock ${id}`}`;
+  if (space === Space.Allocator && id === HUGE_POOL) return `${verb} the pool of huge pages`;
   if (space === Space.Allocator) return failed ? 'fail to allocate a page' : 'allocate a page';
   return `${verb} ${SPACES[space]} ${id}`.trim();
 }

@@ -115,7 +115,7 @@ export function reservedIn(k: Kernel, vma: Vma): number {
  * Takes the area's lock, which keeps its entries from being taken away; only the maker of a private
  * mapping has one.
  *
- * Mirrors: mm/hugetlb.c hugetlb_vma_lock_read(), hugetlb_vma_unlock_read()
+ * Mirrors: mm/hugetlb.c hugetlb_vma_lock_read()
  * simplified: private mappings
  */
 export function* hugetlbVmaLockRead(k: Kernel, vma: Vma): Kernel$<void> {
@@ -123,6 +123,8 @@ export function* hugetlbVmaLockRead(k: Kernel, vma: Vma): Kernel$<void> {
   if (k.stepping) yield k.acquire(vma.resv.lock, true);
   k.lockShared(vma.resv.lock);
 }
+
+/** Mirrors: mm/hugetlb.c hugetlb_vma_unlock_read(); simplified: private mappings */
 export function* hugetlbVmaUnlockRead(k: Kernel, vma: Vma): Kernel$<void> {
   if (vma.resv === null) return;
   if (k.stepping) yield k.release(vma.resv.lock);

@@ -20,6 +20,7 @@ export interface Change {
 const WORDS: Record<string, string> = {
   anonPages: 'anonymous pages',
   filePages: 'file pages',
+  hugetlbPages: 'hugetlb pages',
   invalidations: 'invalidations under way',
   pfn: 'page of memory',
   refcount: 'references',

@@ -13,12 +13,14 @@ import {
   PG_DEFERRED_SPLIT,
   PG_DIRTY,
   PG_HEAD,
+  PG_HUGETLB,
   PG_LOCKED,
   PG_LRU,
   PG_MAPPED_SHARED,
   PG_PARTIALLY_MAPPED,
   PG_REFERENCED,
   PG_RESERVED,
+  PG_RESTORE_RESERVE,
   PG_SWAPBACKED,
   PG_UPTODATE,
   PG_WORKINGSET,
@@ -36,7 +38,7 @@ import {
   ZONE_DEVICE,
   ZONE_NONE,
 } from '../machine/index.ts';
-import type { Kernel, Mm } from '../mm/index.ts';
+import type { Kernel, Mm, Vma } from '../mm/index.ts';
 import {
   isDeviceExclusive,
   isDevicePrivate,
@@ -55,6 +57,8 @@ import { pmdIsHuge, pmdIsTable, pmdpOf, pteOffsetMap } from '../mm/pgtable.ts';
 import {
   VM_DONTCOPY,
   VM_HUGEPAGE,
+  VM_HUGETLB,
+  VM_MIXEDMAP,
   VM_NOHUGEPAGE,
   VM_READ,
   VM_SHARED,
@@ -78,6 +82,8 @@ export interface SpaceItem extends Item {
   readonly proc: number;
   readonly anonPages: number;
   readonly filePages: number;
+  /** Pages of huge pages of the pool. */
+  readonly hugetlbPages: number;
   /** `mmu_notifier` sequence; odd while an invalidation is under way. */
   readonly sequence: number;
   readonly invalidations: number;
@@ -92,7 +98,7 @@ export interface AreaItem extends Item {
   readonly place: string;
   /** In words, such as `rw, shared`. */
   readonly flags: string;
-  readonly backing: 'anonymous' | 'file';
+  readonly backing: 'anonymous' | 'file' | 'hugetlb' | 'driver';
 }
 
 export const LEVELS = ['PTE', 'PMD', 'PUD', 'PGD'] as const;
@@ -254,6 +260,13 @@ export const FLAGS: readonly [bit: number, word: string, kernel: string, meaning
   [PG_PARTIALLY_MAPPED, 'partly mapped', 'PG_partially_mapped', 'once mapped whole, now in part'],
   [PG_RESERVED, 'reserved', 'PG_reserved', 'never freed'],
   [PG_MAPPED_SHARED, 'maybe shared', 'folio_maybe_mapped_shared()', 'several may map it'],
+  [PG_HUGETLB, 'hugetlb', 'folio_test_hugetlb()', 'a huge page of the pool'],
+  [
+    PG_RESTORE_RESERVE,
+    'promised again',
+    'HPG_restore_reserve',
+    'its promise comes back when it is freed',
+  ],
 ];
 
 function areaWords(flags: number): string {
@@ -265,6 +278,13 @@ function areaWords(flags: number): string {
   if (flags & VM_UFFD_MISSING) words.push('userfaultfd');
   if (flags & VM_SOFTDIRTY) words.push('soft-dirty');
   return words.join(', ');
+}
+
+/** What is behind an area. */
+function backingOf({ flags, file }: Vma): AreaItem['backing'] {
+  if (flags & VM_HUGETLB) return 'hugetlb';
+  if (flags & VM_MIXEDMAP) return 'driver';
+  return file ? 'file' : 'anonymous';
 }
 
 /** What kind of leaf an entry is. */
@@ -363,6 +383,7 @@ class Viewer {
         proc,
         anonPages: mm.anonPages,
         filePages: mm.filePages,
+        hugetlbPages: mm.hugetlbPages,
         sequence: mm.subscriptions?.invalidateSeq ?? 0,
         invalidations: mm.subscriptions?.activeInvalidateRanges ?? 0,
       };
@@ -379,7 +400,7 @@ class Viewer {
         end: vma.end,
         place: placeOf(this.k, vma.start),
         flags: areaWords(vma.flags),
-        backing: vma.file ? 'file' : 'anonymous',
+        backing: backingOf(vma),
       })),
     );
   }

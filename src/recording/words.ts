@@ -1,5 +1,5 @@
 /** Steps and what they touch, in words that name places and not numbers. */
-import { Role, Space, StepKind } from '../machine/index.ts';
+import { HUGE_POOL, Role, Space, StepKind } from '../machine/index.ts';
 import type { RecordedStep, Touched } from './recording.ts';
 import { folioLockWords, type Item, type StateView } from './view.ts';
 
@@ -73,7 +73,7 @@ export function nameOf(
     case Space.DeviceFrame:
       return { name: 'device memory', key: '' };
     case Space.Allocator:
-      return { name: 'a page', key: '' };
+      return { name: id === HUGE_POOL ? 'the pool of huge pages' : 'a page', key: '' };
     case Space.Sequence:
       return { name: 'the notifier sequence', key: '' };
     case Space.DeviceEntry:

@@ -110,6 +110,7 @@ function Space({ space, view }: { space: SpaceItem; view: StateView }) {
         </Chip>
         <em>
           {space.anonPages} anonymous, {space.filePages} file pages
+          {space.hugetlbPages > 0 ? `, ${space.hugetlbPages} hugetlb` : ''}
           {space.invalidations > 0 ? '; an invalidation is under way' : ''}
         </em>
       </h3>
