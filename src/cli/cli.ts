@@ -193,7 +193,7 @@ function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
     .argument('[filters...]', 'tests whose name has one of these in it, or is one; none: all')
     .option('--walk <walk>', walkHelp.replace("the program's, else ", ''), parseWalk)
     .option('--device <kind>', `on devices of this kind alone: ${KINDS.join(', ')}`, parseKind)
-    .option('--mended', 'mend those mistakes of 7.3.4 for which a test of its own fails')
+    .option('--no-mended', 'keep the mistakes of 7.3.4, for one of which a test of its own fails')
     .option('--seed <n>', 'for addresses, and the order of threads (default 1)', count(0))
     .option('--json', 'print one JSON object: walk, tests, passed, failed')
     .addHelpText('after', SELFTEST_HELP)

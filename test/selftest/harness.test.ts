@@ -169,7 +169,7 @@ describe('the harness', () => {
 
   it('runs a test by the command line', async () => {
     const { on, text } = terminal();
-    const args = ['selftest', 'open_close', '--device', 'private', '--seed', '3', '--mended'];
+    const args = ['selftest', 'open_close', '--device', 'private', '--seed', '3', '--no-mended'];
     expect(await main(args, on)).toBe(0);
     expect(text.out).toContain('\nok 1 hmm.hmm_device_private.open_close\n# PASSED: 1 / 1');
   });

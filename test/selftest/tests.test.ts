@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type RunOptions, runTest, testCases } from '../../src/selftest/harness.ts';
+import { type RunOptions, runTest, type TestCase, testCases } from '../../src/selftest/harness.ts';
 import { TESTS } from '../../src/selftest/tests/index.ts';
 
 const CASES = testCases(TESTS);
@@ -41,17 +41,15 @@ describe("the kernel's tests", () => {
     expect(names).toHaveLength(78 + 4);
   });
 
-  it.each(QUICK.map((one) => [one.name, one] as const))('%s', (name, one) => {
-    const said = FAILS.get(name)?.map((line) => `${one.test.name}:${line}`) ?? [];
-    const { ok, diagnostics } = runTest(one);
-    expect(diagnostics).toEqual(said);
-    expect(ok).toBe(said.length === 0);
+  it.each(QUICK.map((one) => [one.name, one] as const))('%s', (_, one) => {
+    expect(runTest(one)).toMatchObject({ ok: true, diagnostics: [] });
   });
 
-  it('pass where the mistake for which one fails is mended', () => {
-    for (const name of FAILS.keys()) {
-      const [one] = CASES.filter((testCase) => testCase.name === name);
-      expect(runTest(one, { mended: true })).toMatchObject({ ok: true, diagnostics: [] });
+  it('fail where they fail on 7.3.4, if its mistakes are kept', () => {
+    for (const [name, said] of FAILS) {
+      const one = CASES.find((testCase) => testCase.name === name) as TestCase;
+      const diagnostics = said.map((line) => `${one.test.name}:${line}`);
+      expect(runTest(one, { mended: false })).toMatchObject({ ok: false, diagnostics });
     }
   });
 });
@@ -64,10 +62,11 @@ describe('where memory is, and how it is walked,', () => {
     ['as mmap() has it', { alignsHuge: true }],
     ['elsewhere, with another order of threads', { seed: 7 }],
     ['with the walk collect', { walk: 'collect' }],
+    ['with the mistakes of 7.3.4, but for what fails there', { mended: false }],
   ] as const)(
     'changes nothing: %s',
-    (_, options) => {
-      expect(failed(options)).toEqual([...FAILS.keys()]);
+    (_, options: RunOptions) => {
+      expect(failed(options)).toEqual(options.mended === false ? [...FAILS.keys()] : []);
     },
     300_000,
   );
