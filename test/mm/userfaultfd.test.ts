@@ -118,6 +118,14 @@ describe('registering', () => {
     expect(runToEnd(b.k, uffdRegister(b.k, other, first, first + 1))).toBe(-EBUSY);
     expect(runToEnd(b.k, uffdUnregister(b.k, other, first, first + 1))).toBe(-EINVAL);
     expect(areas(b)[0]).toEqual([0, 3, true]);
+    // areas of two do not merge
+    b.all({ op: 'uffd_unregister', ...ALL });
+    expect(runToEnd(b.k, uffdRegister(b.k, other, first, first + 1))).toBe(0);
+    b.all({ op: 'uffd_register', ...part(1, 2) });
+    expect(areas(b).slice(0, 2)).toEqual([
+      [0, 1, true],
+      [1, 2, true],
+    ]);
     expect(b.end()).toEqual([]);
   });
 });
@@ -260,7 +268,7 @@ describe('what becomes of it', () => {
   });
 
   it('what moves has none, and does not merge with what is there', () => {
-    const b = registered({ op: 'cpu_write', ...part(2, 1), tag: 1 });
+    const b = registered();
     b.all({ op: 'munmap', ...part(6, 2) });
     b.all({ op: 'mremap', ...part(2, 2), toBuf: 0, toPage: 6 });
     expect(areas(b)).toEqual([
@@ -268,10 +276,7 @@ describe('what becomes of it', () => {
       [4, 2, true],
       [6, 2, false],
     ]);
-    expect(b.do({ op: 'cpu_read', ...part(6, 2) }).tags).toEqual([
-      [65536, 1, 0],
-      [0, 1, 0],
-    ]);
+    expect(b.do({ op: 'cpu_read', ...part(6, 2) }).tags).toEqual([[0, 2, 0]]);
     expect(b.end()).toEqual([]);
   });
 
