@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { type GupHow, gupTest } from '../../src/drivers/index.ts';
 import { EFAULT, ptePresent, pteWrite, runToEnd } from '../../src/machine/index.ts';
 import { PG_ANON_EXCLUSIVE } from '../../src/machine/page.ts';
-import { PTE_SOFT_DIRTY } from '../../src/machine/pte.ts';
+import { PTE_DIRTY, PTE_SOFT_DIRTY, PTE_WRITE } from '../../src/machine/pte.ts';
 import { Space } from '../../src/machine/step.ts';
+import { FAULT_FLAG_UNSHARE, handleMmFault } from '../../src/mm/fault.ts';
 import {
   folioIsLarge,
   folioIsZoneDevice,
@@ -22,6 +23,7 @@ import { dupMmap } from '../../src/mm/index.ts';
 import { leafPfn } from '../../src/mm/leaves.ts';
 import { pmdIsTable, pmdTransHuge } from '../../src/mm/pgtable.ts';
 import { GUP_PIN_COUNTING_BIAS as BIAS } from '../../src/mm/rmap.ts';
+import type { Vma } from '../../src/mm/vma.ts';
 import { perform } from '../../src/program/operations.ts';
 import { gupBench, HOWS, held, mapped, PINS, pinsOf, refsOf, taking } from '../support/gup.ts';
 import { HUGE, hugeBench, hugeFolio, part, pmd, written } from '../support/huge.ts';
@@ -338,6 +340,20 @@ describe.each(PINS)('a page under %s', (how) => {
   });
 });
 
+it('a fault that wants a page of its own is an ordinary read where memory is shared', () => {
+  const b = gupBench(mapped('file-shared'), { op: 'cpu_read', ...part(0, 1) });
+  const { mm } = b.system.process(0);
+  const vma = mm.lookupVma(b.vpn(0)) as Vma;
+  // as after write-back: the next write is to be noticed
+  const before = entry(b, 0).get() & ~(PTE_WRITE | PTE_DIRTY);
+  entry(b, 0).set(before);
+  b.k.flushTlbSpace(mm.id);
+  const fault = () => handleMmFault(b.k, vma, b.vpn(0), FAULT_FLAG_UNSHARE);
+  expect(runToEnd(b.k, underMmapLock(b, fault))).toBe(0);
+  expect(entry(b, 0).get()).toBe(before);
+  expect(b.end()).toEqual([]);
+});
+
 describe('what a child shares', () => {
   it('is referenced without a copy', () => {
     for (const how of ['get', 'get_fast'] as const) {
@@ -367,6 +383,22 @@ describe.each(RUNS)('without locks, %s', (_how, run) => {
     expect(pages).toEqual([99, ...[0, 1, 2, 3, 4, 5].map((page) => frame(b, page))]);
     run(b.k, putPages(b.k, pages.slice(1)));
     expect(b.end()).toEqual([]);
+  });
+
+  it('takes as much of a huge page as it is asked for', () => {
+    for (const flags of [{}, { pin: true, longterm: true }]) {
+      const b = hugeBench('unified', written(0, 2 * HUGE));
+      const { mm } = b.system.process(0);
+      const folio = hugeFolio(b);
+      const before = refsOf(b, folio);
+      const pages: number[] = [];
+      expect(run(b.k, gupFast(b.k, mm, b.vpn(0, 1), 4, flags, pages))).toBe(4);
+      expect(pages).toEqual([folio + 1, folio + 2, folio + 3, hugeFolio(b, HUGE)]);
+      expect(refsOf(b, folio)).toBe(before + 3);
+      run(b.k, flags.pin ? unpinUserPages(b.k, pages) : putPages(b.k, pages));
+      expect(refsOf(b, folio)).toBe(before);
+      expect(b.end()).toEqual([]);
+    }
   });
 
   it.each([
