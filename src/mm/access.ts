@@ -173,3 +173,35 @@ export function* cpuReadWord(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
   if (k.monitor !== null) k.monitor.onCpuAccess(mm.id, vpn, pfn, word, false);
   return word;
 }
+
+/**
+ * Loads a whole page.
+ *
+ * Mirrors: the hardware's loads
+ * simplified: one translation for all of them, at once
+ * @param into its bytes
+ * @returns 0, SIGSEGV or SIGBUS
+ */
+export function* cpuReadPage(k: Kernel, mm: Mm, vpn: number, into: Uint8Array): Kernel$<number> {
+  const pfn = yield* translate(k, mm, vpn, false);
+  if (pfn < 0) return pfn;
+  into.set(k.frames.view(pfn));
+  if (k.monitor !== null) k.monitor.onCpuAccess(mm.id, vpn, pfn, k.frames.readWord(pfn), false);
+  return 0;
+}
+
+/**
+ * Stores a whole page.
+ *
+ * Mirrors: the hardware's stores
+ * simplified: one translation for all of them, at once
+ * @param from its bytes
+ * @returns 0, SIGSEGV or SIGBUS
+ */
+export function* cpuWritePage(k: Kernel, mm: Mm, vpn: number, from: Uint8Array): Kernel$<number> {
+  const pfn = yield* translate(k, mm, vpn, true);
+  if (pfn < 0) return pfn;
+  k.frames.view(pfn).set(from);
+  if (k.monitor !== null) k.monitor.onCpuAccess(mm.id, vpn, pfn, k.frames.readWord(pfn), true);
+  return 0;
+}

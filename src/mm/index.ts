@@ -1,4 +1,12 @@
-export { cpuReadWord, cpuWriteWord, SIGBUS, SIGSEGV, translate } from './access.ts';
+export {
+  cpuReadPage,
+  cpuReadWord,
+  cpuWritePage,
+  cpuWriteWord,
+  SIGBUS,
+  SIGSEGV,
+  translate,
+} from './access.ts';
 export {
   compareDescriptions,
   Describer,

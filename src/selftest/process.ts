@@ -10,6 +10,8 @@ import {
   type AddressSpace,
   type Advice,
   closeFile,
+  cpuReadPage,
+  cpuWritePage,
   dupMmap,
   exitMmap,
   fileRead,
@@ -36,7 +38,6 @@ import {
   VM_WRITE,
 } from '../mm/index.ts';
 import type { Computer } from './computer.ts';
-import { cpuReadPage, cpuWritePage } from './cpu.ts';
 import { DeviceFile } from './device-file.ts';
 import type { Words } from './words.ts';
 
