@@ -12,7 +12,13 @@ import {
   checkWalks,
   differentResults,
 } from '../support/check.ts';
-import { BASE_PAGE_PROFILES, HUGE_PAGE_PROFILES, recorded, sample } from '../support/corpus.ts';
+import {
+  BASE_PAGE_PROFILES,
+  HUGE_PAGE_PROFILES,
+  KIND_PROFILES,
+  recorded,
+  sample,
+} from '../support/corpus.ts';
 
 /** Runs a program as recorded: what differs from Linux, and what is broken. */
 function problems(program: Program, options: RunOptions): string[] {
@@ -43,6 +49,19 @@ describe('recorded programs of base pages: as recorded, and nothing broken', () 
     it(`${profile}: both walks end in the same state`, () => {
       const some = sample(programs, profile.startsWith('mof') ? 1 : 6);
       expect(some.flatMap((p) => checkWalks(p).map((line) => `${p.name}: ${line}`))).toEqual([]);
+    });
+  }
+});
+
+describe('recorded programs of other kinds of memory: as recorded, and nothing broken', () => {
+  for (const profile of KIND_PROFILES) {
+    it.each(['collect', 'unified'] as const)(`${profile}, walk %s`, (walk) => {
+      const some = sample(recorded(profile), 3);
+      expect(some.flatMap((program) => problems(program, { walk }))).toEqual([]);
+    });
+    it(`${profile}: a sample with the reference ledger`, () => {
+      const some = sample(recorded(profile), 20);
+      expect(some.flatMap((p) => problems(p, { walk: 'unified', ledger: true }))).toEqual([]);
     });
   }
 });

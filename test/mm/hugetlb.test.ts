@@ -1,7 +1,7 @@
 /** Huge pages of the pool: promises, faults, who loses a page when there are too few. */
 import { describe, expect, it } from 'vitest';
 import { PG_HUGETLB, runToEnd } from '../../src/machine/index.ts';
-import { gupFast, unpinUserPage } from '../../src/mm/gup.ts';
+import { gupFast, unpinUserPages } from '../../src/mm/gup.ts';
 import { checkEmpty, checkQuiescent, pinUserPage } from '../../src/mm/index.ts';
 import { pmdpOf, ptepGet, setPte } from '../../src/mm/pgtable.ts';
 import { isVmHugetlbPage, VM_HUGETLB, type Vma } from '../../src/mm/vma.ts';
@@ -282,14 +282,16 @@ describe('fork', () => {
     ] as const) {
       const b = bench(pages, map(1), write(0, 4));
       const { mm } = b.system.process(0);
-      const pinned = runToEnd(b.k, gupFast(b.k, mm, b.vpn(0, 1), true, true));
-      expect(pinned).toBeGreaterThan(0);
+      const pages: number[] = [];
+      const take = { write: true, pin: true };
+      expect(runToEnd(b.k, gupFast(b.k, mm, b.vpn(0, 1), 1, take, pages))).toBe(1);
+      const [pinned] = pages;
       expect(b.do({ op: 'fork', child: 1 }).ret).toBe(ret);
       // the parent may go on writing
       expect(b.do(write(1, 1, 2)).ret).toBe('ok');
       expect(b.k.pages.refcount[b.k.pages.head[pinned]]).toBe(2);
       if (ret === 'ok') expect(b.do(read(1, 1, 1)).tags).toEqual([[65537, 1, 0]]);
-      runToEnd(b.k, unpinUserPage(b.k, pinned));
+      runToEnd(b.k, unpinUserPages(b.k, pages));
       expect(b.end()).toEqual([]);
       expect(pool(b)).toEqual([pages, 0]);
     }

@@ -3,9 +3,20 @@ import { type Program, parseProgramFile } from '../../src/program/index.ts';
 
 /** The recorded profiles. */
 export const BASE_PAGE_PROFILES = ['base', 'mixed', 'fork', 'mof', 'mof-fork'] as const;
+/** Kinds of memory and of mappings, with base pages and huge ones. */
+export const KIND_PROFILES = [
+  'coherent',
+  'dontunmap',
+  'files',
+  'hugetlb',
+  'driver-map',
+  'open',
+  'uffd',
+] as const;
 export const HUGE_PAGE_PROFILES = ['thp', 'thp-fork', 'mof-thp'] as const;
 export type RecordedProfile =
   | (typeof BASE_PAGE_PROFILES)[number]
+  | (typeof KIND_PROFILES)[number]
   | (typeof HUGE_PAGE_PROFILES)[number];
 
 /** The files of the corpus. */
