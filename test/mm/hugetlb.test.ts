@@ -282,16 +282,16 @@ describe('fork', () => {
     ] as const) {
       const b = bench(pages, map(1), write(0, 4));
       const { mm } = b.system.process(0);
-      const pages: number[] = [];
+      const taken: number[] = [];
       const take = { write: true, pin: true };
-      expect(runToEnd(b.k, gupFast(b.k, mm, b.vpn(0, 1), 1, take, pages))).toBe(1);
-      const [pinned] = pages;
+      expect(runToEnd(b.k, gupFast(b.k, mm, b.vpn(0, 1), 1, take, taken))).toBe(1);
+      const [pinned] = taken;
       expect(b.do({ op: 'fork', child: 1 }).ret).toBe(ret);
       // the parent may go on writing
       expect(b.do(write(1, 1, 2)).ret).toBe('ok');
       expect(b.k.pages.refcount[b.k.pages.head[pinned]]).toBe(2);
       if (ret === 'ok') expect(b.do(read(1, 1, 1)).tags).toEqual([[65537, 1, 0]]);
-      runToEnd(b.k, unpinUserPages(b.k, pages));
+      runToEnd(b.k, unpinUserPages(b.k, taken));
       expect(b.end()).toEqual([]);
       expect(pool(b)).toEqual([pages, 0]);
     }
