@@ -19,7 +19,7 @@ import {
 } from '../machine/pte.ts';
 import { type Kernel$, Role, Space, type Step } from '../machine/step.ts';
 import { anonVmaPrepare } from './anon-vma.ts';
-import { FAULT_FLAG_WRITE, VM_FAULT_SIGBUS } from './fault.ts';
+import { FAULT_FLAG_UNSHARE, FAULT_FLAG_WRITE, VM_FAULT_SIGBUS } from './fault.ts';
 import {
   clearPage,
   copyPage,
@@ -33,6 +33,7 @@ import {
   pageAnonExclusive,
   pageFolio,
 } from './folio.ts';
+import { lockSource, unlockSource } from './fork.ts';
 import { mkHugePmd, touchPmd } from './huge-memory.ts';
 import { ReserveMap } from './hugetlb-pool.ts';
 import type { Kernel } from './kernel.ts';
@@ -335,6 +336,8 @@ interface HugeFault {
   /** First page of the huge page. */
   readonly address: number;
   readonly write: boolean;
+  /** The page is to become the process's own. */
+  readonly unshare: boolean;
   readonly pmdp: number;
   /** The entry as it was read without its lock. */
   readonly orig: number;
@@ -377,11 +380,11 @@ function* unmapRefPrivate(k: Kernel, vma: Vma, folio: number, address: number): 
 }
 
 /**
- * A write to a huge page that is mapped read-only. Called and left with the table and the old folio
- * locked.
+ * A write to a huge page that is mapped read-only, or one that is to become the process's own. Called and
+ * left with the table and the old folio locked.
  *
  * Mirrors: mm/hugetlb.c hugetlb_wp()
- * simplified: private mappings, no userfaultfd, no unsharing
+ * simplified: private mappings, no userfaultfd
  * @returns 0 or VM_FAULT_SIGBUS
  */
 function* hugetlbWp(k: Kernel, fault: HugeFault): Kernel$<number> {
@@ -398,7 +401,7 @@ function* hugetlbWp(k: Kernel, fault: HugeFault): Kernel$<number> {
         folioMoveAnonRmap(k, old, vma);
         folioSet(k, old, PG_ANON_EXCLUSIVE);
       }
-      if (!(vma.flags & VM_WRITE)) return 0;
+      if (fault.unshare || !(vma.flags & VM_WRITE)) return 0;
       if (k.stepping) yield k.writeEntry(pmdp);
       setPte(k, pmdp, pteMkdirty(ptepGet(k, pmdp)) | PTE_WRITE);
       return 0;
@@ -440,7 +443,7 @@ function* hugetlbWp(k: Kernel, fault: HugeFault): Kernel$<number> {
     folioHandOver(k, fresh, Holder.Alloc, Holder.Mapping);
     hugetlbAddNewAnonRmap(k, fresh, vma, address);
     if (k.stepping) yield k.writeEntry(pmdp);
-    setPte(k, pmdp, makeHugePte(vma, fresh, true));
+    setPte(k, pmdp, makeHugePte(vma, fresh, !fault.unshare));
   }
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
@@ -508,13 +511,13 @@ function* hugetlbNoPage(k: Kernel, fault: HugeFault): Kernel$<number> {
  * @returns 0 or VM_FAULT_SIGBUS; a folio whose lock is to be waited for, or -1
  */
 function* hugetlbPresent(k: Kernel, fault: HugeFault): Kernel$<{ ret: number; waitFor: number }> {
-  const { pmdp, ptl, orig, write } = fault;
+  const { pmdp, ptl, orig, write, unshare } = fault;
   let ret = 0;
   let waitFor = -1;
   if (k.stepping) yield k.acquire(ptl).and(Space.Entry, pmdp, Role.Read);
   k.lock(ptl);
   if (ptepGet(k, pmdp) === orig) {
-    if (write && !pteWrite(orig)) {
+    if ((write || unshare) && !pteWrite(orig)) {
       const folio = pageFolio(k, ptePfn(orig));
       if (k.stepping) yield k.tryAcquireFolio(folio);
       if (k.folioTryLock(folio)) {
@@ -550,7 +553,8 @@ export function* hugetlbFault(k: Kernel, vma: Vma, vpn: number, flags: number): 
   if (k.stepping) yield allocatedStep(k, mm, address, pmdp);
   const orig = ptepGet(k, pmdp);
   const write = (flags & FAULT_FLAG_WRITE) !== 0;
-  const fault: HugeFault = { vma, address, write, pmdp, orig, ptl: ptlOf(k, pmdp), mutex };
+  const unshare = (flags & FAULT_FLAG_UNSHARE) !== 0;
+  const fault: HugeFault = { vma, address, write, unshare, pmdp, orig, ptl: ptlOf(k, pmdp), mutex };
   let ret = 0;
   let waitFor = -1;
   if (orig === 0) ret = yield* hugetlbNoPage(k, fault);
@@ -654,8 +658,7 @@ export function* copyHugetlbPageRange(k: Kernel, dst: Vma, src: Vma): Kernel$<nu
     const srcPtl = ptlOf(k, srcPmd);
     if (k.stepping) yield k.acquire(dstPtl);
     k.lock(dstPtl);
-    if (k.stepping) yield k.acquire(srcPtl);
-    k.lock(srcPtl);
+    yield* lockSource(k, src, srcPtl);
     const pmd = ptepGet(k, srcPmd);
     const folio = pmd === 0 ? -1 : pageFolio(k, ptePfn(pmd));
     let pinned = false;
@@ -673,8 +676,7 @@ export function* copyHugetlbPageRange(k: Kernel, dst: Vma, src: Vma): Kernel$<nu
       setPte(k, dstPmd, entry);
       dst.mm.hugetlbPages += pages;
     }
-    if (k.stepping) yield k.release(srcPtl);
-    k.unlock(srcPtl);
+    yield* unlockSource(k, src, srcPtl);
     if (k.stepping) yield k.release(dstPtl);
     k.unlock(dstPtl);
     if (pinned) ret = yield* copyPinned(k, dst, address, dstPmd, folio);

@@ -1,10 +1,12 @@
 /** Huge pages of the pool: promises, faults, who loses a page when there are too few. */
 import { describe, expect, it } from 'vitest';
-import { PG_HUGETLB, runToEnd } from '../../src/machine/index.ts';
+import { PG_HUGETLB, ptePfn, pteWrite, runToEnd } from '../../src/machine/index.ts';
+import { pageAnonExclusive } from '../../src/mm/folio.ts';
 import { gupFast, unpinUserPages } from '../../src/mm/gup.ts';
 import { checkEmpty, checkQuiescent, pinUserPage } from '../../src/mm/index.ts';
 import { pmdpOf, ptepGet, setPte } from '../../src/mm/pgtable.ts';
 import { isVmHugetlbPage, VM_HUGETLB, type Vma } from '../../src/mm/vma.ts';
+import { HOWS, held, pinsOf, refsOf, taking } from '../support/gup.ts';
 import { Bench, type LooseOp } from '../support/system.ts';
 
 /** Pages of a huge page here. */
@@ -378,5 +380,62 @@ describe('what must hold', () => {
     expect(checkEmpty(b.k).some(({ title }) => title.includes('in use'))).toBe(true);
     expect(b.end()).toEqual([]);
     expect(checkEmpty(b.k)).toEqual([]);
+  });
+});
+
+describe.each(HOWS)('taken by %s', (how) => {
+  const pin = how.startsWith('pin');
+  const entryOf = (b: Bench, page = 0) => {
+    const at = pmdpOf(b.k, b.system.process(0).mm, b.vpn(0, page));
+    return b.k.tables.entries[at];
+  };
+
+  it.each([
+    ['there', [write(0, 8)]],
+    ['missing', []],
+  ] as [string, LooseOp[]][])('what is %s', (_what, ops) => {
+    const b = bench(2, map(2), ...ops);
+    expect(b.do(taking(how, 1, 5, 1))).toEqual({ ret: 'ok', done: 5 });
+    const [first, second] = [0, 4].map((page) => ptePfn(entryOf(b, page)));
+    expect(held(b).pages).toEqual([first + 1, first + 2, first + 3, second, second + 1]);
+    expect([first, second].map((folio) => refsOf(b, folio))).toEqual([4, 3]);
+    expect([first, second].map((folio) => pinsOf(b, folio))).toEqual(pin ? [3, 2] : [0, 0]);
+    expect(b.broken()).toEqual([]);
+    b.all({ op: 'munmap', ...part(0, 8) });
+    // what the area was promised is taken back; what its pages give back comes when they are free
+    expect(pool(b)).toEqual([0, -2]);
+    b.all({ op: 'unpin', id: 0 });
+    expect(pool(b)).toEqual([2, 0]);
+    expect(b.end()).toEqual([]);
+  });
+
+  it('for reading, what a child shares: a page of its own to pin', () => {
+    const b = bench(2, map(1), write(0, 4), { op: 'fork', child: 1 });
+    const before = ptePfn(entryOf(b));
+    expect(b.do(taking(how, 1, 2)).ret).toBe('ok');
+    expect(held(b).pages[0] === before + 1).toBe(!pin);
+    expect(pteWrite(entryOf(b))).toBe(false);
+    b.all(write(1, 1, 2));
+    expect(b.k.frames.readWord(held(b).pages[0])).toBe(pin ? 2 * 65536 : 65537);
+    expect(b.do(read(0, 4, 1)).tags).toEqual([[65536, 4, 1]]);
+    expect(b.end()).toEqual([]);
+  });
+
+  it('for reading, what nobody shares any more', () => {
+    const b = bench(2, map(1), write(0, 4), { op: 'fork', child: 1 });
+    b.all({ op: 'munmap', ...part(0, 4, { proc: 1 }) });
+    const before = ptePfn(entryOf(b));
+    b.all(taking(how, 1, 2));
+    expect(held(b).pages).toEqual([before + 1, before + 2]);
+    expect(pteWrite(entryOf(b))).toBe(false);
+    expect(pageAnonExclusive(b.k, before)).toBe(pin);
+    expect(b.end()).toEqual([]);
+  });
+
+  it('for reading, where the pool has none to copy it to: the child loses its', () => {
+    const b = bench(1, map(1), write(0, 4), { op: 'fork', child: 1 });
+    expect(b.do(taking(how)).ret).toBe('ok');
+    expect(b.do(read(0, 1, 1)).ret).toBe(pin ? 'BUS' : 'ok');
+    expect(b.end()).toEqual([]);
   });
 });
