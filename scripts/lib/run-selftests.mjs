@@ -18,7 +18,7 @@ const withoutValues = (text) => text.replace(/^Expected /, '').replace(/ \(-?\d+
 for (const name of names) {
   const one = cases.find((c) => c.name === name);
   if (!one) throw new Error(`no such test: ${name}`);
-  const { ok, skipped, diagnostics, ms } = runTest(one, { walk, mended: true });
+  const { ok, skipped, diagnostics, ms } = runTest(one, { walk });
   const own = `${one.test.name}:`;
   const line = diagnostics.find((text) => text.startsWith(own)) ?? '';
   const first = withoutValues(line.slice(own.length).trim());
