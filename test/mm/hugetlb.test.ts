@@ -246,6 +246,18 @@ describe('fork', () => {
     expect(b.end()).toEqual([]);
   });
 
+  it('a child that lost a page gets no other for it, even if there is one by then', () => {
+    const b = bench(2, map(1), map(1, { buf: 1 }), write(0, 4));
+    b.all({ op: 'cpu_write', ...part(0, 1, { buf: 1 }), tag: 1 }, { op: 'fork', child: 1 });
+    b.all(write(1, 1, 2), { op: 'munmap', ...part(0, 4, { buf: 1 }) });
+    b.all({ op: 'munmap', ...part(0, 4, { buf: 1, proc: 1 }) });
+    expect(pool(b)).toEqual([1, 0]);
+    // zeros there would look like data that was lost
+    expect(b.do(read(0, 1, 1)).ret).toBe('BUS');
+    expect(pool(b)).toEqual([1, 0]);
+    expect(b.end()).toEqual([]);
+  });
+
   it('the child, who is promised nothing, takes nothing back', () => {
     const b = shared(1);
     expect(b.do(write(1, 1, 2, 1)).ret).toBe('BUS');
