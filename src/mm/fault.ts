@@ -80,7 +80,7 @@ import {
   folioMoveAnonRmap,
   folioRemoveRmapPte,
 } from './rmap.ts';
-import { type AddressSpace, cachedFolio, shmemFault } from './shmem.ts';
+import { type AddressSpace, cachedFolio, SHMEM_MISSING, shmemFault } from './shmem.ts';
 import { handleUserfault } from './userfaultfd.ts';
 import {
   linearPageIndex,
@@ -299,10 +299,12 @@ function* finishFault(k: Kernel, vmf: VmFault, page: number, holder: Holder): Ke
   return ret;
 }
 
-/** The file's page, locked and referenced in `vmf.page` (__do_fault()). */
+/** The file's page, locked and referenced in `vmf.page` (__do_fault()); or VM_FAULT_*. */
 function* doFileFault(k: Kernel, vmf: VmFault): Kernel$<number> {
   const file = vmf.vma.file as AddressSpace;
-  const folio = yield* shmemFault(k, file, linearPageIndex(vmf.vma, vmf.vpn));
+  const index = linearPageIndex(vmf.vma, vmf.vpn);
+  const folio = yield* shmemFault(k, file, index, userfaultfdMissing(vmf.vma));
+  if (folio === SHMEM_MISSING) return yield* handleUserfault(k, vmf);
   if (folio === -1) return VM_FAULT_OOM;
   if (folio < 0) return VM_FAULT_SIGBUS;
   vmf.page = folio;
@@ -375,7 +377,7 @@ function* doCowFault(k: Kernel, vmf: VmFault): Kernel$<number> {
     k.folioUnlock(vmf.page);
     yield* folioPut(k, vmf.page, Holder.Fault);
   }
-  if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE)) {
+  if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)) {
     if (folioPutTestzero(k, copy, Holder.Alloc)) freeRamFolio(k, copy);
   }
   return ret;

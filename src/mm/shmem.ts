@@ -83,7 +83,7 @@ export function* newFile(
 }
 
 /** A new folio for an offset, which the page cache does not know yet; -1 when there is no memory. */
-function newFolio(k: Kernel, file: AddressSpace, index: number): number {
+export function newFolio(k: Kernel, file: AddressSpace, index: number): number {
   const folio = folioAlloc(k, 0);
   if (folio < 0) return -1;
   clearPage(k, folio);
@@ -111,18 +111,69 @@ function lookupStep(k: Kernel, file: AddressSpace, index: number): Step {
 }
 
 /**
+ * Puts a monitor's folio into the page cache, locked.
+ *
+ * Mirrors: mm/shmem.c shmem_mfill_filemap_add()
+ * simplified: no limits
+ * @returns false where a page is already
+ */
+export function* shmemMfillFilemapAdd(
+  k: Kernel,
+  file: AddressSpace,
+  folio: number,
+): Kernel$<boolean> {
+  const index = k.pages.index[folio];
+  if (k.stepping) yield cacheStep(k, file, folio);
+  if (file.folios.has(index)) return false;
+  k.folioTryLock(folio);
+  folioGet(k, folio, Holder.PageCache);
+  file.folios.set(index, folio);
+  yield* folioAddLru(k, folio);
+  return true;
+}
+
+/**
+ * Takes it out again, and unlocks it.
+ *
+ * Mirrors: mm/shmem.c shmem_mfill_filemap_remove()
+ * faithful
+ */
+export function* shmemMfillFilemapRemove(
+  k: Kernel,
+  file: AddressSpace,
+  folio: number,
+): Kernel$<void> {
+  if (k.stepping) yield cacheStep(k, file, folio);
+  file.folios.delete(k.pages.index[folio]);
+  folioPutTestzero(k, folio, Holder.PageCache);
+  if (k.stepping) yield k.releaseFolio(folio);
+  k.folioUnlock(folio);
+}
+
+/** The file has no page, and nobody but a monitor may make one. */
+export const SHMEM_MISSING = -3;
+
+/**
  * The folio at an offset, made if it is missing; locked and referenced (holder Fault).
  *
  * Mirrors: mm/shmem.c shmem_fault(), shmem_get_folio_gfp()
  * simplified: no swap, no huge pages, no punched holes
- * @returns the folio; -1 when there is no memory; -2 beyond the end of the file
+ * @param monitored a monitor is to give what the file does not have (userfaultfd)
+ * @returns the folio; -1 when there is no memory; -2 beyond the end of the file; SHMEM_MISSING where a
+ *   monitor has to give it
  */
-export function* shmemFault(k: Kernel, file: AddressSpace, index: number): Kernel$<number> {
+export function* shmemFault(
+  k: Kernel,
+  file: AddressSpace,
+  index: number,
+  monitored = false,
+): Kernel$<number> {
   if (index >= file.pages) return -2;
   for (;;) {
     if (k.stepping) yield lookupStep(k, file, index);
     let folio = file.folios.get(index);
     if (folio === undefined) {
+      if (monitored) return SHMEM_MISSING;
       if (k.stepping) yield k.allocateStep();
       folio = newFolio(k, file, index);
       if (folio < 0) return -1;

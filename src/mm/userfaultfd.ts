@@ -10,14 +10,7 @@ import { mkPte, PTE_WRITE, pteMkdirty } from '../machine/pte.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
 import { anonVmaPrepare } from './anon-vma.ts';
 import { FAULT_FLAG_ALLOW_RETRY, VM_FAULT_RETRY, VM_FAULT_SIGBUS, type VmFault } from './fault.ts';
-import {
-  folioAddLru,
-  folioAlloc,
-  folioHandOver,
-  folioPutTestzero,
-  folioSet,
-  freeRamFolio,
-} from './folio.ts';
+import { folioAddLru, folioAlloc, folioHandOver, folioPut, folioSet } from './folio.ts';
 import { vmaAdjustTransHuge } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { placeOf } from './leaves.ts';
@@ -35,14 +28,16 @@ import {
   ptlOf,
   setPte,
 } from './pgtable.ts';
-import { folioAddNewAnonRmap } from './rmap.ts';
+import { folioAddFileRmapPte, folioAddNewAnonRmap } from './rmap.ts';
+import { newFolio, shmemMfillFilemapAdd, shmemMfillFilemapRemove } from './shmem.ts';
 import {
+  linearPageIndex,
   userfaultfdMissing,
   VM_SHARED,
+  VM_SPECIAL,
   VM_UFFD_MISSING,
   VM_WRITE,
   type Vma,
-  vmaIsAnonymous,
 } from './vma.ts';
 import { vmaModifyFlags } from './vma-merge.ts';
 
@@ -208,7 +203,8 @@ function* mfillEstablishPmd(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
  * reference.
  *
  * Mirrors: mm/userfaultfd.c mfill_atomic_install_pte()
- * simplified: anonymous memory
+ * simplified: no areas beyond the end of a file
+ * @param cached the folio is the file's, and locked: unlocked on success
  * @returns 0; -EEXIST where something is; -EAGAIN when the table is gone
  */
 function* mfillAtomicInstallPte(
@@ -217,6 +213,7 @@ function* mfillAtomicInstallPte(
   vma: Vma,
   vpn: number,
   folio: number,
+  cached: boolean,
 ): Kernel$<number> {
   const { mm } = vma;
   const ptep = pteOffsetMap(k, pmdp, vpn);
@@ -230,17 +227,36 @@ function* mfillAtomicInstallPte(
   else if (ptepGet(k, ptep) !== 0) ret = -EEXIST;
   else {
     folioHandOver(k, folio, Holder.Alloc, Holder.Mapping);
-    folioAddNewAnonRmap(k, folio, vma, vpn);
-    yield* folioAddLru(k, folio);
-    mm.anonPages++;
+    if (cached) {
+      folioAddFileRmapPte(k, folio);
+      mm.filePages++;
+    } else {
+      folioAddNewAnonRmap(k, folio, vma, vpn);
+      yield* folioAddLru(k, folio);
+      mm.anonPages++;
+    }
     const entry = pteMkdirty(mkPte(folio, vma.pageProt));
     if (k.stepping) yield k.writeEntry(ptep);
     setPte(k, ptep, vma.flags & VM_WRITE ? entry | PTE_WRITE : entry);
     if (k.monitor !== null) k.monitor.onFill(mm.id, vpn, k.frames.readWord(folio));
+    if (k.stepping && cached) yield k.releaseFolio(folio);
+    if (cached) k.folioUnlock(folio);
   }
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
   return ret;
+}
+
+/**
+ * A new folio for a page: the file's where it is shared, the process's own where it is private, also of
+ * a file.
+ */
+function mfillAllocFolio(k: Kernel, vma: Vma, vpn: number): number {
+  const { file } = vma;
+  const folio =
+    vma.flags & VM_SHARED && file ? newFolio(k, file, linearPageIndex(vma, vpn)) : folioAlloc(k, 0);
+  if (folio >= 0) folioSet(k, folio, PG_UPTODATE);
+  return folio;
 }
 
 /** The part under mmap_lock. */
@@ -259,12 +275,17 @@ function* mfillAtomic(
   const pmdp = yield* mfillEstablishPmd(k, mm, vpn);
   if (pmdp < 0) return pmdp;
   if (k.stepping) yield k.allocateStep();
-  const folio = folioAlloc(k, 0);
+  const folio = mfillAllocFolio(k, vma, vpn);
   if (folio < 0) return -ENOMEM;
   k.frames.view(folio).set(page);
-  folioSet(k, folio, PG_UPTODATE);
-  const ret = yield* mfillAtomicInstallPte(k, pmdp, vma, vpn, folio);
-  if (ret && folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
+  const cache = vma.flags & VM_SHARED ? vma.file : null;
+  let ret = 0;
+  if (cache && !(yield* shmemMfillFilemapAdd(k, cache, folio))) ret = -EEXIST;
+  else {
+    ret = yield* mfillAtomicInstallPte(k, pmdp, vma, vpn, folio, cache !== null);
+    if (ret && cache) yield* shmemMfillFilemapRemove(k, cache, folio);
+  }
+  if (ret) yield* folioPut(k, folio, Holder.Alloc);
   return ret;
 }
 
@@ -272,7 +293,7 @@ function* mfillAtomic(
  * Puts a copy of a page where one is missing, and wakes whoever waits for it.
  *
  * Mirrors: mm/userfaultfd.c userfaultfd_copy(), mfill_atomic(), mfill_get_vma(), __mfill_atomic_pte()
- * simplified: one page of anonymous memory, whose source is at hand; mmap_lock instead of per-area
+ * simplified: one page, whose source is at hand; mmap_lock instead of per-area
  * locks, and so no -EAGAIN when the area is being changed
  * @param page its bytes
  * @returns 0; -EEXIST where something is; -ENOENT where nothing is registered any more; -ENOMEM;
@@ -296,9 +317,9 @@ export function* uffdCopy(
 
 // ---- registering ----
 
-/** Mirrors: mm/userfaultfd.c vma_can_userfault(); simplified: files in memory are refused */
+/** Mirrors: mm/userfaultfd.c vma_can_userfault(); simplified: hugetlb, which is special too, is refused */
 function vmaCanUserfault(vma: Vma): boolean {
-  return vmaIsAnonymous(vma);
+  return (vma.flags & VM_SPECIAL) === 0;
 }
 
 /** The areas of a range, whole. */
@@ -351,7 +372,7 @@ function* setRange(
  *
  * Mirrors: mm/userfaultfd.c userfaultfd_register()
  * simplified: UFFDIO_REGISTER_MODE_MISSING
- * @returns 0; -EINVAL where nothing is mapped, or something that is not private anonymous memory;
+ * @returns 0; -EINVAL where nothing is mapped, or something of a driver or of huge pages;
  *   -EBUSY where another userfaultfd is registered
  */
 export function* uffdRegister(

@@ -120,18 +120,15 @@ describe('the monitor', () => {
     const b = new Bench({ cpus: 2 });
     b.all(...SETUP);
     const { k } = b;
-    const cpu = new Thread(
-      k,
-      'cpu',
-      () => perform(b.system, { op: 'cpu_read', proc: 0, ...ALL }),
-      1,
-    );
+    const read = { op: 'cpu_read', proc: 0, ...ALL, pages: 1 } as const;
+    const cpu = new Thread(k, 'cpu', () => perform(b.system, read), 1);
     cpu.run();
     const op = { op: 'uffd_serve', proc: 0, faults: 1, tag: 2 } as const;
     const monitor = new Thread(k, 'monitor', () => perform(b.system, op));
     k.failAllocations = 1;
     expect(monitor.finish()).toEqual({ ret: 'ok', done: 1 });
     expect(k.failAllocations).toBe(0);
+    expect(cpu.finish().tags).toEqual([[2 * 65536, 1, 0]]);
     k.failAllocations = 1;
     expect(b.do({ op: 'uffd_copy', ...ALL, page: 1, pages: 2, tag: 1 })).toEqual({
       ret: 'ENOMEM',

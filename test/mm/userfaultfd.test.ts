@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { EBUSY, EINVAL, KernelBug, runToEnd } from '../../src/machine/index.ts';
+import { EAGAIN, EBUSY, EINVAL, KernelBug, runToEnd } from '../../src/machine/index.ts';
 import {
   cpuWriteWord,
   madvise,
@@ -12,6 +12,7 @@ import {
   userfaultfdRelease,
   userfaultStep,
 } from '../../src/mm/index.ts';
+import { pmdpOf, ptepGet, setPte } from '../../src/mm/pgtable.ts';
 import { VM_UFFD_MISSING } from '../../src/mm/vma.ts';
 import { Bench, type LooseOp } from '../support/system.ts';
 import { Thread } from '../support/thread.ts';
@@ -99,15 +100,15 @@ describe('registering', () => {
     expect(b.end()).toEqual([]);
   });
 
-  it('is refused where nothing is, where a file is, and of somebody else’s', () => {
+  it('is refused where nothing is, where huge pages or a driver are, and of somebody else’s', () => {
     const b = registered(
-      { op: 'mmap', buf: 1, page: 0, pages: 2, prot: 'rw', kind: 'file-private' },
-      { op: 'mmap', buf: 1, page: 2, pages: 2, prot: 'rw', kind: 'anon-shared' },
-      { op: 'mmap', buf: 1, page: 4, pages: 2, prot: 'rw', kind: 'anon' },
+      { op: 'mmap', buf: 1, page: 0, pages: 4, prot: 'rw', kind: 'hugetlb' },
+      { op: 'mmap', buf: 1, page: 4, pages: 2, prot: 'rw', kind: 'driver' },
+      { op: 'mmap', buf: 1, page: 6, pages: 2, prot: 'rw', kind: 'anon' },
     );
     const pages = (first: number, count: number) => ({ buf: 1, page: first, pages: count });
     for (const op of ['uffd_register', 'uffd_unregister'] as const) {
-      for (const place of [pages(8, 4), pages(0, 1), pages(2, 1), pages(3, 2)]) {
+      for (const place of [pages(8, 4), pages(0, 4), pages(4, 1), pages(5, 2)]) {
         expect(b.do({ op, ...place }).ret, `${op} ${place.page}`).toBe('EINVAL');
       }
     }
@@ -191,9 +192,12 @@ describe('a missing page', () => {
     const b = bench({ op: 'cpu_write', ...part(0, 7), tag: 1 }, { op: 'cpu_read', ...part(7, 1) });
     b.all({ op: 'uffd_register', ...ALL });
     expect(b.do({ op: 'madvise', ...part(0, 4), advice: 'collapse' }).ret).toBe('ok');
-    expect(b.do({ op: 'madvise', ...part(4, 4), advice: 'collapse' }).ret).toBe('EINVAL');
+    // the zero page counts as missing, and no huge page is allocated for it
+    const rest: LooseOp = { op: 'madvise', ...part(4, 4), advice: 'collapse' };
+    const { result, counted } = b.counting(rest);
+    expect([result.ret, counted.pagesAllocated]).toEqual(['EINVAL', 0]);
     b.all({ op: 'madvise', ...part(4, 1), advice: 'dontneed' });
-    expect(b.do({ op: 'madvise', ...part(4, 4), advice: 'collapse' }).ret).toBe('EINVAL');
+    expect(b.do(rest).ret).toBe('EINVAL');
     expect(b.end()).toEqual([]);
   });
 
@@ -250,6 +254,98 @@ describe('a copy', () => {
     expect(b.do({ op: 'uffd_copy', ...part(5, 1), tag: 1 }).ret).toBe('ENOENT');
     b.all({ op: 'fork', child: 2 });
     expect(zero(2)).toEqual([[9, 1]]);
+    expect(b.end()).toEqual([]);
+  });
+});
+
+describe('a file', () => {
+  const FILE = { buf: 1, page: 0, pages: 4 };
+  const at = (page: number, pages = 1) => ({ buf: 1, page, pages });
+
+  it.each(['anon-shared', 'file-shared', 'file-private'] as const)(
+    '%s: what it has is no fault',
+    (kind) => {
+      const b = bench({ op: 'mmap', ...FILE, prot: 'rw', kind }, { op: 'fork', child: 1 });
+      b.all({ op: 'uffd_register', ...FILE });
+      if (kind === 'anon-shared') {
+        for (const op of [{ op: 'cpu_read' }, { op: 'cpu_write', tag: 1 }] as const) {
+          const title = 'waits for ever for the monitor to give buffer 1 page 2';
+          expect(waitsFor(b, { ...op, ...at(2) })).toBe(title);
+        }
+        expect(b.do({ op: 'dev_read', dev: 0, ...at(2) }).ret).toBe('EFAULT');
+        // the child, which has no monitor, makes a page of the file
+        b.all({ op: 'cpu_write', ...at(1), tag: 9, proc: 1 });
+      }
+      const there = kind === 'anon-shared' ? 9 * 65536 : 0xf001;
+      expect(b.do({ op: 'cpu_read', ...at(1) }).tags).toEqual([[there, 1, 0]]);
+      expect(b.end()).toEqual([]);
+    },
+  );
+
+  it('a private one: a page that the file has not got is a fault for writing, too', () => {
+    const b = bench({ op: 'mmap', ...FILE, prot: 'rw', kind: 'file-private' });
+    const file = mmOf(b).lookupVma(b.vpn(1))?.file;
+    // files in memory have all of their pages: as one with a hole would be
+    const folio = file?.folios.get(0) as number;
+    file?.folios.delete(0);
+    b.all({ op: 'uffd_register', ...FILE });
+    const write = () => cpuWriteWord(b.k, mmOf(b), b.vpn(1), 7);
+    const cpu = new Thread(b.k, 'cpu', write, 1).run();
+    expect(b.system.userfaultfd(0).pending).toEqual([{ vpn: b.vpn(1), woken: false }]);
+    file?.folios.set(0, folio);
+    b.all({ op: 'uffd_unregister', ...FILE });
+    expect(cpu.finish()).toBe(0);
+    // the copy that the first fault had allocated is free again
+    expect(b.end()).toEqual([]);
+  });
+
+  it('shared: a copy is the file’s page, for everybody', () => {
+    const b = bench(
+      { op: 'mmap', ...FILE, prot: 'rw', kind: 'anon-shared' },
+      { op: 'fork', child: 1 },
+    );
+    b.all({ op: 'uffd_register', ...FILE }, { op: 'uffd_copy', ...at(0, 2), tag: 5 });
+    expect(b.do({ op: 'cpu_read', ...at(0, 2), proc: 1 }).tags).toEqual([[5 * 65536, 2, 1]]);
+    b.all({ op: 'cpu_write', ...at(1), tag: 6, proc: 1 });
+    expect(b.do({ op: 'cpu_read', ...at(1) }).tags).toEqual([[6 * 65536, 1, 0]]);
+    // what only the child has made is there, though nothing is mapped
+    b.all({ op: 'cpu_write', ...at(2), tag: 7, proc: 1 });
+    const copy = (page: number) => b.do({ op: 'uffd_copy', ...at(page), tag: 8 }).ret;
+    expect([copy(0), copy(2), copy(3)]).toEqual(['EEXIST', 'EEXIST', 'ok']);
+    expect(mmOf(b).filePages).toBe(3);
+    expect(b.end()).toEqual([]);
+  });
+
+  it('private: a copy is one’s own, whatever the file has', () => {
+    const b = bench({ op: 'mmap', ...FILE, prot: 'rw', kind: 'file-private' });
+    b.all({ op: 'uffd_register', ...FILE }, { op: 'uffd_copy', ...at(1), tag: 5 });
+    expect(b.do({ op: 'cpu_read', ...at(0, 2) }).tags).toEqual([
+      [0xf000, 1, 0],
+      [5 * 65536, 1, 0],
+    ]);
+    expect([mmOf(b).anonPages, b.do({ op: 'uffd_copy', ...at(0), tag: 5 }).ret]).toEqual([
+      1,
+      'EEXIST',
+    ]);
+    expect(b.end()).toEqual([]);
+  });
+
+  it('whose table is taken away meanwhile keeps nothing of a copy', () => {
+    const b = bench({ op: 'mmap', ...FILE, prot: 'rw', kind: 'anon-shared' });
+    b.all({ op: 'uffd_register', ...FILE });
+    const { k } = b;
+    const mm = mmOf(b);
+    const ctx = b.system.userfaultfd(0);
+    const file = mm.lookupVma(b.vpn(1))?.file;
+    const copy = new Thread(k, 'copy', () => uffdCopy(k, ctx, b.vpn(1), page(b, 3)));
+    copy.until(() => file?.folios.size === 1);
+    const pmdp = pmdpOf(k, mm, b.vpn(1));
+    const table = ptepGet(k, pmdp);
+    // no collapse of files is modelled: as one would leave it
+    setPte(k, pmdp, 0);
+    expect(copy.finish()).toBe(-EAGAIN);
+    expect(file?.folios.size).toBe(0);
+    setPte(k, pmdp, table);
     expect(b.end()).toEqual([]);
   });
 });
@@ -406,6 +502,7 @@ describe('a monitor', () => {
     const cpu = waiting(b);
     if (how === 'closed') runToEnd(k, userfaultfdRelease(k, ctx));
     else b.all({ op: 'uffd_unregister', ...ALL });
+    expect([ctx.pending, ctx.delivered]).toEqual([[], []]);
     expect(cpu.finish()).toBe(0);
     expect(b.do({ op: 'cpu_read', ...part(0, 2) }).tags).toEqual([
       [7, 1, 0],
