@@ -10,6 +10,9 @@ const MOST_STEPS = 50_000_000;
 /** Steps that a thread takes in a row, at most. */
 const TURN = 64;
 
+/** Nanoseconds that a step is counted as. */
+const NS_A_STEP = 16;
+
 /** What threads have in common: the time, in steps. */
 export class Clock {
   now = 0;
@@ -99,10 +102,13 @@ function wakeNext(clock: Clock): boolean {
   return true;
 }
 
-/** A thread sleeps for a number of steps, which it counts as nanoseconds. */
-export function* sleep(k: Kernel, clock: Clock, steps: number): Kernel$<void> {
+/**
+ * A thread sleeps for some nanoseconds. Of those a step takes so many that what a test lets sleep wakes up
+ * while others are still at work, as in the kernel.
+ */
+export function* sleep(k: Kernel, clock: Clock, ns: number): Kernel$<void> {
   if (!k.stepping) return;
-  const until = clock.now + steps;
+  const until = clock.now + Math.floor(ns / NS_A_STEP);
   clock.sleepers.add(until);
   yield* waitUntil(k, () => clock.now >= until);
 }
