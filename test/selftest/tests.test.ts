@@ -61,7 +61,6 @@ describe('where memory is, and how it is walked,', () => {
   it.each([
     ['as mmap() has it', { alignsHuge: true }],
     ['elsewhere, with another order of threads', { seed: 7 }],
-    ['with the walk collect', { walk: 'collect' }],
     ['with the mistakes of 7.3.4, but for what fails there', { mended: false }],
   ] as const)(
     'changes nothing: %s',
