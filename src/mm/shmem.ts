@@ -27,6 +27,9 @@ import type { Kernel } from './kernel.ts';
 import { Holder } from './ledger.ts';
 import type { Vma } from './vma.ts';
 
+/** The file has no page, and nobody but a monitor may make one. */
+export const SHMEM_MISSING = -3;
+
 /** A file's pages and the areas that map it (struct address_space). */
 export class AddressSpace {
   /** In `Kernel.mappings`. */
@@ -149,9 +152,6 @@ export function* shmemMfillFilemapRemove(
   if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
 }
-
-/** The file has no page, and nobody but a monitor may make one. */
-export const SHMEM_MISSING = -3;
 
 /**
  * The folio at an offset, made if it is missing; locked and referenced (holder Fault).
