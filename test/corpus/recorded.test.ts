@@ -56,7 +56,7 @@ describe('recorded programs of base pages: as recorded, and nothing broken', () 
 describe('recorded programs of other kinds of memory: as recorded, and nothing broken', () => {
   for (const profile of KIND_PROFILES) {
     it.each(['collect', 'unified'] as const)(`${profile}, walk %s`, (walk) => {
-      const some = sample(recorded(profile), 3);
+      const some = sample(recorded(profile), 6);
       expect(some.flatMap((program) => problems(program, { walk }))).toEqual([]);
     });
     it(`${profile}: a sample with the reference ledger`, () => {

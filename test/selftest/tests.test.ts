@@ -59,8 +59,7 @@ describe('where memory is, and how it is walked,', () => {
     QUICK.filter((one) => !runTest(one, options).ok).map(({ name }) => name);
 
   it.each([
-    ['as mmap() has it', { alignsHuge: true }],
-    ['elsewhere, with another order of threads', { seed: 7 }],
+    ['as mmap() has it, with another order of threads', { alignsHuge: true, seed: 7 }],
     ['with the mistakes of 7.3.4, but for what fails there', { mended: false }],
   ] as const)(
     'changes nothing: %s',
