@@ -9,10 +9,10 @@ import { isMigration, softleafToPfn } from '../mm/leafops.ts';
 import { leavesOf } from '../mm/leaves.ts';
 import {
   MIGRATE_VMA_FAULT,
-  MIGRATE_VMA_SELECT_DEVICE_COHERENT,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
-  MIGRATE_VMA_SELECT_SYSTEM,
   type MigrateVma,
+  selectsHuge,
+  selectsPage,
 } from './migrate-args.ts';
 import {
   HMM_PFN_COMPOUND,
@@ -80,12 +80,11 @@ export function checkSelected(k: Kernel, migrate: MigrateVma): void {
     const page = migratePfnToPfn(migrate.src[i]);
     if (page < 0) continue;
     const device = folioIsZoneDevice(k, page);
-    let kind = MIGRATE_VMA_SELECT_SYSTEM;
-    if (folioIsDevicePrivate(k, page)) kind = MIGRATE_VMA_SELECT_DEVICE_PRIVATE;
-    // 7.3.4 takes a huge one for a page of RAM
-    else if (device && k.mended) kind = MIGRATE_VMA_SELECT_DEVICE_COHERENT;
-    else if (device) kind |= MIGRATE_VMA_SELECT_DEVICE_COHERENT;
-    if (!(migrate.flags & kind)) {
+    // 7.3.4 takes a huge device-coherent page for one of RAM
+    const selected = folioIsDevicePrivate(k, page)
+      ? (migrate.flags & MIGRATE_VMA_SELECT_DEVICE_PRIVATE) !== 0
+      : selectsHuge(k, migrate, page) || selectsPage(k, migrate, page);
+    if (!selected) {
       const what = device ? 'a page of the device' : 'a page of RAM';
       k.report('contract', `a migration takes ${what} that was not selected`);
       return;
