@@ -85,7 +85,7 @@ describe('the first paint', () => {
     const text = await page.locator('#app').innerText();
     expect(text).toContain('What changed');
     await page.keyboard.press('p');
-    await page.getByRole('dialog').waitFor();
+    await page.getByRole('dialog', { name: 'The program' }).waitFor();
     expect(requests.length).toBeGreaterThan(before);
     await context.close();
   });

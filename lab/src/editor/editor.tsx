@@ -44,7 +44,8 @@ function diagnosticsOf({ from, to, message }: Mistake): Diagnostic[] {
 /** What the text is, in a line. */
 function Standing({ mistake, line }: { mistake: Mistake | null; line: number }) {
   return (
-    <p class={mistake ? 'mistake' : 'mistake fine'} role="status">
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a long message scrolls, with the keys as well
+    <p class={mistake ? 'mistake' : 'mistake fine'} role="status" tabIndex={0}>
       {mistake ? (
         <>
           {line > 0 ? <strong>Line {line}: </strong> : null}
