@@ -20,6 +20,7 @@ export const SPACES: Record<Space, string> = {
   [Space.Mm]: 'address space',
   [Space.Program]: 'program',
   [Space.Userfault]: 'missing faults of userfaultfd',
+  [Space.Pagemap]: 'range of device memory in zone',
 };
 
 /** What a step does. */

@@ -135,8 +135,8 @@ export class DmirrorDevice {
   }
 
   /** Takes away a range that was retired; no page of it is in use. `devmemLock` is held. */
-  removeChunk(chunk: DevPagemap): void {
-    memunmapPages(this.k, chunk);
+  *removeChunk(chunk: DevPagemap): Kernel$<void> {
+    yield* memunmapPages(this.k, chunk);
     this.removed.delete(chunk);
     this.chunks.splice(this.chunks.indexOf(chunk), 1);
     if (this.chunks.length > 0) return;

@@ -324,7 +324,7 @@ export function* removeChunks(k: Kernel, device: DmirrorDevice): Kernel$<void> {
     yield* device.retireChunk(chunk);
     yield* evictChunk(k, device, chunk);
     yield* evictLeft(k, device, () => inUse(k, chunk));
-    device.removeChunk(chunk);
+    yield* device.removeChunk(chunk);
   }
   if (k.stepping) yield k.release(device.devmemLock);
   k.unlock(device.devmemLock);

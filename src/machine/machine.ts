@@ -52,6 +52,8 @@ export class Machine {
   current: Task;
   /** Allocations that the executor wants to fail: the next so many `mayFail` calls return true. */
   failAllocations = 0;
+  /** Whether one was made to fail. */
+  allocationFailed = false;
   /** Who looks at what tasks do, if anyone. */
   monitor: Monitor | null = null;
   /** Steps that the executor let tasks take. */
@@ -281,6 +283,7 @@ export class Machine {
   mayFail(): boolean {
     if (this.failAllocations === 0) return false;
     this.failAllocations--;
+    this.allocationFailed = true;
     return true;
   }
 

@@ -72,6 +72,8 @@ export const Space = {
   Program: 15,
   /** The missing faults of a userfaultfd that wait for its monitor. */
   Userfault: 16,
+  /** The references on a range of device memory: its zone. */
+  Pagemap: 17,
 } as const;
 export type Space = (typeof Space)[keyof typeof Space];
 

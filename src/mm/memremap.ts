@@ -6,7 +6,7 @@
 import type { DeviceMemory } from '../machine/device-memory.ts';
 import { POISON } from '../machine/machine.ts';
 import { PG_ANON_EXCLUSIVE, ZONE_COHERENT, ZONE_DEVICE } from '../machine/page.ts';
-import type { Kernel$ } from '../machine/step.ts';
+import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
 import type { VmFault } from './fault.ts';
 import { folioOrder, folioPages, folioTestAnon } from './folio.ts';
 import type { Kernel } from './kernel.ts';
@@ -73,13 +73,16 @@ export function memremapPages(k: Kernel, pagemap: DevPagemap, count: number): vo
 }
 
 /**
- * Takes a range of device memory out of the memory map; no page of it is in use.
+ * Takes a range of device memory out of the memory map, when the last of its pages has been given back: its
+ * driver hands out none any more.
  *
  * Mirrors: mm/memremap.c memunmap_pages()
- * simplified: does not wait for the last reference; that one is left is a finding
+ * faithful
  */
-export function memunmapPages(k: Kernel, pagemap: DevPagemap): void {
-  if (k.warn(pagemap.refs !== 0, 'device memory goes away while pages of it are in use')) return;
+export function* memunmapPages(k: Kernel, pagemap: DevPagemap): Kernel$<void> {
+  const ready = () => pagemap.refs === 0;
+  if (k.stepping) yield k.waitFor(Space.Pagemap, pagemap.zone, ready);
+  k.waited(ready(), 'the last page of a range of device memory');
   k.pages.removeZone(pagemap.start, pagemap.count);
   k.pagemaps[pagemap.zone] = undefined;
 }
@@ -127,5 +130,6 @@ export function* freeZoneDeviceFolio(k: Kernel, folio: number): Kernel$<void> {
   }
   k.pages.markFree(folio, folioOrder(k, folio));
   yield* pgmap.ops.folioFree(k, folio);
+  if (k.stepping) yield k.step(StepKind.Shared, Space.Pagemap, pgmap.zone, Role.Commute);
   pgmap.refs -= nr;
 }

@@ -243,6 +243,7 @@ function taskView(x: Execution, index: number): TaskView {
       holders = others.filter(({ id }) => id === pages.lockOwner[on.id]).map((t) => t.name);
     } else if (on.space === Space.Sequence) what = 'an invalidation to end';
     else if (on.space === Space.Userfault) what = userfaultWords(on.role);
+    else if (on.space === Space.Pagemap) what = 'the last page of a range of device memory';
     waits = { on, what, holders };
   }
   const holds = task.held.map(lockWords);

@@ -86,6 +86,8 @@ export function nameOf(
       return { name: 'the page cache', key: '' };
     case Space.Userfault:
       return { name: 'the missing faults of a userfaultfd', key: '' };
+    case Space.Pagemap:
+      return { name: 'the references on a range of device memory', key: '' };
     case Space.Mm:
       return { name: 'flags of the address space', key: '' };
     default:

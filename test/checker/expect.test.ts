@@ -46,6 +46,16 @@ describe('what an operation must return', () => {
     expect(found(program({ a: [write], b: [] }, [read(7)]))).toMatch(/tags must be \[\[7,1,0\]\]/);
   });
 
+  it('is not asked where an allocation was made to fail', () => {
+    const strategy = (tasks: number) => new Exhaustive(tasks, { faults: 1 });
+    const titles = (p: ConcurrentProgram) =>
+      check(programScenario(p), { strategy, findings: 9 }).found.map(({ title }) => title);
+    const written = { ...write, expect: { ret: 'ok', done: 1 } };
+    expect(titles(program({ a: [written] }, [read(65536)]))).toEqual([]);
+    // the schedules without a failure are asked
+    expect(titles(program({ a: [written] }, [read(7)]))).toHaveLength(1);
+  });
+
   it('is told with its values, and of the program as it was given', () => {
     // without the second write it would return what it must
     const p = program({ a: [write, { ...write, tag: 2 }, read(65536)], b: [] });
