@@ -16,6 +16,7 @@ import { userfaultfdRelease } from './userfaultfd.ts';
  * simplified: as an unmapping of the whole address space; userfaultfds are closed first
  */
 export function* exitMmap(k: Kernel, mm: Mm): Kernel$<void> {
+  mm.ended = true;
   for (const ctx of mm.userfaultfds) yield* userfaultfdRelease(k, ctx);
   if (k.stepping) yield k.acquire(mm.mmapLock);
   k.lock(mm.mmapLock);

@@ -6,6 +6,9 @@ import type { Vma } from './vma.ts';
 /** The number by which steps name an address space's `writeProtectSeq`. */
 export const writeProtectOf = (mm: Mm): number => mm.id + 2 ** 17;
 
+/** The number by which steps name the users of an address space (mm_users). */
+export const usersOf = (mm: Mm): number => mm.id + 2 ** 18;
+
 /**
  * A process's address space.
  *
@@ -28,6 +31,8 @@ export class Mm {
   readonly userfaultfds: UserfaultfdCtx[] = [];
   /** Lowest-level tables (mm_nr_ptes). */
   pteTables = 0;
+  /** Its last user is gone: nobody may begin to use it any more (mm_users is 0). */
+  ended = false;
   /** Odd while a fork write-protects entries (write_protect_seq). */
   writeProtectSeq = 0;
 

@@ -71,7 +71,9 @@ export const OP_FIELD_MEANINGS: Record<OpField | 'op' | 'proc' | 'comment' | 'ex
   op: { what: 'the operation' },
   proc: { what: 'the process that performs it; default 0', unit: 'number of a process' },
   comment: { what: 'for readers: a string, or several' },
-  expect: { what: 'what it must return, whatever the schedule; fields left out may be anything, and it is not looked at after an allocation that was made to fail' },
+  expect: {
+    what: 'what it must return, whatever the schedule; fields left out may be anything, and it is not looked at after an allocation that was made to fail',
+  },
   buf: { what: 'the buffer: a range of addresses of its own', unit: 'number of a buffer' },
   page: { what: 'the first page, from the buffer’s beginning', unit: 'pages' },
   pages: { what: 'how many pages', unit: 'pages' },

@@ -54,7 +54,7 @@ import { VM_READ, VM_SHARED, VM_WRITE } from '../mm/vma.ts';
 import type { Op, OpNamed } from './ops.ts';
 import { tagRuns, valueRuns } from './runs.ts';
 import type { Result } from './schema.ts';
-import type { DeviceFile, System } from './system.ts';
+import { type DeviceFile, fileStep, type System } from './system.ts';
 import { uffdCopyPages, uffdServe, uffdStop } from './userfaultfd.ts';
 import { outcome, wordOf, wordPages } from './values.ts';
 
@@ -248,11 +248,6 @@ function deviceOf(op: Op): number {
   return op.op === 'mmap' && op.kind === 'driver' ? 0 : -1;
 }
 
-/** The step before what a process has open is looked at or changed. */
-function fileStep(k: Kernel, file: DeviceFile, role: Role): Step {
-  return k.step(StepKind.Shared, Space.File, file.number, role);
-}
-
 /** The file that a process has of a device, as it is after the step before it is used. */
 function* openFile(system: System, proc: number, dev: number, role: Role): Kernel$<DeviceFile> {
   const k = system.kernel;
@@ -318,7 +313,7 @@ export function* perform(system: System, op: Op): Kernel$<Result> {
   if (op.op === 'close') file.closed = true;
   else {
     file.users++;
-    const dead = k.mms.includes(file.mirror.mm) ? null : withoutMm(op);
+    const dead = file.mirror.mm.ended ? withoutMm(op) : null;
     result = dead ?? (yield* act(system, op, file.mirror));
     // whoever is last lets a closed device go, or the memory of a process that has ended
     const last = file.closed || system.isEnding(file) ? Role.Write : Role.Commute;
@@ -327,18 +322,6 @@ export function* perform(system: System, op: Op): Kernel$<Result> {
   }
   yield* system.release(file);
   return result;
-}
-
-/** A process ends; whoever is at work in its memory lets that go. */
-function* exit(system: System, proc: number): Kernel$<Result> {
-  const k = system.kernel;
-  for (const file of system.files) {
-    if (k.stepping && file.mirror.mm === system.process(proc).mm)
-      yield fileStep(k, file, Role.Write);
-  }
-  if (k.stepping) yield k.step(StepKind.Shared, Space.Program, 0, Role.Write);
-  yield* system.exit(proc);
-  return outcome(0);
 }
 
 function* act(system: System, op: Op, mirror = system.mirrors[0]): Kernel$<Result> {
@@ -432,7 +415,8 @@ function* act(system: System, op: Op, mirror = system.mirrors[0]): Kernel$<Resul
     case 'fork':
       return yield* fork(system, op);
     case 'exit':
-      return yield* exit(system, op.proc);
+      yield* system.exit(op.proc);
+      return outcome(0);
     case 'oom_reap':
       return outcome(yield* oomReapTaskMm(k, mm));
     case 'uffd_register':

@@ -10,7 +10,7 @@ import {
   isMapped,
   openDmirror,
 } from '../drivers/index.ts';
-import { type Kernel$, runToEnd } from '../machine/index.ts';
+import { type Kernel$, Role, runToEnd, Space, type Step, StepKind } from '../machine/index.ts';
 import { exitMmap } from '../mm/exit.ts';
 import { folioPut, pageFolio } from '../mm/folio.ts';
 import {
@@ -25,6 +25,7 @@ import {
   type UserfaultfdCtx,
   userfaultfd,
 } from '../mm/index.ts';
+import { usersOf } from '../mm/mm.ts';
 
 /** A reference on a page, held by the processes that have its pipe open. */
 export interface Pin {
@@ -41,6 +42,12 @@ export interface DeviceFile {
   users: number;
   closed: boolean;
   released: boolean;
+}
+
+/** The step before what a process has open is looked at or changed, or an address space is used through it. */
+export function fileStep(k: Kernel, file: DeviceFile, role: Role): Step {
+  const step = k.step(StepKind.Shared, Space.File, file.number, role);
+  return step.and(Space.Mm, usersOf(file.mirror.mm), Role.Commute);
 }
 
 /** A page of a file that a process has open. */
@@ -195,20 +202,25 @@ export class System {
   /** The memory of a process that has exited goes, once nobody is at work in it (mmput()). */
   private *reap(mm: Mm): Kernel$<void> {
     const busy = this.files.some(({ mirror, users }) => mirror.mm === mm && users > 0);
-    if (!busy && this.kernel.mms.includes(mm)) yield* exitMmap(this.kernel, mm);
+    if (!busy && !mm.ended) yield* exitMmap(this.kernel, mm);
   }
 
   /**
-   * A process ends: its memory goes, then its pipes, then the devices that nobody else has open.
+   * A process ends: its memory goes, unless somebody is at work in it, who lets it go then; then its pipes,
+   * then the devices that nobody else has open.
    *
    * Mirrors: kernel/exit.c do_exit()
    */
   *exit(proc: number): Kernel$<void> {
+    const k = this.kernel;
     const process = this.process(proc);
+    if (k.stepping) yield k.step(StepKind.Shared, Space.Mm, usersOf(process.mm), Role.Write);
     process.ended = true;
     yield* this.reap(process.mm);
+    if (k.stepping) yield k.step(StepKind.Shared, Space.Program, 0, Role.Write);
     yield* this.dropAll(proc);
     for (const file of new Set(process.files)) {
+      if (k.stepping) yield fileStep(k, file, Role.Write);
       if (this.processes.some((other) => other && !other.ended && other.files.includes(file)))
         continue;
       file.closed = true;
