@@ -4,8 +4,6 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     environment: 'node',
-    // on two processors the default is one
-    maxWorkers: '100%',
     include: ['test/browser/**/*.browser.ts'],
     globalSetup: ['test/support/build.ts', 'test/support/build-lab.ts'],
     testTimeout: 120_000,

@@ -118,7 +118,7 @@ export interface How {
 }
 
 /** Lets the page draw and answer before what comes next. */
-function breathe(): Promise<void> {
+export function breathe(): Promise<void> {
   return new Promise((resolve) => {
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = () => {

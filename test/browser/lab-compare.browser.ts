@@ -156,4 +156,38 @@ describe('comparing', () => {
     );
     await context.close();
   });
+
+  it('records in small turns: what takes long can be left', async () => {
+    const { page, context, complaints } = await lab.open();
+    const pages = 3000;
+    const ops = [
+      { op: 'mmap', buf: 0, page: 0, pages, prot: 'rw', kind: 'anon' },
+      { op: 'cpu_write', buf: 0, page: 0, pages, tag: 1 },
+      { op: 'cpu_read', buf: 0, page: 0, pages },
+    ];
+    await page.keyboard.press('p');
+    await page.getByLabel('Program text').fill(JSON.stringify({ name: 'long', ops }));
+    await page.getByRole('button', { name: 'Run' }).click();
+    await page.waitForFunction(() => location.hash.includes('z='), undefined, { timeout: 90_000 });
+    await page.locator('h1').click();
+    await page.keyboard.press('v');
+    const said = page.locator('main.compare .soft');
+    await page.waitForFunction(() =>
+      /[1-9]\d* steps so far/.test(document.querySelector('main.compare .soft')?.textContent ?? ''),
+    );
+    const first = await said.innerText();
+    expect(await page.locator('main.compare').getAttribute('data-ready')).toBe('no');
+    await page.waitForFunction(
+      (before) => document.querySelector('main.compare .soft')?.textContent !== before,
+      first,
+    );
+    await page.keyboard.press('Escape');
+    await page.locator('.timeline').waitFor();
+    // asked for again, it comes to its end
+    await page.keyboard.press('v');
+    await page.locator('.outcome').waitFor({ timeout: 90_000 });
+    expect(await page.locator('.compare-side').count()).toBe(2);
+    expect(complaints).toEqual([]);
+    await context.close();
+  });
 });

@@ -1,6 +1,5 @@
 /** Two walks on one program, side by side: what each has done and counted at the same place. */
-import { batch, signal, useComputed, useSignal, useSignalEffect } from '@preact/signals';
-import { useEffect } from 'preact/hooks';
+import { batch, signal, useComputed, useSignalEffect } from '@preact/signals';
 import {
   MIGRATION_ENTRIES,
   stepWords,
@@ -22,9 +21,11 @@ import {
   operation,
   operations,
   place,
+  prepare,
   running,
   type Side,
   settle,
+  soFar,
   steps,
   stopComparing,
 } from './comparing.ts';
@@ -441,18 +442,8 @@ function Verdict({ sides }: { sides: readonly [Side, Side] }) {
 }
 
 export function Compare() {
-  // two recordings take a moment: something is to be seen before
-  const drawn = useSignal(false);
-  const ready = drawn.value;
-  useEffect(() => {
-    const timer = setTimeout(() => {
-      drawn.value = true;
-    }, 20);
-    return () => clearTimeout(timer);
-  }, []);
-  useSignalEffect(() => {
-    if (drawn.value) settle();
-  });
+  useSignalEffect(prepare);
+  useSignalEffect(settle);
   useSignalEffect(() => {
     if (!running.value) return;
     if (place.value >= end.value) {
@@ -462,12 +453,14 @@ export function Compare() {
     const timer = setTimeout(() => goPlace(place.value + 1), 120);
     return () => clearTimeout(timer);
   });
-  const sides = ready ? both.value : null;
+  const sides = both.value;
   if (!sides || operations.value.length === 0) {
     return (
-      <main class="compare" data-ready={ready ? 'yes' : 'no'}>
+      <main class="compare" data-ready={sides ? 'yes' : 'no'}>
         <p class="soft">
-          {ready ? 'This program has no operations to compare.' : 'Recording both walks …'}
+          {sides
+            ? 'This program has no operations to compare.'
+            : `Recording both walks … ${soFar.value.toLocaleString('en')} steps so far`}
         </p>
       </main>
     );

@@ -6,9 +6,14 @@
 import { computed, signal } from '@preact/signals';
 import { parseAnyProgram, type Walk } from '../../../src/checker/index.ts';
 import { showOp } from '../../../src/program/index.ts';
-import { ONLY_TASK, type Recording, record, walksOf } from '../../../src/recording/index.ts';
-import { COMPARED } from '../../../src/recording/link.ts';
-import { compared, recording, text, trouble } from '../store.ts';
+import {
+  ONLY_TASK,
+  type Recording,
+  recordInSlices,
+  walksOf,
+} from '../../../src/recording/index.ts';
+import { COMPARED, type Compared } from '../../../src/recording/link.ts';
+import { breathe, compared, recording, text, trouble } from '../store.ts';
 
 /** It goes on by itself. */
 export const running = signal(false);
@@ -28,7 +33,7 @@ export interface Side {
   readonly walks: ReturnType<typeof walksOf>;
 }
 
-/** The last recordings of one program, by walk: making one takes time. */
+/** The last recordings of one program's text, by walk: making one takes time. */
 const made = new Map<Walk, Side>();
 let madeOf = '';
 
@@ -48,28 +53,73 @@ function partsOf(one: Recording): Part[] {
   });
 }
 
-function sideOf(walk: Walk): Side {
-  if (madeOf !== text.value) made.clear();
-  madeOf = text.value;
-  let side = made.get(walk);
-  if (!side) {
-    // both sides with their tasks in turn: a schedule of one walk is none of the other
-    const one = record(parseAnyProgram(JSON.parse(text.value)), { walk });
-    side = { walk, recording: one, parts: partsOf(one), walks: walksOf(one) };
-    made.set(walk, side);
-  }
+/**
+ * @param goOn is told the steps so far, and says whether anybody still wants it
+ * @returns null where nobody does
+ */
+async function sideOf(walk: Walk, goOn: (steps: number) => boolean): Promise<Side | null> {
+  const source = text.value;
+  if (madeOf !== source) made.clear();
+  madeOf = source;
+  const known = made.get(walk);
+  if (known) return known;
+  // both sides with their tasks in turn: a schedule of one walk is none of the other
+  const one = await recordInSlices(parseAnyProgram(JSON.parse(source)), {
+    walk,
+    async pause(steps) {
+      await breathe();
+      return goOn(steps);
+    },
+  });
+  if (!one || madeOf !== source) return null;
+  const side = { walk, recording: one, parts: partsOf(one), walks: walksOf(one) };
+  made.set(walk, side);
   return side;
 }
 
-/** The walks that are compared. */
-const walks = computed(() => compared.value?.walks.join() ?? '');
-
-/** Both sides; null: nothing is compared. */
-export const both = computed<readonly [Side, Side] | null>(() => {
-  if (walks.value === '' || !recording.value) return null;
-  const [a, b] = walks.value.split(',') as [Walk, Walk];
-  return [sideOf(a), sideOf(b)];
+/** What is to be compared: the walks and the program, as one text; empty: nothing is. */
+const wanted = computed(() => {
+  if (!compared.value || !recording.value) return '';
+  return JSON.stringify([compared.value.walks, text.value]);
 });
+const ready = signal<{ readonly of: string; readonly sides: readonly [Side, Side] } | null>(null);
+/** Steps that were recorded so far, of both. */
+export const soFar = signal(0);
+
+/** Both sides; null: nothing is compared, or they are not recorded yet. */
+export const both = computed<readonly [Side, Side] | null>(() =>
+  wanted.value !== '' && ready.value?.of === wanted.value ? ready.value.sides : null,
+);
+
+/**
+ * Records what is to be compared, a little at a time.
+ * @returns gives it up
+ */
+export function prepare(): () => void {
+  const of = wanted.value;
+  let given = of === '';
+  const goOn =
+    (before: number) =>
+    (steps: number): boolean => {
+      if (!given) soFar.value = before + steps;
+      return !given;
+    };
+  const make = async (): Promise<void> => {
+    if (given) return;
+    const [a, b] = (compared.peek() as Compared).walks;
+    const left = await sideOf(a, goOn(0));
+    const right = left && (await sideOf(b, goOn(left.recording.length)));
+    if (right && !given) ready.value = { of, sides: [left, right] };
+  };
+  make().catch((error: Error) => {
+    if (given) return;
+    trouble.value = { title: 'These walks cannot be compared', text: error.message };
+    stopComparing();
+  });
+  return () => {
+    given = true;
+  };
+}
 
 /** The operations that both have, and the place at which each begins; then the end. */
 export const operations = computed(() => {
@@ -120,7 +170,8 @@ export const steps = computed<readonly [number, number]>(() => {
 });
 
 export function goPlace(to: number): void {
-  if (!compared.value) return;
+  // a place that a link says stays until there is one to go to
+  if (!compared.value || !both.value) return;
   compared.value = { ...compared.value, place: Math.max(0, Math.min(end.value, to)) };
 }
 
