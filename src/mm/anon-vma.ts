@@ -8,7 +8,7 @@ import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.
 import { folioMapcount } from './folio.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
-import type { Vma } from './vma.ts';
+import { insertByOffset, linkFile, unlinkFile, type Vma } from './vma.ts';
 import { findMergeableAnonVma } from './vma-merge.ts';
 
 /** One area in one anon_vma's tree (struct anon_vma_chain). */
@@ -28,6 +28,7 @@ export class AnonVma {
   refcount = 1;
   numChildren = 0;
   numActiveVmas = 0;
+  /** Its tree of areas, in the order of a walk. */
   readonly chains: AnonVmaChain[] = [];
 
   constructor(
@@ -73,6 +74,34 @@ export function putAnonVma(k: Kernel, anonVma: AnonVma): void {
   if (anonVma.root !== anonVma) putAnonVma(k, anonVma.root);
 }
 
+const anonOffset = ({ vma }: AnonVmaChain): number => vma.anonPgoff;
+
+/** Mirrors: mm/interval_tree.c anon_rmap_tree_insert(); faithful */
+function insertChain(chain: AnonVmaChain): void {
+  insertByOffset(chain.anonVma.chains, chain, anonOffset);
+}
+
+/** Mirrors: mm/interval_tree.c anon_rmap_tree_remove(); faithful */
+function removeChain(chain: AnonVmaChain): void {
+  const { chains } = chain.anonVma;
+  chains.splice(chains.indexOf(chain), 1);
+}
+
+/**
+ * Changes the range of an area, which leaves the trees of the reverse maps for it: it comes back as the last
+ * of those that begin with it.
+ *
+ * Mirrors: mm/vma.c vma_prepare(), vma_complete(), anon_rmap_tree_pre_update_vma(), anon_rmap_tree_post_update_vma()
+ * simplified: one area; the caller holds the locks, see vmaPrepare()
+ */
+export function vmaUpdate(vma: Vma, change: () => void): void {
+  for (const chain of vma.anonVmaChain) removeChain(chain);
+  unlinkFile(vma);
+  change();
+  linkFile(vma);
+  for (const chain of vma.anonVmaChain) insertChain(chain);
+}
+
 function assign(vma: Vma, anonVma: AnonVma): AnonVmaChain {
   const chain = new AnonVmaChain(vma, anonVma);
   vma.anonVmaChain.unshift(chain);
@@ -108,7 +137,7 @@ export function* anonVmaPrepare(k: Kernel, vma: Vma): Kernel$<number> {
   k.lock(mm.pageTableLock);
   if (!vma.anonVma) {
     vma.anonVma = anonVma;
-    anonVma.chains.push(assign(vma, anonVma));
+    insertChain(assign(vma, anonVma));
     anonVma.numActiveVmas++;
     allocated = null;
   }
@@ -166,7 +195,7 @@ export function anonVmaClone(dst: Vma, src: Vma, operation: CloneFor): void {
   for (const chain of src.anonVmaChain) assign(dst, chain.anonVma);
   for (const chain of [...dst.anonVmaChain].reverse()) {
     const anonVma = chain.anonVma;
-    anonVma.chains.push(chain);
+    insertChain(chain);
     const reusable = anonVma.numActiveVmas === 0 && anonVma.numChildren <= 1;
     if (operation === 'fork' && !dst.anonVma && reusable) {
       dst.anonVma = anonVma;
@@ -196,7 +225,7 @@ export function* anonVmaFork(k: Kernel, vma: Vma, parent: Vma): Kernel$<void> {
     anonVma.parent = parent.anonVma;
     anonVma.root.refcount++;
     vma.anonVma = anonVma;
-    anonVma.chains.push(assign(vma, anonVma));
+    insertChain(assign(vma, anonVma));
     anonVma.parent.numChildren++;
   }
   if (k.stepping) yield k.release(lock);
@@ -214,7 +243,7 @@ export function unlinkAnonVmas(k: Kernel, vma: Vma): void {
   const emptied: AnonVma[] = [];
   for (const chain of vma.anonVmaChain) {
     const anonVma = chain.anonVma;
-    anonVma.chains.splice(anonVma.chains.indexOf(chain), 1);
+    removeChain(chain);
     if (anonVma.chains.length === 0) {
       anonVma.parent.numChildren--;
       emptied.push(anonVma);

@@ -339,7 +339,7 @@ export function* dupMmap(k: Kernel, mm: Mm, oldmm: Mm): Kernel$<number> {
     dupUserfaultfd(dst);
     yield* anonVmaFork(k, dst, src);
     const locks = yield* vmaPrepare(k, dst.file ? [dst] : []);
-    vmaLink(dst);
+    vmaLink(dst, src);
     yield* vmaComplete(k, locks);
     ret = yield* copyPageRange(k, dst, src);
     if (ret) break;

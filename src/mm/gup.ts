@@ -79,6 +79,8 @@ export interface GupFlags {
   unlockable?: boolean;
   /** A fault has given mmap_lock up (FOLL_TRIED). */
   tried?: boolean;
+  /** On the process's own advice: errors are those of madvise() (FOLL_MADV_POPULATE). */
+  populate?: boolean;
 }
 
 /** Whether mmap_lock is held: a fault may have given it up. */
@@ -303,7 +305,7 @@ function* faultinPage(
  *
  * Mirrors: mm/gup.c __get_user_pages()
  * faithful
- * @param pages gets their frame numbers
+ * @param pages gets their frame numbers; null: nobody wants them
  * @returns how many, or a negative errno; 0 when mmap_lock was given up before the first
  */
 function* getUserPagesInner(
@@ -312,7 +314,7 @@ function* getUserPagesInner(
   start: number,
   nr: number,
   flags: GupFlags,
-  pages: number[],
+  pages: number[] | null,
   locked: Locked,
 ): Kernel$<number> {
   let vma: Vma | undefined;
@@ -323,7 +325,7 @@ function* getUserPagesInner(
     if (!vma || vpn >= vma.end) {
       vma = mm.lookupVma(vpn);
       const err = vma ? checkVmaFlags(vma, flags) : -EFAULT;
-      if (!vma || err) return done || err;
+      if (!vma || err) return done || (flags.populate ? (vma ? -EINVAL : -ENOMEM) : err);
     }
     const page = yield* followPage(k, vma, vpn, flags, run);
     if (page < 0) {
@@ -333,12 +335,12 @@ function* getUserPagesInner(
       continue;
     }
     const count = Math.min(run.pages, nr - done);
-    if (count > 1) {
+    if (pages && count > 1) {
       const folio = pageFolio(k, page);
       if (k.stepping) yield k.writeFolio(folio);
       grabFolio(k, folio, count - 1, flags);
     }
-    for (let i = 0; i < count; i++) pages.push(page + i);
+    for (let i = 0; pages && i < count; i++) pages.push(page + i);
     done += count;
   }
   return done;
@@ -350,7 +352,7 @@ function* getUserPagesInner(
  *
  * Mirrors: mm/gup.c __get_user_pages_locked()
  * simplified: nobody is killed; without MMF_HAS_PINNED
- * @param pages gets their frame numbers
+ * @param pages gets their frame numbers; null: nobody wants them
  * @param locked whether the caller holds mmap_lock; if not it is taken and released
  * @returns how many, or a negative errno
  */
@@ -360,7 +362,7 @@ export function* getUserPagesLocked(
   start: number,
   nr: number,
   flags: GupFlags,
-  pages: number[],
+  pages: number[] | null,
   locked: Locked,
 ): Kernel$<number> {
   const { mmapLock } = mm;
@@ -517,7 +519,7 @@ function* gupFastLeaf(
   }
   k.warn(!k.hasFrame(page), 'a reference on a page that no CPU can reach');
   folioSet(k, folio, PG_REFERENCED);
-  for (let i = 0; i < count; i++) pages.push(page + i);
+  for (let i = 0; pages && i < count; i++) pages.push(page + i);
   return true;
 }
 
@@ -588,6 +590,11 @@ export function* gupFast(
   return pages.length - first;
 }
 
+/** As {@link getUserPagesLocked}, for somebody who wants the pages. */
+type TakesPages = (
+  ...args: [Kernel, Mm, number, number, GupFlags, pages: number[], Locked]
+) => Kernel$<number>;
+
 /**
  * Takes the pages of a range: without locks as far as it goes, the rest with mmap_lock.
  *
@@ -604,7 +611,7 @@ export function* gupFastFallback(
   nr: number,
   flags: GupFlags,
   pages: number[],
-  slow: typeof getUserPagesLocked,
+  slow: TakesPages,
 ): Kernel$<number> {
   const fast = yield* gupFast(k, mm, start, nr, flags, pages);
   if (fast === nr) return fast;
@@ -694,10 +701,32 @@ export function* unpinUserPages(k: Kernel, pages: readonly number[]): Kernel$<vo
 }
 
 /**
- * Faults a range in, for reading or writing. mmap_lock is held for reading, and may be given up and
- * taken again meanwhile.
+ * Faults the pages of a range in, until one cannot be had. mmap_lock is held.
  *
- * Mirrors: mm/madvise.c madvise_populate(), mm/gup.c faultin_page_range(), __get_user_pages_locked()
+ * Mirrors: mm/gup.c faultin_page_range()
+ * faithful
+ * @param locked mmap_lock is not held any more where a fault has given it up
+ * @returns how many, or a negative errno
+ */
+function* faultinPageRange(
+  k: Kernel,
+  mm: Mm,
+  start: number,
+  nr: number,
+  write: boolean,
+  locked: Locked,
+): Kernel$<number> {
+  const flags: GupFlags = { write, get: false, touch: true, unlockable: true, populate: true };
+  const ret = yield* getUserPagesLocked(k, mm, start, nr, flags, null, locked);
+  yield* lruAddDrain(k);
+  return ret;
+}
+
+/**
+ * Faults a range in, for reading or writing. mmap_lock is held for reading, and may be given up and
+ * taken again meanwhile. Where a page cannot be had after others, it is tried once more.
+ *
+ * Mirrors: mm/madvise.c madvise_populate()
  * faithful
  * @returns 0 or a negative errno
  */
@@ -708,34 +737,16 @@ export function* populateRange(
   end: number,
   write: boolean,
 ): Kernel$<number> {
-  let vma: Vma | undefined;
-  let err = 0;
-  const flags: GupFlags = { write, get: false, touch: true, unlockable: true };
-  for (let vpn = start; vpn < end && !err; vpn++) {
-    if (!vma || vpn >= vma.end) {
-      vma = mm.lookupVma(vpn);
-      if (!vma) {
-        err = -ENOMEM;
-        break;
-      }
-      if (checkVmaFlags(vma, { write })) {
-        err = -EINVAL;
-        break;
-      }
+  const locked: Locked = { held: true };
+  for (let vpn = start; vpn < end; ) {
+    const pages = yield* faultinPageRange(k, mm, vpn, end - vpn, write, locked);
+    if (!locked.held) {
+      if (k.stepping) yield k.acquire(mm.mmapLock, true);
+      k.lockShared(mm.mmapLock);
+      locked.held = true;
     }
-    while ((yield* followPage(k, vma, vpn, flags)) < 0) {
-      err = yield* faultinPage(k, vma, vpn, flags);
-      if (err) break;
-    }
-    flags.tried = err === -EBUSY;
-    if (err !== -EBUSY) continue;
-    if (k.stepping) yield k.acquire(mm.mmapLock, true);
-    k.lockShared(mm.mmapLock);
-    // the areas may be others by now: this page again
-    err = 0;
-    vma = undefined;
-    vpn--;
+    if (pages < 0) return pages;
+    vpn += pages;
   }
-  yield* lruAddDrain(k);
-  return err;
+  return 0;
 }

@@ -12,6 +12,7 @@ import {
   vmaComplete,
   vmaIsForkChild,
   vmaPrepare,
+  vmaUpdate,
 } from './anon-vma.ts';
 import { hugetlbVmOpOpen } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
@@ -103,10 +104,18 @@ function remove(k: Kernel, vma: Vma): void {
 
 /** Moves the start of an area, its offsets with it. */
 function setStart(vma: Vma, start: number): void {
-  const by = start - vma.start;
-  vma.start = start;
-  vma.pgoff += by;
-  vma.anonPgoff += by;
+  vmaUpdate(vma, () => {
+    const by = start - vma.start;
+    vma.start = start;
+    vma.pgoff += by;
+    vma.anonPgoff += by;
+  });
+}
+
+function setEnd(vma: Vma, end: number): void {
+  vmaUpdate(vma, () => {
+    vma.end = end;
+  });
 }
 
 /**
@@ -136,19 +145,19 @@ function mergeExisting(k: Kernel, range: Proposal): Vma | null {
     const end = right.end;
     remove(k, middle);
     remove(k, right);
-    left.end = end;
+    setEnd(left, end);
     target = left;
   } else if (left) {
     dupAnonVma(left, middle);
     if (rightSide) remove(k, middle);
     else setStart(middle, range.end);
-    left.end = range.end;
+    setEnd(left, range.end);
     target = left;
   } else {
     const only = right as Vma;
     dupAnonVma(only, middle);
     if (leftSide) remove(k, middle);
-    else middle.end = range.start;
+    else setEnd(middle, range.start);
     setStart(only, range.start);
     target = only;
   }
@@ -178,7 +187,7 @@ export function splitVma(vma: Vma, at: number): Vma {
   upper.anonVma = vma.anonVma;
   anonVmaClone(upper, vma, 'split');
   if (isVmHugetlbPage(vma)) hugetlbVmOpOpen(upper, vma);
-  vma.end = at;
+  setEnd(vma, at);
   vmaLink(upper);
   return upper;
 }
@@ -250,7 +259,7 @@ export function vmaMergeNewRange(
       remove(k, right);
     }
     if (range.copiedFrom) dupAnonVma(left, range.copiedFrom);
-    left.end = end;
+    setEnd(left, end);
     left.flags |= sticky;
     return left;
   }

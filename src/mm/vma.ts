@@ -120,20 +120,51 @@ export function linearAnonPageIndex(vma: Vma, vpn: number): number {
   return vma.anonPgoff + (vpn - vma.start);
 }
 
-/** Inserts an area into its address space and its file's list. */
-export function vmaLink(vma: Vma): void {
+/**
+ * Puts an item where an interval tree has it: by offset, of equal ones the last. A walk of the reverse map
+ * may end early, so that the order shows.
+ *
+ * Mirrors: include/linux/interval_tree_generic.h INTERVAL_TREE_DEFINE()
+ * simplified: a list that is searched from its end
+ */
+export function insertByOffset<T>(list: T[], item: T, offsetOf: (item: T) => number): void {
+  const offset = offsetOf(item);
+  let at = list.length;
+  while (at > 0 && offsetOf(list[at - 1]) > offset) at--;
+  list.splice(at, 0, item);
+}
+
+const fileOffset = (vma: Vma): number => vma.pgoff;
+
+/** Mirrors: mm/interval_tree.c mapping_rmap_tree_insert(); faithful */
+export function linkFile(vma: Vma): void {
+  if (vma.file) insertByOffset(vma.file.vmas, vma, fileOffset);
+}
+
+/** Mirrors: mm/interval_tree.c mapping_rmap_tree_remove(); faithful */
+export function unlinkFile(vma: Vma): void {
+  const list = vma.file?.vmas;
+  if (list) list.splice(list.indexOf(vma), 1);
+}
+
+/**
+ * Inserts an area into its address space and its file's tree.
+ * @param after the parent's area: the child's comes right after it (mapping_rmap_tree_insert_after())
+ */
+export function vmaLink(vma: Vma, after?: Vma): void {
   const { mm } = vma;
   mm.vmas.splice(mm.indexAfter(vma.start), 0, vma);
   vma.detached = false;
-  vma.file?.vmas.push(vma);
+  const list = vma.file?.vmas;
+  if (list && after) list.splice(list.indexOf(after) + 1, 0, vma);
+  else linkFile(vma);
 }
 
-/** Takes an area out of its address space and its file's list. */
+/** Takes an area out of its address space and its file's tree. */
 export function vmaUnlink(vma: Vma): void {
   const { vmas } = vma.mm;
   const at = vmas.indexOf(vma);
   if (at >= 0) vmas.splice(at, 1);
   vma.detached = true;
-  const list = vma.file?.vmas;
-  if (list) list.splice(list.indexOf(vma), 1);
+  unlinkFile(vma);
 }
