@@ -59,4 +59,5 @@ export {
   type Subject,
   scenarioOf,
 } from './suite.ts';
+export { type Done, type Thread, Threads } from './threads.ts';
 export { Watch } from './watch.ts';

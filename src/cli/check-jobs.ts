@@ -2,6 +2,7 @@
 import { Worker } from 'node:worker_threads';
 import {
   type ConcurrentProgram,
+  type Done,
   type Found,
   type JobResult,
   type LockOrderSeen,
@@ -10,6 +11,8 @@ import {
   type Plan,
   type ReportedFinding,
   Search,
+  type Thread,
+  Threads,
   type Walk,
 } from '../checker/index.ts';
 import { UsageError } from './terminal.ts';
@@ -43,76 +46,65 @@ export interface JobsOptions {
   pool?: Pool;
 }
 
-type Answer =
-  | { answer: PartResult | ReportedFinding }
-  | { error: { message: string; name: string; stack?: string } };
+type Outcome = PartResult | ReportedFinding;
+type Answer = { answer: Outcome } | { error: { message: string; name: string; stack?: string } };
 
-/** Work that waits for a thread. */
-interface Waiting {
-  work: Work;
-  resolve(answer: PartResult | ReportedFinding): void;
-  reject(error: Error): void;
+/** A worker thread of Node's. */
+class WorkerThread implements Thread<Work, Outcome> {
+  private readonly worker: Worker;
+
+  constructor(stop: Int32Array) {
+    this.worker = new Worker(new URL('./check-worker.js', import.meta.url), {
+      workerData: stop.buffer,
+      // a schedule leaves much behind, and all of it at once
+      resourceLimits: { maxYoungGenerationSizeMb: 64 },
+    });
+  }
+
+  perform(work: Work): Promise<Done<Outcome>> {
+    const { worker } = this;
+    return new Promise((resolve, reject) => {
+      worker.once('error', reject);
+      worker.once('message', (message: Answer) => {
+        worker.removeAllListeners('error');
+        if ('answer' in message) resolve(message);
+        else {
+          const { name, message: text, stack } = message.error;
+          const usage = name === 'UsageError' || name === 'ProgramError';
+          const error = new Error(`${work.job.name}: ${text}`);
+          resolve({ error: usage ? new UsageError(text) : Object.assign(error, { stack }) });
+        }
+      });
+      worker.postMessage(work);
+    });
+  }
+
+  terminate(): Promise<number> {
+    return this.worker.terminate();
+  }
 }
 
-/** Threads, and what they are to do, first come first served. */
+/** The threads of `softleaf check`. */
 export class Pool {
-  private readonly queue: Waiting[] = [];
-  private readonly idle: Worker[] = [];
-  private readonly all: Worker[] = [];
+  private readonly threads: Threads<Work, Outcome>;
 
   constructor(
     readonly size: number,
-    private readonly stop: Int32Array,
-  ) {}
-
-  part(job: CheckJob, part: PartOrder): Promise<PartResult> {
-    return this.add({ job, part }) as Promise<PartResult>;
+    stop: Int32Array,
+  ) {
+    this.threads = new Threads(size, () => new WorkerThread(stop));
   }
 
-  report(job: CheckJob, found: Found): Promise<ReportedFinding> {
-    return this.add({ job, found }) as Promise<ReportedFinding>;
+  part(job: CheckJob, part: PartOrder): Promise<PartResult | null> {
+    return this.threads.add({ job, part }) as Promise<PartResult | null>;
   }
 
-  private add(work: Work): Promise<PartResult | ReportedFinding> {
-    return new Promise((resolve, reject) => {
-      this.queue.push({ work, resolve, reject });
-      this.start();
-    });
+  report(job: CheckJob, found: Found): Promise<ReportedFinding | null> {
+    return this.threads.add({ job, found }) as Promise<ReportedFinding | null>;
   }
 
-  private start(): void {
-    if (this.queue.length === 0) return;
-    let worker = this.idle.pop();
-    if (!worker && this.all.length < this.size) {
-      worker = new Worker(new URL('./check-worker.js', import.meta.url), {
-        workerData: this.stop.buffer,
-        // a schedule leaves much behind, and all of it at once
-        resourceLimits: { maxYoungGenerationSizeMb: 64 },
-      });
-      this.all.push(worker);
-    }
-    if (worker) this.give(worker, this.queue.shift() as Waiting);
-  }
-
-  private give(worker: Worker, { work, resolve, reject }: Waiting): void {
-    worker.once('error', reject);
-    worker.once('message', (message: Answer) => {
-      worker.removeAllListeners('error');
-      this.idle.push(worker);
-      if ('answer' in message) resolve(message.answer);
-      else {
-        const { name, message: text, stack } = message.error;
-        const usage = name === 'UsageError' || name === 'ProgramError';
-        const error = new Error(`${work.job.name}: ${text}`);
-        reject(usage ? new UsageError(text) : Object.assign(error, { stack }));
-      }
-      this.start();
-    });
-    worker.postMessage(work);
-  }
-
-  async end(): Promise<void> {
-    await Promise.all(this.all.map((worker) => worker.terminate()));
+  end(): Promise<void> {
+    return this.threads.end();
   }
 }
 
@@ -128,7 +120,8 @@ async function doJob(
     if (stopped()) break;
   }
   const findings = await Promise.all(search.found.map((found) => pool.report(job, found)));
-  return { result: search.result(job.name, job.walk, findings), time: search.time };
+  const reported = findings.filter((finding) => finding !== null);
+  return { result: search.result(job.name, job.walk, reported), time: search.time };
 }
 
 /**
