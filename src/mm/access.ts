@@ -41,26 +41,45 @@ function walkEnd(k: Kernel, mm: Mm, vpn: number): number {
   return pmdIsTable(ptepGet(k, pmdp)) ? pteOffsetMap(k, pmdp, vpn) : pmdp;
 }
 
+/** The page to which a walk leads that ends at an entry; -1: none. */
+function walkFrame(k: Kernel, mm: Mm, vpn: number, ptep: number): number {
+  const pte = ptepGet(k, ptep);
+  if (!ptePresent(pte) || pmdIsTable(pte) !== (ptep !== pmdpOf(k, mm, vpn))) return -1;
+  return ptePfn(pte) + (pte & PTE_HUGE ? vpn - hugeStart(k, vpn) : 0);
+}
+
+/** The page that the TLB names for an address; -1: none. */
+function cachedFrame(tlb: Tlb, mm: Mm, vpn: number): number {
+  const pte = tlb.lookup(mm.id, vpn);
+  return pte === 0 ? -1 : ptePfn(pte);
+}
+
+function accessOf(step: Step, frame: number, write: boolean): Step {
+  return frame < 0 ? step : step.and(Space.Frame, frame, write ? Role.Write : Role.Read);
+}
+
+/** The step of an access through the TLB. */
+function accessStep(k: Kernel, mm: Mm, frame: number, write: boolean): Step {
+  return accessOf(k.step(StepKind.CpuAccess, Space.Tlb, mm.id, Role.Read), frame, write);
+}
+
 /**
  * The step of a hardware walk, and of the access that it is for. Walks commute with each other: each
  * sets bits of the entry, and fills the TLB of its own CPU.
  */
-function fillStep(k: Kernel, mm: Mm, vpn: number, ptep: number, write: boolean): Step {
+function fillStep(
+  k: Kernel,
+  mm: Mm,
+  vpn: number,
+  ptep: number,
+  frame: number,
+  write: boolean,
+): Step {
   const step = k.step(StepKind.TlbFill, Space.Entry, ptep, Role.Commute);
   step.and(Space.Tlb, mm.id, Role.Read);
   const pmdp = pmdpOf(k, mm, vpn);
   if (pmdp >= 0 && pmdp !== ptep) step.and(Space.Entry, pmdp, Role.Read);
-  const pte = ptepGet(k, ptep);
-  if (!ptePresent(pte) || pmdIsTable(pte) !== (ptep !== pmdp)) return step;
-  const offset = pte & PTE_HUGE ? vpn - hugeStart(k, vpn) : 0;
-  return step.and(Space.Frame, ptePfn(pte) + offset, write ? Role.Write : Role.Read);
-}
-
-/** The step of an access through the TLB, to the page that the TLB names now. */
-function accessStep(k: Kernel, tlb: Tlb, mm: Mm, vpn: number, write: boolean): Step {
-  const step = k.step(StepKind.CpuAccess, Space.Tlb, mm.id, Role.Read);
-  const pte = tlb.lookup(mm.id, vpn);
-  return pte === 0 ? step : step.and(Space.Frame, ptePfn(pte), write ? Role.Write : Role.Read);
+  return accessOf(step, frame, write);
 }
 
 /**
@@ -78,10 +97,15 @@ export function* hardwareWalk(
   write: boolean,
 ): Kernel$<number> {
   let ptep = walkEnd(k, mm, vpn);
-  // the whole walk is one step: a table that it reads is freed after a flush that waits for it
-  for (let named = -1; k.stepping && named !== ptep; ptep = walkEnd(k, mm, vpn)) {
-    named = ptep;
-    if (k.stepping) yield fillStep(k, mm, vpn, named, write);
+  // the whole walk is one step: a table that it reads is freed after a flush that waits for it; what the
+  // step names it must find
+  let entry = -1;
+  let frame = -1;
+  while (k.stepping && (entry !== ptep || frame !== walkFrame(k, mm, vpn, ptep))) {
+    entry = ptep;
+    frame = walkFrame(k, mm, vpn, ptep);
+    if (k.stepping) yield fillStep(k, mm, vpn, entry, frame, write);
+    ptep = walkEnd(k, mm, vpn);
   }
   const pmdp = pmdpOf(k, mm, vpn);
   if (pmdp < 0 || (ptep === pmdp && !(ptepGet(k, pmdp) & PTE_HUGE))) return 0;
@@ -110,7 +134,11 @@ export function* translate(k: Kernel, mm: Mm, vpn: number, write: boolean): Kern
   const tlb = k.tlbs[k.current.cpu];
   let tried = 0;
   for (;;) {
-    if (k.stepping) yield accessStep(k, tlb, mm, vpn, write);
+    let frame = -2;
+    while (k.stepping && frame !== cachedFrame(tlb, mm, vpn)) {
+      frame = cachedFrame(tlb, mm, vpn);
+      if (k.stepping) yield accessStep(k, mm, frame, write);
+    }
     let pte = tlb.lookup(mm.id, vpn);
     if (pte !== 0 && Machine.permits(pte, write) && (!write || pte & PTE_DIRTY)) {
       return ptePfn(pte);

@@ -159,10 +159,11 @@ function noneOrZero(k: Kernel, pte: number): boolean {
  * Mirrors: mm/khugepaged.c collapse_scan_pmd()
  * simplified: MADV_COLLAPSE, which has no limits
  */
-function scanPte(k: Kernel, pte: number): Scan {
+function* scanPte(k: Kernel, pte: number): Kernel$<Scan> {
   const page = vmNormalPage(pte);
   if (page < 0) return Scan.PageNull;
   const folio = pageFolio(k, page);
+  if (k.stepping) yield k.readFolio(folio);
   if (folioIsZoneDevice(k, folio)) return Scan.PageNull;
   if (!folioTestAnon(k, folio)) return Scan.PageAnon;
   if (!folioTest(k, folio, PG_LRU)) return Scan.PageLru;
@@ -439,7 +440,7 @@ function* collapseScanPmd(
     const pte = ptepGet(k, first + i);
     if (noneOrZero(k, pte)) {
       if (!mayFillNone(vma)) result = Scan.ExceedNonePte;
-    } else if (ptePresent(pte)) result = scanPte(k, pte);
+    } else if (ptePresent(pte)) result = yield* scanPte(k, pte);
     else unmapped++;
   }
   if (k.stepping) yield k.release(ptl);

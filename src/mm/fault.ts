@@ -600,8 +600,8 @@ function* wpPageShared(k: Kernel, vmf: VmFault, folio: number): Kernel$<number> 
  * simplified: no KSM, no swap cache
  */
 function* wpCanReuseAnonFolio(k: Kernel, folio: number, vma: Vma): Kernel$<boolean> {
-  if (folioIsLarge(k, folio)) return wpCanReuseLargeAnonFolio(k, folio, vma);
   if (k.stepping) yield k.readFolio(folio);
+  if (folioIsLarge(k, folio)) return wpCanReuseLargeAnonFolio(k, folio, vma);
   const maybeInBatch = !folioTest(k, folio, PG_LRU);
   if (k.pages.refcount[folio] > 1 + (maybeInBatch ? 1 : 0)) return false;
   if (maybeInBatch) {

@@ -4,7 +4,6 @@
  */
 import { describe, expect, it } from 'vitest';
 import {
-  type CheckResult,
   check,
   Exhaustive,
   Pct,
@@ -13,20 +12,11 @@ import {
   type Scenario,
 } from '../../src/checker/index.ts';
 import { parseConcurrentProgram } from '../../src/program/index.ts';
+import { EVERY, lostEnds, missed } from '../support/ends.ts';
 import { microScenario, microTasks, numbers } from '../support/micro.ts';
+import { scenarioProgram } from '../support/scenarios.ts';
 
 const WALKS = ['collect', 'unified'] as const;
-const EVERY = { findings: Number.POSITIVE_INFINITY, outcomes: true };
-
-/** What `b` came to and `a` did not: ends, and findings. */
-function missed(a: CheckResult, b: CheckResult): string[] {
-  const titles = new Set(a.found.map(({ title }) => title));
-  return [
-    ...[...b.outcomes].filter((outcome) => !a.outcomes.has(outcome)),
-    ...b.found.map(({ title }) => title).filter((title) => !titles.has(title)),
-  ];
-}
-
 describe('of tiny tasks', () => {
   it.each([
     ['two', 2, 6, 0],
@@ -205,4 +195,15 @@ describe('of programs', () => {
       for (const other of [bounded, steps, changes]) expect(missed(reduced, other)).toEqual([]);
     }
   });
+});
+
+it.each([
+  // a scan looks at pages that somebody adds to the LRU lists
+  ['huge-collapse-against-device', 'unified'],
+  ['pageout-against-device', 'collect'],
+  ['userfault-register-against-migration', 'unified'],
+  ['snapshot-against-dontneed', 'collect'],
+] as const)('of the scenario %s, walk %s: no end is lost', (name, walk) => {
+  const scenario = programScenario(scenarioProgram(name)) as unknown as Scenario;
+  expect(lostEnds(scenario, walk, 1500)).toEqual([]);
 });

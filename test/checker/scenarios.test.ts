@@ -1,5 +1,4 @@
 /** The concurrent programs that are shipped, with few preemptions, and what some of them were found by. */
-import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
   type CheckOptions,
@@ -9,22 +8,10 @@ import {
   programScenario,
   type Strategy,
 } from '../../src/checker/index.ts';
-import {
-  type ConcurrentProgram,
-  parseConcurrentProgram,
-  type Walk,
-} from '../../src/program/index.ts';
+import type { ConcurrentProgram, Walk } from '../../src/program/index.ts';
+import { SCENARIOS, scenarioProgram } from '../support/scenarios.ts';
 
-const FOLDER = new URL('../../scenarios/', import.meta.url);
-const NAMES = readdirSync(FOLDER)
-  .filter((name) => name.endsWith('.json'))
-  .map((name) => name.slice(0, -5));
 const WALKS: Walk[] = ['unified', 'collect'];
-
-function scenario(name: string): ConcurrentProgram {
-  const text = readFileSync(new URL(`${name}.json`, FOLDER), 'utf8');
-  return parseConcurrentProgram(JSON.parse(text), name);
-}
 
 function search(program: ConcurrentProgram, options: CheckOptions) {
   const { found, complete } = check(programScenario(program), options);
@@ -33,9 +20,9 @@ function search(program: ConcurrentProgram, options: CheckOptions) {
 
 const preempted = (most: number) => (tasks: number) => new Exhaustive(tasks, { preemptions: most });
 
-it.each(NAMES)('%s: every schedule with one preemption is clean', (name) => {
+it.each(SCENARIOS)('%s: every schedule with one preemption is clean', (name) => {
   for (const walk of WALKS) {
-    const all = search(scenario(name), { walk, strategy: preempted(1) });
+    const all = search(scenarioProgram(name), { walk, strategy: preempted(1) });
     expect(all).toEqual({ found: [], complete: true });
   }
 });
@@ -47,13 +34,13 @@ it.each([
   'huge-no-room-dontneed',
 ])('%s: every schedule with two preemptions is clean', (name) => {
   for (const walk of WALKS) {
-    const all = search(scenario(name), { walk, strategy: preempted(2) });
+    const all = search(scenarioProgram(name), { walk, strategy: preempted(2) });
     expect(all).toEqual({ found: [], complete: true });
   }
 });
 
 describe('a task that looks at an entry again and again, and takes its lock each time', () => {
-  const eviction = programScenario(scenario('huge-device-eviction'));
+  const eviction = programScenario(scenarioProgram('huge-device-eviction'));
 
   it('is not what never ends, where it alone decides who goes on', () => {
     // the driver holds the page's lock and waits for the entry's, which the CPU has every now and then
@@ -81,7 +68,7 @@ describe('a task that looks at an entry again and again, and takes its lock each
 it('closing a device ends, however its steps fall between those of a fault', () => {
   for (const walk of WALKS) {
     const strategy = (tasks: number) => new Exhaustive(tasks);
-    const some = search(scenario('closing-a-device'), { walk, strategy, schedules: 400 });
+    const some = search(scenarioProgram('closing-a-device'), { walk, strategy, schedules: 400 });
     expect(some.found).toEqual([]);
   }
 });
@@ -89,7 +76,7 @@ it('closing a device ends, however its steps fall between those of a fault', () 
 describe('what recorded programs show of 7.3.4’s mistakes', () => {
   const strategy = () => new Pct({ seed: 3 });
   const found = (mended: boolean | undefined) => {
-    const program = scenario('huge-two-devices');
+    const program = scenarioProgram('huge-two-devices');
     const machine = { ...program.machine, ...(mended === undefined ? {} : { mended }) };
     return search({ ...program, machine }, { walk: 'unified', strategy, schedules: 400 }).found;
   };
