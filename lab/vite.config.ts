@@ -66,6 +66,17 @@ export default defineConfig({
     outDir: BUILT,
     emptyOutDir: true,
     target: 'es2023',
-    rolldownOptions: { output },
+    rolldownOptions: {
+      output: {
+        ...output,
+        // what is small, and needed at first and by parts that come later, is one request
+        codeSplitting: {
+          includeDependenciesRecursively: false,
+          groups: [
+            { name: 'page', test: /\/lab\/src\/(copy|dialog|store|timeline\/sight)\.tsx?$/ },
+          ],
+        },
+      },
+    },
   },
 });

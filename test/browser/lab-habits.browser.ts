@@ -28,6 +28,12 @@ async function goTo(page: Page, step: number): Promise<void> {
 /** A step in the middle of the first program's migration, with entries of many kinds. */
 const MIDDLE = 1300;
 
+/** Closes a dialog: keys are its own until it is gone. */
+async function leave(page: Page): Promise<void> {
+  await page.keyboard.press('Escape');
+  await page.waitForFunction(() => !document.querySelector('dialog[open]'));
+}
+
 describe('the command palette', () => {
   /** What is chosen of what was found. */
   const chosen = (page: Page): Promise<string> =>
@@ -308,19 +314,19 @@ describe('the page', () => {
       await page.mouse.move(5, 5);
       await page.keyboard.press('?');
       expect(await faults(page), 'keys').toEqual([]);
-      await page.keyboard.press('Escape');
+      await leave(page);
       await page.keyboard.press('Control+k');
       await page.getByRole('combobox', { name: /Find/ }).waitFor();
       await page.keyboard.type('fo');
       expect(await faults(page), 'palette').toEqual([]);
-      await page.keyboard.press('Escape');
+      await leave(page);
       await page.keyboard.press('p');
       await page.locator('.cm-content').waitFor();
       expect(await faults(page), 'editor').toEqual([]);
       await page.getByLabel('Program text').fill('{"name": "x", "ops": [{"op": 3}]}');
       await page.locator('.cm-lintRange-error').waitFor();
       expect(await faults(page), 'editor with a mistake').toEqual([]);
-      await page.keyboard.press('Escape');
+      await leave(page);
       await page.keyboard.press('i');
       await page.getByRole('dialog', { name: 'Introduction' }).waitFor();
       expect(await faults(page), 'introduction').toEqual([]);
