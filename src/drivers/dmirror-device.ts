@@ -134,7 +134,7 @@ export class DmirrorDevice {
     k.unlock(this.lock);
   }
 
-  /** Takes away a range that was retired; no page of it is in use. `devmemLock` is held. */
+  /** Takes away a range that was retired, when its last page was given back. `devmemLock` is held. */
   *removeChunk(chunk: DevPagemap): Kernel$<void> {
     yield* memunmapPages(this.k, chunk);
     this.removed.delete(chunk);

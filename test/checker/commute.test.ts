@@ -1,10 +1,10 @@
 /** Steps that do not depend on each other commute; `npm run test:long` asks it of every scenario. */
 import { expect, it } from 'vitest';
-import { programScenario, type Scenario } from '../../src/checker/index.ts';
+import type { Scenario } from '../../src/checker/index.ts';
 import { Role, Space, StepKind } from '../../src/machine/index.ts';
 import { commuting } from '../support/commute.ts';
 import { type MicroState, microScenario } from '../support/micro.ts';
-import { scenarioProgram } from '../support/scenarios.ts';
+import { shippedScenario } from '../support/scenarios.ts';
 
 it('a step that does not name all that it looks at is found', () => {
   const scenario = (looksAt: number): Scenario => {
@@ -28,12 +28,8 @@ it('a step that does not name all that it looks at is found', () => {
 });
 
 it('walks of the hardware name what they find', () => {
-  const program = scenarioProgram('two-cpus-bring-back');
-  const { pairs, broken } = commuting(
-    programScenario(program) as unknown as Scenario,
-    'unified',
-    2500,
-  );
+  const scenario = shippedScenario('two-cpus-bring-back');
+  const { pairs, broken } = commuting(scenario, 'unified', 2500);
   expect(broken).toEqual([]);
   expect(pairs).toBeGreaterThan(100);
 });

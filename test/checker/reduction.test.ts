@@ -14,7 +14,7 @@ import {
 import { parseConcurrentProgram } from '../../src/program/index.ts';
 import { EVERY, lostEnds, missed } from '../support/ends.ts';
 import { microScenario, microTasks, numbers } from '../support/micro.ts';
-import { scenarioProgram } from '../support/scenarios.ts';
+import { shippedScenario } from '../support/scenarios.ts';
 
 const WALKS = ['collect', 'unified'] as const;
 describe('of tiny tasks', () => {
@@ -204,6 +204,5 @@ it.each([
   ['userfault-register-against-migration', 'unified'],
   ['snapshot-against-dontneed', 'collect'],
 ] as const)('of the scenario %s, walk %s: no end is lost', (name, walk) => {
-  const scenario = programScenario(scenarioProgram(name)) as unknown as Scenario;
-  expect(lostEnds(scenario, walk, 1500)).toEqual([]);
+  expect(lostEnds(shippedScenario(name), walk, 1500)).toEqual([]);
 });

@@ -6,6 +6,7 @@
 
 import { dependent } from '../../src/checker/dependence.ts';
 import { Execution, type Scenario } from '../../src/checker/index.ts';
+import { lowest } from '../../src/checker/strategy.ts';
 import { Role, Step } from '../../src/machine/index.ts';
 import type { Walk } from '../../src/program/index.ts';
 
@@ -79,7 +80,7 @@ class Pairs {
     while (!x.ended && x.finding === null && x.steps < MOST_STEPS) {
       const enabled = x.enabled();
       if (enabled === 0) break;
-      x.take(this.can(then) ? then : 31 - Math.clz32(enabled & -enabled), false);
+      x.take(this.can(then) ? then : lowest(enabled), false);
     }
     if (x.finding === null) x.finish();
     return x.finding === null ? (this.scenario.outcome?.(x.state) ?? '') : x.finding.title;
