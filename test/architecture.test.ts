@@ -133,6 +133,18 @@ describe('the sources', () => {
   });
 });
 
+describe('ARCHITECTURE.md', () => {
+  it('has every file of src/mm in its reading order', () => {
+    const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
+    const groups = [...text.matchAll(/^\d\. [^:\n]+: ((?:`[\w-]+`(?:, )?)+)$/gm)];
+    const listed = groups.flatMap(([, files]) => files.replaceAll('`', '').split(', '));
+    const files = readdirSync(join(root, 'src/mm'))
+      .filter((name) => name.endsWith('.ts') && name !== 'index.ts')
+      .map((name) => name.slice(0, -'.ts'.length));
+    expect(listed.sort()).toEqual(files.sort());
+  });
+});
+
 describe('the package', () => {
   it('is locked without download addresses', () => {
     expect(readFileSync(join(root, 'package-lock.json'), 'utf8')).not.toContain('"resolved"');

@@ -10,7 +10,7 @@
 import { PG_HUGETLB, PG_SWAPBACKED, POISON } from '../machine/index.ts';
 import { pageFolio } from '../mm/folio.ts';
 import type { Kernel, Mm, Vma } from '../mm/index.ts';
-import { leafPfn, leavesOf } from '../mm/leaves.ts';
+import { leafPfn, leavesOf } from '../mm/look/leaves.ts';
 import { pagePgmap } from '../mm/memremap.ts';
 import { hugeStart } from '../mm/pgtable.ts';
 import type { AddressSpace } from '../mm/shmem.ts';

@@ -19,7 +19,7 @@ import {
 import { folioTestAnon, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { isDevicePrivate, isDevicePrivateWrite, isMigration } from '../mm/leafops.ts';
-import { leafPfn } from '../mm/leaves.ts';
+import { leafPfn } from '../mm/look/leaves.ts';
 import { hugeStart, pmdIsHuge, pmdpOf, pmdTransHuge, pteOffsetMap, ptlOf } from '../mm/pgtable.ts';
 import type { Coverage } from './coverage.ts';
 import { DataOracle, wordOf } from './data.ts';

@@ -1,6 +1,6 @@
 /** The observable state of the test driver's devices, as plain data. */
-import type { Describer, Description } from '../mm/describe.ts';
-import { placeOf } from '../mm/leaves.ts';
+import type { Describer, Description } from '../mm/look/describe.ts';
+import { placeOf } from '../mm/look/leaves.ts';
 import { DPT_ATOMIC, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
 import type { Dmirror } from './dmirror.ts';
 

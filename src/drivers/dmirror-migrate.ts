@@ -40,7 +40,7 @@ import {
   pageFolio,
 } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
-import { Holder } from '../mm/ledger.ts';
+import { Holder } from '../mm/look/ledger.ts';
 import type { DevPagemap } from '../mm/memremap.ts';
 import type { Mm } from '../mm/mm.ts';
 import { hugeStart } from '../mm/pgtable.ts';

@@ -8,7 +8,7 @@ import type { Kernel$ } from '../machine/step.ts';
 import { clearPage, folioAlloc, folioPutTestzero, freeRamFolio } from '../mm/folio.ts';
 import { vmInsertPage } from '../mm/insert-page.ts';
 import type { Kernel } from '../mm/kernel.ts';
-import { Holder } from '../mm/ledger.ts';
+import { Holder } from '../mm/look/ledger.ts';
 import type { Mm } from '../mm/mm.ts';
 import { mmapRegion } from '../mm/mmap.ts';
 import { evictFile, newFile } from '../mm/shmem.ts';

@@ -32,7 +32,7 @@ import {
 } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { isDeviceExclusive, softleafToPfn } from '../mm/leafops.ts';
-import { Holder } from '../mm/ledger.ts';
+import { Holder } from '../mm/look/ledger.ts';
 import { type DevPagemap, pagePgmap } from '../mm/memremap.ts';
 import type { Mm } from '../mm/mm.ts';
 import {

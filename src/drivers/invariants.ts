@@ -4,7 +4,6 @@
 
 import type { Lock } from '../machine/lock.ts';
 import { PTE_PRESENT, PTE_WRITE, ptePfn } from '../machine/pte.ts';
-import type { Broken } from '../mm/invariants.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import {
   isDeviceExclusive,
@@ -12,7 +11,8 @@ import {
   isDevicePrivateWrite,
   softleafToPfn,
 } from '../mm/leafops.ts';
-import { type Leaf, leavesOf, placeOf } from '../mm/leaves.ts';
+import type { Broken } from '../mm/look/invariants.ts';
+import { type Leaf, leavesOf, placeOf } from '../mm/look/leaves.ts';
 import { DPT_ATOMIC, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
 import type { Dmirror } from './dmirror.ts';
 import type { DmirrorDevice } from './dmirror-device.ts';

@@ -24,7 +24,7 @@ import {
   unpinUserPages,
 } from '../mm/gup.ts';
 import type { Kernel } from '../mm/kernel.ts';
-import { Holder } from '../mm/ledger.ts';
+import { Holder } from '../mm/look/ledger.ts';
 import type { Mm } from '../mm/mm.ts';
 import { migrateDeviceFinalize, migrateDevicePages } from './migrate-device.ts';
 import { MIGRATE_PFN_MIGRATE, migratePfn } from './pfn.ts';

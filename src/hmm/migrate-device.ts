@@ -13,7 +13,7 @@ import {
   pageFolio,
 } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
-import { Holder } from '../mm/ledger.ts';
+import { Holder } from '../mm/look/ledger.ts';
 import { migrateDeviceFinalizeInner, migrateDevicePagesInner } from './migrate-vma.ts';
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, migratePfn, type Pfns } from './pfn.ts';
 import { migrateDeviceUnmap } from './unmap.ts';

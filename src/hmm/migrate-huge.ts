@@ -19,7 +19,7 @@ import { mkHugePmd, thpVmaSuitableOrder } from '../mm/huge-memory.ts';
 import { folioSplitUnmapped, splitHugePmdLocked } from '../mm/huge-split.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { makeReadableDevicePrivateEntry, makeWritableDevicePrivateEntry } from '../mm/leafops.ts';
-import { Holder } from '../mm/ledger.ts';
+import { Holder } from '../mm/look/ledger.ts';
 import {
   MmuNotify,
   mmuNotifierInvalidateRangeEnd,

@@ -19,7 +19,7 @@ import {
 import { setPmdMigrationEntry, splitFolio, splitHugePmd } from '../mm/huge-memory.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { isDevicePrivate, isDevicePrivateWrite, softleafToPfn } from '../mm/leafops.ts';
-import { Holder } from '../mm/ledger.ts';
+import { Holder } from '../mm/look/ledger.ts';
 import { pagePgmap } from '../mm/memremap.ts';
 import { pmdIsTable, pmdPresent, pmdTransHuge, ptepGet, ptlOf } from '../mm/pgtable.ts';
 import { type Vma, vmaIsAnonymous } from '../mm/vma.ts';

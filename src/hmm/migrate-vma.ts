@@ -24,7 +24,7 @@ import {
 import { splitHugePmd } from '../mm/huge-memory.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { makeReadableDevicePrivateEntry, makeWritableDevicePrivateEntry } from '../mm/leafops.ts';
-import { Holder } from '../mm/ledger.ts';
+import { Holder } from '../mm/look/ledger.ts';
 import {
   folioMapping,
   folioMigrateFlags,
@@ -54,7 +54,7 @@ import { folioAddNewAnonRmap } from '../mm/rmap.ts';
 import { cacheStep } from '../mm/shmem.ts';
 import { userfaultfdMissing, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { migrateVmaCollect } from './collect.ts';
-import { behind, checkNoEntryLeft, checkSelected, checkSetup } from './contracts.ts';
+import { behind, checkNoEntryLeft, checkSelected, checkSetup } from './look/contracts.ts';
 import { MIGRATE_VMA_FAULT, type MigrateVma, mayMigrate } from './migrate-args.ts';
 import { insertHugePmdPage, splitUnmappedFolio } from './migrate-huge.ts';
 import {

@@ -19,7 +19,7 @@ import {
 } from '../mm/folio.ts';
 import { splitFolio } from '../mm/huge-memory.ts';
 import type { Kernel } from '../mm/kernel.ts';
-import { Holder } from '../mm/ledger.ts';
+import { Holder } from '../mm/look/ledger.ts';
 import { flushCachePage, ptepGet, ptepGetAndClear, setPte } from '../mm/pgtable.ts';
 import { folioRemoveRmapPte, folioTryShareAnonRmap, migrationPte } from '../mm/rmap.ts';
 import type { Vma } from '../mm/vma.ts';

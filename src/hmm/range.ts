@@ -52,7 +52,7 @@ import {
 } from '../mm/pgtable.ts';
 import { VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { AS_POSTED } from './as-posted/prepare.ts';
-import { checkRangeFault, requestsOf } from './contracts.ts';
+import { checkRangeFault, requestsOf } from './look/contracts.ts';
 import { type MigrateVma, mayMigrate } from './migrate-args.ts';
 import {
   hmmPfnsFill,

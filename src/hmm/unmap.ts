@@ -21,7 +21,7 @@ import {
   pageFolio,
 } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
-import { Holder } from '../mm/ledger.ts';
+import { Holder } from '../mm/look/ledger.ts';
 import { folioMapping, removeMigrationPtes } from '../mm/migrate.ts';
 import { tryToMigrate } from '../mm/rmap.ts';
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, migratePfnToPfn, type Pfns } from './pfn.ts';

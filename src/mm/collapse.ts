@@ -31,7 +31,7 @@ import {
 import { mapAnonFolioPmd, thpVmaSuitableOrder } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { isMigration } from './leafops.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 import { folioExpectedRefCount } from './migrate.ts';
 import type { Mm } from './mm.ts';
 import {

@@ -53,7 +53,7 @@ import {
   softleafFromPte,
   softleafToPfn,
 } from './leafops.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 import { pagePgmap } from './memremap.ts';
 import { migrationEntryWait, softleafEntryWaitOnLocked } from './migrate.ts';
 import {

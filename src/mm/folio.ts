@@ -23,7 +23,7 @@ import {
 import { type Kernel$, Role, Space } from '../machine/step.ts';
 import { freeHugeFolio } from './hugetlb-pool.ts';
 import type { Kernel, LruBatches } from './kernel.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 import { freeZoneDeviceFolio } from './memremap.ts';
 
 /** Folios a batch holds before it is drained (PAGEVEC_SIZE). */

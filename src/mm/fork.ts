@@ -46,7 +46,7 @@ import {
   SWP_UFFD,
   softleafToPfn,
 } from './leafops.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 import { type Mm, writeProtectOf } from './mm.ts';
 import {
   MmuNotify,

@@ -42,7 +42,7 @@ import {
 } from './folio.ts';
 import { splitHugePmd, touchPmd } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 import { type Mm, writeProtectOf } from './mm.ts';
 import {
   hugeStart,

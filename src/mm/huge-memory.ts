@@ -73,7 +73,7 @@ import {
   SWP_UFFD,
   softleafToPfn,
 } from './leafops.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 import { type AdviceWalk, adviseWholeFolio } from './madvise.ts';
 import { pagePgmap } from './memremap.ts';
 import { pmdMigrationEntryWait } from './migrate.ts';

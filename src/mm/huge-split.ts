@@ -70,7 +70,7 @@ import {
   SWP_UFFD,
   softleafToPfn,
 } from './leafops.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 import { pagePgmap } from './memremap.ts';
 import { folioExpectedRefCount, removeMigrationPtes } from './migrate.ts';
 import {

@@ -37,7 +37,7 @@ import { lockSource, unlockSource } from './fork.ts';
 import { mkHugePmd, touchPmd } from './huge-memory.ts';
 import { ReserveMap } from './hugetlb-pool.ts';
 import type { Kernel } from './kernel.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 import type { Mm } from './mm.ts';
 import { mmapRegion } from './mmap.ts';
 import {

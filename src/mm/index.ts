@@ -7,20 +7,25 @@ export {
   SIGSEGV,
   translate,
 } from './access.ts';
-export {
-  compareDescriptions,
-  Describer,
-  type Description,
-  describeKernel,
-} from './describe.ts';
 export { exitMmap } from './exit.ts';
 export { handleMmFault } from './fault.ts';
 export { dupMmap } from './fork.ts';
 export { pinUserPage } from './gup.ts';
 export { mmapHugetlb } from './hugetlb.ts';
-export { type Broken, checkEmpty, checkQuiescent, type QuiescentOptions } from './invariants.ts';
 export { type DeviceView, Kernel, type KernelOptions, type Walk } from './kernel.ts';
-export { CountingLedger, Holder, Ledger, type ReferenceLedger } from './ledger.ts';
+export {
+  compareDescriptions,
+  Describer,
+  type Description,
+  describeKernel,
+} from './look/describe.ts';
+export {
+  type Broken,
+  checkEmpty,
+  checkQuiescent,
+  type QuiescentOptions,
+} from './look/invariants.ts';
+export { CountingLedger, Holder, Ledger, type ReferenceLedger } from './look/ledger.ts';
 export { type Advice, madvise } from './madvise.ts';
 export { DevPagemap, type DevPagemapOps, memremapPages } from './memremap.ts';
 export { Mm } from './mm.ts';

@@ -8,7 +8,7 @@ import { mkPte } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import { folioGet } from './folio.ts';
 import type { Kernel } from './kernel.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 import { pmdAlloc, pteAlloc, pteOffsetMap, ptepGet, ptlOf, setPte } from './pgtable.ts';
 import { folioAddFileRmapPte } from './rmap.ts';
 import { VM_MIXEDMAP, type Vma } from './vma.ts';

@@ -3,7 +3,7 @@ import { Machine, type MachineOptions } from '../machine/machine.ts';
 import { PG_RESERVED, PG_UPTODATE, ZONE_COHERENT, ZONE_RAM } from '../machine/page.ts';
 import type { AnonVma } from './anon-vma.ts';
 import { HugetlbPool } from './hugetlb-pool.ts';
-import type { ReferenceLedger } from './ledger.ts';
+import type { ReferenceLedger } from './look/ledger.ts';
 import type { DevPagemap } from './memremap.ts';
 import { Mm } from './mm.ts';
 import { NotifierSubscriptions } from './mmu-notifier.ts';

@@ -29,7 +29,7 @@ import { populateRange } from './gup.ts';
 import { adviseHugePmd, splitFolio, vmaAdjustTransHuge } from './huge-memory.ts';
 import { isHugeAligned, maySplit } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 import type { Mm } from './mm.ts';
 import {
   MmuNotify,

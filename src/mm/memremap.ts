@@ -10,7 +10,7 @@ import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
 import type { VmFault } from './fault.ts';
 import { folioOrder, folioPages, folioTestAnon } from './folio.ts';
 import type { Kernel } from './kernel.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 
 /** What a driver does for its pages (struct dev_pagemap_ops). */
 export interface DevPagemapOps {

@@ -40,7 +40,7 @@ import {
   SWP_UFFD,
   softleafToPfn,
 } from './leafops.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 import { MappedWalk, PVMW_MIGRATION, PVMW_SYNC, pageVmaMappedWalk } from './page-vma-mapped.ts';
 import { pteOffsetMap, ptepGet, ptlOf, setPte } from './pgtable.ts';
 import { folioAddAnonRmapPte, folioAddFileRmapPte, rmapWalk } from './rmap.ts';

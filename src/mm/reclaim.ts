@@ -31,7 +31,7 @@ import {
 import { splitFolio, splitHugePmdLocked } from './huge-split.ts';
 import type { Kernel } from './kernel.ts';
 import { softleafToPfn } from './leafops.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 import { folioExpectedRefCount, folioMapping } from './migrate.ts';
 import {
   MmuNotify,

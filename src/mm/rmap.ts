@@ -56,7 +56,7 @@ import {
   SWP_UFFD,
   softleafToPfn,
 } from './leafops.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 import type { Mm } from './mm.ts';
 import {
   MmuNotify,

@@ -24,7 +24,7 @@ import {
   freeRamFolio,
 } from './folio.ts';
 import type { Kernel } from './kernel.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 import type { Vma } from './vma.ts';
 
 /** The file has no page, and nobody but a monitor may make one. */

@@ -13,8 +13,8 @@ import { FAULT_FLAG_ALLOW_RETRY, VM_FAULT_RETRY, VM_FAULT_SIGBUS, type VmFault }
 import { folioAddLru, folioAlloc, folioHandOver, folioPut, folioSet } from './folio.ts';
 import { vmaAdjustTransHuge } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
-import { placeOf } from './leaves.ts';
-import { Holder } from './ledger.ts';
+import { placeOf } from './look/leaves.ts';
+import { Holder } from './look/ledger.ts';
 import type { Mm } from './mm.ts';
 import {
   allocatedStep,

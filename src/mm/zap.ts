@@ -19,7 +19,7 @@ import { splitHugePmd, zapHugePmd } from './huge-memory.ts';
 import { hugetlbZapBegin, hugetlbZapEnd, unmapHugepages } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import { isDeviceExclusive, isDevicePrivate, isMigration, softleafToPfn } from './leafops.ts';
-import { Holder } from './ledger.ts';
+import { Holder } from './look/ledger.ts';
 import type { Mm } from './mm.ts';
 import {
   MmuNotify,

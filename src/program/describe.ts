@@ -1,7 +1,7 @@
 /** The observable state of a system, as plain data. */
 import { describeMirror } from '../drivers/describe.ts';
 import { DmirrorDevice } from '../drivers/dmirror-device.ts';
-import { Describer, type Description, describeKernel } from '../mm/describe.ts';
+import { Describer, type Description, describeKernel } from '../mm/look/describe.ts';
 import type { System } from './system.ts';
 
 /**

@@ -5,7 +5,7 @@ import {
   checkEmpty,
   checkQuiescent,
   type QuiescentOptions,
-} from '../mm/invariants.ts';
+} from '../mm/look/invariants.ts';
 import type { System } from './system.ts';
 
 /** What `gup` holds: pinned, or referenced only. */

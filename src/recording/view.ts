@@ -51,7 +51,7 @@ import {
   SWP_SOFT_DIRTY,
   SWP_UFFD,
 } from '../mm/leafops.ts';
-import { leafPfn, placeOf } from '../mm/leaves.ts';
+import { leafPfn, placeOf } from '../mm/look/leaves.ts';
 import { pagePgmap } from '../mm/memremap.ts';
 import { pmdIsHuge, pmdIsTable, pmdpOf, pteOffsetMap } from '../mm/pgtable.ts';
 import {

@@ -16,7 +16,7 @@ import {
   checkRangeFault,
   checkSelected,
   checkSetup,
-} from '../../src/hmm/contracts.ts';
+} from '../../src/hmm/look/contracts.ts';
 import {
   MIGRATE_VMA_FAULT,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
@@ -56,7 +56,7 @@ import {
   munmap,
 } from '../../src/mm/index.ts';
 import { makeReadableMigrationEntry } from '../../src/mm/leafops.ts';
-import { leafPfn } from '../../src/mm/leaves.ts';
+import { leafPfn } from '../../src/mm/look/leaves.ts';
 import { ptepGet, ptepGetAndClear, ptepOf, setPte } from '../../src/mm/pgtable.ts';
 import { parseConcurrentProgram } from '../../src/program/index.ts';
 

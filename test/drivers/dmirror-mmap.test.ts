@@ -4,7 +4,7 @@ import { dmirrorMmap, isMapped } from '../../src/drivers/index.ts';
 import { EBUSY, ENOMEM, runToEnd } from '../../src/machine/index.ts';
 import { checkQuiescent, mprotect, VM_READ, VM_WRITE } from '../../src/mm/index.ts';
 import { vmInsertPage } from '../../src/mm/insert-page.ts';
-import { leafPfn, leavesOf } from '../../src/mm/leaves.ts';
+import { leafPfn, leavesOf } from '../../src/mm/look/leaves.ts';
 import { VM_MIXEDMAP } from '../../src/mm/vma.ts';
 import { Bench, type LooseOp } from '../support/system.ts';
 

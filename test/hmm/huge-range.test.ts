@@ -1,6 +1,5 @@
 /** The range walk where huge pages are mapped, or large folios by base entries. */
 import { describe, expect, it } from 'vitest';
-import { checkRangeFault } from '../../src/hmm/contracts.ts';
 import {
   HMM_PFN_COMPOUND,
   HMM_PFN_ERROR,
@@ -18,11 +17,12 @@ import {
   migrateHmmRangeSetup,
   migrateVmaSetup,
 } from '../../src/hmm/index.ts';
+import { checkRangeFault } from '../../src/hmm/look/contracts.ts';
 import { hmmPfn } from '../../src/hmm/pfn.ts';
 import { EBUSY, EFAULT, ENOMEM, KernelBug, runToEnd, StepKind } from '../../src/machine/index.ts';
 import type { Walk } from '../../src/mm/index.ts';
 import { isDevicePrivate, isMigration } from '../../src/mm/leafops.ts';
-import { leafPfn } from '../../src/mm/leaves.ts';
+import { leafPfn } from '../../src/mm/look/leaves.ts';
 import { pmdIsTable, pmdTransHuge, ptlOf } from '../../src/mm/pgtable.ts';
 import { parseProgram, runProgram } from '../../src/program/index.ts';
 import { HUGE, hugeBench, hugeFolio, part, pmd, written } from '../support/huge.ts';

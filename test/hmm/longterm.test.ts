@@ -9,7 +9,7 @@ import { EBUSY, EFAULT, ENOMEM, ptePresent } from '../../src/machine/index.ts';
 import { folioGet, folioIsDeviceCoherent, folioPut } from '../../src/mm/folio.ts';
 import { gupFast, unpinUserPages } from '../../src/mm/gup.ts';
 import { Holder } from '../../src/mm/index.ts';
-import { leafPfn } from '../../src/mm/leaves.ts';
+import { leafPfn } from '../../src/mm/look/leaves.ts';
 import { perform } from '../../src/program/operations.ts';
 import { gupBench, held, mapped, refsOf, taking } from '../support/gup.ts';
 import { HUGE, hugeFolio, part, written } from '../support/huge.ts';

@@ -26,7 +26,7 @@ import {
 } from '../../src/mm/folio.ts';
 import { Holder, madvise, type Walk } from '../../src/mm/index.ts';
 import { isDevicePrivate, isMigration } from '../../src/mm/leafops.ts';
-import { leafPfn } from '../../src/mm/leaves.ts';
+import { leafPfn } from '../../src/mm/look/leaves.ts';
 import { pmdTransHuge } from '../../src/mm/pgtable.ts';
 import { HUGE, hugeBench, hugeFolio, part, pmd, written } from '../support/huge.ts';
 import { args, entry, giveUp, underMmapLock } from '../support/migration.ts';

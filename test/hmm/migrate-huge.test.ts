@@ -32,7 +32,7 @@ import {
 } from '../../src/mm/folio.ts';
 import { compareDescriptions, Holder, type Walk } from '../../src/mm/index.ts';
 import { isDevicePrivate, isDevicePrivateWrite, isMigration } from '../../src/mm/leafops.ts';
-import { leafPfn } from '../../src/mm/leaves.ts';
+import { leafPfn } from '../../src/mm/look/leaves.ts';
 import { pmdIsTable, pmdTransHuge } from '../../src/mm/pgtable.ts';
 import { describeSystem, type Result } from '../../src/program/index.ts';
 import { HUGE, hugeBench, hugeFolio, part, pmd, written } from '../support/huge.ts';

@@ -20,7 +20,7 @@ import { folioGet, folioIsLarge, folioPut } from '../../src/mm/folio.ts';
 import { pinFolio, unpinFolio } from '../../src/mm/gup.ts';
 import { Holder } from '../../src/mm/index.ts';
 import { isDevicePrivate, isMigration } from '../../src/mm/leafops.ts';
-import { leafPfn } from '../../src/mm/leaves.ts';
+import { leafPfn } from '../../src/mm/look/leaves.ts';
 import { pmdIsTable, pmdTransHuge, ptlOf } from '../../src/mm/pgtable.ts';
 import { HUGE, hugeBench, hugeFolio, part, pmd, written } from '../support/huge.ts';
 import { args, entry, giveUp, migratingRange, setup, unprepare } from '../support/migration.ts';

@@ -16,7 +16,7 @@ import {
 import { type PrepareOps, UNIFIED } from '../../src/hmm/migrate-prepare.ts';
 import { assertUnlocked, HmmVmaWalk } from '../../src/hmm/walk-state.ts';
 import { mkPte, PAGE_SHARED, runToEnd } from '../../src/machine/index.ts';
-import { leafPfn } from '../../src/mm/leaves.ts';
+import { leafPfn } from '../../src/mm/look/leaves.ts';
 import { ptepOf, ptlOf } from '../../src/mm/pgtable.ts';
 import { entry, migratingRange, unprepare } from '../support/migration.ts';
 import { Bench } from '../support/system.ts';

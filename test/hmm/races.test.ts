@@ -20,7 +20,7 @@ import {
   StepKind,
 } from '../../src/machine/index.ts';
 import { cpuReadWord, cpuWriteWord, madvise, munmap } from '../../src/mm/index.ts';
-import { leafPfn } from '../../src/mm/leaves.ts';
+import { leafPfn } from '../../src/mm/look/leaves.ts';
 import { pmdpOf, ptlOf } from '../../src/mm/pgtable.ts';
 import {
   args,

@@ -25,7 +25,7 @@ import {
   PTE_PROTNONE,
 } from '../../src/machine/index.ts';
 import { compareDescriptions } from '../../src/mm/index.ts';
-import { leafPfn } from '../../src/mm/leaves.ts';
+import { leafPfn } from '../../src/mm/look/leaves.ts';
 import { describeSystem } from '../../src/program/index.ts';
 import { entry, fault, migratingRange, range } from '../support/migration.ts';
 import { Bench, type LooseOp } from '../support/system.ts';

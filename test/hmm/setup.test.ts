@@ -12,7 +12,7 @@ import {
 import { EINVAL, ENOMEM, runStepping, runToEnd, Task } from '../../src/machine/index.ts';
 import { folioGet, folioPutTestzero } from '../../src/mm/folio.ts';
 import { compareDescriptions, Holder } from '../../src/mm/index.ts';
-import { leafPfn } from '../../src/mm/leaves.ts';
+import { leafPfn } from '../../src/mm/look/leaves.ts';
 import { describeSystem } from '../../src/program/index.ts';
 import { args, entry, giveUp, migratingRange, setup } from '../support/migration.ts';
 import { Bench } from '../support/system.ts';

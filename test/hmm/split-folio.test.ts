@@ -8,7 +8,7 @@ import { migrateVmaSplitFolio as mended } from '../../src/hmm/migration-entry.ts
 import { EAGAIN, runToEnd } from '../../src/machine/index.ts';
 import { folioGet, folioIsLarge, folioPut, pageFolio } from '../../src/mm/folio.ts';
 import { Holder } from '../../src/mm/index.ts';
-import { leafPfn } from '../../src/mm/leaves.ts';
+import { leafPfn } from '../../src/mm/look/leaves.ts';
 import { HUGE, hugeBench, hugeFolio, part, pmd, written } from '../support/huge.ts';
 import { entry } from '../support/migration.ts';
 import { RUNS, type Run } from '../support/race.ts';

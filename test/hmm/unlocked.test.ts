@@ -10,7 +10,7 @@ import {
 } from '../../src/hmm/index.ts';
 import { EFAULT, EINVAL, EPERM, runToEnd } from '../../src/machine/index.ts';
 import { userfaultfdRelease } from '../../src/mm/index.ts';
-import { leafPfn } from '../../src/mm/leaves.ts';
+import { leafPfn } from '../../src/mm/look/leaves.ts';
 import { entry, fault, migratingRange, range } from '../support/migration.ts';
 import { Bench, type LooseOp } from '../support/system.ts';
 import { Thread } from '../support/thread.ts';

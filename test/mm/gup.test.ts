@@ -20,7 +20,7 @@ import {
   unpinUserPages,
 } from '../../src/mm/gup.ts';
 import { dupMmap } from '../../src/mm/index.ts';
-import { leafPfn } from '../../src/mm/leaves.ts';
+import { leafPfn } from '../../src/mm/look/leaves.ts';
 import { pmdIsTable, pmdTransHuge } from '../../src/mm/pgtable.ts';
 import { GUP_PIN_COUNTING_BIAS as BIAS } from '../../src/mm/rmap.ts';
 import type { Vma } from '../../src/mm/vma.ts';

@@ -47,7 +47,7 @@ import {
   isMigrationWrite,
   SWP_SOFT_DIRTY,
 } from '../../src/mm/leafops.ts';
-import { Holder, Ledger } from '../../src/mm/ledger.ts';
+import { Holder, Ledger } from '../../src/mm/look/ledger.ts';
 import { type Advice, madvise } from '../../src/mm/madvise.ts';
 import {
   DevPagemap,

@@ -10,7 +10,7 @@ import { folioPut, lruAddDrainAll, pageFolio } from '../../src/mm/folio.ts';
 import { dupMmap } from '../../src/mm/fork.ts';
 import { pinUserPage } from '../../src/mm/gup.ts';
 import { Kernel } from '../../src/mm/kernel.ts';
-import { Holder, Ledger } from '../../src/mm/ledger.ts';
+import { Holder, Ledger } from '../../src/mm/look/ledger.ts';
 import { type Advice, madvise } from '../../src/mm/madvise.ts';
 import type { Mm } from '../../src/mm/mm.ts';
 import { mmapRegion, munmap } from '../../src/mm/mmap.ts';

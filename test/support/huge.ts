@@ -1,6 +1,6 @@
 /** A process with memory that asks for huge pages, of 4 base pages each. */
 import type { Walk } from '../../src/mm/index.ts';
-import { leafPfn } from '../../src/mm/leaves.ts';
+import { leafPfn } from '../../src/mm/look/leaves.ts';
 import { pmdpOf } from '../../src/mm/pgtable.ts';
 import { Bench, type LooseOp } from './system.ts';
 

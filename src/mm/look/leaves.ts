@@ -2,11 +2,11 @@
  * The page tables as an observer sees them, without locks or steps: for describing the state and
  * for checking it while no task runs.
  */
-import { ptePfn, ptePresent } from '../machine/pte.ts';
-import type { Kernel } from './kernel.ts';
-import { softleafToPfn } from './leafops.ts';
-import type { Mm } from './mm.ts';
-import { pmdIsTable } from './pgtable.ts';
+import { ptePfn, ptePresent } from '../../machine/pte.ts';
+import type { Kernel } from '../kernel.ts';
+import { softleafToPfn } from '../leafops.ts';
+import type { Mm } from '../mm.ts';
+import { pmdIsTable } from '../pgtable.ts';
 
 /** An entry that is not none and points to no table. */
 export interface Leaf {

@@ -4,7 +4,7 @@
  *
  * Each check looks at the state alone, so that it can fail whatever way led there.
  */
-import type { Lock } from '../machine/lock.ts';
+import type { Lock } from '../../machine/lock.ts';
 import {
   PG_ANON_EXCLUSIVE,
   PG_HUGETLB,
@@ -14,7 +14,7 @@ import {
   PG_RESTORE_RESERVE,
   ZONE_DEVICE,
   ZONE_RAM,
-} from '../machine/page.ts';
+} from '../../machine/page.ts';
 import {
   PTE_DIRTY,
   PTE_PRESENT,
@@ -22,29 +22,27 @@ import {
   PTE_WRITE,
   ptePfn,
   ptePresent,
-} from '../machine/pte.ts';
-import type { Task } from '../machine/task.ts';
-import { AnonVma } from './anon-vma.ts';
+} from '../../machine/pte.ts';
+import type { Task } from '../../machine/task.ts';
+import { AnonVma } from '../anon-vma.ts';
 import {
   folioIsDevicePrivate,
   folioIsLarge,
   folioTestAnon,
   pageAnonExclusive,
   pageFolio,
-} from './folio.ts';
-import { reservedIn } from './hugetlb.ts';
-import type { Kernel } from './kernel.ts';
+} from '../folio.ts';
+import { reservedIn } from '../hugetlb.ts';
+import type { Kernel } from '../kernel.ts';
 import {
   isDeviceExclusive,
   isDevicePrivate,
   isDevicePrivateWrite,
   isMigration,
-} from './leafops.ts';
-import { type Leaf, leafPfn, leavesAndTables, placeOf } from './leaves.ts';
-import { Holder } from './ledger.ts';
-import type { Mm } from './mm.ts';
-import { GUP_PIN_COUNTING_BIAS } from './rmap.ts';
-import { AddressSpace } from './shmem.ts';
+} from '../leafops.ts';
+import type { Mm } from '../mm.ts';
+import { GUP_PIN_COUNTING_BIAS } from '../rmap.ts';
+import { AddressSpace } from '../shmem.ts';
 import {
   isVmHugetlbPage,
   VM_MIXEDMAP,
@@ -52,7 +50,9 @@ import {
   VM_WRITE,
   type Vma,
   vmaIsAccessible,
-} from './vma.ts';
+} from '../vma.ts';
+import { type Leaf, leafPfn, leavesAndTables, placeOf } from './leaves.ts';
+import { Holder } from './ledger.ts';
 
 /** An invariant that does not hold. */
 export interface Broken {

@@ -9,7 +9,7 @@ import {
   PG_HUGETLB,
   PG_SWAPBACKED,
   ZONE_DEVICE,
-} from '../machine/page.ts';
+} from '../../machine/page.ts';
 import {
   PTE_ACCESSED,
   PTE_DIRTY,
@@ -19,10 +19,10 @@ import {
   PTE_UFFD,
   PTE_WRITE,
   ptePresent,
-} from '../machine/pte.ts';
-import { folioTestAnon, pageFolio } from './folio.ts';
-import { reservedIn } from './hugetlb.ts';
-import type { Kernel } from './kernel.ts';
+} from '../../machine/pte.ts';
+import { folioTestAnon, pageFolio } from '../folio.ts';
+import { reservedIn } from '../hugetlb.ts';
+import type { Kernel } from '../kernel.ts';
 import {
   isDeviceExclusive,
   isDevicePrivate,
@@ -32,10 +32,9 @@ import {
   isMigrationWrite,
   SWP_SOFT_DIRTY,
   SWP_UFFD,
-} from './leafops.ts';
-import { type Leaf, leafPfn, leavesOf, placeOf } from './leaves.ts';
-import { pagePgmap } from './memremap.ts';
-import type { Mm } from './mm.ts';
+} from '../leafops.ts';
+import { pagePgmap } from '../memremap.ts';
+import type { Mm } from '../mm.ts';
 import {
   VM_DONTCOPY,
   VM_HUGEPAGE,
@@ -48,7 +47,8 @@ import {
   VM_UFFD_MISSING,
   VM_WRITE,
   type Vma,
-} from './vma.ts';
+} from '../vma.ts';
+import { type Leaf, leafPfn, leavesOf, placeOf } from './leaves.ts';
 
 /** A part of a description: JSON. */
 export type Described = string | number | boolean | { [name: string]: Described };

@@ -2,9 +2,9 @@
  * The reference ledger: who holds each reference of a folio. The kernel only counts; the model can
  * also name the holders, so that a leak names the function that took the reference.
  */
-import { modelledStack } from '../machine/finding.ts';
-import { grow } from '../machine/grow.ts';
-import type { Machine } from '../machine/machine.ts';
+import { modelledStack } from '../../machine/finding.ts';
+import { grow } from '../../machine/grow.ts';
+import type { Machine } from '../../machine/machine.ts';
 
 export const Holder = {
   /** The allocator handed it out: whoever builds the folio. */

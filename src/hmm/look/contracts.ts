@@ -2,18 +2,18 @@
  * What callers may rely on: looked at when a call ends, if anyone looks (`machine.monitor`).
  */
 
-import { ptePresent } from '../machine/pte.ts';
-import { folioIsDevicePrivate, folioIsZoneDevice } from '../mm/folio.ts';
-import type { Kernel } from '../mm/kernel.ts';
-import { isMigration, softleafToPfn } from '../mm/leafops.ts';
-import { leavesOf } from '../mm/leaves.ts';
+import { ptePresent } from '../../machine/pte.ts';
+import { folioIsDevicePrivate, folioIsZoneDevice } from '../../mm/folio.ts';
+import type { Kernel } from '../../mm/kernel.ts';
+import { isMigration, softleafToPfn } from '../../mm/leafops.ts';
+import { leavesOf } from '../../mm/look/leaves.ts';
 import {
   MIGRATE_VMA_FAULT,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   type MigrateVma,
   selectsHuge,
   selectsPage,
-} from './migrate-args.ts';
+} from '../migrate-args.ts';
 import {
   HMM_PFN_COMPOUND,
   HMM_PFN_ERROR,
@@ -27,8 +27,8 @@ import {
   MIGRATE_PFN_MIGRATE,
   migratePfnToPfn,
   type Pfns,
-} from './pfn.ts';
-import type { HmmRange } from './walk-state.ts';
+} from '../pfn.ts';
+import type { HmmRange } from '../walk-state.ts';
 
 /** The request of each page, before the walk overwrites it; null when nobody looks. */
 export function requestsOf(k: Kernel, range: HmmRange): Pfns | null {
