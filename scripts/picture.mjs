@@ -9,7 +9,7 @@ import { chromium } from 'playwright-core';
 import { serveLab } from '../dist/cli/lab-server.js';
 import { parseProgram } from '../dist/program/index.js';
 import { encodeLink } from '../dist/recording/link.js';
-import { record } from '../dist/recording/recording.js';
+import { record } from '../dist/recording/recorder.js';
 
 const root = new URL('..', import.meta.url);
 const NAME = 'migrate-on-fault';

@@ -2,7 +2,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { type ReportedFinding, ScheduleError, type Subject } from '../checker/index.ts';
 import { encodeLink } from '../recording/link.ts';
-import { record } from '../recording/recording.ts';
+import { record } from '../recording/recorder.ts';
 import { packageFile } from './files.ts';
 import { UsageError } from './terminal.ts';
 

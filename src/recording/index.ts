@@ -1,6 +1,10 @@
 /** Recordings: one schedule of a program step by step, and the state at every moment of it. */
 export { type Change, itemChanges, whatChanged } from './changes.ts';
+export * from './items.ts';
+export * from './recorded.ts';
+export * from './recorder.ts';
 export * from './recording.ts';
+export { nameOf, roleWords, stepWords } from './state-words.ts';
 export {
   isScenario,
   ONLY_TASK,
@@ -11,6 +15,5 @@ export {
   systemOf,
 } from './subject.ts';
 export * from './trace.ts';
-export * from './view.ts';
+export * from './viewer.ts';
 export * from './walks.ts';
-export { nameOf, roleWords, stepWords } from './words.ts';

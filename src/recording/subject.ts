@@ -19,7 +19,7 @@ import {
   System,
   systemOptions,
 } from '../program/index.ts';
-import type { SeenDevice, SeenSystem } from './view.ts';
+import type { SeenDevice, SeenSystem } from './viewer.ts';
 
 /** The name of a sequential program's only task. */
 export const ONLY_TASK = 'cpu';

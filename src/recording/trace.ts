@@ -3,7 +3,8 @@
  * with its operations and functions as slices, locks on tracks of their own, events as marks, counters as
  * curves. A step takes a microsecond.
  */
-import { functionSpans, type Recording, type Span } from './recording.ts';
+import type { Span } from './recorded.ts';
+import { functionSpans, type Recording } from './recording.ts';
 
 /** An event of the format; `ts` in microseconds. */
 export interface TraceEvent {

@@ -3,7 +3,8 @@
 import { migrateVmaCollect } from '../hmm/collect.ts';
 import { hmmRangeFault } from '../hmm/index.ts';
 import { handleMmFault } from '../mm/index.ts';
-import { functionSpans, MIGRATION_ENTRIES, type Recording } from './recording.ts';
+import { MIGRATION_ENTRIES } from './recorded.ts';
+import { functionSpans, type Recording } from './recording.ts';
 
 /** One walk over a range of a page table. */
 export interface WalkView {

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAnyProgram } from '../../src/program/index.ts';
 import { decodeLink } from '../../src/recording/link.ts';
-import { record } from '../../src/recording/recording.ts';
+import { record } from '../../src/recording/recorder.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const main = join(root, 'dist/cli/main.js');

@@ -12,7 +12,7 @@ import { serveLab } from '../../src/cli/lab-server.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { parseAnyProgram } from '../../src/program/index.ts';
 import { decodeLink } from '../../src/recording/link.ts';
-import { record } from '../../src/recording/recording.ts';
+import { record } from '../../src/recording/recorder.ts';
 
 const scenario = fileURLToPath(new URL('../../scenarios/device-fault-hole.json', import.meta.url));
 const SCRIPT = `export const text = '${'a long text '.repeat(200)}';\n`;

@@ -1,7 +1,7 @@
 /** Steps and what they touch, in words that name places and not numbers. */
 import { HUGE_POOL, Role, Space, StepKind } from '../machine/index.ts';
-import type { RecordedStep, Touched } from './recording.ts';
-import { folioLockWords, type Item, type StateView } from './view.ts';
+import { folioLockWords, type Item, type StateView } from './items.ts';
+import type { RecordedStep, Touched } from './recorded.ts';
 
 /** What a step does, before the name of what it is about. */
 const VERBS: Record<StepKind, string> = {
