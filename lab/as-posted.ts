@@ -1,6 +1,6 @@
 /** Reads docs/as-posted.md: what it says of each mistake, and how that is found. */
 import { basename } from 'node:path';
-import { STRATEGIES } from '../src/checker/strategies.ts';
+import { STRATEGIES } from '../src/checker/search/strategies.ts';
 import type { Plan } from '../src/checker/suite.ts';
 
 export interface Posted {

@@ -1,11 +1,11 @@
 /** Trying schedules of one scenario, and what came of it. */
 import type { Finding } from '../machine/index.ts';
-import type { CoverageData } from './coverage.ts';
 import { Execution, plain } from './execution.ts';
-import type { LockPair } from './lock-order.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
-import { digestOf, Replay, type Run } from './schedule.ts';
-import { type Choice, FAIR, fails, STOP, type Strategy, taskOf } from './strategy.ts';
+import { digestOf, Replay, type Run } from './search/schedule.ts';
+import { type Choice, FAIR, fails, STOP, type Strategy, taskOf } from './search/strategy.ts';
+import type { CoverageData } from './watch/coverage.ts';
+import type { LockPair } from './watch/lock-order.ts';
 
 export interface CheckOptions extends SetupOptions {
   strategy: (tasks: number) => Strategy;

@@ -15,10 +15,15 @@ import {
   Task,
 } from '../machine/index.ts';
 import { type Broken, CountingLedger, type Kernel } from '../mm/index.ts';
-import { Coverage } from './coverage.ts';
-import { goAndCome, MOST_TRANSLATIONS, type Translation, translationName } from './hardware.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
-import { Watch } from './watch.ts';
+import { Coverage } from './watch/coverage.ts';
+import {
+  goAndCome,
+  MOST_TRANSLATIONS,
+  type Translation,
+  translationName,
+} from './watch/hardware.ts';
+import { Watch } from './watch/watch.ts';
 
 /** At most so many tasks: a set of tasks is the bits of a number. */
 export const MAX_TASKS = 16;

@@ -18,21 +18,14 @@ export {
   runSchedule,
   titleOf,
 } from './check.ts';
-export {
-  type CoverageData,
-  type CoverageSummary,
-  placesThatRun,
-  summarizeCoverage,
-} from './coverage.ts';
-export { type Change, DataOracle, type Pending } from './data.ts';
 export { Execution, MAX_TASKS } from './execution.ts';
-export { Exhaustive, type ExhaustiveOptions } from './exhaustive.ts';
 export { fingerprint } from './fingerprint.ts';
 export { asScenario, ScenarioError, tryScenario } from './own-scenario.ts';
 export { type ProgramState, programScenario } from './program.ts';
-export { Pct, type RandomOptions, RandomWalk, Turns, UniformWalk } from './random.ts';
-export { type PagePart, type Report, report, reportPage, reportText } from './report.ts';
+export { type PagePart, type Report, report, reportPage, reportText } from './report/report.ts';
 export type { Scenario, SetupOptions } from './scenario.ts';
+export { Exhaustive, type ExhaustiveOptions } from './search/exhaustive.ts';
+export { Pct, type RandomOptions, RandomWalk, Turns, UniformWalk } from './search/random.ts';
 export {
   decodeSchedule,
   digestOf,
@@ -41,10 +34,10 @@ export {
   type Run,
   runsOf,
   ScheduleError,
-} from './schedule.ts';
+} from './search/schedule.ts';
+export { STRATEGIES, type StrategyName } from './search/strategies.ts';
+export { type Choice, FAIL, type Strategy } from './search/strategy.ts';
 export { shortestRuns, shrinkProgram, shrinkSchedule } from './shrink.ts';
-export { STRATEGIES, type StrategyName } from './strategies.ts';
-export { type Choice, FAIL, type Strategy } from './strategy.ts';
 export {
   DEFAULT_PLAN,
   type JobResult,
@@ -60,4 +53,11 @@ export {
   scenarioOf,
 } from './suite.ts';
 export { type Done, type Thread, Threads } from './threads.ts';
-export { Watch } from './watch.ts';
+export {
+  type CoverageData,
+  type CoverageSummary,
+  placesThatRun,
+  summarizeCoverage,
+} from './watch/coverage.ts';
+export { type Change, DataOracle, type Pending } from './watch/data.ts';
+export { Watch } from './watch/watch.ts';

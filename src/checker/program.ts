@@ -14,11 +14,11 @@ import {
   System,
   systemOptions,
 } from '../program/index.ts';
-import type { Change, DataOracle, Pending } from './data.ts';
 import { cpuOf } from './execution.ts';
-import type { Translation } from './hardware.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
-import { Watch } from './watch.ts';
+import type { Change, DataOracle, Pending } from './watch/data.ts';
+import type { Translation } from './watch/hardware.ts';
+import { Watch } from './watch/watch.ts';
 
 /** A program under way: its system, and what the operations of each task returned so far. */
 export interface ProgramState {

@@ -5,7 +5,7 @@
  */
 import type { Kernel$ } from '../machine/index.ts';
 import type { Broken, Kernel, Walk } from '../mm/index.ts';
-import type { Translation } from './hardware.ts';
+import type { Translation } from './watch/hardware.ts';
 
 /** How a scenario is set up. */
 export interface SetupOptions {

@@ -5,12 +5,12 @@
 import type { ConcurrentProgram, Op } from '../program/index.ts';
 import { type Found, runSchedule, titleOf } from './check.ts';
 import { Execution } from './execution.ts';
-import { Exhaustive } from './exhaustive.ts';
 import { ScenarioError } from './own-scenario.ts';
 import { programScenario } from './program.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
-import { Replay, type Run, runsOf } from './schedule.ts';
-import { type Choice, FAIL, type Strategy } from './strategy.ts';
+import { Exhaustive } from './search/exhaustive.ts';
+import { Replay, type Run, runsOf } from './search/schedule.ts';
+import { type Choice, FAIL, type Strategy } from './search/strategy.ts';
 
 /** What came of one schedule. */
 interface Attempt {

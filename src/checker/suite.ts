@@ -11,15 +11,16 @@ import {
   NO_COVERAGE,
   titleOf,
 } from './check.ts';
-import { type CoverageData, distinctCoverage } from './coverage.ts';
-import { Exhaustive } from './exhaustive.ts';
 import { fingerprint } from './fingerprint.ts';
-import { OrderGraph } from './lock-order.ts';
 import { programScenario } from './program.ts';
-import { Pct, RandomWalk, UniformWalk } from './random.ts';
-import { type Report, report } from './report.ts';
+import { type Report, report } from './report/report.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
-import { encodeSchedule, runsOf } from './schedule.ts';
+import { Exhaustive } from './search/exhaustive.ts';
+import { Pct, RandomWalk, UniformWalk } from './search/random.ts';
+import { encodeSchedule, runsOf } from './search/schedule.ts';
+import { type Part, type PartEnd, type Parts, RandomParts, SearchTree } from './search/split.ts';
+import type { StrategyName } from './search/strategies.ts';
+import type { Strategy } from './search/strategy.ts';
 import {
   EFFORT,
   type Effort,
@@ -28,9 +29,8 @@ import {
   shrinkSchedule,
   takesSeveral,
 } from './shrink.ts';
-import { type Part, type PartEnd, type Parts, RandomParts, SearchTree } from './split.ts';
-import type { StrategyName } from './strategies.ts';
-import type { Strategy } from './strategy.ts';
+import { type CoverageData, distinctCoverage } from './watch/coverage.ts';
+import { OrderGraph } from './watch/lock-order.ts';
 
 /** How to search. */
 export interface Plan {

@@ -1,10 +1,10 @@
 /** The command line. A command's module is loaded only when it runs, so that help comes at once. */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { STRATEGIES, type StrategyName } from '../checker/strategies.ts';
+import { STRATEGIES, type StrategyName } from '../checker/search/strategies.ts';
 import { ProgramError } from '../program/error.ts';
 import { WALKS, type Walk } from '../program/schema.ts';
-import type { CheckCommandOptions } from './check.ts';
+import type { CheckCommandOptions } from './check/command.ts';
 import type { ConformOptions } from './conform.ts';
 import type { LabCommandOptions } from './lab.ts';
 import type { RunCommandOptions } from './run.ts';
@@ -181,7 +181,7 @@ function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
     .option('--verbose', 'print every search, and the shrunk programs; all of a finding in JSON')
     .addHelpText('after', CHECK_HELP)
     .action(async (files: string[], options: CheckCommandOptions) => {
-      const { checkCommand } = await import('./check.ts');
+      const { checkCommand } = await import('./check/command.ts');
       setExit(await checkCommand(files, options, terminal));
     });
 

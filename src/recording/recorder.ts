@@ -9,7 +9,7 @@ import {
   Replay,
   runsOf,
 } from '../checker/index.ts';
-import { FAIR, InARow } from '../checker/strategy.ts';
+import { FAIR, InARow } from '../checker/search/strategy.ts';
 import { ptePresent, Role, Space, Step } from '../machine/index.ts';
 import { isMigration } from '../mm/leafops.ts';
 import { isConcurrent, type Walk } from '../program/index.ts';

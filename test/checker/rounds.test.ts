@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { roundOf } from '../../src/checker/rounds.ts';
+import { roundOf } from '../../src/checker/report/rounds.ts';
 
 const of = (text: string) => roundOf([...text]);
 

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { fingerprint } from '../../src/checker/fingerprint.ts';
 import { check, Execution, Exhaustive, encodeSchedule, runsOf } from '../../src/checker/index.ts';
-import { FAIL } from '../../src/checker/strategy.ts';
+import { FAIL } from '../../src/checker/search/strategy.ts';
 import {
   type ConcurrentProgram,
   isConcurrent,

@@ -4,9 +4,9 @@
  * one order. The ends must be the same. A step that does not name all that it looks at shows here.
  */
 
-import { dependent } from '../../src/checker/dependence.ts';
 import { Execution, type Scenario } from '../../src/checker/index.ts';
-import { lowest } from '../../src/checker/strategy.ts';
+import { dependent } from '../../src/checker/search/dependence.ts';
+import { lowest } from '../../src/checker/search/strategy.ts';
 import { Role, Step } from '../../src/machine/index.ts';
 import type { Walk } from '../../src/program/index.ts';
 

@@ -4,7 +4,7 @@
  * a number: the allocation of the last of these steps fails. After the last choice, tasks run one after
  * the other.
  */
-import type { Execution } from './execution.ts';
+import type { Execution } from '../execution.ts';
 import { type Choice, FAIL, fails, InARow, type Strategy, taskOf } from './strategy.ts';
 
 const VERSION = 1;

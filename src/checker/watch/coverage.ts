@@ -12,10 +12,10 @@ import {
   Role,
   type Step,
   StepKind,
-} from '../machine/index.ts';
-import type { Place } from '../machine/places.ts';
-import { ran } from '../machine/ran.ts';
-import type { Kernel } from '../mm/index.ts';
+} from '../../machine/index.ts';
+import type { Place } from '../../machine/places.ts';
+import { ran } from '../../machine/ran.ts';
+import type { Kernel } from '../../mm/index.ts';
 import {
   isDeviceExclusive,
   isDevicePrivate,
@@ -23,10 +23,10 @@ import {
   isMigration,
   isMigrationReadExclusive,
   isMigrationWrite,
-} from '../mm/leafops.ts';
-import { pmdIsTable } from '../mm/pgtable.ts';
-import { conflict } from './dependence.ts';
-import { KINDS, SPACES } from './words.ts';
+} from '../../mm/leafops.ts';
+import { pmdIsTable } from '../../mm/pgtable.ts';
+import { conflict } from '../search/dependence.ts';
+import { KINDS, SPACES } from '../step-words.ts';
 
 /** What one search came across, as JSON. */
 export interface CoverageData {
@@ -322,5 +322,5 @@ export function summarizeCoverage(
 
 /** The functions and branches that are counted; none where the build counts nothing. */
 export async function placesThatRun(): Promise<readonly Place[]> {
-  return (await import('../machine/places.ts')).places;
+  return (await import('../../machine/places.ts')).places;
 }

@@ -2,9 +2,9 @@
  * What hardware does on its own: a CPU walks the page tables ahead of an access, and drops what its TLB
  * holds, whenever it likes.
  */
-import type { Kernel$ } from '../machine/index.ts';
-import { hardwareWalk } from '../mm/access.ts';
-import type { Kernel, Mm } from '../mm/index.ts';
+import type { Kernel$ } from '../../machine/index.ts';
+import { hardwareWalk } from '../../mm/access.ts';
+import type { Kernel, Mm } from '../../mm/index.ts';
 
 /** A translation that a CPU may come to have, or lose, at any time. */
 export interface Translation {

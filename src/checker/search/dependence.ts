@@ -2,7 +2,7 @@
  * Which steps depend on each other, and what happened before what: the part of partial-order reduction
  * that knows what steps are.
  */
-import { Role, Space, type Step, StepKind } from '../machine/index.ts';
+import { Role, Space, type Step, StepKind } from '../../machine/index.ts';
 
 /** Whether two roles on one object do not commute. By the first role, a bit for each second. */
 const CONFLICTS: number[] = [];

@@ -2,8 +2,8 @@
  * Schedules at random, each given by the seed and its own number alone, so that any of them can be
  * made again without the others.
  */
-import { generator, StepKind } from '../machine/index.ts';
-import type { Execution } from './execution.ts';
+import { generator, StepKind } from '../../machine/index.ts';
+import type { Execution } from '../execution.ts';
 import { type Choice, FAIL, InARow, lowest, type Strategy, size } from './strategy.ts';
 
 /** A seed for each schedule. */

@@ -5,9 +5,9 @@
  * After P. Abdulla, S. Aronsson, B. Jonsson, K. Sagonas: Source Sets: A Foundation for Optimal Dynamic
  * Partial Order Reduction, J. ACM 64 (2017).
  */
-import { StepKind } from '../machine/index.ts';
+import { StepKind } from '../../machine/index.ts';
+import type { Execution } from '../execution.ts';
 import { dependent, History } from './dependence.ts';
-import type { Execution } from './execution.ts';
 import { type Choice, FAIL, InARow, lowest, STOP, type Strategy, taskOf } from './strategy.ts';
 
 /** A point of the schedule at which a choice was made. */

@@ -1,9 +1,9 @@
 /** A schedule, step by step: what each task did, and where it was. */
-import { HUGE_POOL, type Role, Space, Step, StepKind } from '../machine/index.ts';
-import { runSchedule } from './check.ts';
-import type { Execution } from './execution.ts';
-import { type Choice, fails, STOP, type Strategy, taskOf } from './strategy.ts';
-import { KINDS, SPACES } from './words.ts';
+import { HUGE_POOL, type Role, Space, Step, StepKind } from '../../machine/index.ts';
+import { runSchedule } from '../check.ts';
+import type { Execution } from '../execution.ts';
+import { type Choice, fails, STOP, type Strategy, taskOf } from '../search/strategy.ts';
+import { KINDS, SPACES } from '../step-words.ts';
 
 /** One step of a schedule. */
 export interface TracedStep {

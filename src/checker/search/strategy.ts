@@ -1,5 +1,5 @@
 /** Strategies: who goes next. */
-import type { Execution } from './execution.ts';
+import type { Execution } from '../execution.ts';
 
 /** A choice: a task's index, plus FAIL when the allocation that it is about to make fails. */
 export type Choice = number;

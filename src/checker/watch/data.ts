@@ -7,14 +7,20 @@
  * Reads and writes come from the machine, as they happen; operations that change what a place is are
  * told by whoever performs them, when they begin and when they end.
  */
-import { PG_HUGETLB, PG_SWAPBACKED, POISON } from '../machine/index.ts';
-import { pageFolio } from '../mm/folio.ts';
-import type { Kernel, Mm, Vma } from '../mm/index.ts';
-import { leafPfn, leavesOf } from '../mm/look/leaves.ts';
-import { pagePgmap } from '../mm/memremap.ts';
-import { hugeStart } from '../mm/pgtable.ts';
-import type { AddressSpace } from '../mm/shmem.ts';
-import { isVmHugetlbPage, VM_ACCESS_FLAGS, VM_MIXEDMAP, VM_SHARED, VM_WRITE } from '../mm/vma.ts';
+import { PG_HUGETLB, PG_SWAPBACKED, POISON } from '../../machine/index.ts';
+import { pageFolio } from '../../mm/folio.ts';
+import type { Kernel, Mm, Vma } from '../../mm/index.ts';
+import { leafPfn, leavesOf } from '../../mm/look/leaves.ts';
+import { pagePgmap } from '../../mm/memremap.ts';
+import { hugeStart } from '../../mm/pgtable.ts';
+import type { AddressSpace } from '../../mm/shmem.ts';
+import {
+  isVmHugetlbPage,
+  VM_ACCESS_FLAGS,
+  VM_MIXEDMAP,
+  VM_SHARED,
+  VM_WRITE,
+} from '../../mm/vma.ts';
 
 /** A page's memory, whoever maps it. */
 class Store {

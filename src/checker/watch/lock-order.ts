@@ -6,7 +6,7 @@
  * Two locks of one kind (two page tables, two folios) are told apart; that they were taken in both orders
  * is a finding unless a third lock, held by both, keeps the tasks apart.
  */
-import { type Lock, type Machine, modelledStack, type Taking } from '../machine/index.ts';
+import { type Lock, type Machine, modelledStack, type Taking } from '../../machine/index.ts';
 
 /** Kinds of locks, which are few. */
 const MOST = 128;
