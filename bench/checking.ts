@@ -8,13 +8,13 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CheckResult, Scenario } from '../src/checker/index.ts';
-import type { CheckJob } from '../src/cli/check-jobs.ts';
+import type { CheckJob } from '../src/cli/check/jobs.ts';
 import { type Sample, summarize } from './measure.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const built = (path: string) => import(new URL(`../../dist/${path}`, import.meta.url).href);
 const checker = (): Promise<typeof import('../src/checker/index.ts')> => built('checker/index.js');
-const jobs = (): Promise<typeof import('../src/cli/check-jobs.ts')> => built('cli/check-jobs.js');
+const jobs = (): Promise<typeof import('../src/cli/check/jobs.ts')> => built('cli/check/jobs.js');
 
 /** Nanoseconds that something takes. */
 async function timed<T>(body: () => T | Promise<T>): Promise<{ time: number; value: T }> {

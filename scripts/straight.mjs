@@ -59,8 +59,8 @@ function main(from, to, folders) {
   cpSync(join(to, 'machine', 'execute-straight.js'), join(to, 'machine', 'execute.js'));
   if (to === from) return;
   // the command line runs programs in a straight line
-  const rooms = new RegExp(`'\\.\\./(${ROOMS.join('|')})/`, 'g');
-  const straight = `'../${relative(from, to)}/$1/`;
+  const rooms = new RegExp(`'((?:\\.\\./)+)(${ROOMS.join('|')})/`, 'g');
+  const straight = `'$1${relative(from, to)}/$2/`;
   for (const path of modules(join(from, 'cli'))) {
     writeFileSync(path, readFileSync(path, 'utf8').replace(rooms, straight));
   }

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { DEFAULT_PLAN, type Plan, runJob, type Subject } from '../../src/checker/index.ts';
-import { loadSubjects } from '../../src/cli/check-files.ts';
+import { loadSubjects } from '../../src/cli/check/files.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const page = readFileSync(`${root}docs/as-posted.md`, 'utf8');

@@ -27,13 +27,13 @@ import {
   titleOf,
   WALKS,
   type Walk,
-} from '../checker/index.ts';
-import { filesOfArguments, loadSubject, loadSubjects, shippedScenarios } from './check-files.ts';
-import { type CheckJob, doJobs } from './check-jobs.ts';
-import { digestsOf, joined, keepRun, type Limits, restOf, resumeRun } from './check-resume.ts';
-import { labAddress, linkToFinding } from './lab-link.ts';
-import { progressBar } from './progress.ts';
-import { ExitCode, painter, printable, type Terminal, UsageError } from './terminal.ts';
+} from '../../checker/index.ts';
+import { labAddress, linkToFinding } from '../lab-link.ts';
+import { progressBar } from '../progress.ts';
+import { ExitCode, painter, printable, type Terminal, UsageError } from '../terminal.ts';
+import { filesOfArguments, loadSubject, loadSubjects, shippedScenarios } from './files.ts';
+import { type CheckJob, doJobs } from './jobs.ts';
+import { digestsOf, joined, keepRun, type Limits, restOf, resumeRun } from './resume.ts';
 
 export interface CheckCommandOptions {
   walk?: Walk;

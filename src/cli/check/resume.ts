@@ -1,10 +1,10 @@
 /** Interrupted runs of `softleaf check`: what is kept of one, and going on with it. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { fingerprint, type JobResult, type Plan, scenarioOf } from '../checker/index.ts';
-import { loadSubjects } from './check-files.ts';
-import type { CheckJob } from './check-jobs.ts';
-import { UsageError } from './terminal.ts';
+import { fingerprint, type JobResult, type Plan, scenarioOf } from '../../checker/index.ts';
+import { UsageError } from '../terminal.ts';
+import { loadSubjects } from './files.ts';
+import type { CheckJob } from './jobs.ts';
 
 /** What a run came to so far. */
 export interface Saved {

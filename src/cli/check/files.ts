@@ -13,9 +13,9 @@ import {
   ScenarioError,
   type Subject,
   tryScenario,
-} from '../checker/index.ts';
-import { packageFile, readText } from './files.ts';
-import { UsageError } from './terminal.ts';
+} from '../../checker/index.ts';
+import { packageFile, readText } from '../files.ts';
+import { UsageError } from '../terminal.ts';
 
 const MODULE = /\.[cm]?[jt]s$/;
 const TYPES = /\.d\.[cm]?ts$/;

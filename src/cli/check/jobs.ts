@@ -14,8 +14,8 @@ import {
   type Thread,
   Threads,
   type Walk,
-} from '../checker/index.ts';
-import { UsageError } from './terminal.ts';
+} from '../../checker/index.ts';
+import { UsageError } from '../terminal.ts';
 
 /** One search. */
 export interface CheckJob {
@@ -54,7 +54,7 @@ class WorkerThread implements Thread<Work, Outcome> {
   private readonly worker: Worker;
 
   constructor(stop: Int32Array) {
-    this.worker = new Worker(new URL('./check-worker.js', import.meta.url), {
+    this.worker = new Worker(new URL('./worker.js', import.meta.url), {
       workerData: stop.buffer,
       // a schedule leaves much behind, and all of it at once
       resourceLimits: { maxYoungGenerationSizeMb: 64 },

@@ -1,9 +1,9 @@
 /** A worker thread of `softleaf check`: does one piece of work after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { runPart, runReport, ScenarioError, type Subject } from '../checker/index.ts';
-import { loadSubject } from './check-files.ts';
-import type { CheckJob, Work } from './check-jobs.ts';
-import { UsageError } from './terminal.ts';
+import { runPart, runReport, ScenarioError, type Subject } from '../../checker/index.ts';
+import { UsageError } from '../terminal.ts';
+import { loadSubject } from './files.ts';
+import type { CheckJob, Work } from './jobs.ts';
 
 const stop = new Int32Array(workerData as SharedArrayBuffer);
 
