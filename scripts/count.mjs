@@ -1,5 +1,5 @@
 /**
- * Puts counting into the compiled rooms `mm` and `hmm`: each function and each way that a condition goes
+ * Puts counting into the compiled rooms of what is modelled (`counted` in rooms.mjs): each function and each way that a condition goes
  * notes that it ran (src/machine/ran.ts). A checker's verdict says from that what it never reached.
  *
  * Not counted: what only looks on (invariants, descriptions), guards of steps and of those who watch, and
@@ -11,10 +11,8 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
 import { join, relative } from 'node:path';
 import { parse } from 'acorn';
+import { ONLOOKERS, roomsThat } from './rooms.mjs';
 
-const ROOMS = ['mm', 'hmm'];
-/** The folder of a room whose modules look at the state and change nothing. */
-const ONLOOKERS = 'look';
 /** Conditions that have nothing to do with what is modelled. */
 const GUARD = /\b(stepping|monitor|ledger)\b/;
 /** A branch that says that something is wrong. */
@@ -141,7 +139,7 @@ function linesOf(path, code) {
 
 function main(dist) {
   const all = [];
-  for (const room of ROOMS) {
+  for (const room of roomsThat('counted')) {
     for (const path of [...modules(join(dist, room))].sort()) {
       if (relative(dist, path).split('/')[1] === ONLOOKERS) continue;
       const code = readFileSync(path, 'utf8');

@@ -4,9 +4,10 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
+import { roomsThat } from './rooms.mjs';
 
 /** Folders whose exported modelled functions must each say what they mirror. */
-export const MODEL_FOLDERS = ['src/mm', 'src/hmm', 'src/drivers'];
+export const MODEL_FOLDERS = roomsThat('mirrors').map((room) => `src/${room}`);
 
 const STATUSES = ['faithful', 'simplified', 'differs'] as const;
 type Status = (typeof STATUSES)[number];

@@ -8,8 +8,9 @@
  */
 import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { roomsThat } from './rooms.mjs';
 
-const ROOMS = ['machine', 'mm', 'hmm', 'drivers', 'program'];
+const ROOMS = roomsThat('straight');
 
 /** What is taken out or changed, in this order. */
 const RULES = [

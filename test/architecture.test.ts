@@ -12,21 +12,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { roomsThat, ROOMS as table, withRooms } from '../scripts/rooms.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const ROOMS = [
-  'machine',
-  'mm',
-  'hmm',
-  'drivers',
-  'program',
-  'selftest',
-  'checker',
-  'recording',
-  'cli',
-];
+const ROOMS = table.map(({ name }) => name);
 /** Rooms that run in a browser: no dependency, nothing of Node's. */
-const MODEL = ROOMS.slice(0, ROOMS.indexOf('recording') + 1);
+const MODEL = roomsThat('model');
 
 /** Lints `files` under the project's rules in a folder of their own; returns the paths refused. */
 function refused(dir: string, files: Record<string, string>): string[] {
@@ -53,6 +44,11 @@ describe('the layering lint rule', () => {
     dir = mkdtempSync(join(tmpdir(), 'softleaf-lint-'));
   });
   afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+  it('is what the table of rooms says (npm run rooms writes it)', () => {
+    const config = JSON.parse(readFileSync(join(root, 'biome.json'), 'utf8'));
+    expect(config).toEqual(withRooms(config));
+  });
 
   it('lets a room import from itself and the rooms before it', () => {
     const imports = (...paths: string[]) =>
@@ -95,6 +91,21 @@ describe('the layering lint rule', () => {
       wrong[`src/${room}/global.ts`] = 'export const argv = process.argv;\n';
     }
     expect(refused(dir, wrong)).toEqual(Object.keys(wrong));
+  });
+});
+
+describe('the table of rooms', () => {
+  it('has every room of src', () => {
+    const folders = readdirSync(join(root, 'src'), { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map(({ name }) => name);
+    expect(ROOMS.toSorted()).toEqual(folders.toSorted());
+  });
+
+  it('is the order in ARCHITECTURE.md', () => {
+    const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
+    const rows = [...text.matchAll(/^\| `(?:src\/)?(\w+)\/` \|/gm)].map(([, room]) => room);
+    expect(rows).toEqual([...ROOMS, 'lab']);
   });
 });
 
