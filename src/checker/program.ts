@@ -9,6 +9,8 @@ import {
   compareResults,
   describeSystem,
   type Op,
+  type OpName,
+  type OpNamed,
   perform,
   type Result,
   System,
@@ -43,31 +45,69 @@ function compare(system: System, op: Op, result: Result): void {
   system.kernel.report('expectation', `${op.op}: ${field} must be ${must}, is ${is}`);
 }
 
-/** What an operation does to memory, for those who look at the data. */
-function changeOf(op: Op): Change | null {
-  switch (op.op) {
-    case 'mmap':
-      return 'map';
-    case 'munmap':
-      return 'unmap';
-    case 'mremap':
-      return 'move';
-    case 'mremap_dontunmap':
-      return 'move out';
-    case 'exit':
-      return 'unmap';
-    case 'mprotect':
-      return 'protect';
-    case 'fork':
-      return 'fork';
-    case 'madvise':
-      if (op.advice === 'dontneed') return 'discard';
-      return op.advice === 'free' ? 'give up' : null;
-    case 'oom_reap':
-      return 'give up';
-    default:
-      return null;
-  }
+/** What an advice does to memory. */
+const ADVICE_CHANGES: Record<OpNamed<'madvise'>['advice'], Change | null> = {
+  dontneed: 'discard',
+  free: 'give up',
+  cold: null,
+  pageout: null,
+  hugepage: null,
+  nohugepage: null,
+  populate_read: null,
+  populate_write: null,
+  collapse: null,
+  dontfork: null,
+  willneed: null,
+};
+
+/**
+ * What each operation does to memory, for those who look at the data; null where it changes nothing but by
+ * accesses, faults and migrations, of which the machine's monitor hears.
+ */
+const CHANGES: { readonly [K in OpName]: Change | null | ((op: OpNamed<K>) => Change | null) } = {
+  mmap: 'map',
+  munmap: 'unmap',
+  mprotect: 'protect',
+  madvise: ({ advice }) => ADVICE_CHANGES[advice],
+  mremap: 'move',
+  mremap_dontunmap: 'move out',
+  cpu_write: null,
+  cpu_read: null,
+  file_read: null,
+  file_write: null,
+  dev_read: null,
+  dev_read_unlocked: null,
+  dev_write: null,
+  migrate_to_dev: null,
+  migrate_to_sys: null,
+  fault_migrate_to_dev: null,
+  exclusive: null,
+  check_exclusive: null,
+  fail_alloc: null,
+  snapshot: null,
+  evict: null,
+  release: null,
+  open: null,
+  close: null,
+  pagemap: null,
+  scan: null,
+  clear_soft_dirty: null,
+  pin: null,
+  gup: null,
+  unpin: null,
+  fork: 'fork',
+  exit: 'unmap',
+  oom_reap: 'give up',
+  uffd_register: null,
+  uffd_unregister: null,
+  uffd_copy: null,
+  uffd_serve: null,
+  uffd_stop: null,
+};
+
+function changeOf<K extends OpName>(op: OpNamed<K>): Change | null {
+  const change = CHANGES[op.op as K];
+  return typeof change === 'function' ? change(op) : change;
 }
 
 function begin(system: System, op: Op, data: DataOracle | null): Pending | null {
