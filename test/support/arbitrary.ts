@@ -92,13 +92,16 @@ const fork: Profile = {
 };
 
 /** Device-coherent devices beside a device-private one, and everything that makes memory leave them. */
-const COHERENT: Weights = { release: 1, open: 2, mremap_dontunmap: 1, fork: 4 };
+const COHERENT: Weights = { release: 1, open: 2, close: 1, evict: 1, mremap_dontunmap: 1, fork: 4 };
 const coherent: Profile = {
   ...fork,
   weights: { ...BASE, ...COHERENT, exit: 1 },
   processes: 3,
   devices: [2, 2, 2, 3, 0],
 };
+
+/** What goes past mappings, a device's reads that give mmap_lock up, and a process that is to die. */
+const PAST: Weights = { file_read: 4, file_write: 4, dev_read_unlocked: 6, oom_reap: 1 };
 
 /** Pages that somebody references or pins. */
 const PINNED: Weights = { gup: 12, unpin: 6, fork: 5, fault_migrate_to_dev: 8 };
@@ -156,7 +159,7 @@ export const PROFILES = {
   everything: {
     ...fork,
     kinds: ['anon', 'anon', 'anon-shared', 'file-private', 'file-shared'],
-    weights: { ...BASE, fork: 5, fault_migrate_to_dev: 12 },
+    weights: { ...BASE, ...PAST, fork: 5, fault_migrate_to_dev: 12 },
     length: 32,
   },
   pinned: {
@@ -247,6 +250,8 @@ class Builder {
   private readonly buffers: { page: number; pages: number }[] = [];
   private last = { buf: 0, page: 0, pages: 1 };
   private tag = 1;
+  /** By id: what may still be pinned. */
+  private readonly held = new Set<number>();
 
   constructor(private readonly profile: Profile) {}
 
@@ -326,12 +331,15 @@ class Builder {
         return;
       }
       case 'clear_soft_dirty':
+      case 'oom_reap':
         this.add({ op, proc });
         return;
       case 'fail_alloc':
         this.add({ op, proc, dev });
         return;
       case 'unpin':
+        // a child holds it as well
+        if (this.processes === 1) this.held.delete(id);
         this.add({ op, proc, id });
         return;
       case 'exit':
@@ -339,20 +347,28 @@ class Builder {
         live.splice(live.indexOf(proc), 1);
         this.add({ op, proc });
         return;
-      case 'open':
       case 'release':
+      case 'close':
+      case 'evict':
+        // a page that somebody holds keeps the driver at it for ever
+        if (this.held.size > 0) return;
+        this.add({ op, proc, dev });
+        return;
+      case 'open':
         this.add({ op, proc, dev });
         return;
     }
     const range = this.range(draw);
     switch (op) {
       case 'pin':
+        this.held.add(id);
         this.add({ op, proc, id, buf: range.buf, page: range.page });
         return;
       case 'gup': {
         const how = GUP_HOW[pick % GUP_HOW.length];
         const write = (pick >> 4) % 2;
         const pages = Math.min(range.pages, OPS.gup.pages.max);
+        this.held.add(id);
         this.add({ op, proc, id, ...range, pages, how, write });
         return;
       }
@@ -364,6 +380,7 @@ class Builder {
       }
       case 'munmap':
       case 'cpu_read':
+      case 'file_read':
       case 'pagemap':
       case 'scan':
         this.add({ op, proc, ...range });
@@ -393,6 +410,7 @@ class Builder {
         return;
       }
       case 'cpu_write':
+      case 'file_write':
         this.add({ op, proc, ...range, tag: ++this.tag });
         return;
       case 'dev_write':
@@ -425,3 +443,12 @@ export function programs(profile: Profile, name = 'random'): fc.Arbitrary<Progra
     return { name, machine, ops: builder.ops };
   });
 }
+
+/** Operations that no profile draws, and why. */
+export const NEVER_DRAWN: Partial<Record<OpName, string>> = {
+  uffd_register: 'a fault would wait for ever in a straight line',
+  uffd_unregister: 'see uffd_register',
+  uffd_copy: 'see uffd_register',
+  uffd_serve: 'see uffd_register',
+  uffd_stop: 'see uffd_register',
+};
