@@ -18,7 +18,6 @@ import {
 } from '../mm/memremap.ts';
 import { CopyRun } from './copy-run.ts';
 import type { Dmirror } from './dmirror.ts';
-import { devmemFault } from './dmirror-migrate.ts';
 
 /**
  * Pages of a new chunk of device memory, at least, and huge pages' worth of them on a small machine;
@@ -26,11 +25,6 @@ import { devmemFault } from './dmirror-migrate.ts';
  */
 const CHUNK_PAGES = 1024;
 const CHUNK_HUGE_PAGES = 16;
-
-/** The device that a page belongs to (dmirror_page_to_device()). */
-function pageDevice(k: Kernel, pfn: number): DmirrorDevice {
-  return pagePgmap(k, pfn).owner as DmirrorDevice;
-}
 
 /** What kind of memory a device has (HMM_DMIRROR_MEMORY_DEVICE_*). */
 export type DeviceKind = 'private' | 'coherent';
@@ -56,19 +50,13 @@ export class DmirrorDevice {
   private released = false;
   /** Ranges that are about to go away: their pages are not handed out again. */
   private readonly removed = new Set<DevPagemap>();
-  /** They find the device by the page, as they may be called after it was put back to a snapshot. */
-  private static readonly ops: DevPagemapOps = {
-    folioFree: (k, folio) => pageDevice(k, folio).devmemFree(k, folio),
-    migrateToRam: (k, vmf) => devmemFault(k, pageDevice(k, vmf.page), vmf),
-    folioSplit: (k, head, tail) => {
-      if (tail !== null) k.pages.private[tail] = k.pages.private[head];
-    },
-  };
 
   constructor(
     readonly k: Kernel,
     readonly id: number,
-    readonly kind: DeviceKind = 'private',
+    readonly kind: DeviceKind,
+    /** What it does for its pages. */
+    private readonly ops: DevPagemapOps,
     memory?: DeviceMemory,
   ) {
     const own = kind === 'private';
@@ -100,7 +88,7 @@ export class DmirrorDevice {
     const align = k.geometry.ptrsPerPte;
     const least = Math.min(CHUNK_PAGES, CHUNK_HUGE_PAGES * align);
     const count = Math.ceil(Math.max(least, this.memoryPages, align) / align) * align;
-    const chunk = new DevPagemap(this, DmirrorDevice.ops, this.memory, this.memoryPages);
+    const chunk = new DevPagemap(this, this.ops, this.memory, this.memoryPages);
     memremapPages(k, chunk, count);
     this.memoryPages += count;
     this.chunks.push(chunk);
@@ -189,10 +177,12 @@ export class DmirrorDevice {
   }
 
   /**
+   * Takes a page or a huge one back, of which the last reference is gone.
+   *
    * Mirrors: lib/test_hmm.c dmirror_devmem_free()
    * faithful
    */
-  private *devmemFree(k: Kernel, folio: number): Kernel$<void> {
+  *devmemFree(k: Kernel, folio: number): Kernel$<void> {
     const order = folioOrder(k, folio);
     if (k.stepping) yield k.acquire(this.lock);
     k.lock(this.lock);

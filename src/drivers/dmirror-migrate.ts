@@ -46,21 +46,18 @@ import type { Mm } from '../mm/mm.ts';
 import { hugeStart } from '../mm/pgtable.ts';
 import { VM_READ, type Vma } from '../mm/vma.ts';
 import { DPT_READ, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
+import { type Dmirror, deviceFlagStep, deviceTableStep } from './dmirror.ts';
+import { type DeviceResult, readBack } from './dmirror-access.ts';
+import type { DmirrorDevice } from './dmirror-device.ts';
 import {
   beginMigration,
-  type DeviceResult,
-  type Dmirror,
-  deviceFlagStep,
-  deviceTableStep,
-  endWatch,
+  endLog,
   leaveDevice,
   leaveOthers,
   leaveRam,
   leaveToMigration,
-  readBack,
-  type Watch,
-} from './dmirror.ts';
-import type { DmirrorDevice } from './dmirror-device.ts';
+} from './dmirror-mends.ts';
+import type { InvalidationLog } from './invalidation-log.ts';
 
 /** Mirrors: lib/test_hmm.c dmirror_select_device(); faithful */
 function selectDevice({ kind }: DmirrorDevice): number {
@@ -84,14 +81,14 @@ function* allocRam(k: Kernel, order: number, noFail = false): Kernel$<number> {
  *
  * Mirrors: lib/test_hmm.c dmirror_migrate_alloc_and_copy()
  * differs: takes the pages out of the device's page table first
- * @param own a watch of this migration
+ * @param own a log of this migration
  * @returns the device's entries so far
  */
 export function* migrateAllocAndCopy(
   k: Kernel,
   args: MigrateVma,
   dmirror: Dmirror,
-  own: Watch | null = null,
+  own: InvalidationLog | null = null,
 ): Kernel$<Int32Array> {
   const { device } = dmirror;
   const { src, dst } = args;
@@ -173,14 +170,14 @@ export function* migrateFinalizeAndMap(
   args: MigrateVma,
   dmirror: Dmirror,
   entries: Int32Array,
-  since: Watch,
-  own: Watch | null = null,
+  since: InvalidationLog,
+  own: InvalidationLog | null = null,
 ): Kernel$<void> {
   const { src, dst } = args;
   yield* leaveOthers(k, dmirror, args.start, args.end - 1);
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
-  dmirror.watches.delete(since);
+  dmirror.logs.delete(since);
   if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
   const count = args.end - args.start;
   for (let i = 0, pages = 1; i < count; i += pages) {
@@ -196,7 +193,7 @@ export function* migrateFinalizeAndMap(
     if (dst[i] & MIGRATE_PFN_COMPOUND) pages = folioPages(k, pageFolio(k, page));
     const tag = dst[i] & MIGRATE_PFN_WRITE ? DPT_WRITE : DPT_READ;
     // a range fault may have found the zero page before a hole was populated
-    if (dmirror.watches.size > 0) leaveToMigration(dmirror, vpn, vpn + pages - 1, own);
+    if (dmirror.logs.size > 0) leaveToMigration(dmirror, vpn, vpn + pages - 1, own);
     if (since.isQuiet) dmirror.map(vpn, page, tag, pages);
     else {
       for (let j = 0; j < pages; j++) {
@@ -218,8 +215,8 @@ export function* migratePrepared(
   k: Kernel,
   args: MigrateVma,
   dmirror: Dmirror,
-  since: Watch,
-  own: Watch | null = null,
+  since: InvalidationLog,
+  own: InvalidationLog | null = null,
 ): Kernel$<void> {
   const entries = yield* migrateAllocAndCopy(k, args, dmirror, own);
   yield* migrateVmaPages(k, args);
@@ -267,7 +264,7 @@ export function* migrateToDevice(
     const since = yield* beginMigration(k, dmirror);
     ret = yield* migrateVmaSetup(k, args);
     if (ret) {
-      yield* endWatch(k, dmirror, since);
+      yield* endLog(k, dmirror, since);
       break;
     }
     yield* migratePrepared(k, args, dmirror, since);

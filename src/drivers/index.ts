@@ -1,19 +1,11 @@
 export * from './device-table.ts';
-export {
-  checkExclusive,
-  closeDmirror,
-  type DeviceResult,
-  Dmirror,
-  deviceAccess,
-  deviceExclusive,
-  deviceFlagStep,
-  deviceReadUnlocked,
-  deviceSnapshot,
-  openDmirror,
-  removeChunks,
-} from './dmirror.ts';
+export { Dmirror, deviceFlagStep } from './dmirror.ts';
+export { type DeviceResult, deviceAccess, deviceReadUnlocked } from './dmirror-access.ts';
 export { type DeviceKind, DmirrorDevice } from './dmirror-device.ts';
+export { checkExclusive, deviceExclusive } from './dmirror-exclusive.ts';
+export { closeDmirror, newDmirrorDevice, openDmirror, removeChunks } from './dmirror-file.ts';
 export { evictChunk, migrateToDevice, migrateToSystem } from './dmirror-migrate.ts';
 export { dmirrorMmap, isMapped } from './dmirror-mmap.ts';
+export { deviceSnapshot } from './dmirror-snapshot.ts';
 export { type GupHold, type GupHow, gupGiveBack, gupHold, gupTest } from './gup-test.ts';
 export { faultMigrateToDevice } from './migrate-on-fault.ts';

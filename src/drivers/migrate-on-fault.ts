@@ -45,20 +45,11 @@ import {
 } from '../mm/pgtable.ts';
 import { userfaultfdMissing, VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { DPT_READ, DPT_WRITE, tagOf } from './device-table.ts';
-import {
-  BATCH,
-  beginMigration,
-  beginWatch,
-  type DeviceResult,
-  type Dmirror,
-  deviceAccess,
-  deviceRange,
-  deviceTableStep,
-  endWatch,
-  readBack,
-  Watch,
-} from './dmirror.ts';
+import { BATCH, type Dmirror, deviceRange, deviceTableStep } from './dmirror.ts';
+import { type DeviceResult, deviceAccess, readBack } from './dmirror-access.ts';
+import { beginLog, beginMigration, endLog } from './dmirror-mends.ts';
 import { migratePrepared, migrateToDevice } from './dmirror-migrate.ts';
+import { InvalidationLog } from './invalidation-log.ts';
 
 /** Faults a chunk for reading, then for writing, then migrates it: a walk each. */
 function* twoPass(
@@ -182,12 +173,12 @@ function mapFound(
   range: HmmRange,
   from: number,
   write: boolean,
-  watch: Watch,
+  log: InvalidationLog,
 ): boolean {
   for (let vpn = from; vpn < range.end; vpn++) {
     const entry = range.hmmPfns[vpn - range.start];
     const prepared = (entry & HMM_PFN_MIGRATE) !== 0;
-    if (!(entry & HMM_PFN_VALID) || watch.isStale(vpn, prepared)) continue;
+    if (!(entry & HMM_PFN_VALID) || log.isStale(vpn, prepared)) continue;
     const huge = hmmPfnToMapOrder(entry, k.geometry.pmdOrder) > 0;
     if (huge && folioIsDevicePrivate(k, hmmPfnToPfn(entry))) return false;
     if (write && !(entry & HMM_PFN_WRITE)) return false;
@@ -225,7 +216,7 @@ function* onePass(
   range.start = start;
   range.end = end;
   range.migrate = args;
-  const watch = yield* beginWatch(k, dmirror, new Watch(null, range));
+  const log = yield* beginLog(k, dmirror, new InvalidationLog(null, range));
   const since = yield* beginMigration(k, dmirror);
   // what the device can access stays as it is, and migrates without a fault
   const from = Math.min(Math.max(misses.first, start), end);
@@ -238,7 +229,7 @@ function* onePass(
   if (k.stepping) yield k.acquire(mutex);
   k.lock(mutex);
   if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
-  if (!ret && !mapFound(k, dmirror, range, from, write, watch)) ret = 1;
+  if (!ret && !mapFound(k, dmirror, range, from, write, log)) ret = 1;
   // in two passes the zero page would have been replaced there, and the update of that goes too far
   if (!ret && fillsLast) dmirror.pt.erase(end);
   if (k.stepping) yield k.release(mutex);
@@ -248,11 +239,11 @@ function* onePass(
     // take back out what the walk installed
     yield* migrateVmaPages(k, args);
     yield* migrateVmaFinalize(k, args);
-    yield* endWatch(k, dmirror, since);
-  } else yield* migratePrepared(k, args, dmirror, since, watch);
-  yield* endWatch(k, dmirror, watch);
+    yield* endLog(k, dmirror, since);
+  } else yield* migratePrepared(k, args, dmirror, since, log);
+  yield* endLog(k, dmirror, log);
   for (let i = 0; i < pages && !ret; i++) {
-    const hole = !(range.hmmPfns[i] & HMM_PFN_VALID) && !watch.isStale(start + i);
+    const hole = !(range.hmmPfns[i] & HMM_PFN_VALID) && !log.isStale(start + i);
     if (hole && !(args.src[i] & MIGRATE_PFN_MIGRATE)) left.push(start + i);
   }
   return ret;

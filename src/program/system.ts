@@ -4,10 +4,11 @@
 import {
   closeDmirror,
   type Dmirror,
-  DmirrorDevice,
+  type DmirrorDevice,
   type GupHold,
   gupGiveBack,
   isMapped,
+  newDmirrorDevice,
   openDmirror,
 } from '../drivers/index.ts';
 import { type Kernel$, Role, runToEnd, Space, type Step, StepKind } from '../machine/index.ts';
@@ -115,7 +116,7 @@ export class System {
       monitorStops: false,
     };
     for (let id = 0; id < devices; id++) {
-      this.devices.push(new DmirrorDevice(this.kernel, id, id < 2 ? 'private' : 'coherent'));
+      this.devices.push(newDmirrorDevice(this.kernel, id, id < 2 ? 'private' : 'coherent'));
       runToEnd(this.kernel, this.open(0, id));
     }
   }

@@ -2,8 +2,9 @@
 import {
   closeDmirror,
   type Dmirror,
-  DmirrorDevice,
+  type DmirrorDevice,
   isMapped,
+  newDmirrorDevice,
   openDmirror,
 } from '../drivers/index.ts';
 import { checkDevice, checkMirror, deviceLocks } from '../drivers/invariants.ts';
@@ -33,7 +34,7 @@ export class Computer {
     this.kernel.ledger = new CountingLedger(this.kernel);
     for (let id = PRIVATE_DEVICE_ONE; id <= COHERENT_DEVICE_TWO; id++) {
       const kind = id < COHERENT_DEVICE_ONE ? 'private' : 'coherent';
-      this.devices.push(new DmirrorDevice(this.kernel, id, kind));
+      this.devices.push(newDmirrorDevice(this.kernel, id, kind));
     }
   }
 

@@ -1,6 +1,6 @@
 /** Migrations of huge pages, start to end, with what can go wrong between their steps. */
 import { describe, expect, it } from 'vitest';
-import { beginMigration, endWatch } from '../../src/drivers/dmirror.ts';
+import { beginMigration, endLog } from '../../src/drivers/dmirror-mends.ts';
 import {
   migrateAllocAndCopy,
   migrateFinalizeAndMap,
@@ -80,7 +80,7 @@ function migrate(b: Bench, run: Run, m: MigrateVma, between: Interludes = {}): n
       const since = yield* beginMigration(k, mirror);
       const ret = yield* migrateVmaSetup(k, m);
       if (ret) {
-        yield* endWatch(k, mirror, since);
+        yield* endLog(k, mirror, since);
         return ret;
       }
       interlude(between.prepared);

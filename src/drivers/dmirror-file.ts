@@ -1,0 +1,132 @@
+/**
+ * Files of the test driver: opened and closed, and a device's memory taken away.
+ *
+ * Models: lib/test_hmm.c
+ */
+
+import type { DeviceMemory } from '../machine/device-memory.ts';
+import { type Kernel$, Role, Space, type Step } from '../machine/step.ts';
+import { folioMapcount, folioPages, pageFolio } from '../mm/folio.ts';
+import type { Kernel } from '../mm/kernel.ts';
+import { type DevPagemap, type DevPagemapOps, pagePgmap } from '../mm/memremap.ts';
+import type { Mm } from '../mm/mm.ts';
+import { mmuIntervalNotifierInsert, mmuIntervalNotifierRemove } from '../mm/mmu-notifier.ts';
+import { Dmirror } from './dmirror.ts';
+import { type DeviceKind, DmirrorDevice } from './dmirror-device.ts';
+import { devmemFault, evictChunk, evictPages } from './dmirror-migrate.ts';
+
+/** The device that a page belongs to (dmirror_page_to_device()). */
+function pageDevice(k: Kernel, pfn: number): DmirrorDevice {
+  return pagePgmap(k, pfn).owner as DmirrorDevice;
+}
+
+/**
+ * What a device does for its pages (dmirror_devmem_ops). The operations find the device by the page, as they
+ * may be called after it was put back to a snapshot.
+ */
+const DEVMEM_OPS: DevPagemapOps = {
+  folioFree: (k, folio) => pageDevice(k, folio).devmemFree(k, folio),
+  migrateToRam: (k, vmf) => devmemFault(k, pageDevice(k, vmf.page), vmf),
+  folioSplit: (k, head, tail) => {
+    if (tail !== null) k.pages.private[tail] = k.pages.private[head];
+  },
+};
+
+/** A device without memory so far. @param memory where its pages are, unless CPUs reach them */
+export function newDmirrorDevice(
+  k: Kernel,
+  id: number,
+  kind: DeviceKind = 'private',
+  memory?: DeviceMemory,
+): DmirrorDevice {
+  return new DmirrorDevice(k, id, kind, DEVMEM_OPS, memory);
+}
+
+/**
+ * Opens a device for an address space.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_fops_open()
+ * faithful
+ */
+export function* openDmirror(k: Kernel, device: DmirrorDevice, mm: Mm): Kernel$<Dmirror> {
+  const dmirror = new Dmirror(k, device, mm);
+  yield* mmuIntervalNotifierInsert(k, dmirror.notifier, mm, 0, k.geometry.addressPages - 2);
+  k.deviceViews.push(dmirror);
+  return dmirror;
+}
+
+/** The step that waits until nobody is about to bring a folio back. */
+function idleStep(k: Kernel, folio: number): Step {
+  const idle = () => k.pages.refcount[folio] <= folioMapcount(k, folio);
+  const ready = () => k.pages.isFree(folio) || (!k.folioLocked(folio) && idle());
+  const step = k.waitFor(Space.FolioLock, folio, ready, Role.AcquireShared);
+  return step.and(Space.Folio, folio, Role.Read);
+}
+
+/** Evictions after which a page counts as one that will never leave. */
+const MAX_ROUNDS = 1000;
+
+/** A page of the device that still belongs to an open file; -1: none. */
+function pageLeft(k: Kernel, { device, number }: Dmirror): number {
+  for (const { start, count } of device.chunks) {
+    for (let pfn = start; pfn < start + count; pfn++) {
+      if (!k.pages.isFree(pfn) && k.pages.private[pageFolio(k, pfn)] === number) return pfn;
+    }
+  }
+  return -1;
+}
+
+/**
+ * Closes a device: its memory is evicted, whoever it belongs to.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_fops_release()
+ * differs: waits for each page that is left, because somebody was about to bring it back, and evicts it
+ * then; stock evicts once, and that fault then uses the closed file
+ */
+export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
+  k.deviceViews.splice(k.deviceViews.indexOf(dmirror), 1);
+  yield* mmuIntervalNotifierRemove(k, dmirror.notifier);
+  for (const chunk of dmirror.device.chunks) yield* evictChunk(k, dmirror.device, chunk);
+  yield* evictLeft(k, dmirror.device, () => pageLeft(k, dmirror));
+  dmirror.pt.clear();
+  dmirror.device.opened[dmirror.number] = undefined;
+}
+
+/** Evicts pages that somebody was about to bring back, until none is left. */
+function* evictLeft(k: Kernel, device: DmirrorDevice, next: () => number): Kernel$<void> {
+  let rounds = 0;
+  for (let left = next(); left >= 0; left = next()) {
+    if (++rounds > MAX_ROUNDS) k.throwBug('livelock', 'a device page cannot be evicted');
+    if (k.stepping) yield idleStep(k, pageFolio(k, left));
+    if (k.pages.isFree(left)) continue;
+    const folio = pageFolio(k, left);
+    yield* evictPages(k, device, folio, folioPages(k, folio), true);
+  }
+}
+
+/**
+ * Takes all of a device's memory away, evicting what is in it (HMM_DMIRROR_RELEASE). The device makes new
+ * memory when it needs some.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_device_remove_chunks()
+ * differs: see closeDmirror() and retireChunk()
+ */
+export function* removeChunks(k: Kernel, device: DmirrorDevice): Kernel$<void> {
+  if (k.stepping) yield k.acquire(device.devmemLock);
+  k.lock(device.devmemLock);
+  for (const chunk of [...device.chunks]) {
+    yield* device.retireChunk(chunk);
+    yield* evictChunk(k, device, chunk);
+    yield* evictLeft(k, device, () => inUse(k, chunk));
+    yield* device.removeChunk(chunk);
+  }
+  if (k.stepping) yield k.release(device.devmemLock);
+  k.unlock(device.devmemLock);
+}
+
+/** A page of a range of device memory that is in use; -1: none. */
+function inUse(k: Kernel, { start, count, refs }: DevPagemap): number {
+  for (let pfn = start; refs > 0 && pfn < start + count; pfn++)
+    if (!k.pages.isFree(pfn)) return pfn;
+  return -1;
+}
