@@ -175,7 +175,7 @@ function* doRead(
     if (folioIsDevicePrivate(k, pfn)) {
       const pending = dmirror.memory.read(dmirror.device.devicePage(pfn), into);
       if (pending) yield k.deviceWait(pending);
-    } else into.set(k.frames.view(pfn));
+    } else k.frames.read(pfn, into);
     if (k.monitor !== null) {
       k.monitor.onDeviceAccess(dmirror.mm.id, vpn, pfn, into, false, dmirror.device);
     }
@@ -203,7 +203,7 @@ function* doWrite(
     if (folioIsDevicePrivate(k, pfn)) {
       const pending = dmirror.memory.write(dmirror.device.devicePage(pfn), from);
       if (pending) yield k.deviceWait(pending);
-    } else k.frames.view(pfn).set(from);
+    } else k.frames.write(pfn, from);
     if (k.monitor !== null) {
       k.monitor.onDeviceAccess(dmirror.mm.id, vpn, pfn, from, true, dmirror.device);
     }

@@ -51,7 +51,7 @@ export function* dmirrorMmap(
   end: number,
   flags: number,
 ): Kernel$<number> {
-  const file = yield* newFile(k, end - start, null);
+  const file = newFile(k, end - start);
   const ret = yield* mmapRegion(k, mm, start, end, flags, file, fopsMmap);
   if (ret) yield* evictFile(k, file);
   else dmirror.mapped.add(file);

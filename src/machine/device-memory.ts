@@ -1,5 +1,4 @@
-import type { Frames } from './frames.ts';
-import { grow } from './grow.ts';
+import { Frames } from './frames.ts';
 
 /**
  * A device's own memory. Everything that touches it goes through this interface, and every call may
@@ -32,47 +31,39 @@ export interface DeviceMemory {
   write(page: number, from: Uint8Array): PromiseLike<void> | undefined;
 }
 
-/** Device memory that is an array in this process; every call is done when it returns. */
+/** Device memory that is kept in this process; every call is done when it returns. */
 export class ArrayDeviceMemory implements DeviceMemory {
-  bytes: Uint8Array;
+  private readonly pages: Frames;
 
-  constructor(readonly pageBytes: number) {
-    this.bytes = new Uint8Array(16 * pageBytes);
+  constructor(pageBytes: number) {
+    this.pages = new Frames(pageBytes);
   }
 
   ensure(end: number): void {
-    const need = end * this.pageBytes;
-    if (need <= this.bytes.length) return;
-    let length = this.bytes.length;
-    while (length < need) length *= 2;
-    this.bytes = grow(this.bytes, length);
+    this.pages.ensure(end);
   }
 
   copyFromRam(page: number, frames: Frames, pfn: number, count: number): undefined {
-    const size = this.pageBytes;
-    this.bytes.set(frames.bytes.subarray(pfn * size, (pfn + count) * size), page * size);
+    for (let i = 0; i < count; i++) this.pages.copyOf(frames, page + i, pfn + i);
   }
 
   copyToRam(frames: Frames, pfn: number, page: number, count: number): undefined {
-    const size = this.pageBytes;
-    frames.bytes.set(this.bytes.subarray(page * size, (page + count) * size), pfn * size);
+    for (let i = 0; i < count; i++) frames.copyOf(this.pages, pfn + i, page + i);
   }
 
   copy(to: number, from: number): undefined {
-    const size = this.pageBytes;
-    this.bytes.copyWithin(to * size, from * size, from * size + size);
+    this.pages.copy(to, from);
   }
 
   clear(page: number): undefined {
-    this.bytes.fill(0, page * this.pageBytes, (page + 1) * this.pageBytes);
+    this.pages.clear(page);
   }
 
   read(page: number, into: Uint8Array): undefined {
-    const size = this.pageBytes;
-    into.set(this.bytes.subarray(page * size, (page + 1) * size));
+    this.pages.read(page, into);
   }
 
   write(page: number, from: Uint8Array): undefined {
-    this.bytes.set(from, page * this.pageBytes);
+    this.pages.write(page, from);
   }
 }

@@ -35,8 +35,11 @@ export class Geometry {
   readonly pgdPages: number;
   /** Pages of the whole address space. */
   readonly addressPages: number;
-  /** First page of buffer 0, and the distance from a buffer to the next, in pages. */
+  /** First page of buffer 0. */
   readonly bufferBase: number;
+  /** Pages of a buffer. */
+  readonly bufferPages: number;
+  /** Pages from a buffer to the next: there is as much between two, so that none touches another. */
   readonly bufferSpacing: number;
 
   /** @throws RangeError when an option is out of range */
@@ -63,7 +66,8 @@ export class Geometry {
     this.pgdPages = 2 ** (pmdOrder + 2 * tableBits);
     this.addressPages = 2 ** (pmdOrder + 3 * tableBits);
     this.bufferBase = this.addressPages / 16;
-    this.bufferSpacing = 2 ** (pmdOrder + tableBits + 2);
+    this.bufferPages = 2 ** (pmdOrder + tableBits + 2);
+    this.bufferSpacing = 2 * this.bufferPages;
   }
 
   /** Buffers that fit into the address space. */

@@ -6,7 +6,7 @@ export { type Finding, KernelBug, modelledStack } from './finding.ts';
 export { Frames } from './frames.ts';
 export { Geometry, type GeometryOptions } from './geometry.ts';
 export { Lock, type LockClass } from './lock.ts';
-export { HUGE_POOL, Machine, type MachineOptions, POISON } from './machine.ts';
+export { HUGE_POOL, Machine, type MachineOptions, OutOfRam, POISON } from './machine.ts';
 export type { Monitor, Taking } from './monitor.ts';
 export * from './page.ts';
 export * from './pte.ts';

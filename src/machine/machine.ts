@@ -29,6 +29,11 @@ const NAMED_FRAMES = 4;
 /** What steps call the pool of huge pages, among all that is allocated. */
 export const HUGE_POOL = 1;
 
+/** Thrown where a run in a straight line can never go on, as RAM is used up. */
+export class OutOfRam extends Error {
+  override readonly name = 'OutOfRam';
+}
+
 /** What freed frames are filled with when `poison` is set. */
 export const POISON = 0xdb;
 
@@ -70,6 +75,11 @@ export class Machine {
     this.poison = options.poison ?? false;
     this.ramLimit = options.ramPages ?? UNLIMITED_RAM;
     this.current = new Task(1, 'main', 0);
+  }
+
+  /** Linux would kill a process here, which the model does not. */
+  outOfRam(): never {
+    throw new OutOfRam(`all ${this.ramLimit} pages of RAM are in use`);
   }
 
   // ---- locks ----

@@ -133,6 +133,7 @@ export function* hardwareWalk(
 export function* translate(k: Kernel, mm: Mm, vpn: number, write: boolean): Kernel$<number> {
   const tlb = k.tlbs[k.current.cpu];
   let tried = 0;
+  let lacked = false;
   for (;;) {
     let frame = -2;
     while (k.stepping && frame !== cachedFrame(tlb, mm, vpn)) {
@@ -167,7 +168,11 @@ export function* translate(k: Kernel, mm: Mm, vpn: number, write: boolean): Kern
     if (k.stepping) yield k.release(mm.mmapLock);
     k.unlockShared(mm.mmapLock);
     if (refused) return refused;
-    // out of memory: the kernel tries the access again
+    // out of memory: the kernel tries the access again; where nobody else runs, there will be none for ever
+    if (ret & VM_FAULT_OOM) {
+      if (lacked && !k.stepping && k.failAllocations === 0) k.outOfRam();
+      lacked = true;
+    }
     if (ret & VM_FAULT_ERROR & ~VM_FAULT_OOM) return ret & VM_FAULT_SIGBUS ? SIGBUS : SIGSEGV;
   }
 }
@@ -213,7 +218,7 @@ export function* cpuReadWord(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
 export function* cpuReadPage(k: Kernel, mm: Mm, vpn: number, into: Uint8Array): Kernel$<number> {
   const pfn = yield* translate(k, mm, vpn, false);
   if (pfn < 0) return pfn;
-  into.set(k.frames.view(pfn));
+  k.frames.read(pfn, into);
   if (k.monitor !== null) k.monitor.onCpuAccess(mm.id, vpn, pfn, k.frames.readWord(pfn), false);
   return 0;
 }
@@ -229,7 +234,7 @@ export function* cpuReadPage(k: Kernel, mm: Mm, vpn: number, into: Uint8Array): 
 export function* cpuWritePage(k: Kernel, mm: Mm, vpn: number, from: Uint8Array): Kernel$<number> {
   const pfn = yield* translate(k, mm, vpn, true);
   if (pfn < 0) return pfn;
-  k.frames.view(pfn).set(from);
+  k.frames.write(pfn, from);
   if (k.monitor !== null) k.monitor.onCpuAccess(mm.id, vpn, pfn, k.frames.readWord(pfn), true);
   return 0;
 }

@@ -48,7 +48,7 @@ export { mprotect } from './mprotect.ts';
 export { mremap } from './mremap.ts';
 export { oomReapTaskMm } from './oom.ts';
 export { clearSoftDirty, pagemapScan, readPagemap } from './pagemap.ts';
-export { type AddressSpace, closeFile, fileRead, fileWrite, newFile } from './shmem.ts';
+export { type AddressSpace, closeFile, fileRead, fileWrite, fillFile, newFile } from './shmem.ts';
 export {
   UserfaultfdCtx,
   uffdCopy,

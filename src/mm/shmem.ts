@@ -58,31 +58,45 @@ export class AddressSpace {
 }
 
 /**
- * A new file of `pages` pages in memory.
+ * A new file of `pages` pages in memory, all holes.
  *
  * Mirrors: mm/memfd.c memfd_alloc_file(), mm/shmem.c shmem_file_setup()
- * simplified: its pages are there from the start, if it is to have any
- * @param firstWord the first word of page `i`, or null for a file that is all holes
+ * simplified: it cannot fail
  */
-export function* newFile(
-  k: Kernel,
-  pages: number,
-  firstWord: ((page: number) => number) | null,
-): Kernel$<AddressSpace> {
+export function newFile(k: Kernel, pages: number): AddressSpace {
   const file = new AddressSpace(k.newLock('i_mmap_rwsem', 'rwsem'), pages);
   file.number = k.addMapping(file);
-  if (firstWord) {
-    for (let i = 0; i < pages; i++) {
-      const folio = newFolio(k, file, i);
-      folioHandOver(k, folio, Holder.Alloc, Holder.PageCache);
-      file.folios.set(i, folio);
-      yield* folioAddLru(k, folio);
-      k.frames.writeWord(folio, firstWord(i));
-      // written through write(): the page is dirty
-      folioSet(k, folio, PG_DIRTY);
-    }
-  }
   return file;
+}
+
+/**
+ * Writes a word into each page of a new file that nobody else knows; where there is no memory for one,
+ * all of them are gone again.
+ *
+ * Mirrors: mm/filemap.c generic_perform_write()
+ * simplified: before anybody else knows the file
+ * @param firstWord the first word of page `i`
+ * @returns 0 or -ENOMEM
+ */
+export function* fillFile(
+  k: Kernel,
+  file: AddressSpace,
+  firstWord: (page: number) => number,
+): Kernel$<number> {
+  for (let i = 0; i < file.pages; i++) {
+    const folio = newFolio(k, file, i);
+    if (folio < 0) {
+      yield* evictFile(k, file);
+      return -ENOMEM;
+    }
+    folioHandOver(k, folio, Holder.Alloc, Holder.PageCache);
+    file.folios.set(i, folio);
+    yield* folioAddLru(k, folio);
+    k.frames.writeWord(folio, firstWord(i));
+    // written through write(): the page is dirty
+    folioSet(k, folio, PG_DIRTY);
+  }
+  return 0;
 }
 
 /** A new folio for an offset, which the page cache does not know yet; -1 when there is no memory. */
@@ -249,7 +263,7 @@ export function* fileRead(
     if (k.stepping) yield k.writeFolio(folio);
     yield* folioMarkAccessed(k, folio);
     if (k.stepping) yield k.step(StepKind.Copy, Space.Frame, folio, Role.Read);
-    to.set(k.frames.view(folio));
+    k.frames.read(folio, to);
     const word = k.frames.readWord(folio);
     if (k.monitor !== null) k.monitor.onFileAccess(file.number, start + i, word, false);
     if (k.stepping) yield k.writeFolio(folio);
@@ -303,7 +317,7 @@ export function* fileWrite(
     const folio = yield* shmemFault(k, file, start + i);
     if (folio < 0) return i > 0 ? i : -ENOMEM;
     if (k.stepping) yield k.copyStep(folio);
-    k.frames.view(folio).set(from.subarray(i * size, (i + 1) * size));
+    k.frames.write(folio, from.subarray(i * size, (i + 1) * size));
     const word = k.frames.readWord(folio);
     if (k.monitor !== null) k.monitor.onFileAccess(file.number, start + i, word, true);
     if (k.stepping) yield k.writeFolio(folio);

@@ -277,7 +277,7 @@ function* mfillAtomic(
   if (k.stepping) yield k.allocateStep();
   const folio = mfillAllocFolio(k, vma, vpn);
   if (folio < 0) return -ENOMEM;
-  k.frames.view(folio).set(page);
+  k.frames.write(folio, page);
   const cache = vma.flags & VM_SHARED ? vma.file : null;
   let ret = 0;
   if (cache && !(yield* shmemMfillFilemapAdd(k, cache, folio))) ret = -EEXIST;

@@ -34,6 +34,7 @@ import {
   dupMmap,
   fileRead,
   fileWrite,
+  fillFile,
   madvise,
   mmapHugetlb,
   mmapRegion,
@@ -88,7 +89,11 @@ function* mmap(
   }
   const shared = op.kind === 'anon-shared' || op.kind === 'file-shared';
   const backed = op.kind === 'file-private' || op.kind === 'file-shared';
-  const file = op.kind === 'anon' ? null : yield* newFile(k, op.pages, backed ? fileWord : null);
+  const file = op.kind === 'anon' ? null : newFile(k, op.pages);
+  if (file && backed) {
+    const filled = yield* fillFile(k, file, fileWord);
+    if (filled) return outcome(filled);
+  }
   const flags = PROT[op.prot] | (shared ? VM_SHARED : 0);
   const ret = yield* mmapRegion(k, mm, start, end, flags, file);
   if (ret && file) yield* evictFile(k, file);

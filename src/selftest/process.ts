@@ -156,9 +156,9 @@ export class Process {
    */
   static start(computer: Computer, random: () => number, alignsHuge = false): Process {
     const { geometry } = computer.kernel;
-    const { ptrsPerPte, bufferSpacing } = geometry;
+    const { ptrsPerPte, bufferPages } = geometry;
     const off = 1 + Math.floor(random() * (ptrsPerPte - 1));
-    const top = geometry.vpnOf(0, bufferSpacing / 2) + off;
+    const top = geometry.vpnOf(0, bufferPages / 2) + off;
     return new Process(computer, computer.kernel.newMm(), top, alignsHuge);
   }
 
@@ -202,7 +202,7 @@ export class Process {
     if (what.hugetlb) return yield* mmapHugetlb(k, mm, start, end, prot);
     const flags = prot | (what.shared ? VM_SHARED : 0);
     let file = what.file?.space ?? null;
-    if (what.shared && !file) file = yield* newFile(k, end - start, null);
+    if (what.shared && !file) file = newFile(k, end - start);
     return yield* mmapRegion(k, mm, start, end, flags, file);
   }
 
@@ -295,8 +295,8 @@ export class Process {
   }
 
   /** A temporary file of zeros, which is gone when it is closed. */
-  *createFile(pages: number): Kernel$<RegularFile> {
-    const file = new RegularFile(this.k, yield* newFile(this.k, pages, null));
+  createFile(pages: number): RegularFile {
+    const file = new RegularFile(this.k, newFile(this.k, pages));
     this.files.add(file);
     return file;
   }

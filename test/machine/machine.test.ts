@@ -24,9 +24,9 @@ describe('geometry', () => {
     expect(g).toMatchObject({ pageBytes: 4096, pageShift: 12, ptrsPerPte: 512, ptrsPerTable: 512 });
     expect(g.pudPages).toBe(2 ** 18);
     expect(g.addressPages).toBe(2 ** 36);
-    // 4 GiB from a buffer to the next, page 0 of each aligned to a huge page
-    expect(g.bufferSpacing).toBe(2 ** 20);
-    expect(g.vpnOf(1, 3) * 4096).toBe(0x1000_0000_0000 + 0x1_0000_0000 + 3 * 4096);
+    // 4 GiB a buffer, as much to the next; page 0 of each aligned to a huge page
+    expect([g.bufferPages, g.bufferSpacing]).toEqual([2 ** 20, 2 ** 21]);
+    expect(g.vpnOf(1, 3) * 4096).toBe(0x1000_0000_0000 + 0x2_0000_0000 + 3 * 4096);
   });
 
   it('can be small: huge pages of 4', () => {
@@ -58,9 +58,59 @@ describe('frames', () => {
     expect(frames.equal(3, 999)).toBe(true);
     frames.fill(999, POISON);
     expect(frames.equal(3, 999)).toBe(false);
-    expect(frames.view(999).every((byte) => byte === POISON)).toBe(true);
+    const bytes = new Uint8Array(64);
+    frames.read(999, bytes);
+    expect(bytes.every((byte) => byte === POISON)).toBe(true);
     frames.clear(3);
     expect(frames.isZero(3)).toBe(true);
+  });
+
+  it('hold any bytes', () => {
+    const pages = 4;
+    const page = fc.oneof(
+      fc.uint8Array({ minLength: 32, maxLength: 32 }),
+      fc.nat(255).map((byte) => new Uint8Array(32).fill(byte)),
+      fc.nat(255).map((byte) => new Uint8Array(32).fill(byte, 0, 8)),
+    );
+    const number = fc.nat(pages - 1);
+    const change = fc.oneof(
+      fc.tuple(fc.constant('write' as const), number, page),
+      fc.tuple(fc.constant('copy' as const), number, number),
+      fc.tuple(fc.constant('fill' as const), number, fc.nat(255)),
+      fc.tuple(fc.constant('word' as const), number, fc.maxSafeNat()),
+    );
+    fc.assert(
+      fc.property(fc.array(change, { maxLength: 30 }), (changes) => {
+        const frames = new Frames(32);
+        const plain = Array.from({ length: pages }, () => new Uint8Array(32));
+        for (const [what, at, value] of changes) {
+          if (what === 'write') {
+            frames.write(at, value);
+            plain[at].set(value);
+          } else if (what === 'copy') {
+            frames.copy(at, value);
+            plain[at].set(plain[value]);
+          } else if (what === 'fill') {
+            frames.fill(at, value);
+            plain[at].fill(value);
+          } else {
+            frames.writeWord(at, value);
+            new DataView(plain[at].buffer).setBigUint64(0, BigInt(value), true);
+          }
+        }
+        const read = plain.map((_, at) => {
+          const into = new Uint8Array(32);
+          frames.read(at, into);
+          return into;
+        });
+        expect(read).toEqual(plain);
+        const same = (a: number, b: number) => plain[a].every((byte, i) => byte === plain[b][i]);
+        for (let a = 0; a < pages; a++) {
+          expect(frames.isZero(a)).toBe(plain[a].every((byte) => byte === 0));
+          for (let b = 0; b < pages; b++) expect(frames.equal(a, b)).toBe(same(a, b));
+        }
+      }),
+    );
   });
 
   it('hold words of up to 53 bits', () => {

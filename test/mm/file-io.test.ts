@@ -10,6 +10,7 @@ import {
   exitMmap,
   fileRead,
   fileWrite,
+  fillFile,
   Kernel,
   mmapRegion,
   munmap,
@@ -24,7 +25,8 @@ const START = 0x1000;
 function setUp(pages: number, firstWord: ((page: number) => number) | null = null) {
   const k = new Kernel({ poison: true });
   const mm = k.newMm();
-  const file = runToEnd(k, newFile(k, pages, firstWord));
+  const file = newFile(k, pages);
+  if (firstWord) runToEnd(k, fillFile(k, file, firstWord));
   file.opened++;
   const map = (shared: boolean) => {
     const flags = VM_READ | VM_WRITE | (shared ? VM_SHARED : 0);
@@ -83,7 +85,7 @@ describe('reading and writing a file', () => {
     const { k, file } = setUp(600);
     const limited = new Kernel({ ramPages: 64 });
     expect(runToEnd(k, fileWrite(k, file, 0, data(k, 600, 0)))).toBe(600);
-    const small = runToEnd(limited, newFile(limited, 600, null));
+    const small = newFile(limited, 600);
     const written = runToEnd(limited, fileWrite(limited, small, 0, data(limited, 600, 0)));
     expect(written).toBeGreaterThan(0);
     expect(written).toBeLessThan(64);

@@ -46,7 +46,7 @@ describe('accesses to whole pages', () => {
     expect(runToEnd(k, cpuReadPage(k, mm, START + 2, into))).toBe(SIGSEGV);
     runToEnd(k, mprotect(k, mm, START, START + 2, VM_READ));
     expect(runToEnd(k, cpuWritePage(k, mm, START, page))).toBe(SIGSEGV);
-    const file = runToEnd(k, newFile(k, 1, null));
+    const file = newFile(k, 1);
     runToEnd(k, mmapRegion(k, mm, 0x2000, 0x2002, VM_READ | VM_SHARED, file));
     expect(runToEnd(k, cpuReadPage(k, mm, 0x2001, into))).toBe(SIGBUS);
     expect(into.every((byte) => byte === 0xee)).toBe(true);

@@ -208,7 +208,7 @@ describe('a test fails', () => {
 
   it('when memory is accessed behind the end of a file', () => {
     const result = onPrivate(function* (t) {
-      const file = yield* t.process.createFile(1);
+      const file = t.process.createFile(1);
       const ptr = yield* t.process.mmap(2, PROT_READ, { shared: true, file });
       yield* t.process.readPage(ptr + 1);
     });
@@ -322,7 +322,7 @@ describe('a process', () => {
         t.expectEq({ aligned: yield* at(2 * huge, { aligned: true }) }, 1);
         t.expectEq({ aligned: yield* at(2 * huge, { aligned: false }) }, 0);
         t.expectEq({ hugetlb: yield* at(huge, { hugetlb: true }) }, 1);
-        const file = yield* t.process.createFile(huge);
+        const file = t.process.createFile(huge);
         t.expectEq({ file: yield* at(huge, { file, aligned: true }) }, 0);
         t.expectEq({ byDefault: yield* at(huge) }, 1);
       }),

@@ -104,7 +104,8 @@ export function* gpuRead(k, gpu, vpn, fault) {
     if (entry !== 0) {
       const pfn = pfnOf(entry);
       if (k.stepping) yield k.step(StepKind.DeviceAccess, Space.Frame, pfn, Role.Read);
-      const bytes = k.frames.view(pfn);
+      const bytes = new Uint8Array(k.geometry.pageBytes);
+      k.frames.read(pfn, bytes);
       k.monitor?.onDeviceAccess(gpu.mm.id, vpn, pfn, bytes, false, gpu);
     }
     const word = entry === 0 ? null : k.frames.readWord(pfnOf(entry));

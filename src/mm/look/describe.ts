@@ -102,7 +102,8 @@ export class Describer {
       if (pagemap.memory?.read(pagemap.devicePage(pfn), bytes)) return 'not at hand';
       return digest(bytes);
     }
-    return digest(k.frames.view(pfn));
+    k.frames.read(pfn, bytes);
+    return digest(bytes);
   }
 }
 

@@ -175,7 +175,7 @@ export const anonWriteHugetlbfs = test('hmm', 'anon_write_hugetlbfs', function* 
 export const fileRead = test('hmm', 'file_read', function* (t) {
   const { process, fd } = t;
   const npages = BUFFER_PAGES;
-  const file = yield* process.createFile(npages);
+  const file = process.createFile(npages);
   const buffer = yield* t.buffer(npages, npages, PROT_READ, { shared: true, file });
   t.fillMirror(buffer, npages, COUNT);
   const len = yield* file.pwrite(buffer.mirror, 0);
@@ -190,7 +190,7 @@ export const fileRead = test('hmm', 'file_read', function* (t) {
 export const fileWrite = test('hmm', 'file_write', function* (t) {
   const { process, fd } = t;
   const npages = BUFFER_PAGES;
-  const file = yield* process.createFile(npages);
+  const file = process.createFile(npages);
   const buffer = yield* t.buffer(npages, npages, PROT_READ_WRITE, { shared: true, file });
   t.fillMirror(buffer, npages, COUNT);
   const ret = yield* fd.write(buffer, npages);

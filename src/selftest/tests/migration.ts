@@ -19,7 +19,7 @@ export const migrate = test('hmm', 'migrate', function* (t) {
 export const migrateFilePrivate = test('hmm', 'migrate_file_private', function* (t) {
   const { process, fd } = t;
   const npages = BUFFER_PAGES;
-  const file = yield* process.createFile(npages);
+  const file = process.createFile(npages);
   const buffer = yield* t.buffer(npages, npages, PROT_READ_WRITE, { file });
   yield* process.write(buffer.ptr, npages, COUNT);
   t.assertDone(yield* fd.migrateToDevice(buffer, npages), buffer, npages);
