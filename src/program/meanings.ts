@@ -144,6 +144,10 @@ export const MACHINE_MEANINGS: Record<keyof MachineOptions, Meaning> = {
   },
   pageBytes: { what: 'size of a page, a power of two; default 4096', unit: 'bytes' },
   cpus: { what: 'how many CPUs; default 1, in a concurrent program one a task', unit: 'CPUs' },
+  ramPages: {
+    what: 'RAM; default 2097152. Where none is left, ENOMEM; an access that waits for it for ever ends the program',
+    unit: 'pages',
+  },
   hugetlbPages: { what: 'the pool for hugetlb mappings; default 16', unit: 'huge pages' },
   mended: { what: 'whether the mistake of 7.3.4 that recorded results show is mended' },
 };

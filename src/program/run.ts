@@ -1,5 +1,5 @@
 /** Running a program on a machine. */
-import { KernelBug, runStepping, runToEnd } from '../machine/index.ts';
+import { KernelBug, OutOfRam, runStepping, runToEnd } from '../machine/index.ts';
 import { ProgramError } from './error.ts';
 import { perform } from './operations.ts';
 import type { Op } from './ops.ts';
@@ -52,6 +52,7 @@ export function systemOptions(
     ...(machine.pmdOrder === undefined ? {} : { pmdOrder: machine.pmdOrder }),
     ...(machine.pageBytes === undefined ? {} : { pageBytes: machine.pageBytes }),
     ...(machine.cpus === undefined ? {} : { cpus: machine.cpus }),
+    ...(machine.ramPages === undefined ? {} : { ramPages: machine.ramPages }),
     ...(machine.hugetlbPages === undefined ? {} : { hugetlbPages: machine.hugetlbPages }),
     ...(machine.mended === undefined ? {} : { mended: machine.mended }),
     ledger: options.ledger ?? false,
@@ -70,8 +71,8 @@ export function checkPlaces(program: Pick<Program, 'name' | 'ops'>, system: Syst
         const expected = `below ${geometry.buffers} on this machine`;
         throw new ProgramError({ ...place, field: names[0] }, expected, buf);
       }
-      if (page + pages > geometry.bufferSpacing) {
-        const expected = `a range within the buffer's ${geometry.bufferSpacing} pages on this machine`;
+      if (page + pages > geometry.bufferPages) {
+        const expected = `a range within the buffer's ${geometry.bufferPages} pages on this machine`;
         throw new ProgramError({ ...place, field: names[1] }, expected, page + pages);
       }
     };
@@ -98,6 +99,10 @@ export function runProgram(program: Program, options: RunOptions = {}): RunOutco
       results.push(result);
       options.onResult?.(result, op, index, system);
     } catch (error) {
+      if (error instanceof OutOfRam) {
+        const place = { program: program.name, opIndex: index, op: op.op };
+        throw new ProgramError(place, 'memory', 'none', { problem: error.message });
+      }
       if (!(error instanceof KernelBug)) throw error;
       stopped = true;
     }

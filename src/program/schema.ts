@@ -1,15 +1,10 @@
 /** The program format: its types, and reading a program strictly. */
-import { ProgramError, type ProgramPlace, showValue } from './error.ts';
-import {
-  BUFFER_PAGES,
-  choice,
-  describeField,
-  type FieldSpec,
-  integer,
-  OPS,
-  type Op,
-  PROC,
-} from './ops.ts';
+import { Geometry } from '../machine/geometry.ts';
+import { type MistakeWords, ProgramError, type ProgramPlace, showValue } from './error.ts';
+import { MAX_MISTAKES, quote } from './json.ts';
+import { choice, describeField, type FieldSpec, integer, OPS, type Op, PROC } from './ops.ts';
+import { RETURNS } from './returns.ts';
+import { didYouMean } from './similar.ts';
 
 export const WALKS = ['collect', 'unified', 'as-posted'] as const;
 /** How a migration is prepared. */
@@ -24,6 +19,8 @@ export interface MachineOptions {
   pageBytes?: number;
   /** CPUs, 1 to 8. */
   cpus?: number;
+  /** Pages of RAM. */
+  ramPages?: number;
   /** Huge pages of the pool, for hugetlb mappings. */
   hugetlbPages?: number;
   /** Mend those mistakes of 7.3.4 that recorded programs show. */
@@ -36,6 +33,7 @@ export const MACHINE: Record<keyof MachineOptions, FieldSpec> = {
   pmdOrder: integer(2, 9),
   pageBytes: { kind: 'power', min: 16, max: 4096 },
   cpus: integer(1, 8),
+  ramPages: integer(64, 2 ** 21),
   hugetlbPages: integer(0, 64),
   mended: { kind: 'truth' },
 };
@@ -81,22 +79,32 @@ export interface ConcurrentProgram extends ProgramHead {
 
 const MAX_OPS = 100_000;
 const MAX_TASKS = 16;
+const MAX_NAME = 200;
 
 type Fields = Record<string, unknown>;
 
+/** Mistakes as they are come across, the first of them kept. */
+class Mistakes {
+  private readonly list: ProgramError[] = [];
+  private count = 0;
+
+  add(place: ProgramPlace, expected: string, actual: unknown, words?: MistakeWords): undefined {
+    if (++this.count <= MAX_MISTAKES)
+      this.list.push(new ProgramError(place, expected, actual, words));
+  }
+
+  /** @throws ProgramError where there was one: the first, with the others */
+  throwAny(): void {
+    const [first] = this.list;
+    if (first === undefined) return;
+    first.mistakes = this.list;
+    first.more = this.count - this.list.length;
+    throw first;
+  }
+}
+
 function isObject(value: unknown): value is Fields {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function needObject(value: unknown, place: ProgramPlace, what: string): Fields {
-  if (!isObject(value)) throw new ProgramError(place, what, value);
-  return value;
-}
-
-function needArray(value: unknown, place: ProgramPlace, what: string, max: number): unknown[] {
-  if (!Array.isArray(value)) throw new ProgramError(place, what, value);
-  if (value.length > max) throw new ProgramError(place, `at most ${max} items`, value.length);
-  return value;
 }
 
 function isInteger(value: unknown, min: number, max: number): value is number {
@@ -118,127 +126,186 @@ function fits(spec: FieldSpec, value: unknown): boolean {
   }
 }
 
-/** Throws for the first key of `value` that is not among `known`. */
-function refuseOthers(value: Fields, known: readonly string[], place: ProgramPlace): void {
+/** A mistake in a field's value; where it is almost one of the choices, which. */
+function refuseValue(out: Mistakes, place: ProgramPlace, spec: FieldSpec, value: unknown): void {
+  const hint = spec.kind === 'choice' ? didYouMean(value, spec.values) : '';
+  const expected = describeField(spec);
+  const words = hint && { problem: `expected ${expected}, got ${showValue(value)}${hint}` };
+  out.add(place, expected, value, words || undefined);
+}
+
+/** The place of a field within another place. */
+function within(place: ProgramPlace, name: string): ProgramPlace {
+  return { ...place, field: place.field === undefined ? name : `${place.field}.${name}` };
+}
+
+/** Every key of `value` that is not among `known` is a mistake. */
+function refuseOthers(
+  out: Mistakes,
+  value: Fields,
+  known: readonly string[],
+  place: ProgramPlace,
+): void {
   for (const key of Object.keys(value)) {
-    if (!known.includes(key))
-      throw new ProgramError(
-        { ...place, field: place.field === undefined ? key : `${place.field}.${key}` },
-        `no such field (there ${known.length === 1 ? 'is' : 'are'} ${known.join(' ')})`,
-        value[key],
-      );
+    if (known.includes(key)) continue;
+    const all = `no such field (there ${known.length === 1 ? 'is' : 'are'} ${known.join(' ')})`;
+    const problem = `${all}${didYouMean(key, known)}`;
+    out.add(within(place, key), all, value[key], { problem, name: true });
   }
 }
 
-function parseComment(value: unknown, place: ProgramPlace): { comment?: string | string[] } {
+function parseComment(
+  out: Mistakes,
+  value: unknown,
+  place: ProgramPlace,
+): { comment?: string | string[] } {
   if (value === undefined) return {};
   if (typeof value === 'string') return { comment: value };
-  if (Array.isArray(value) && value.every((line) => typeof line === 'string'))
-    return { comment: [...value] };
-  throw new ProgramError({ ...place, field: 'comment' }, 'a string or an array of strings', value);
+  if (Array.isArray(value)) {
+    // holes are looked at, too
+    const lines = Array.from<unknown>(value);
+    if (lines.every((line) => typeof line === 'string')) return { comment: lines };
+  }
+  out.add(within(place, 'comment'), 'a string or an array of strings', value);
+  return {};
 }
 
-function parseMachine(value: unknown, place: ProgramPlace): MachineOptions {
-  const source = needObject(value, { ...place, field: 'machine' }, 'an object');
-  refuseOthers(source, Object.keys(MACHINE), { ...place, field: 'machine' });
+function parseMachine(out: Mistakes, value: unknown, at: ProgramPlace): MachineOptions {
+  const place = { ...at, field: 'machine' };
   const machine: Fields = {};
+  if (!isObject(value)) return out.add(place, 'an object', value) ?? {};
+  refuseOthers(out, value, Object.keys(MACHINE), place);
   for (const [field, spec] of Object.entries(MACHINE)) {
-    const given = source[field];
+    const given = value[field];
     if (given === undefined) continue;
-    if (!fits(spec, given))
-      throw new ProgramError({ ...place, field: `machine.${field}` }, describeField(spec), given);
-    machine[field] = given;
+    if (fits(spec, given)) machine[field] = given;
+    else refuseValue(out, within(place, field), spec, given);
   }
   return machine;
 }
 
-/** The known operation's name, or an error that lists them. */
-function opName(value: unknown, place: ProgramPlace): Op['op'] {
-  if (typeof value === 'string' && Object.hasOwn(OPS, value)) return value as Op['op'];
-  throw new ProgramError({ ...place, field: 'op' }, `one of ${Object.keys(OPS).join(' ')}`, value);
+/** The items of an array, its holes as well; none where it is no array. */
+function itemsOf(
+  out: Mistakes,
+  value: unknown,
+  place: ProgramPlace,
+  what: string,
+  max: number,
+): unknown[] {
+  if (!Array.isArray(value)) return out.add(place, what, value) ?? [];
+  if (value.length > max) return out.add(place, `at most ${max} items`, value.length) ?? [];
+  return Array.from<unknown>(value);
 }
 
-/** Throws unless the pages from `first` on lie in one buffer. */
-function needInBuffer(first: unknown, count: unknown, field: string, place: ProgramPlace): void {
-  const last = (first as number) + (count as number) - 1;
-  if (last >= BUFFER_PAGES)
-    throw new ProgramError(
-      { ...place, field },
-      `the range to end within the ${BUFFER_PAGES} pages of its buffer`,
-      last,
-    );
+/** The processes that there are at some point of a program. */
+class Processes {
+  /** An operation before could not be read: there may be others. */
+  unsure = false;
+
+  constructor(
+    readonly alive: Set<number>,
+    /** Every process of the program. */
+    readonly taken: Set<number> = alive,
+  ) {}
 }
 
-/**
- * One operation.
- * @param procs the processes that exist before it; `fork` adds its child
- */
+/** How a program is read. */
+interface Reading {
+  readonly out: Mistakes;
+  /** Pages of a buffer on the program's machine. */
+  readonly bufferPages: number;
+}
+
+/** One operation; undefined where there is a mistake in it. */
 function parseOp(
+  { out, bufferPages }: Reading,
   value: unknown,
   at: ProgramPlace,
-  procs: Set<number>,
-  taken: Set<number>,
+  procs: Processes,
   mayExpect: boolean,
-): Op {
-  const source = needObject(value, at, 'an operation (an object with "op")');
-  const name = opName(source.op, at);
-  const place = { ...at, op: name };
-  const specs: Record<string, FieldSpec> = OPS[name];
-  const own = ['op', 'proc', 'comment', ...(mayExpect ? ['expect'] : []), ...Object.keys(specs)];
-  refuseOthers(source, own, place);
-  const op: Fields = { op: name };
-  if (source.expect !== undefined) op.expect = parseFields(source.expect, place, 'expect');
-  for (const [field, spec] of Object.entries(specs)) {
-    const given = source[field];
-    if (!fits(spec, given)) throw new ProgramError({ ...place, field }, describeField(spec), given);
-    op[field] = given;
+): Op | undefined {
+  if (!isObject(value)) {
+    procs.unsure = true;
+    return out.add(at, 'an operation (an object with "op")', value);
   }
-  if ('pages' in op) needInBuffer(op.page, op.pages, 'pages', place);
-  if ('toPage' in op) needInBuffer(op.toPage, op.pages, 'toPage', place);
+  const { op: name } = value;
+  if (typeof name !== 'string' || !Object.hasOwn(OPS, name)) {
+    procs.unsure = true;
+    const names = Object.keys(OPS);
+    const hint = didYouMean(name, names);
+    const expected = hint ? 'the name of an operation' : `one of ${names.join(' ')}`;
+    const problem = `expected ${expected}, got ${showValue(name)}${hint}`;
+    return out.add({ ...at, field: 'op' }, expected, name, { problem });
+  }
+  const place = { ...at, op: name };
+  const specs: Record<string, FieldSpec> = OPS[name as Op['op']];
+  const own = ['op', 'proc', 'comment', ...(mayExpect ? ['expect'] : []), ...Object.keys(specs)];
+  refuseOthers(out, value, own, place);
+  const op: Fields = { op: name };
+  if (mayExpect && value.expect !== undefined) {
+    op.expect = parseFields(out, value.expect, place, 'expect', isExpected);
+  }
+  for (const [field, spec] of Object.entries(specs)) {
+    const given = value[field];
+    if (fits(spec, given)) op[field] = given;
+    else refuseValue(out, { ...place, field }, spec, given);
+  }
+  const needInBuffer = (first: unknown, count: unknown, field: string): void => {
+    if (typeof first !== 'number' || typeof count !== 'number') return;
+    const last = first + count - 1;
+    if (last < bufferPages) return;
+    const expected = `the range to end within the ${bufferPages} pages of its buffer`;
+    out.add({ ...place, field }, expected, last);
+  };
+  if ('pages' in specs) needInBuffer(op.page, op.pages, 'pages');
+  else needInBuffer(op.page, 1, 'page');
+  if ('toPage' in specs) needInBuffer(op.toPage, op.pages, 'toPage');
 
-  const proc = source.proc ?? 0;
-  if (source.proc === null || !fits(PROC, proc))
-    throw new ProgramError({ ...place, field: 'proc' }, describeField(PROC), source.proc);
-  if (!procs.has(proc as number))
-    throw new ProgramError(
-      { ...place, field: 'proc' },
-      `a process that exists here (${[...procs].sort((a, b) => a - b).join(' ')})`,
-      proc,
-    );
+  const proc = value.proc === undefined ? 0 : value.proc;
+  if (!fits(PROC, proc)) refuseValue(out, { ...place, field: 'proc' }, PROC, proc);
+  else if (!procs.alive.has(proc as number) && !procs.unsure) {
+    const alive = [...procs.alive].sort((a, b) => a - b).join(' ');
+    out.add({ ...place, field: 'proc' }, `a process that exists here (${alive})`, proc);
+  }
   op.proc = proc;
   if (name === 'fork') {
-    const child = op.child as number;
-    if (taken.has(child))
-      throw new ProgramError(
-        { ...place, field: 'child' },
-        'a process that no fork has made',
-        child,
-      );
-    procs.add(child);
-    taken.add(child);
+    const child = op.child as number | undefined;
+    if (child === undefined) procs.unsure = true;
+    else if (procs.taken.has(child)) {
+      out.add({ ...place, field: 'child' }, 'a process that no fork has made', child);
+    } else {
+      procs.alive.add(child);
+      procs.taken.add(child);
+    }
   }
-  if (name === 'exit') procs.delete(proc as number);
-  return Object.assign(op, parseComment(source.comment, place)) as unknown as Op;
+  if (name === 'exit') procs.alive.delete(proc as number);
+  return Object.assign(op, parseComment(out, value.comment, place)) as unknown as Op;
 }
 
 function parseOps(
+  reading: Reading,
   value: unknown,
   place: ProgramPlace,
   field: string,
-  procs: Set<number>,
+  procs: Processes,
   mayExpect: boolean,
-  taken = procs,
 ): Op[] {
-  return needArray(value, { ...place, field }, 'an array of operations', MAX_OPS).map((op, i) =>
-    parseOp(op, { ...place, opIndex: i }, procs, taken, mayExpect),
-  );
+  const here = { ...place, field };
+  const items = itemsOf(reading.out, value, here, 'an array of operations', MAX_OPS);
+  const ops: Op[] = [];
+  items.forEach((item, opIndex) => {
+    const op = parseOp(reading, item, { ...place, opIndex }, procs, mayExpect);
+    if (op !== undefined) ops.push(op);
+  });
+  return ops;
 }
 
 const isCount = (value: unknown) => isInteger(value, 0, Number.MAX_SAFE_INTEGER);
 const isRun = (value: unknown, length: number): value is number[] =>
   Array.isArray(value) && value.length === length && value.every(isCount) && value[1] > 0;
 const areRuns = (value: unknown, length: number) =>
-  Array.isArray(value) && value.every((run) => isRun(run, length) && (run[2] ?? 0) <= 1);
+  Array.isArray(value) &&
+  Array.from<unknown>(value).every((run) => isRun(run, length) && (run[2] ?? 0) <= 1);
 
 /** What each field of a result holds: a test, and its words. */
 export const RESULT_FIELDS: Record<
@@ -254,49 +321,66 @@ export const RESULT_FIELDS: Record<
   bits: [(v) => areRuns(v, 2), 'runs [value, count]'],
 };
 
+/** Whether an operation can return this: a name that Linux has. */
+const isExpected = (ret: string) => RETURNS.includes(ret);
+
 /** Some fields of a result. */
-function parseFields(value: unknown, at: ProgramPlace, name: string): Partial<Result> {
+function parseFields(
+  out: Mistakes,
+  value: unknown,
+  at: ProgramPlace,
+  name: string,
+  isReturn: (ret: string) => boolean = () => true,
+): Partial<Result> | undefined {
   const here = { ...at, field: name };
-  const source = needObject(value, here, 'a result (an object with "ret")');
-  refuseOthers(source, Object.keys(RESULT_FIELDS), here);
+  if (!isObject(value)) return out.add(here, 'a result (an object with "ret")', value);
+  refuseOthers(out, value, Object.keys(RESULT_FIELDS), here);
   for (const [field, [test, words]] of Object.entries(RESULT_FIELDS)) {
-    if (source[field] !== undefined && !test(source[field]))
-      throw new ProgramError({ ...at, field: `${name}.${field}` }, words, source[field]);
+    const given = value[field];
+    if (given === undefined || (test(given) && (field !== 'ret' || isReturn(given as string))))
+      continue;
+    const hint = field === 'ret' ? didYouMean(given, RETURNS) : '';
+    const problem = `expected ${words}, got ${showValue(given)}${hint}`;
+    out.add(within(here, field), words, given, { problem });
   }
-  return { ...source } as Partial<Result>;
+  return { ...value } as Partial<Result>;
 }
 
-function parseResults(value: unknown, count: number, at: ProgramPlace): Result[] {
+function parseResults(out: Mistakes, value: unknown, count: number, at: ProgramPlace): Result[] {
   const place = { ...at, field: 'results' };
-  const list = needArray(value, place, 'an array of results', MAX_OPS);
-  if (list.length !== count)
-    throw new ProgramError(place, `as many results as operations (${count})`, list.length);
+  const list = itemsOf(out, value, place, 'an array of results', MAX_OPS);
+  if (Array.isArray(value) && value.length !== count)
+    out.add(place, `as many results as operations (${count})`, value.length);
   return list.map((item, i) => {
     const field = `results[${i}]`;
-    const result = parseFields(item, at, field);
-    if (result.ret === undefined)
-      throw new ProgramError({ ...at, field: `${field}.ret` }, RESULT_FIELDS.ret[1], undefined);
+    const result = parseFields(out, item, at, field);
+    if (result && result.ret === undefined)
+      out.add({ ...at, field: `${field}.ret` }, RESULT_FIELDS.ret[1], undefined);
     return result as Result;
   });
 }
 
-function parseHead(source: Fields, where: string): [ProgramHead, ProgramPlace] {
-  const name = source.name;
-  if (typeof name !== 'string' || name === '' || name.length > 200)
-    throw new ProgramError(
-      { program: where, field: 'name' },
-      'a name (a string of 1 to 200 characters)',
-      name,
-    );
-  const place = { program: name };
-  const machine = source.machine;
+function parseHead(
+  out: Mistakes,
+  source: Fields,
+  where: string,
+): [ProgramHead, ProgramPlace, Reading] {
+  const { name, machine: given, $schema } = source;
+  const named = typeof name === 'string' && name !== '' && name.length <= MAX_NAME;
+  if (!named) {
+    const what = `a name (a string of 1 to ${MAX_NAME} characters)`;
+    out.add({ program: where, field: 'name' }, what, name);
+  }
+  const place = { program: named ? name : where };
+  if ($schema !== undefined && typeof $schema !== 'string')
+    out.add({ ...place, field: '$schema' }, 'a string', $schema);
+  const comment = parseComment(out, source.comment, place);
+  const machine = given === undefined ? {} : parseMachine(out, given, place);
+  const { bufferPages } = new Geometry(machine);
   return [
-    {
-      name,
-      ...parseComment(source.comment, place),
-      ...(machine === undefined ? {} : { machine: parseMachine(machine, place) }),
-    },
+    { name: place.program, ...comment, ...(given === undefined ? {} : { machine }) },
     place,
+    { out, bufferPages },
   ];
 }
 
@@ -304,73 +388,113 @@ function parseHead(source: Fields, where: string): [ProgramHead, ProgramPlace] {
 export const HEAD_FIELDS = ['name', 'comment', 'machine'] as const;
 export const SEQUENTIAL_FIELDS = ['ops', 'results'] as const;
 export const CONCURRENT_FIELDS = ['setup', 'tasks', 'after'] as const;
+/** For editors; whoever reads a program does not look at it. */
+const SCHEMA_FIELD = '$schema';
 
 /** Whether `value` has the shape of a concurrent program, valid or not. */
 export function looksConcurrent(value: unknown): boolean {
   return isObject(value) && CONCURRENT_FIELDS.some((field) => Object.hasOwn(value, field));
 }
 
+/** Programs that were read here: nothing in them needs to be looked at again. */
+const read = new WeakSet<object>();
+
+/** A program as `parseProgram` gives it, whatever made it. */
+export function parsed(program: Program): Program {
+  return read.has(program) ? program : parseProgram(program);
+}
+
 /**
  * Reads a sequential program, strictly.
- * @param value what JSON.parse gave
+ * @param value what a JSON text holds
  * @param where names the program in a message as long as its own name is not known
  * @returns a copy in which every operation has its `proc`
- * @throws ProgramError for the first mistake
+ * @throws ProgramError for the first mistake; it has the others
  */
 export function parseProgram(value: unknown, where = 'program'): Program {
-  const source = needObject(value, { program: where }, 'a program (an object with "ops")');
-  const [head, place] = parseHead(source, where);
-  if (looksConcurrent(source))
-    throw new ProgramError(
-      place,
-      'a sequential program ("ops"); `softleaf check` takes one with tasks',
-      Object.keys(source),
-    );
-  refuseOthers(source, [...HEAD_FIELDS, ...SEQUENTIAL_FIELDS], place);
-  const ops = parseOps(source.ops, place, 'ops', new Set([0]), false);
-  if (source.results === undefined) return { ...head, ops };
-  return { ...head, ops, results: parseResults(source.results, ops.length, place) };
+  if (!isObject(value))
+    throw new ProgramError({ program: where }, 'a program (an object with "ops")', value);
+  const out = new Mistakes();
+  const [head, place, reading] = parseHead(out, value, where);
+  if (looksConcurrent(value)) {
+    const expected = 'a sequential program ("ops")';
+    const problem = `it has tasks that run at the same time: \`softleaf check\` takes such a program`;
+    throw new ProgramError(place, expected, Object.keys(value), { problem });
+  }
+  refuseOthers(out, value, [...HEAD_FIELDS, ...SEQUENTIAL_FIELDS, SCHEMA_FIELD], place);
+  const ops = parseOps(reading, value.ops, place, 'ops', new Processes(new Set([0])), false);
+  const count = Array.isArray(value.ops) ? value.ops.length : 0;
+  const results =
+    value.results === undefined ? {} : { results: parseResults(out, value.results, count, place) };
+  out.throwAny();
+  const program = { ...head, ops, ...results };
+  read.add(program);
+  return program;
 }
 
 /**
  * Reads a concurrent program, strictly. A task sees the processes that `setup` made and those that
  * it forks itself; `after` sees them all.
- * @throws ProgramError for the first mistake
+ * @throws ProgramError for the first mistake; it has the others
  */
 export function parseConcurrentProgram(value: unknown, where = 'program'): ConcurrentProgram {
-  const source = needObject(value, { program: where }, 'a program (an object with "tasks")');
-  const [head, place] = parseHead(source, where);
-  refuseOthers(source, [...HEAD_FIELDS, ...CONCURRENT_FIELDS], place);
-  const all = new Set([0]);
-  const setup = parseOps(source.setup ?? [], { ...place, list: 'setup' }, 'setup', all, true);
-  const taskSource = needObject(
-    source.tasks,
-    { ...place, field: 'tasks' },
-    'an object with a list of operations a task',
-  );
-  const names = Object.keys(taskSource);
-  if (names.length < 1 || names.length > MAX_TASKS)
-    throw new ProgramError({ ...place, field: 'tasks' }, `1 to ${MAX_TASKS} tasks`, names.length);
-  const before = [...all];
-  const tasks = Object.fromEntries(
-    names.map((name) => {
-      const at = { ...place, list: name };
-      return [name, parseOps(taskSource[name], at, 'tasks', new Set(before), true, all)];
-    }),
-  );
-  for (const [task, list] of Object.entries(tasks)) {
-    for (const { op, proc } of list) {
+  if (!isObject(value))
+    throw new ProgramError({ program: where }, 'a program (an object with "tasks")', value);
+  const out = new Mistakes();
+  const [head, place, reading] = parseHead(out, value, where);
+  refuseOthers(out, value, [...HEAD_FIELDS, ...CONCURRENT_FIELDS, SCHEMA_FIELD], place);
+  const procs = new Processes(new Set([0]));
+  const { alive } = procs;
+  const list = (name: 'setup' | 'after') =>
+    parseOps(reading, value[name] ?? [], { ...place, list: name }, name, procs, true);
+  const setup = list('setup');
+  const tasks = parseTasks(reading, value.tasks, place, procs);
+  for (const [task, ops] of Object.entries(tasks)) {
+    for (const { op, proc } of ops) {
       if (op !== 'exit') continue;
-      all.delete(proc);
-      refuseUse(tasks, task, proc, place);
+      alive.delete(proc);
+      refuseUse(out, tasks, task, proc, place);
     }
   }
-  const after = parseOps(source.after ?? [], { ...place, list: 'after' }, 'after', all, true);
+  const after = list('after');
+  out.throwAny();
   return { ...head, setup, tasks, after };
+}
+
+function parseTasks(
+  reading: Reading,
+  value: unknown,
+  place: ProgramPlace,
+  procs: Processes,
+): Record<string, Op[]> {
+  const { out } = reading;
+  const at = { ...place, field: 'tasks' };
+  if (!isObject(value))
+    return out.add(at, 'an object with a list of operations a task', value) ?? {};
+  const names = Object.keys(value);
+  if (names.length < 1 || names.length > MAX_TASKS)
+    return out.add(at, `1 to ${MAX_TASKS} tasks`, names.length) ?? {};
+  const before = [...procs.alive];
+  let { unsure } = procs;
+  const tasks = names.map((name): [string, Op[]] => {
+    const own = new Processes(new Set(before), procs.alive);
+    own.unsure = procs.unsure;
+    const here = { ...place, list: name };
+    if (name.length > MAX_NAME) {
+      const problem = `the name of a task has at most ${MAX_NAME} characters`;
+      out.add(here, 'a shorter name', name, { problem, name: true });
+    }
+    const ops = parseOps(reading, value[name], here, 'tasks', own, true);
+    unsure ||= own.unsure;
+    return [name, ops];
+  });
+  procs.unsure = unsure;
+  return Object.fromEntries(tasks);
 }
 
 /** A process that one task lets exit must not be used by another, which might come too late. */
 function refuseUse(
+  out: Mistakes,
   tasks: Record<string, Op[]>,
   ending: string,
   proc: number,
@@ -380,7 +504,7 @@ function refuseUse(
     const opIndex = list === ending ? -1 : ops.findIndex((op) => op.proc === proc);
     if (opIndex < 0) continue;
     const at = { ...place, list, opIndex, op: ops[opIndex].op, field: 'proc' };
-    throw new ProgramError(at, `a process that no other task lets exit (${ending} does)`, proc);
+    out.add(at, `a process that no other task lets exit (${quote(ending)} does)`, proc);
   }
 }
 

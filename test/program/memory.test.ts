@@ -1,0 +1,61 @@
+/** What a program may take of the host's memory, and what it gets where the machine has no RAM left. */
+import { describe, expect, it } from 'vitest';
+import { ProgramError } from '../../src/program/error.ts';
+import { runProgram } from '../../src/program/run.ts';
+import { parseProgram } from '../../src/program/schema.ts';
+
+const mmap = (kind: string, pages: number) => ({
+  op: 'mmap',
+  buf: 0,
+  page: 0,
+  pages,
+  prot: 'rw',
+  kind,
+});
+const write = (page: number, pages: number) => ({
+  op: 'cpu_write',
+  buf: 0,
+  page,
+  pages,
+  tag: 1,
+});
+const run = (ops: unknown[], machine: Record<string, number> = {}) =>
+  runProgram(parseProgram({ name: 'p', machine, ops }));
+
+/** Bytes of array buffers that there are more of after a program ran; it is still there. */
+function bytesOf(ops: unknown[]): number {
+  const before = process.memoryUsage().arrayBuffers;
+  const outcome = run(ops);
+  const after = process.memoryUsage().arrayBuffers;
+  expect(outcome.findings).toEqual([]);
+  expect(outcome.results.map(({ ret }) => ret)).toEqual(ops.map(() => 'ok'));
+  return after - before;
+}
+
+describe('the bytes of pages', () => {
+  const PAGES = 2 ** 14;
+  const writes = Array.from({ length: PAGES / 4096 }, (_, i) => write(i * 4096, 4096));
+  it.each([
+    ['a file', [mmap('file-shared', PAGES)]],
+    ["a driver's mapping", [mmap('driver', PAGES)]],
+    ['pages that are written', [mmap('anon', PAGES), ...writes]],
+  ])('take a tenth of what the pages of %s hold', (_, ops) => {
+    expect(bytesOf(ops)).toBeLessThan((PAGES * 4096) / 10);
+  });
+});
+
+describe('a machine without RAM', () => {
+  const SMALL = { ramPages: 256 };
+
+  it.each(['file-shared', 'driver'])('gives ENOMEM to an mmap of kind %s, and goes on', (kind) => {
+    const { results, findings } = run([mmap(kind, 1000), mmap('anon', 8), write(0, 8)], SMALL);
+    expect(findings).toEqual([]);
+    expect(results.map(({ ret }) => ret)).toEqual(['ENOMEM', 'ok', 'ok']);
+  });
+
+  it('ends a program whose access would wait for ever, with the place', () => {
+    const wrong = () => run([mmap('anon', 1000), write(0, 100), write(0, 1000)], SMALL);
+    expect(wrong).toThrow(ProgramError);
+    expect(wrong).toThrow('program "p", op 2 (cpu_write): all 256 pages of RAM are in use');
+  });
+});
