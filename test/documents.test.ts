@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { legendText, pictureLines } from '../src/cli/picture-text.ts';
-import { LEGEND, parseProgram, runProgram, showOp } from '../src/program/index.ts';
+import { LEGEND, OPS, parseProgram, runProgram, showOp } from '../src/program/index.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path: string) => readFileSync(join(root, path), 'utf8');
@@ -72,6 +72,56 @@ describe('ARCHITECTURE.md', () => {
   });
 });
 
+describe('docs/contributing.md', () => {
+  const text = read('docs/contributing.md');
+  const quoted = [...text.matchAll(/`([^`\n]+)`/g)].map(([, words]) => words);
+
+  it('names files and folders that are there', () => {
+    const paths = quoted.filter((words) =>
+      /^[\w.-]+\/[\w./-]*$|^[A-Z]\w+\.md$|^biome\.json$/.test(words),
+    );
+    expect(paths.length).toBeGreaterThan(50);
+    const placeholder = /\b(ID|NAME)\b/;
+    const gone = paths.filter((path) => !placeholder.test(path) && !existsSync(join(root, path)));
+    expect(gone).toEqual([]);
+  });
+
+  it('names functions and tables that are there', () => {
+    const folders = ['src', 'lab/src', 'test', 'scripts', 'examples'];
+    const sources = folders
+      .flatMap((folder) =>
+        readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+          .filter((name) => /\.(ts|tsx|mjs)$/.test(name) && !name.includes('documents.test'))
+          .map((name) => read(`${folder}/${name}`)),
+      )
+      .join('\n');
+    const functions = quoted.flatMap((words) => /^(?:\w+\.)?(\w+)\(\)$/.exec(words)?.[1] ?? []);
+    const tables = quoted.filter((words) => /^[A-Z][A-Z_]+$/.test(words));
+    expect(functions.length).toBeGreaterThan(5);
+    const defined = (name: string) =>
+      new RegExp(`(function\\*? |const |^ +)${name}\\b *[(:=<]`, 'm').test(sources);
+    expect([...functions, ...tables].filter((name) => !defined(name))).toEqual([]);
+  });
+
+  it('says of each recipe which check proves it', () => {
+    const recipes = [...text.matchAll(/^## (An? .+)$/gm)].map(([, heading]) => heading);
+    expect(recipes).toEqual([
+      'An operation',
+      'A modelled kernel function',
+      'An invariant',
+      'A strategy',
+      'A driver',
+      'A known bug',
+      'A scenario',
+      'A command of the lab',
+    ]);
+    for (const recipe of recipes) {
+      const part = text.split(`\n## ${recipe}\n`)[1].split('\n## ')[0];
+      expect(part, recipe).toMatch(/`(test\/[\w/.-]+|npm run [\w: -]+|npx softleaf check[^`]*)`/);
+    }
+  });
+});
+
 describe('the number of recorded programs', () => {
   const files = readdirSync(join(root, 'corpus')).filter((name) => name.endsWith('.jsonl'));
   const count = (file: string) => read(`corpus/${file}`).trim().split('\n').length;
@@ -128,6 +178,13 @@ describe('docs/checking.md', () => {
 });
 
 describe('docs/programs.md', () => {
+  it('says what each operation does, and of none that is not there', () => {
+    const [, table] = read('docs/programs.md').split('\n## Operations\n');
+    const rows = [...table.split('\n### ')[0].matchAll(/^\| (`.*?) \|/gm)];
+    const told = rows.flatMap(([, cell]) => [...cell.matchAll(/`(\w+)`/g)].map(([, op]) => op));
+    expect(told.sort()).toEqual(Object.keys(OPS).sort());
+  });
+
   it('has the glyphs of the picture', () => {
     for (const [glyph, meaning] of LEGEND)
       expect(read('docs/programs.md')).toContain(`| \`${glyph}\` | ${meaning} |`);
