@@ -59,6 +59,43 @@ describe('README.md', () => {
   });
 });
 
+describe('docs/README.md', () => {
+  it('has every document', () => {
+    const links = [...read('docs/README.md').matchAll(/\]\(([^)]+)\)/g)].map(([, link]) => link);
+    const others = documents
+      .filter((path) => path !== 'docs/README.md')
+      .map((path) => (path.startsWith('docs/') ? path.slice('docs/'.length) : `../${path}`));
+    expect(others.filter((path) => !links.includes(path))).toEqual([]);
+  });
+});
+
+describe('CHANGELOG.md', () => {
+  const AREAS = [
+    'Machine and memory management',
+    'HMM',
+    'Drivers',
+    'Programs',
+    'Checker',
+    'Lab',
+    'Command line',
+    'Documents',
+  ];
+  const parts = (level: string) => read('CHANGELOG.md').split(new RegExp(`^${level} `, 'm'));
+
+  it('says for each version what a user sees, by area', () => {
+    const [, ...versions] = parts('##');
+    for (const version of versions) {
+      const [heading, ...areas] = version.split(/^### /m);
+      expect(heading).toMatch(/^\d+\.\d+\.\d+ \((unreleased|\d{4}-\d\d-\d\d)\)\n\s*$/);
+      const names = areas.map((area) => area.split('\n')[0]);
+      expect(names).toEqual(AREAS.filter((name) => names.includes(name)));
+      for (const area of areas) expect(area).toMatch(/^.+\n\n- /);
+    }
+    const { version } = JSON.parse(read('package.json')) as { version: string };
+    expect(versions[0]).toMatch(`${version} (`);
+  });
+});
+
 describe('ARCHITECTURE.md', () => {
   it('names functions that are there', () => {
     const source = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' })
