@@ -2,9 +2,12 @@
 import { spawn, spawnSync } from 'node:child_process';
 import {
   cpSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
+  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -31,7 +34,7 @@ beforeAll(() => {
   // a build of its own: other tests use dist/
   const source = join(dir, 'source');
   const configs = ['package.json', 'tsconfig.json', 'tsconfig.build.json'];
-  const documents = ['LICENSE', 'README.md', 'CHANGELOG.md'];
+  const documents = ['LICENSE', 'README.md', 'ARCHITECTURE.md', 'CHANGELOG.md'];
   for (const name of [
     'src',
     'lab',
@@ -136,6 +139,33 @@ describe('the package', () => {
     const needed = ['corpus/base.jsonl', 'examples/holes.json', 'dist/lab/index.html'];
     for (const name of [...needed, 'LICENSE', 'README.md']) expect(files).toContain(`./${name}`);
     expect(files.filter((name) => /^\.\/(test|bench|lab|node_modules)\//.test(name))).toEqual([]);
+  });
+});
+
+describe('the documents in the package', () => {
+  const softleaf = () => join(dir, 'node_modules/softleaf');
+
+  it('are where --help says', () => {
+    const main = join(softleaf(), 'dist/cli/main.js');
+    const { stdout } = run(process.execPath, [main, '--help'], tmpdir());
+    const index = /^Documents: (.+)$/m.exec(stdout)?.[1] ?? '';
+    expect(index).toBe(join(realpathSync(softleaf()), 'docs/README.md'));
+    expect(readFileSync(index, 'utf8')).toMatch(/^# Documents\n/);
+  });
+
+  it('link to each other, and to the sources that are shipped', () => {
+    const docs = join(softleaf(), 'docs');
+    const missing = readdirSync(docs)
+      .filter((name) => name.endsWith('.md'))
+      .flatMap((name) => {
+        const text = readFileSync(join(docs, name), 'utf8');
+        return [...text.matchAll(/\]\(([^)\s#]+)/g)].map(([, link]) => link);
+      })
+      .filter((link) => !/^[a-z]+:/.test(link) && !existsSync(join(docs, link)));
+    // what only a clone has
+    expect(missing.filter((link) => !/^\.\.\/(test|bugs|scripts|lab|bench)\//.test(link))).toEqual(
+      [],
+    );
   });
 });
 

@@ -1,5 +1,6 @@
 /** The command line. A command's module is loaded only when it runs, so that help comes at once. */
 import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { STRATEGIES, type StrategyName } from '../checker/search/strategies.ts';
 import { ProgramError } from '../program/error.ts';
@@ -54,12 +55,17 @@ Exit codes:
   1  a finding, or a result that differs from the recording
   2  bad input: a program, a file or the command line`;
 
+/** The index of the documents, which the package has as well. */
+const DOCUMENTS = fileURLToPath(new URL('../../docs/README.md', import.meta.url));
+
 const MAIN_HELP = `${EXIT_HELP}
 
 Examples:
   $ softleaf demo
   $ softleaf run examples/migrate-on-fault.json
-  $ softleaf conform corpus/base.jsonl --walk collect`;
+  $ softleaf conform corpus/base.jsonl --walk collect
+
+Documents: ${DOCUMENTS}`;
 
 const RUN_HELP = `${EXIT_HELP}
 
