@@ -21,11 +21,14 @@ export default defineConfig({
     hookTimeout: 60_000,
     coverage: {
       provider: 'v8',
-      include: ['src/hmm/**'],
+      include: ['src/hmm/**', 'src/mm/**'],
       reporter: ['text', 'html', 'json-summary'],
       // what only races reach, too: test/hmm alone comes there
       thresholds: {
         'src/hmm/**': { branches: 100, lines: 100, functions: 100, statements: 100 },
+        // what was reached when they were set: they may only rise
+        'src/mm/*.ts': { branches: 92, lines: 98, functions: 99, statements: 96 },
+        'src/mm/look/**': { branches: 84, lines: 92, functions: 98, statements: 89 },
       },
     },
   },
