@@ -2,8 +2,9 @@
 import type { Finding } from '../machine/index.ts';
 import { Execution, plain } from './execution.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
+import { FAIR } from './search/in-a-row.ts';
 import { digestOf, Replay, type Run } from './search/schedule.ts';
-import { type Choice, FAIR, fails, STOP, type Strategy, taskOf } from './search/strategy.ts';
+import { type Choice, fails, STOP, type Strategy, taskOf } from './search/strategy.ts';
 import type { CoverageData } from './watch/coverage.ts';
 import type { LockPair } from './watch/lock-order.ts';
 

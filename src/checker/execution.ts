@@ -16,6 +16,7 @@ import {
 } from '../machine/index.ts';
 import { type Broken, CountingLedger, type Kernel } from '../mm/index.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
+import { MAX_TASKS } from './task-set.ts';
 import { Coverage } from './watch/coverage.ts';
 import {
   goAndCome,
@@ -24,9 +25,6 @@ import {
   translationName,
 } from './watch/hardware.ts';
 import { Watch } from './watch/watch.ts';
-
-/** At most so many tasks: a set of tasks is the bits of a number. */
-export const MAX_TASKS = 16;
 
 /** A task under way. */
 export interface Running {

@@ -18,14 +18,17 @@ export {
   runSchedule,
   titleOf,
 } from './check.ts';
-export { Execution, MAX_TASKS } from './execution.ts';
+export { Execution } from './execution.ts';
 export { fingerprint } from './fingerprint.ts';
 export { asScenario, ScenarioError, tryScenario } from './own-scenario.ts';
 export { type ProgramState, programScenario } from './program.ts';
 export { type PagePart, type Report, report, reportPage, reportText } from './report/report.ts';
 export type { Scenario, SetupOptions } from './scenario.ts';
+export type { RandomOptions } from './search/at-random.ts';
 export { Exhaustive, type ExhaustiveOptions } from './search/exhaustive.ts';
-export { Pct, type RandomOptions, RandomWalk, Turns, UniformWalk } from './search/random.ts';
+export { FAIR, InARow } from './search/in-a-row.ts';
+export { Pct } from './search/pct.ts';
+export { RandomWalk } from './search/random-walk.ts';
 export {
   decodeSchedule,
   digestOf,
@@ -37,6 +40,8 @@ export {
 } from './search/schedule.ts';
 export { STRATEGIES, type StrategyName } from './search/strategies.ts';
 export { type Choice, FAIL, type Strategy } from './search/strategy.ts';
+export { Turns } from './search/turns.ts';
+export { UniformWalk } from './search/uniform-walk.ts';
 export { shortestRuns, shrinkProgram, shrinkSchedule } from './shrink.ts';
 export {
   DEFAULT_PLAN,
@@ -52,6 +57,7 @@ export {
   type Subject,
   scenarioOf,
 } from './suite.ts';
+export { MAX_TASKS } from './task-set.ts';
 export { type Done, type Thread, Threads } from './threads.ts';
 export {
   type CoverageData,

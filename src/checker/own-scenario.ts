@@ -1,8 +1,8 @@
 /** Is this a scenario? What others have written is looked at before it is searched. */
 import { KernelBug } from '../machine/index.ts';
 import { Kernel } from '../mm/index.ts';
-import { MAX_TASKS } from './execution.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
+import { MAX_TASKS } from './task-set.ts';
 
 /** A mistake in a scenario; the message names the field, what was expected and what was there. */
 export class ScenarioError extends Error {

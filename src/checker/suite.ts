@@ -16,11 +16,13 @@ import { programScenario } from './program.ts';
 import { type Report, report } from './report/report.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { Exhaustive } from './search/exhaustive.ts';
-import { Pct, RandomWalk, UniformWalk } from './search/random.ts';
+import { Pct } from './search/pct.ts';
+import { RandomWalk } from './search/random-walk.ts';
 import { encodeSchedule, runsOf } from './search/schedule.ts';
 import { type Part, type PartEnd, type Parts, RandomParts, SearchTree } from './search/split.ts';
 import type { StrategyName } from './search/strategies.ts';
 import type { Strategy } from './search/strategy.ts';
+import { UniformWalk } from './search/uniform-walk.ts';
 import {
   EFFORT,
   type Effort,

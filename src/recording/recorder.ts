@@ -5,11 +5,12 @@ import {
   Execution,
   encodeSchedule,
   FAIL,
+  FAIR,
   fingerprint,
+  InARow,
   Replay,
   runsOf,
 } from '../checker/index.ts';
-import { FAIR, InARow } from '../checker/search/strategy.ts';
 import { ptePresent, Role, Space, Step } from '../machine/index.ts';
 import { isMigration } from '../mm/leafops.ts';
 import { isConcurrent, type Walk } from '../program/index.ts';

@@ -4,9 +4,9 @@
  * one order. The ends must be the same. A step that does not name all that it looks at shows here.
  */
 
+import { dependent } from '../../src/checker/conflict.ts';
 import { Execution, type Scenario } from '../../src/checker/index.ts';
-import { dependent } from '../../src/checker/search/dependence.ts';
-import { lowest } from '../../src/checker/search/strategy.ts';
+import { lowest } from '../../src/checker/task-set.ts';
 import { Role, Step } from '../../src/machine/index.ts';
 import type { Walk } from '../../src/program/index.ts';
 

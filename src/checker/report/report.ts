@@ -1,8 +1,8 @@
 /** Reports: a finding as a reviewer wants to see it, as data, as text and as a page. */
 import { type Finding, Space } from '../../machine/index.ts';
+import { conflict } from '../conflict.ts';
 import { Execution } from '../execution.ts';
 import type { Scenario, SetupOptions } from '../scenario.ts';
-import { conflict } from '../search/dependence.ts';
 import { Replay, type Run } from '../search/schedule.ts';
 import { firstRounds, type TaskRound } from './rounds.ts';
 import { describeStep, type Trace, type TracedStep, trace } from './trace.ts';

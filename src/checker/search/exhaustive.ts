@@ -6,17 +6,30 @@
  * Partial Order Reduction, J. ACM 64 (2017).
  */
 import { StepKind } from '../../machine/index.ts';
+import { dependent } from '../conflict.ts';
 import type { Execution } from '../execution.ts';
-import { dependent, History } from './dependence.ts';
-import { type Choice, FAIL, InARow, lowest, STOP, type Strategy, taskOf } from './strategy.ts';
+import { lowest } from '../task-set.ts';
+import { History } from './happens-before.ts';
+import { InARow } from './in-a-row.ts';
+import {
+  type Choice,
+  type ChoiceSet,
+  FAIL,
+  failing,
+  fails,
+  STOP,
+  type Strategy,
+  TASKS_MASK,
+  taskOf,
+} from './strategy.ts';
 
 /** A point of the schedule at which a choice was made. */
 export interface Node {
   choice: Choice;
   /** Tasks that could go on. */
   enabled: number;
-  /** Tasks to be tried here, tried or not. */
-  backtrack: number;
+  /** Choices to be tried here, tried or not: a task's failing allocation is a choice of its own. */
+  backtrack: ChoiceSet;
   /** Tasks that need not be tried: whatever they would begin was tried. */
   sleep: number;
   /** The task that went before, and so the one whose interruption is a preemption; -1 for none. */
@@ -32,8 +45,8 @@ export interface Share {
   path: Node[];
   /** What of it is under way; empty: nothing yet, or nothing any more. */
   stack: Node[];
-  /** What was found to be tried on the way to it: the point, and the tasks as bits. */
-  escaped: [at: number, bits: number][];
+  /** What was found to be tried on the way to it: at which point, and which choices. */
+  escaped: [at: number, choices: ChoiceSet][];
 }
 
 export interface ExhaustiveOptions {
@@ -49,7 +62,7 @@ export class Exhaustive implements Strategy {
   private nodes: Node[] = [];
   /** The points up to here are fixed: what leads to the subtree that is searched. */
   private base = 0;
-  private readonly escaped = new Map<number, number>();
+  private readonly escaped = new Map<number, ChoiceSet>();
   private readonly history: History;
   private readonly row = new InARow();
   private readonly faults: number;
@@ -110,9 +123,9 @@ export class Exhaustive implements Strategy {
       step.kind === StepKind.Allocate &&
       node.failures < this.faults &&
       depth + 1 >= this.given &&
-      node.choice < FAIL
+      !fails(node.choice)
     ) {
-      this.add(depth, 1 << (task + 16));
+      this.add(depth, failing(task));
     }
     this.row.took(task);
     this.depth++;
@@ -129,7 +142,7 @@ export class Exhaustive implements Strategy {
     let failures = 0;
     if (above) {
       preemptions = above.preemptions + (this.preempts(above, taskOf(above.choice)) ? 1 : 0);
-      failures = above.failures + (above.choice >= FAIL ? 1 : 0);
+      failures = above.failures + (fails(above.choice) ? 1 : 0);
     }
     // a task that turns in circles until others get on must let them
     const bound =
@@ -156,7 +169,7 @@ export class Exhaustive implements Strategy {
   /** One of `initials` has to be tried at an event's point; any that can go on, if none of them can. */
   private turn(event: number, initials: number, task: number): void {
     const node = this.nodes[event];
-    if (initials & (node.backtrack | node.sleep) & 0xffff) return;
+    if (initials & (node.backtrack | node.sleep) & TASKS_MASK) return;
     const possible = initials & node.enabled;
     if (possible !== 0) {
       this.add(event, 1 << (possible & (1 << task) ? task : lowest(possible)));
@@ -170,12 +183,12 @@ export class Exhaustive implements Strategy {
   }
 
   /** Something has to be tried at a point: here, or by whoever searches what lies above. */
-  private add(at: number, bits: number): void {
+  private add(at: number, choices: ChoiceSet): void {
     const node = this.nodes[at];
-    if (at < this.base && bits & ~node.backtrack) {
-      this.escaped.set(at, (this.escaped.get(at) ?? 0) | (bits & ~node.backtrack));
+    if (at < this.base && choices & ~node.backtrack) {
+      this.escaped.set(at, (this.escaped.get(at) ?? 0) | (choices & ~node.backtrack));
     }
-    node.backtrack |= bits;
+    node.backtrack |= choices;
   }
 
   end(x: Execution, complete: boolean): void {
@@ -193,12 +206,12 @@ export class Exhaustive implements Strategy {
     while (nodes.length > this.base) {
       const node = nodes[nodes.length - 1];
       const task = taskOf(node.choice);
-      if (node.choice < FAIL && node.backtrack & (1 << (task + 16))) {
+      if (!fails(node.choice) && node.backtrack & failing(task)) {
         node.choice = task + FAIL;
         break;
       }
       node.sleep |= 1 << task;
-      let left = node.backtrack & node.enabled & ~node.sleep & 0xffff;
+      let left = node.backtrack & node.enabled & ~node.sleep & TASKS_MASK;
       while (left !== 0) {
         const next = lowest(left);
         if (node.preemptions + (this.preempts(node, next) ? 1 : 0) <= this.limit) break;
@@ -223,7 +236,7 @@ export class Exhaustive implements Strategy {
   /** @param share the subtree to be searched; by default it is everything */
   load(share: unknown): void {
     const { path, stack, escaped } = share as Share;
-    for (const [at, bits] of escaped) this.escaped.set(at, bits);
+    for (const [at, choices] of escaped) this.escaped.set(at, choices);
     this.nodes = [...path, ...stack].map((node) => ({ ...node }));
     this.base = path.length;
     this.given = this.nodes.length;

@@ -5,7 +5,8 @@
  * the other.
  */
 import type { Execution } from '../execution.ts';
-import { type Choice, FAIL, fails, InARow, type Strategy, taskOf } from './strategy.ts';
+import { InARow } from './in-a-row.ts';
+import { type Choice, FAIL, fails, type Strategy, taskOf } from './strategy.ts';
 
 const VERSION = 1;
 

@@ -8,7 +8,16 @@
  * so, and another part is made of it.
  */
 import type { Node, Share } from './exhaustive.ts';
-import { FAIL, lowest, taskOf } from './strategy.ts';
+import {
+  type Choice,
+  type ChoiceSet,
+  FAILING_MASK,
+  fails,
+  lowestChoice,
+  onlyChoice,
+  TASKS_MASK,
+  taskOf,
+} from './strategy.ts';
 
 /** Schedules of a part at most. */
 export const PART = 1000;
@@ -163,17 +172,17 @@ interface Fork {
   before: number;
   preemptions: number;
   failures: number;
-  /** Choices to be tried: tasks, and from bit 16 on tasks whose allocation fails. */
-  backtrack: number;
+  /** Choices to be tried. */
+  backtrack: ChoiceSet;
   /** Those that a part has, or that need not be tried. */
-  taken: number;
+  taken: ChoiceSet;
 }
 
 /** A choice on the way to a part. */
 interface Turn {
   /** The number of its fork. */
   fork: number;
-  choice: number;
+  choice: Choice;
   /** Tasks that need not be tried from here on. */
   sleep: number;
 }
@@ -190,8 +199,8 @@ interface TreeState {
   trying: Subtree[];
 }
 
-const bitOf = (choice: number): number =>
-  choice >= FAIL ? (1 << taskOf(choice)) | (1 << (taskOf(choice) + 16)) : 1 << choice;
+/** What is taken with a choice: before a task's allocation fails, it was tried that it succeeds. */
+const takenWith = (choice: Choice): ChoiceSet => (1 << taskOf(choice)) | onlyChoice(choice);
 
 export class SearchTree extends Parts {
   private forks: Fork[] = [];
@@ -217,7 +226,7 @@ export class SearchTree extends Parts {
     return {
       path: path.map(({ fork, choice, sleep }): Node => {
         const { taken, ...node } = this.forks[fork];
-        return { ...node, backtrack: node.backtrack | (taken & 0xffff), choice, sleep };
+        return { ...node, backtrack: node.backtrack | (taken & TASKS_MASK), choice, sleep };
       }),
       stack,
       escaped: [],
@@ -231,9 +240,9 @@ export class SearchTree extends Parts {
       const { path } = trying[i];
       const { escaped, stack } = end as Share;
       if (stack.length > 0) this.cut(path, stack);
-      for (const [at, bits] of escaped) {
+      for (const [at, choices] of escaped) {
         const { fork } = path[at];
-        this.forks[fork].backtrack |= bits;
+        this.forks[fork].backtrack |= choices;
         this.offer(path.slice(0, at), fork);
       }
     });
@@ -244,20 +253,19 @@ export class SearchTree extends Parts {
   }
 
   /** Choices of a fork that no part has. */
-  private open({ enabled, backtrack, taken }: Fork): number {
-    return backtrack & ~taken & (enabled | 0xffff0000);
+  private open({ enabled, backtrack, taken }: Fork): ChoiceSet {
+    return backtrack & ~taken & (enabled | FAILING_MASK);
   }
 
   /** Makes parts of what has to be tried at a fork and is in none. */
   private offer(path: Turn[], number: number): void {
     const fork = this.forks[number];
     for (let rest = this.open(fork); rest !== 0; rest &= rest - 1) {
-      const bit = lowest(rest);
-      const task = bit & 15;
-      const choice = bit >= 16 ? task + FAIL : task;
-      const sleep = fork.taken & 0xffff & ~(bit >= 16 ? 1 << task : 0);
+      const choice = lowestChoice(rest);
+      // a task that was tried with its allocation is not asleep where it fails
+      const sleep = fork.taken & TASKS_MASK & ~(fails(choice) ? 1 << taskOf(choice) : 0);
       this.subtrees.push({ path: [...path, { fork: number, choice, sleep }], stack: [] });
-      fork.taken |= 1 << bit;
+      fork.taken |= onlyChoice(choice);
     }
   }
 
@@ -269,7 +277,7 @@ export class SearchTree extends Parts {
     let depth = 0;
     for (; depth < stack.length && given < GIVE; depth++) {
       const { choice, sleep, ...node } = stack[depth];
-      const fork: Fork = { ...node, taken: sleep | bitOf(choice) };
+      const fork: Fork = { ...node, taken: sleep | takenWith(choice) };
       const number = this.forks.push(fork) - 1;
       forks.push({ path: [...way], fork: number });
       for (let rest = this.open(fork); rest !== 0; rest &= rest - 1) given++;

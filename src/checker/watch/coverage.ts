@@ -25,7 +25,7 @@ import {
   isMigrationWrite,
 } from '../../mm/leafops.ts';
 import { pmdIsTable } from '../../mm/pgtable.ts';
-import { conflict } from '../search/dependence.ts';
+import { conflict } from '../conflict.ts';
 import { KINDS, SPACES } from '../step-words.ts';
 
 /** What one search came across, as JSON. */

@@ -1,44 +1,9 @@
-/**
- * Which steps depend on each other, and what happened before what: the part of partial-order reduction
- * that knows what steps are.
- */
+/** What happened before what in a schedule, and which steps race: what partial-order reduction goes by. */
 import { Role, Space, type Step, StepKind } from '../../machine/index.ts';
-
-/** Whether two roles on one object do not commute. By the first role, a bit for each second. */
-const CONFLICTS: number[] = [];
-/** Of those, the ones whose order can be turned round: a release is never before the acquire. */
-const TAKES = (1 << Role.Acquire) | (1 << Role.AcquireShared) | (1 << Role.TryAcquire);
-const LOCKS = TAKES | (1 << Role.Release) | (1 << Role.ReleaseShared);
-const SHARED = (1 << Role.AcquireShared) | (1 << Role.ReleaseShared);
-for (let role = 0; role < 8; role++) {
-  let mask: number;
-  if (role === Role.Read) mask = (1 << Role.Write) | (1 << Role.Commute);
-  else if (role === Role.Commute) mask = (1 << Role.Write) | (1 << Role.Read);
-  else if (role === Role.Write) mask = (1 << Role.Write) | (1 << Role.Read) | (1 << Role.Commute);
-  else if ((1 << role) & SHARED) mask = LOCKS & ~SHARED;
-  else mask = LOCKS;
-  CONFLICTS[role] = mask;
-}
+import { CONFLICTS, TAKES } from '../conflict.ts';
 
 /** What two steps do with an object, as one number. */
 const keyOf = (step: Step, at: number): number => step.ids[at] * 32 + step.spaces[at];
-
-/** Whether what two steps do with one object does not commute. */
-export function conflict(a: Role, b: Role): boolean {
-  return (CONFLICTS[a] & (1 << b)) !== 0;
-}
-
-/** Whether two steps depend on each other. */
-export function dependent(a: Step, b: Step): boolean {
-  for (let i = 0; i < a.count; i++) {
-    const id = a.ids[i];
-    const mask = CONFLICTS[a.roles[i]];
-    for (let j = 0; j < b.count; j++) {
-      if (b.ids[j] === id && mask & (1 << b.roles[j]) && b.spaces[j] === a.spaces[i]) return true;
-    }
-  }
-  return false;
-}
 
 /** What a task may wait for that others change more than once: kinds of objects, as bits. */
 const CONDITIONS = (1 << Space.Sequence) | (1 << Space.Userfault);

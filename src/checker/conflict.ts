@@ -1,0 +1,35 @@
+/** Which steps depend on each other: those whose order makes a difference. */
+import { Role, type Step } from '../machine/index.ts';
+
+/** Whether two roles on one object do not commute. By the first role, a bit for each second. */
+export const CONFLICTS: number[] = [];
+/** Of those, the ones whose order can be turned round: a release is never before the acquire. */
+export const TAKES = (1 << Role.Acquire) | (1 << Role.AcquireShared) | (1 << Role.TryAcquire);
+const LOCKS = TAKES | (1 << Role.Release) | (1 << Role.ReleaseShared);
+const SHARED = (1 << Role.AcquireShared) | (1 << Role.ReleaseShared);
+for (let role = 0; role < 8; role++) {
+  let mask: number;
+  if (role === Role.Read) mask = (1 << Role.Write) | (1 << Role.Commute);
+  else if (role === Role.Commute) mask = (1 << Role.Write) | (1 << Role.Read);
+  else if (role === Role.Write) mask = (1 << Role.Write) | (1 << Role.Read) | (1 << Role.Commute);
+  else if ((1 << role) & SHARED) mask = LOCKS & ~SHARED;
+  else mask = LOCKS;
+  CONFLICTS[role] = mask;
+}
+
+/** Whether what two steps do with one object does not commute. */
+export function conflict(a: Role, b: Role): boolean {
+  return (CONFLICTS[a] & (1 << b)) !== 0;
+}
+
+/** Whether two steps depend on each other. */
+export function dependent(a: Step, b: Step): boolean {
+  for (let i = 0; i < a.count; i++) {
+    const id = a.ids[i];
+    const mask = CONFLICTS[a.roles[i]];
+    for (let j = 0; j < b.count; j++) {
+      if (b.ids[j] === id && mask & (1 << b.roles[j]) && b.spaces[j] === a.spaces[i]) return true;
+    }
+  }
+  return false;
+}
