@@ -21,6 +21,7 @@ export {
 export { Execution } from './execution.ts';
 export { fingerprint } from './fingerprint.ts';
 export { asScenario, ScenarioError, tryScenario } from './own-scenario.ts';
+export { DEFAULT_PLAN, type Plan } from './plan.ts';
 export { type ProgramState, programScenario } from './program.ts';
 export { type PagePart, type Report, report, reportPage, reportText } from './report/report.ts';
 export type { Scenario, SetupOptions } from './scenario.ts';
@@ -38,17 +39,15 @@ export {
   runsOf,
   ScheduleError,
 } from './search/schedule.ts';
-export { STRATEGIES, type StrategyName } from './search/strategies.ts';
+export { STRATEGIES, STRATEGY_ROWS, type StrategyName } from './search/strategies.ts';
 export { type Choice, FAIL, type Strategy } from './search/strategy.ts';
 export { Turns } from './search/turns.ts';
 export { UniformWalk } from './search/uniform-walk.ts';
 export { shortestRuns, shrinkProgram, shrinkSchedule } from './shrink.ts';
 export {
-  DEFAULT_PLAN,
   type JobResult,
   type PartOrder,
   type PartResult,
-  type Plan,
   type ReportedFinding,
   runJob,
   runPart,

@@ -12,17 +12,13 @@ import {
   titleOf,
 } from './check.ts';
 import { fingerprint } from './fingerprint.ts';
+import { type Plan, setupOf } from './plan.ts';
 import { programScenario } from './program.ts';
 import { type Report, report } from './report/report.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
-import { Exhaustive } from './search/exhaustive.ts';
-import { Pct } from './search/pct.ts';
-import { RandomWalk } from './search/random-walk.ts';
 import { encodeSchedule, runsOf } from './search/schedule.ts';
 import { type Part, type PartEnd, type Parts, RandomParts, SearchTree } from './search/split.ts';
-import type { StrategyName } from './search/strategies.ts';
-import type { Strategy } from './search/strategy.ts';
-import { UniformWalk } from './search/uniform-walk.ts';
+import { STRATEGY_ROWS, type StrategyName, strategyOf } from './search/strategies.ts';
 import {
   EFFORT,
   type Effort,
@@ -33,34 +29,6 @@ import {
 } from './shrink.ts';
 import { type CoverageData, distinctCoverage } from './watch/coverage.ts';
 import { OrderGraph } from './watch/lock-order.ts';
-
-/** How to search. */
-export interface Plan {
-  strategy: StrategyName;
-  /** Schedules at most. */
-  schedules: number;
-  /** Milliseconds at most; none: as long as it takes. */
-  time?: number;
-  seed: number;
-  /** Allocations that may fail in a schedule. */
-  faults: number;
-  /** Preemptions in a schedule at most. */
-  preemptions?: number;
-  /** Different findings after which the search ends. */
-  findings: number;
-  /** The hardware fills and drops translations on its own. */
-  hardware?: boolean;
-  /** Schedules that one thread does at a time, at most. */
-  part?: number;
-}
-
-export const DEFAULT_PLAN: Plan = {
-  strategy: 'exhaustive',
-  schedules: 100_000,
-  seed: 1,
-  faults: 0,
-  findings: 3,
-};
 
 /** A finding as it is reported. */
 export interface ReportedFinding {
@@ -101,27 +69,6 @@ export interface JobResult {
   /** Where the search stands, where it is not complete; and the orders of locks that it has seen. */
   at?: unknown;
   orders?: readonly LockOrderSeen[];
-}
-
-/**
- * A strategy by its name.
- * @param first of a random one: the number of the first schedule
- */
-export function strategyOf(plan: Plan, tasks: number, first = 0): Strategy {
-  const { faults, seed, preemptions } = plan;
-  switch (plan.strategy) {
-    case 'exhaustive':
-      return new Exhaustive(tasks, {
-        faults,
-        ...(preemptions === undefined ? {} : { preemptions }),
-      });
-    case 'pct':
-      return new Pct({ seed, faults, first });
-    case 'uniform':
-      return new UniformWalk({ seed, faults, first });
-    case 'random':
-      return new RandomWalk({ seed, faults, first });
-  }
 }
 
 export interface JobOptions {
@@ -208,10 +155,6 @@ export interface PartOrder extends Part {
   time?: number;
 }
 
-function setupOf(walk: Walk, plan: Plan): SetupOptions & { walk: Walk } {
-  return { walk, ...(plan.hardware ? { hardware: true } : {}) };
-}
-
 /** Does a part of a search. */
 export function runPart(
   subject: Subject,
@@ -223,7 +166,8 @@ export function runPart(
   const began = Date.now();
   const result: CheckResult = check(scenarioOf(subject), {
     ...setupOf(walk, plan),
-    strategy: (tasks) => strategyOf(plan, tasks, first),
+    strategy: (tasks) =>
+      strategyOf(plan.strategy, tasks, first === undefined ? plan : { ...plan, first }),
     schedules,
     findings: plan.findings,
     known,
@@ -285,10 +229,9 @@ export class Search {
     for (const order of orders) this.orders.add(order);
     // what a bound on preemptions leaves out depends on the order of the search: it is not cut
     const bounded = plan.preemptions !== undefined;
-    this.parts =
-      plan.strategy === 'exhaustive'
-        ? new SearchTree(from, bounded ? Number.MAX_SAFE_INTEGER : plan.part)
-        : new RandomParts(from, plan.part);
+    this.parts = STRATEGY_ROWS[plan.strategy].exhaustive
+      ? new SearchTree(from, bounded ? Number.MAX_SAFE_INTEGER : plan.part)
+      : new RandomParts(from, plan.part);
   }
 
   /** Parts that can be done at the same time, in any order; none: the search has ended. */

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { STRATEGIES, type StrategyName } from '../checker/search/strategies.ts';
+import { STRATEGIES, STRATEGY_ROWS, type StrategyName } from '../checker/search/strategies.ts';
 import { ProgramError } from '../program/error.ts';
 import { WALKS, type Walk } from '../program/schema.ts';
 import type { CheckCommandOptions } from './check/command.ts';
@@ -82,7 +82,13 @@ Examples:
   $ softleaf conform corpus/mof.jsonl --walk collect --json
   $ softleaf conform corpus/base.jsonl --only base-10000 --verbose`;
 
-const CHECK_HELP = `${EXIT_HELP}
+/** A line for each strategy. */
+const STRATEGY_HELP = `
+Strategies:
+${STRATEGIES.map((name) => `  ${name.padEnd(11)} ${STRATEGY_ROWS[name].what}`).join('\n')}`;
+
+const CHECK_HELP = `${STRATEGY_HELP}
+${EXIT_HELP}
   130  interrupted before anything was found
 
 Examples:

@@ -20,6 +20,7 @@ import {
   reportText,
   ScheduleError,
   type SetupOptions,
+  STRATEGY_ROWS,
   type StrategyName,
   type Subject,
   scenarioOf,
@@ -155,7 +156,7 @@ interface Done {
 /** Whether a search left nothing out: a bound on preemptions does. */
 function triedEverything({ job, result }: Done): boolean {
   const { strategy, preemptions } = job.plan;
-  return result.complete && strategy === 'exhaustive' && preemptions === undefined;
+  return result.complete && STRATEGY_ROWS[strategy].exhaustive && preemptions === undefined;
 }
 
 /** The findings of several searches, each once. */
@@ -185,7 +186,7 @@ async function summarize(done: readonly Done[], stopped: boolean): Promise<Check
     states.set(key, set);
     const { complete, strategy, schedules } = result;
     for (const bound of result.bounds) bounds.add(bound);
-    if (!complete && strategy === 'exhaustive') cut.push(schedules);
+    if (!complete && STRATEGY_ROWS[strategy].exhaustive) cut.push(schedules);
   }
   if (cut.length > 0) {
     const [least, most] = [Math.min(...cut), Math.max(...cut)];
@@ -491,7 +492,7 @@ export async function checkCommand(
     const { schedules, complete, outcomes, findings } = result;
     const word = findings.length > 0 ? paint('red', 'findings') : paint('green', 'clean');
     const bounded = job.plan.preemptions === undefined ? '' : ' within the bound';
-    const end = complete && job.plan.strategy === 'exhaustive' ? `all${bounded}` : 'some';
+    const end = complete && STRATEGY_ROWS[job.plan.strategy].exhaustive ? `all${bounded}` : 'some';
     terminal.stdout.write(
       `${word} ${printable(job.name)}, ${job.walk}, ${job.plan.strategy}: ` +
         `${schedules} schedules (${end}), ${outcomes.length} ends\n`,

@@ -1,0 +1,37 @@
+/** How a scenario is to be searched. */
+import type { Walk } from '../mm/index.ts';
+import type { SetupOptions } from './scenario.ts';
+import type { StrategyName } from './search/strategies.ts';
+
+/** How to search. */
+export interface Plan {
+  strategy: StrategyName;
+  /** Schedules at most. */
+  schedules: number;
+  /** Milliseconds at most; none: as long as it takes. */
+  time?: number;
+  seed: number;
+  /** Allocations that may fail in a schedule. */
+  faults: number;
+  /** Preemptions in a schedule at most. */
+  preemptions?: number;
+  /** Different findings after which the search ends. */
+  findings: number;
+  /** The hardware fills and drops translations on its own. */
+  hardware?: boolean;
+  /** Schedules that one thread does at a time, at most. */
+  part?: number;
+}
+
+export const DEFAULT_PLAN: Plan = {
+  strategy: 'exhaustive',
+  schedules: 100_000,
+  seed: 1,
+  faults: 0,
+  findings: 3,
+};
+
+/** How the scenario of a search is set up. */
+export function setupOf(walk: Walk, plan: Plan): SetupOptions & { walk: Walk } {
+  return { walk, ...(plan.hardware ? { hardware: true } : {}) };
+}
