@@ -9,7 +9,7 @@ import { StepKind } from '../../machine/index.ts';
 import { dependent } from '../conflict.ts';
 import type { Execution } from '../execution.ts';
 import { lowest } from '../task-set.ts';
-import { History } from './happens-before.ts';
+import { HappensBefore } from './happens-before.ts';
 import { InARow } from './in-a-row.ts';
 import {
   type Choice,
@@ -63,7 +63,7 @@ export class Exhaustive implements Strategy {
   /** The points up to here are fixed: what leads to the subtree that is searched. */
   private base = 0;
   private readonly escaped = new Map<number, ChoiceSet>();
-  private readonly history: History;
+  private readonly happened: HappensBefore;
   private readonly row = new InARow();
   private readonly faults: number;
   private readonly limit: number;
@@ -77,7 +77,7 @@ export class Exhaustive implements Strategy {
   redundant = 0;
 
   constructor(tasks: number, options: ExhaustiveOptions = {}) {
-    this.history = new History(tasks);
+    this.happened = new HappensBefore(tasks);
     this.faults = options.faults ?? 0;
     this.limit = options.preemptions ?? Number.POSITIVE_INFINITY;
     this.reduce = options.reduce ?? true;
@@ -85,7 +85,7 @@ export class Exhaustive implements Strategy {
 
   begin(_x?: Execution): boolean {
     if (this.finished) return false;
-    this.history.clear();
+    this.happened.clear();
     this.row.begin();
     this.depth = 0;
     this.sleep = 0;
@@ -108,10 +108,10 @@ export class Exhaustive implements Strategy {
     const step = x.pending(task);
     // before the last given choice everything is as it was in the schedule before
     if (this.reduce && depth + 1 >= this.given) {
-      this.history.races(task, step, (event, initials) => this.turn(event, initials, task));
+      this.happened.races(task, step, (event, initials) => this.turn(event, initials, task));
     }
     if (this.reduce) {
-      this.history.add(task, step);
+      this.happened.add(task, step);
       let sleep = 0;
       for (let rest = this.sleep; rest !== 0; rest &= rest - 1) {
         const q = lowest(rest);
@@ -199,7 +199,7 @@ export class Exhaustive implements Strategy {
       for (let t = 0; t < x.running.length; t++) {
         if (x.running[t].done) continue;
         const step = x.pending(t);
-        this.history.races(t, step, (event, initials) => this.turn(event, initials, t));
+        this.happened.races(t, step, (event, initials) => this.turn(event, initials, t));
       }
     }
     nodes.length = this.depth;

@@ -15,7 +15,7 @@ const SPACES = Object.values(Space);
  * The events of a schedule, each with a vector clock: for each task, how many events of the schedule
  * up to that task's last one that happened before. `1 + index` counts, 0 is none.
  */
-export class History {
+export class HappensBefore {
   length = 0;
   /** By event: its task. */
   readonly taskOf: number[] = [];
