@@ -18,7 +18,7 @@ import {
 } from '../program/index.ts';
 import { cpuOf } from './execution.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
-import type { Change, DataOracle, Pending } from './watch/data.ts';
+import type { DataOracle, MemoryChange, Pending } from './watch/data.ts';
 import type { Translation } from './watch/hardware.ts';
 import { Watch } from './watch/watch.ts';
 
@@ -46,7 +46,7 @@ function compare(system: System, op: Op, result: Result): void {
 }
 
 /** What an advice does to memory. */
-const ADVICE_CHANGES: Record<OpNamed<'madvise'>['advice'], Change | null> = {
+const ADVICE_CHANGES: Record<OpNamed<'madvise'>['advice'], MemoryChange | null> = {
   dontneed: 'discard',
   free: 'give up',
   cold: null,
@@ -64,7 +64,9 @@ const ADVICE_CHANGES: Record<OpNamed<'madvise'>['advice'], Change | null> = {
  * What each operation does to memory, for those who look at the data; null where it changes nothing but by
  * accesses, faults and migrations, of which the machine's monitor hears.
  */
-const CHANGES: { readonly [K in OpName]: Change | null | ((op: OpNamed<K>) => Change | null) } = {
+const CHANGES: {
+  readonly [K in OpName]: MemoryChange | null | ((op: OpNamed<K>) => MemoryChange | null);
+} = {
   mmap: 'map',
   munmap: 'unmap',
   mprotect: 'protect',
@@ -105,7 +107,7 @@ const CHANGES: { readonly [K in OpName]: Change | null | ((op: OpNamed<K>) => Ch
   uffd_stop: null,
 };
 
-function changeOf<K extends OpName>(op: OpNamed<K>): Change | null {
+function changeOf<K extends OpName>(op: OpNamed<K>): MemoryChange | null {
   const change = CHANGES[op.op as K];
   return typeof change === 'function' ? change(op) : change;
 }

@@ -51,7 +51,7 @@ interface Place {
   rights: number;
 }
 
-export type Change =
+export type MemoryChange =
   | 'map'
   | 'unmap'
   | 'move'
@@ -63,7 +63,7 @@ export type Change =
 
 /** An operation under way. */
 export interface Pending {
-  readonly change: Change;
+  readonly change: MemoryChange;
   readonly mm: Mm;
   readonly start: number;
   readonly end: number;
@@ -324,7 +324,7 @@ export class DataOracle {
   // ---- operations ----
 
   /** An operation begins that changes what places are. */
-  begin(change: Change, mm: Mm, start = 0, end = SPACE, to = 0): Pending {
+  begin(change: MemoryChange, mm: Mm, start = 0, end = SPACE, to = 0): Pending {
     this.changed = true;
     const pending: Pending = { change, mm, start, end, to, began: ++this.clock, copies: new Map() };
     for (const [key, { store, shared }] of this.places) {
