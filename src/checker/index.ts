@@ -64,5 +64,5 @@ export {
   placesThatRun,
   summarizeCoverage,
 } from './watch/coverage.ts';
-export { DataOracle, type MemoryChange, type Pending } from './watch/data.ts';
+export { DataOracle, type MemoryChange, type PendingChange } from './watch/data.ts';
 export { Watch } from './watch/watch.ts';

@@ -18,7 +18,7 @@ import {
 } from '../program/index.ts';
 import { cpuOf } from './execution.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
-import type { DataOracle, MemoryChange, Pending } from './watch/data.ts';
+import type { DataOracle, MemoryChange, PendingChange } from './watch/data.ts';
 import type { Translation } from './watch/hardware.ts';
 import { Watch } from './watch/watch.ts';
 
@@ -112,7 +112,7 @@ function changeOf<K extends OpName>(op: OpNamed<K>): MemoryChange | null {
   return typeof change === 'function' ? change(op) : change;
 }
 
-function begin(system: System, op: Op, data: DataOracle | null): Pending | null {
+function begin(system: System, op: Op, data: DataOracle | null): PendingChange | null {
   const change = data && changeOf(op);
   if (!data || !change) return null;
   const { mm } = system.process(op.proc);

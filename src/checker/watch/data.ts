@@ -43,8 +43,8 @@ class Store {
   }
 }
 
-/** A page of an address space. */
-interface Place {
+/** A page of an address space, as a place of memory. */
+interface MemoryPlace {
   store: Store;
   shared: boolean;
   /** VM_READ, VM_WRITE: what the process may do. */
@@ -62,7 +62,7 @@ export type MemoryChange =
   | 'fork';
 
 /** An operation under way. */
-export interface Pending {
+export interface PendingChange {
   readonly change: MemoryChange;
   readonly mm: Mm;
   readonly start: number;
@@ -96,10 +96,10 @@ function add(values: number[], value: number): void {
 }
 
 export class DataOracle {
-  private readonly places = new Map<number, Place>();
+  private readonly places = new Map<number, MemoryPlace>();
   /** Of files, by place in the file. */
   private readonly files = new Map<number, Store>();
-  private pending: Pending[] = [];
+  private pending: PendingChange[] = [];
   /** Reads and writes so far. */
   private clock = 0;
   private changed = false;
@@ -189,7 +189,7 @@ export class DataOracle {
   // ---- accesses ----
 
   /** The places that an address may mean now: two while one is being moved onto another. */
-  private resolve(space: number, vpn: number): Place[] {
+  private resolve(space: number, vpn: number): MemoryPlace[] {
     const place = this.places.get(keyOf(space, vpn));
     const found = place ? [place] : [];
     for (const { change, mm, start, end, to } of this.pending) {
@@ -276,7 +276,7 @@ export class DataOracle {
     }
   }
 
-  private write(space: number, vpn: number, word: number, places: Place[]): void {
+  private write(space: number, vpn: number, word: number, places: MemoryPlace[]): void {
     for (const { store, shared } of places) {
       if (places.length === 1) {
         store.values = [word];
@@ -292,7 +292,7 @@ export class DataOracle {
     }
   }
 
-  private read(who: string, word: number, places: Place[]): void {
+  private read(who: string, word: number, places: MemoryPlace[]): void {
     for (const { store } of places) {
       if (!store.values.includes(word)) continue;
       // what was open is now known
@@ -324,9 +324,17 @@ export class DataOracle {
   // ---- operations ----
 
   /** An operation begins that changes what places are. */
-  begin(change: MemoryChange, mm: Mm, start = 0, end = SPACE, to = 0): Pending {
+  begin(change: MemoryChange, mm: Mm, start = 0, end = SPACE, to = 0): PendingChange {
     this.changed = true;
-    const pending: Pending = { change, mm, start, end, to, began: ++this.clock, copies: new Map() };
+    const pending: PendingChange = {
+      change,
+      mm,
+      start,
+      end,
+      to,
+      began: ++this.clock,
+      copies: new Map(),
+    };
     for (const [key, { store, shared }] of this.places) {
       const vpn = key - mm.id * SPACE;
       if (vpn < start || vpn >= end || shared) continue;
@@ -342,7 +350,7 @@ export class DataOracle {
    * @param child for a fork that succeeded
    * @param done false when it was refused: what it was to do may have been done in part, or not
    */
-  end(pending: Pending, child: Mm | null = null, done = true): void {
+  end(pending: PendingChange, child: Mm | null = null, done = true): void {
     const { change, mm, start, end, to, began } = pending;
     const moves = change === 'move' || change === 'move out';
     this.pending.splice(this.pending.indexOf(pending), 1);
@@ -387,7 +395,7 @@ export class DataOracle {
     }
   }
 
-  private fresh(vma: Vma, vpn: number): Place {
+  private fresh(vma: Vma, vpn: number): MemoryPlace {
     const base = this.fileWord(vma, vpn);
     const shared = (vma.flags & VM_SHARED) !== 0;
     let store = shared ? this.files.get(this.fileKey(vma, vpn)) : undefined;
@@ -410,14 +418,14 @@ export class DataOracle {
     }
   }
 
-  private copy(copies: Pending['copies'], vpn: number, store: Store): void {
+  private copy(copies: PendingChange['copies'], vpn: number, store: Store): void {
     let copy = copies.get(vpn);
     if (!copy) copies.set(vpn, (copy = { values: [], givenUp: false }));
     for (const value of store.values) add(copy.values, value);
     copy.givenUp ||= store.givenUp;
   }
 
-  private forked({ copies }: Pending, child: Mm | null): void {
+  private forked({ copies }: PendingChange, child: Mm | null): void {
     if (!child) return;
     for (const vma of child.vmas) {
       for (let vpn = vma.start; vpn < vma.end; vpn++) {
