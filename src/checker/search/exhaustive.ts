@@ -39,8 +39,8 @@ export interface Node {
   failures: number;
 }
 
-/** A subtree of the search. */
-export interface Share {
+/** A subtree of the search, and how far it is searched: what a search saves, as JSON. */
+export interface SubtreeState {
   /** What leads to it, which is fixed. */
   path: Node[];
   /** What of it is under way; empty: nothing yet, or nothing any more. */
@@ -227,15 +227,15 @@ export class Exhaustive implements Strategy {
     this.finished = nodes.length <= this.base;
   }
 
-  save(): Share {
+  save(): SubtreeState {
     const { nodes, base } = this;
     const stack = this.finished ? [] : nodes.slice(base);
     return { path: nodes.slice(0, base), stack, escaped: [...this.escaped] };
   }
 
-  /** @param share the subtree to be searched; by default it is everything */
-  load(share: unknown): void {
-    const { path, stack, escaped } = share as Share;
+  /** @param saved the subtree to be searched; by default it is everything */
+  load(saved: unknown): void {
+    const { path, stack, escaped } = saved as SubtreeState;
     for (const [at, choices] of escaped) this.escaped.set(at, choices);
     this.nodes = [...path, ...stack].map((node) => ({ ...node }));
     this.base = path.length;

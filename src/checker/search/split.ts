@@ -7,7 +7,7 @@
  * the part finds that something else has to be tried on that way (a race with one of its events), it says
  * so, and another part is made of it.
  */
-import type { Node, Share } from './exhaustive.ts';
+import type { Node, SubtreeState } from './exhaustive.ts';
 import {
   type Choice,
   type ChoiceSet,
@@ -217,12 +217,12 @@ export class SearchTree extends Parts {
     this.trying = rest.trying;
   }
 
-  protected begin(): { from: Share }[] {
+  protected begin(): { from: SubtreeState }[] {
     this.trying = this.subtrees.splice(-ROUND).reverse();
-    return this.trying.map((subtree) => ({ from: this.share(subtree) }));
+    return this.trying.map((subtree) => ({ from: this.stateOf(subtree) }));
   }
 
-  private share({ path, stack }: Subtree): Share {
+  private stateOf({ path, stack }: Subtree): SubtreeState {
     return {
       path: path.map(({ fork, choice, sleep }): Node => {
         const { taken, ...node } = this.forks[fork];
@@ -238,7 +238,7 @@ export class SearchTree extends Parts {
     this.trying = [];
     ends.forEach((end, i) => {
       const { path } = trying[i];
-      const { escaped, stack } = end as Share;
+      const { escaped, stack } = end as SubtreeState;
       if (stack.length > 0) this.cut(path, stack);
       for (const [at, choices] of escaped) {
         const { fork } = path[at];

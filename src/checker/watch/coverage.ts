@@ -243,7 +243,7 @@ export function distinctCoverage({ ran, pairs, entries }: CoverageData): Coverag
 }
 
 /** Of the functions or branches that there are: how many ran, and which did not. */
-export interface Share {
+export interface Reached {
   ran: number;
   of: number;
   /** `file:line function`. */
@@ -252,8 +252,8 @@ export interface Share {
 
 /** What several searches came across. */
 export interface CoverageSummary {
-  functions: Share;
-  branches: Share;
+  functions: Reached;
+  branches: Reached;
   /** Pairs of steps on one object by two tasks. */
   pairs: { seen: number; bothOrders: number; oneOrder: string[] };
   /** By operation: the kinds of entries that it read or wrote. */
@@ -273,8 +273,8 @@ export function summarizeCoverage(
   { asPosted = false } = {},
 ): CoverageSummary {
   const seen = new Set(all.flatMap(({ ran }) => ran));
-  const share = (what: Place['what']): Share => {
-    const result: Share = { ran: 0, of: 0, missed: [] };
+  const reached = (what: Place['what']): Reached => {
+    const result: Reached = { ran: 0, of: 0, missed: [] };
     places.forEach((place, i) => {
       if (place.what !== what || (!asPosted && place.file.includes(AS_POSTED))) return;
       result.of++;
@@ -305,8 +305,8 @@ export function summarizeCoverage(
     entries[operation].add(kind);
   }
   return {
-    functions: share('function'),
-    branches: share('branch'),
+    functions: reached('function'),
+    branches: reached('branch'),
     pairs: {
       seen: orders.size,
       bothOrders: orders.size - oneOrder.length,
