@@ -46,7 +46,7 @@ export { UniformWalk } from './search/uniform-walk.ts';
 export { shortestRuns, shrinkProgram, shrinkSchedule } from './shrink.ts';
 export {
   type JobResult,
-  type PartOrder,
+  type PartRequest,
   type PartResult,
   type ReportedFinding,
   runJob,

@@ -148,7 +148,7 @@ export interface PartResult extends PartEnd {
 }
 
 /** A part, with what is to be known for it. */
-export interface PartOrder extends Part {
+export interface PartRequest extends Part {
   /** Titles of findings that are known already. */
   known: string[];
   /** Milliseconds at most. */
@@ -160,7 +160,7 @@ export function runPart(
   subject: Subject,
   walk: Walk,
   plan: Plan,
-  { schedules, first, from, known, time }: PartOrder,
+  { schedules, first, from, known, time }: PartRequest,
   goOn?: () => boolean,
 ): PartResult {
   const began = Date.now();
@@ -235,7 +235,7 @@ export class Search {
   }
 
   /** Parts that can be done at the same time, in any order; none: the search has ended. */
-  next(): PartOrder[] {
+  next(): PartRequest[] {
     const { plan, found } = this;
     const left = (plan.time ?? Number.POSITIVE_INFINITY) - this.time;
     const known = [...this.known, ...found.map(({ title }) => title)];

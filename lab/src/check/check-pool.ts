@@ -2,7 +2,7 @@
 import {
   type Done,
   type Found,
-  type PartOrder,
+  type PartRequest,
   type PartResult,
   type ReportedFinding,
   type Thread,
@@ -44,7 +44,7 @@ export class Pool {
     this.threads = new Threads(size, () => new WebWorker());
   }
 
-  part(part: PartOrder): Promise<PartResult | null> {
+  part(part: PartRequest): Promise<PartResult | null> {
     return this.threads.add({ ...this.common, part }) as Promise<PartResult | null>;
   }
 

@@ -1,7 +1,7 @@
 /** A thread of a check: does one piece of work after the other. */
 import {
   type Found,
-  type PartOrder,
+  type PartRequest,
   type PartResult,
   type Plan,
   parseAnyProgram,
@@ -20,7 +20,7 @@ export type Source = { readonly text: string } | { readonly module: string };
 
 /** Search a part, or shrink and report what was found. */
 export type Work = { readonly source: Source; readonly walk: Walk; readonly plan: Plan } & (
-  | { readonly part: PartOrder }
+  | { readonly part: PartRequest }
   | { readonly found: Found }
 );
 

@@ -6,7 +6,7 @@ import {
   type Found,
   type JobResult,
   type LockOrderSeen,
-  type PartOrder,
+  type PartRequest,
   type PartResult,
   type Plan,
   type ReportedFinding,
@@ -35,7 +35,7 @@ export interface CheckJob {
 }
 
 /** What a thread is to do: search a part, or shrink and report what was found. */
-export type Work = { job: CheckJob; part: PartOrder } | { job: CheckJob; found: Found };
+export type Work = { job: CheckJob; part: PartRequest } | { job: CheckJob; found: Found };
 
 export interface JobsOptions {
   /** Called with each result as it comes. */
@@ -95,7 +95,7 @@ export class Pool {
     this.threads = new Threads(size, () => new WorkerThread(stop));
   }
 
-  part(job: CheckJob, part: PartOrder): Promise<PartResult | null> {
+  part(job: CheckJob, part: PartRequest): Promise<PartResult | null> {
     return this.threads.add({ job, part }) as Promise<PartResult | null>;
   }
 
