@@ -17,7 +17,13 @@ import { programScenario } from './program.ts';
 import { type Report, report } from './report/report.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { encodeSchedule, runsOf } from './search/schedule.ts';
-import { type Part, type PartEnd, type Parts, RandomParts, SearchTree } from './search/split.ts';
+import {
+  type PartEnd,
+  RandomParts,
+  type SearchPart,
+  type SearchParts,
+  SearchTree,
+} from './search/split.ts';
 import { STRATEGY_ROWS, type StrategyName, strategyOf } from './search/strategies.ts';
 import {
   EFFORT,
@@ -148,7 +154,7 @@ export interface PartResult extends PartEnd {
 }
 
 /** A part, with what is to be known for it. */
-export interface PartRequest extends Part {
+export interface PartRequest extends SearchPart {
   /** Titles of findings that are known already. */
   known: string[];
   /** Milliseconds at most. */
@@ -207,7 +213,7 @@ export function runReport(
 /** A search in parts: who does them is the caller's affair. */
 export class Search {
   readonly found: Found[] = [];
-  private readonly parts: Parts;
+  private readonly parts: SearchParts;
   private readonly outcomes = new Set<string>();
   private readonly ran = new Set<number>();
   private readonly coverage: CoverageData = { ran: [], pairs: [], entries: [] };

@@ -27,7 +27,7 @@ const ROUND = 16;
 const GIVE = 8;
 
 /** What a thread is to do. */
-export interface Part {
+export interface SearchPart {
   schedules: number;
   /** Of a random search: the number of the first schedule. */
   first?: number;
@@ -62,7 +62,7 @@ interface RoundState {
  * A search as parts, in rounds: what a round came to is looked at when all its parts have ended, and so
  * in the same way wherever the search was interrupted. What it holds is JSON.
  */
-export abstract class Parts {
+export abstract class SearchParts {
   private round: Open[] = [];
   private given: Open[] = [];
 
@@ -85,12 +85,12 @@ export abstract class Parts {
   }
 
   /** The next parts; none: nothing is left, or nothing that `schedules` suffice for. */
-  next(schedules: number): Part[] {
+  next(schedules: number): SearchPart[] {
     this.given = [];
     if (this.round.length === 0) {
       this.round = this.begin().map((how) => ({ ...how, left: this.part, complete: false }));
     }
-    const parts: Part[] = [];
+    const parts: SearchPart[] = [];
     let budget = schedules;
     for (const open of this.round) {
       if (budget <= 0 || isOver(open)) continue;
@@ -136,7 +136,7 @@ const isOver = ({ complete, left }: Open): boolean => complete || left <= 0;
 // ---- random searches ----
 
 /** Schedules at random: so many a part, each with its own number. */
-export class RandomParts extends Parts {
+export class RandomParts extends SearchParts {
   /** The first schedule that is in no part. */
   private first = 0;
 
@@ -202,7 +202,7 @@ interface TreeState {
 /** What is taken with a choice: before a task's allocation fails, it was tried that it succeeds. */
 const takenWith = (choice: Choice): ChoiceSet => (1 << taskOf(choice)) | onlyChoice(choice);
 
-export class SearchTree extends Parts {
+export class SearchTree extends SearchParts {
   private forks: Fork[] = [];
   private subtrees: Subtree[] = [{ path: [], stack: [] }];
   /** Those of the round under way. */
