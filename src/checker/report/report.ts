@@ -5,7 +5,7 @@ import { Execution } from '../execution.ts';
 import type { Scenario, SetupOptions } from '../scenario.ts';
 import { Replay, type Run } from '../search/schedule.ts';
 import { firstRounds, type TaskRound } from './rounds.ts';
-import { describeStep, type Trace, type TracedStep, trace } from './trace.ts';
+import { describeStep, type ScheduleTrace, type TracedStep, trace } from './trace.ts';
 
 /** A line of a report. */
 export interface ReportStep {
@@ -69,7 +69,7 @@ function meets(a: TracedStep, b: TracedStep): boolean {
  * @param visible the numbers of the steps that can be shown, in order
  */
 function mattering(
-  { steps }: Trace,
+  { steps }: ScheduleTrace,
   visible: readonly number[],
   rounds: readonly TaskRound[],
 ): number[] {
@@ -87,7 +87,7 @@ function mattering(
 }
 
 /** Where tasks take turns. */
-function switchesOf({ steps, left }: Trace): ReportSwitch[] {
+function switchesOf({ steps, left }: ScheduleTrace): ReportSwitch[] {
   const switches: ReportSwitch[] = [];
   for (let i = 1; i < steps.length; i++) {
     const { task: from } = steps[i - 1];

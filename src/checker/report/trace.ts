@@ -20,7 +20,7 @@ export interface TracedStep {
 }
 
 /** A schedule step by step. */
-export interface Trace {
+export interface ScheduleTrace {
   steps: TracedStep[];
   /** By number: what a lock is called. */
   lockNames: ReadonlyMap<number, string>;
@@ -84,7 +84,7 @@ class Noting implements Strategy {
 }
 
 /** Runs one schedule and notes every step. What broke is in `x.finding` afterwards. */
-export function trace(x: Execution, strategy: Strategy): Trace {
+export function trace(x: Execution, strategy: Strategy): ScheduleTrace {
   const noting = new Noting(strategy);
   Step.traced = true;
   try {
