@@ -68,14 +68,14 @@ export function titleOf(finding: Finding): string {
   return `${plain(finding.title)}${where}`;
 }
 
-/** Whether a fair schedule that has come so far will never end. */
-export const MAX_STEPS = 15_000;
+/** Steps after which a schedule that is fair to all tasks counts as one without end. */
+export const ENDLESS_AFTER = 15_000;
 
 /** One schedule from beginning to end. What broke is in `x.finding`. */
 export function runSchedule(
   x: Execution,
   strategy: Strategy,
-  { maxSteps = MAX_STEPS }: { maxSteps?: number } = {},
+  { maxSteps = ENDLESS_AFTER }: { maxSteps?: number } = {},
 ): { choices: Choice[]; preemptions: number; complete: boolean } {
   const choices: Choice[] = [];
   let preemptions = 0;

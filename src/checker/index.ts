@@ -12,6 +12,7 @@ export {
   type CheckOptions,
   type CheckResult,
   check,
+  ENDLESS_AFTER,
   type Found,
   type LockOrderSeen,
   replaySchedule,

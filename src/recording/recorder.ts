@@ -1,7 +1,7 @@
 /** Runs one schedule of a program and notes every step of it. */
-import { MAX_STEPS as ENDLESS } from '../checker/check.ts';
 import {
   decodeSchedule,
+  ENDLESS_AFTER,
   Execution,
   encodeSchedule,
   FAIL,
@@ -310,7 +310,7 @@ class Session {
     if (enabled === 0) return false;
     // the checker's rule: who has come so far, and kept nobody waiting, will never end
     const endless = isScenario(this.program) || isConcurrent(this.program);
-    if (endless && recorder.length >= ENDLESS && this.fair) {
+    if (endless && recorder.length >= ENDLESS_AFTER && this.fair) {
       x.endless();
       return false;
     }
