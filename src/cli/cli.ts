@@ -5,7 +5,7 @@ import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { STRATEGIES, STRATEGY_ROWS, type StrategyName } from '../checker/search/strategies.ts';
 import { ProgramError } from '../program/error.ts';
 import { WALKS, type Walk } from '../program/schema.ts';
-import type { CheckCommandOptions } from './check/command.ts';
+import type { CheckCommandOptions } from './check/plans.ts';
 import type { ConformOptions } from './conform.ts';
 import type { LabCommandOptions } from './lab.ts';
 import type { RunCommandOptions } from './run.ts';

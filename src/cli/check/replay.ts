@@ -1,0 +1,104 @@
+/** `softleaf check --replay`: one schedule again. */
+import {
+  decodeSchedule,
+  Execution,
+  fingerprint,
+  type JobResult,
+  type ReportedFinding,
+  type Run,
+  replaySchedule,
+  report,
+  ScheduleError,
+  type SetupOptions,
+  type Subject,
+  scenarioOf,
+  titleOf,
+  WALKS,
+  type Walk,
+} from '../../checker/index.ts';
+import { type ExitCode, type Terminal, UsageError } from '../terminal.ts';
+import { filesOfArguments, loadSubjects } from './files.ts';
+import { type CheckCommandOptions, ownWalk, planOf } from './plans.ts';
+import { summarize } from './summary.ts';
+import { tell } from './tell.ts';
+
+/** What a schedule is of: the scenario and the setup whose digest it carries. */
+async function scheduled(
+  file: string,
+  text: string,
+  { walk, hardware }: CheckCommandOptions,
+): Promise<{ subject: Subject; setup: SetupOptions & { walk: Walk }; runs: Run[] }> {
+  const [, digest] = text.split('.');
+  let refused: ScheduleError | null = null;
+  for (const { subject } of await loadSubjects(file)) {
+    const scenario = scenarioOf(subject);
+    const own = ownWalk(subject);
+    const walks = walk ? [walk] : [own, ...WALKS.filter((other) => other !== own)];
+    const setups = walks.flatMap((on) => [
+      ...(hardware ? [] : [{ walk: on }]),
+      { walk: on, hardware: true },
+    ]);
+    for (const setup of setups) {
+      const here = fingerprint(scenario, setup);
+      try {
+        const runs = decodeSchedule(text, here, new Execution(scenario, setup).names.length);
+        return { subject, setup, runs };
+      } catch (error) {
+        if (!(error instanceof ScheduleError)) throw error;
+        if (here === digest) throw new UsageError(`--replay: ${error.message}`);
+        refused ??= error;
+      }
+    }
+  }
+  throw new UsageError(`--replay: ${refused?.message}`);
+}
+
+/** One schedule again. */
+export async function replayCommand(
+  files: readonly string[],
+  text: string,
+  options: CheckCommandOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  if (options.resume !== undefined) throw new UsageError('--replay and --resume: one or the other');
+  const [file, ...more] = filesOfArguments(files);
+  if (file === undefined || more.length > 0) {
+    throw new UsageError('--replay: expected one file, with the scenario that the schedule is of');
+  }
+  const { subject, setup, runs } = await scheduled(file, text, options);
+  const scenario = scenarioOf(subject);
+  const { finding, steps, preemptions, outcome, coverage } = replaySchedule(scenario, setup, runs);
+  const { walk, hardware } = setup;
+  const findings: ReportedFinding[] = [];
+  if (finding !== null) {
+    const told = report(scenario, setup, runs);
+    findings.push({
+      title: titleOf(finding),
+      invariant: finding.invariant,
+      function: finding.function,
+      scenario: scenario.name,
+      walk,
+      ...(hardware ? { hardware } : {}),
+      schedule: text.trim(),
+      steps: told.steps.length,
+      length: told.total,
+      preemptions,
+      report: told,
+    });
+  }
+  const result: JobResult = {
+    scenario: scenario.name,
+    walk,
+    strategy: 'random',
+    schedules: 1,
+    steps,
+    redundant: 0,
+    outcomes: finding === null ? [outcome] : [],
+    complete: false,
+    bounds: ['one schedule'],
+    coverage,
+    findings,
+  };
+  const job = { file, name: scenario.name, walk, plan: planOf(options) };
+  return tell(await summarize([{ job, result }], false), options, terminal);
+}

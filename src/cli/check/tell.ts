@@ -1,0 +1,60 @@
+/** Telling what `softleaf check` came to. */
+import { writeFileSync } from 'node:fs';
+import { type PagePart, reportPage } from '../../checker/index.ts';
+import { labAddress, linkToFinding } from '../lab-link.ts';
+import { ExitCode, type Terminal } from '../terminal.ts';
+import { loadSubject } from './files.ts';
+import type { CheckCommandOptions } from './plans.ts';
+import type { CheckedFinding, CheckSummary } from './summary.ts';
+import { coverageText, jsonOf, replayLine, showFinding, thinText, whereText } from './texts.ts';
+
+/** The findings with where a lab shows them. */
+async function linked(findings: readonly CheckedFinding[], lab: string): Promise<CheckedFinding[]> {
+  return Promise.all(
+    findings.map(async (told) => {
+      const { job, finding } = told;
+      const subject = job.program
+        ? { program: job.program }
+        : await loadSubject(job.file, finding.scenario);
+      const link = await linkToFinding(finding, job.file, subject);
+      return link === null ? told : { ...told, link: lab + link };
+    }),
+  );
+}
+
+/** Tells everything: on standard output, and on a page if one is asked for. */
+export async function tell(
+  summary: CheckSummary,
+  options: CheckCommandOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const { verdict, coverage } = summary;
+  const { link } = options;
+  const findings =
+    link === undefined ? summary.findings : await linked(summary.findings, labAddress(link));
+  const verbose = options.verbose === true;
+  const lines = coverageText(summary);
+  if (options.json) {
+    const list = findings.map((told) => jsonOf(told, verbose));
+    terminal.stdout.write(`${JSON.stringify({ verdict, findings: list, coverage })}\n`);
+  } else {
+    for (const told of findings) showFinding(told, terminal, verbose);
+    if (verbose) terminal.stdout.write(`${thinText(summary)}\n`);
+    terminal.stdout.write(`${lines}\n`);
+  }
+  if (options.report !== undefined) {
+    const parts: PagePart[] = findings.map((told) => ({
+      title: told.finding.title,
+      where: whereText(told.finding),
+      replay: replayLine(told),
+      ...(told.link === undefined ? {} : { link: told.link }),
+      ...(told.finding.shrunk
+        ? { program: JSON.stringify(told.finding.shrunk.program, null, 1) }
+        : {}),
+      report: told.finding.report,
+    }));
+    writeFileSync(options.report, reportPage(`Softleaf: ${verdict}`, lines, parts));
+  }
+  if (verdict === 'findings') return ExitCode.finding;
+  return verdict === 'clean' ? ExitCode.clean : ExitCode.interrupted;
+}
