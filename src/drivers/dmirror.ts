@@ -8,6 +8,7 @@
 import type { HmmRange } from '../hmm/walk-state.ts';
 import type { DeviceMemory } from '../machine/device-memory.ts';
 import type { Lock } from '../machine/lock.ts';
+import { deviceFlagsOf } from '../machine/objects.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import type { Mm } from '../mm/mm.ts';
@@ -147,5 +148,5 @@ export function deviceTableStep(k: Kernel, dmirror: Dmirror, role: Role): Step {
 
 /** The step before the device's flags are looked at or changed. */
 export function deviceFlagStep(k: Kernel, dmirror: Dmirror): Step {
-  return k.step(StepKind.Shared, Space.Program, dmirror.mutex.id, Role.Write);
+  return k.step(StepKind.Shared, Space.Program, deviceFlagsOf(dmirror.mutex), Role.Write);
 }

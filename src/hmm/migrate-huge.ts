@@ -3,6 +3,7 @@
  *
  * Models: mm/migrate_device.c
  */
+import { flagsOf } from '../machine/objects.ts';
 import { PG_UPTODATE } from '../machine/page.ts';
 import { PTE_WRITE, pteMkdirty, ptePfn } from '../machine/pte.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
@@ -26,7 +27,7 @@ import {
   mmuNotifierInvalidateRangeStart,
   notifierRange,
 } from '../mm/mmu-notifier.ts';
-import { checkStableAddressSpace, flagsOf } from '../mm/oom.ts';
+import { checkStableAddressSpace } from '../mm/oom.ts';
 import { MappedWalk, PVMW_MIGRATION, PVMW_SYNC, pageVmaMappedWalk } from '../mm/page-vma-mapped.ts';
 import {
   hugeStart,

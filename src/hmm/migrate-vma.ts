@@ -4,6 +4,7 @@
  * Models: mm/migrate_device.c
  */
 import { EINVAL } from '../machine/errno.ts';
+import { flagsOf } from '../machine/objects.ts';
 import { PG_UPTODATE } from '../machine/page.ts';
 import { mkPte, PTE_SPECIAL, PTE_WRITE, pteMkdirty, ptePfn, ptePresent } from '../machine/pte.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
@@ -38,7 +39,7 @@ import {
   type NotifierRange,
   notifierRange,
 } from '../mm/mmu-notifier.ts';
-import { checkStableAddressSpace, flagsOf } from '../mm/oom.ts';
+import { checkStableAddressSpace } from '../mm/oom.ts';
 import {
   allocatedStep,
   pmdAlloc,

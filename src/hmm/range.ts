@@ -4,6 +4,7 @@
  * Models: mm/hmm.c
  */
 import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOENT, ENOMEM, EPERM, ERANGE } from '../machine/errno.ts';
+import { flagsOf } from '../machine/objects.ts';
 import { PTE_PROTNONE, ptePfn, ptePresent, pteProtnone, pteWrite } from '../machine/pte.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
 import {
@@ -38,7 +39,7 @@ import {
   mmuNotifierInvalidateRangeStart,
   notifierRange,
 } from '../mm/mmu-notifier.ts';
-import { checkStableAddressSpace, flagsOf } from '../mm/oom.ts';
+import { checkStableAddressSpace } from '../mm/oom.ts';
 import { type MmWalk, type MmWalkOps, walkPageRange } from '../mm/pagewalk.ts';
 import {
   hugeStart,

@@ -4,6 +4,7 @@ import { Frames } from './frames.ts';
 import { Geometry, type GeometryOptions } from './geometry.ts';
 import { Lock, type LockClass } from './lock.ts';
 import type { Monitor, Taking } from './monitor.ts';
+import { DEVICE_MEMORY, HUGE_POOL, OWN_LOCKS, RAM } from './objects.ts';
 import { PageMap, PG_HUGETLB, PG_LOCKED } from './page.ts';
 import { PTE_PRESENT, PTE_WRITE } from './pte.ts';
 import { Role, Space, type Step, StepKind } from './step.ts';
@@ -26,8 +27,6 @@ export interface MachineOptions extends GeometryOptions {
 const UNLIMITED_RAM = 2 ** 21;
 /** Frames that a step names at most. */
 const NAMED_FRAMES = 4;
-/** What steps call the pool of huge pages, among all that is allocated. */
-export const HUGE_POOL = 1;
 
 /** Thrown where a run in a straight line can never go on, as RAM is used up. */
 export class OutOfRam extends Error {
@@ -85,7 +84,7 @@ export class Machine {
   // ---- locks ----
 
   newLock(name: string, lockClass: LockClass): Lock {
-    return new Lock(1_000_000 + this.lockCount++, name, lockClass);
+    return new Lock(OWN_LOCKS + this.lockCount++, name, lockClass);
   }
 
   /** The step before `lock`: enabled while the lock is free. */
@@ -228,7 +227,7 @@ export class Machine {
   allocateStep(order = 0): Step {
     const limited = this.ramLimit < UNLIMITED_RAM;
     const role = limited ? Role.Write : Role.Commute;
-    const step = this.step(StepKind.Allocate, Space.Allocator, 0, role);
+    const step = this.step(StepKind.Allocate, Space.Allocator, RAM, role);
     const pfn = this.pages.nextFree(order, this.current.cpu);
     return pfn < 0 ? step : this.alsoFreed(step.and(Space.Folio, pfn, Role.Write), pfn, order);
   }
@@ -247,7 +246,7 @@ export class Machine {
   freeStep(folio: number): Step {
     const step = this.step(StepKind.Folio, Space.Folio, folio, Role.Write);
     if (this.pages.flags[folio] & PG_HUGETLB) step.and(Space.Allocator, HUGE_POOL, Role.Write);
-    if (this.ramLimit < UNLIMITED_RAM) step.and(Space.Allocator, 0, Role.Write);
+    if (this.ramLimit < UNLIMITED_RAM) step.and(Space.Allocator, RAM, Role.Write);
     return this.alsoFreed(step, folio, this.pages.order[folio]);
   }
 
@@ -284,7 +283,7 @@ export class Machine {
 
   /** A device's operation that takes time: the step is over when it settles. */
   deviceWait(pending: PromiseLike<void>): Step {
-    const step = this.step(StepKind.Wait, Space.DeviceFrame, 0, Role.Write);
+    const step = this.step(StepKind.Wait, Space.DeviceFrame, DEVICE_MEMORY, Role.Write);
     step.pending = pending;
     return step;
   }

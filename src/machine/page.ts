@@ -38,6 +38,25 @@ export const ZONE_RAM = 1;
 export const ZONE_DEVICE = 2;
 export const ZONE_COHERENT = 128;
 
+/**
+ * Of `PageMap.mapping`: the folio belongs to an anon_vma (FOLIO_MAPPING_ANON). The rest of it is the number
+ * of the anon_vma, or of the file, among all mappings.
+ */
+export const MAPPING_ANON = 1;
+
+/** `PageMap.mapping` of a page of a file. */
+export function fileMapping(number: number): number {
+  return number << 1;
+}
+/** `PageMap.mapping` of an anonymous page. */
+export function anonMapping(number: number): number {
+  return (number << 1) | MAPPING_ANON;
+}
+/** The number of the file or the anon_vma in `PageMap.mapping`; 0: none. */
+export function mappingNumber(mapping: number): number {
+  return mapping >> 1;
+}
+
 /** A sub-page is free, or its folio is being built. */
 const FREE = -1;
 
@@ -57,7 +76,7 @@ export class PageMap {
   largeMapcount = new Int32Array(0);
   /** Of the first page: PMD-level mappings of a large folio. */
   entireMapcount = new Int32Array(0);
-  /** 0: none. Else an address space's or anon_vma's number, doubled, plus 1 for an anon_vma. */
+  /** To whom the folio belongs: 0, `fileMapping` or `anonMapping` of a number. */
   mapping = new Int32Array(0);
   /** Offset of the folio's first page in its mapping, in pages. */
   index = new Float64Array(0);

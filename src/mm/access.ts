@@ -4,7 +4,15 @@
  * Models: arch/x86/mm/fault.c
  */
 import { Machine } from '../machine/machine.ts';
-import { PTE_ACCESSED, PTE_DIRTY, PTE_HUGE, ptePfn, ptePresent } from '../machine/pte.ts';
+import {
+  mkPte,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_FLAGS_MASK,
+  PTE_HUGE,
+  ptePfn,
+  ptePresent,
+} from '../machine/pte.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
 import type { Tlb } from '../machine/tlb.ts';
 import {
@@ -117,7 +125,7 @@ export function* hardwareWalk(
   let cached = pte;
   if (ptep === pmdp) {
     const offset = vpn - hugeStart(k, vpn);
-    cached = ((ptePfn(pte) + offset) << 11) | (pte & 0x7ff);
+    cached = mkPte(ptePfn(pte) + offset, pte & PTE_FLAGS_MASK);
   }
   tlb.fill(mm.id, vpn, cached);
   return cached;

@@ -4,6 +4,7 @@
  * Models: mm/rmap.c (the anon_vma half)
  */
 import type { Lock } from '../machine/lock.ts';
+import { MAPPING_ANON, mappingNumber } from '../machine/page.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
 import { folioMapcount } from './folio.ts';
 import type { Kernel } from './kernel.ts';
@@ -59,8 +60,8 @@ function anonVmaAlloc(k: Kernel): AnonVma {
  */
 export function folioGetAnonVma(k: Kernel, folio: number): AnonVma | null {
   const mapping = k.pages.mapping[folio];
-  if ((mapping & 1) === 0 || folioMapcount(k, folio) === 0) return null;
-  const anonVma = k.mappings[mapping >> 1] as AnonVma | undefined;
+  if ((mapping & MAPPING_ANON) === 0 || folioMapcount(k, folio) === 0) return null;
+  const anonVma = k.mappings[mappingNumber(mapping)] as AnonVma | undefined;
   if (!anonVma) return null;
   anonVma.refcount++;
   return anonVma;

@@ -5,14 +5,17 @@
  */
 import { EFAULT, ENOMEM } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
+import { flagsOf } from '../machine/objects.ts';
 import { PG_ANON_EXCLUSIVE, PG_DIRTY, PG_LRU, PG_UPTODATE } from '../machine/page.ts';
 import {
   mkPte,
   PTE_ACCESSED,
+  PTE_PRESENT,
   PTE_SOFT_DIRTY,
   PTE_SPECIAL,
   PTE_UFFD,
   PTE_WRITE,
+  pteDirty,
   pteMkdirty,
   ptePfn,
   ptePresent,
@@ -25,7 +28,6 @@ import {
   copyPage,
   folioAddLru,
   folioAlloc,
-  folioFree,
   folioGet,
   folioHandOver,
   folioIsLarge,
@@ -63,7 +65,7 @@ import {
   mmuNotifierInvalidateRangeStart,
   notifierRange,
 } from './mmu-notifier.ts';
-import { checkStableAddressSpace, flagsOf } from './oom.ts';
+import { checkStableAddressSpace } from './oom.ts';
 import {
   allocatedStep,
   pmdAlloc,
@@ -455,9 +457,9 @@ export function restoreExclusivePte(
  * simplified: no userfaultfd-wp
  */
 export function canChangePteWritable(k: Kernel, vma: Vma, pte: number): boolean {
-  if (!(pte & 1)) return false;
+  if (!(pte & PTE_PRESENT)) return false;
   if (vmaSoftDirtyEnabled(vma) && !(pte & PTE_SOFT_DIRTY)) return false;
-  if (vma.flags & VM_SHARED) return (pte & 0x20) !== 0;
+  if (vma.flags & VM_SHARED) return pteDirty(pte);
   const page = vmNormalPage(pte);
   return page >= 0 && folioTestAnon(k, pageFolio(k, page)) && pageAnonExclusive(k, page);
 }
@@ -788,4 +790,3 @@ export function* handleMmFault(k: Kernel, vma: Vma, vpn: number, how: number): K
 }
 
 /** For a caller that drops the last reference of what it found. */
-export { folioFree };

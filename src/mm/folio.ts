@@ -6,6 +6,7 @@
 
 import { POISON } from '../machine/machine.ts';
 import {
+  MAPPING_ANON,
   PG_ACTIVE,
   PG_ANON_EXCLUSIVE,
   PG_DEFERRED_SPLIT,
@@ -51,7 +52,7 @@ export function folioClear(k: Kernel, folio: number, flag: number): void {
   k.pages.flags[folio] = k.pages.flags[folio] & ~flag;
 }
 export function folioTestAnon(k: Kernel, folio: number): boolean {
-  return (k.pages.mapping[folio] & 1) !== 0;
+  return (k.pages.mapping[folio] & MAPPING_ANON) !== 0;
 }
 export function pageAnonExclusive(k: Kernel, pfn: number): boolean {
   return (k.pages.flags[pfn] & PG_ANON_EXCLUSIVE) !== 0;

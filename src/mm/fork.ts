@@ -5,6 +5,7 @@
  */
 import { EAGAIN, EBUSY, ENOMEM } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
+import { writeProtectOf } from '../machine/objects.ts';
 import { PG_UPTODATE } from '../machine/page.ts';
 import {
   mkPte,
@@ -47,7 +48,7 @@ import {
   softleafToPfn,
 } from './leafops.ts';
 import { Holder } from './look/ledger.ts';
-import { type Mm, writeProtectOf } from './mm.ts';
+import type { Mm } from './mm.ts';
 import {
   MmuNotify,
   mmuNotifierInvalidateRangeEnd,

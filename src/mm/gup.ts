@@ -4,6 +4,7 @@
  * Models: mm/gup.c
  */
 import { EBUSY, EFAULT, EINVAL, ENOMEM, EOPNOTSUPP } from '../machine/errno.ts';
+import { writeProtectOf } from '../machine/objects.ts';
 import { PG_DIRTY, PG_REFERENCED } from '../machine/page.ts';
 import {
   PTE_PRESENT,
@@ -43,7 +44,7 @@ import {
 import { splitHugePmd, touchPmd } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { Holder } from './look/ledger.ts';
-import { type Mm, writeProtectOf } from './mm.ts';
+import type { Mm } from './mm.ts';
 import {
   hugeStart,
   lackStep,

@@ -5,6 +5,7 @@
  * Models: mm/huge_memory.c
  */
 import type { Lock } from '../machine/lock.ts';
+import { flagsOf } from '../machine/objects.ts';
 import { PG_ANON_EXCLUSIVE, PG_DIRTY, PG_RESERVED, PG_UPTODATE } from '../machine/page.ts';
 import {
   mkPte,
@@ -84,7 +85,7 @@ import {
   notifierRange,
 } from './mmu-notifier.ts';
 import { changedSoftleaf } from './mprotect.ts';
-import { checkStableAddressSpace, flagsOf } from './oom.ts';
+import { checkStableAddressSpace } from './oom.ts';
 import { clearedSoftDirty } from './pagemap.ts';
 import {
   hugeStart,

@@ -4,7 +4,13 @@
  * Models: mm/migrate.c
  */
 import { EAGAIN } from '../machine/errno.ts';
-import { PG_DIRTY, PG_SWAPBACKED, PG_UPTODATE } from '../machine/page.ts';
+import {
+  MAPPING_ANON,
+  mappingNumber,
+  PG_DIRTY,
+  PG_SWAPBACKED,
+  PG_UPTODATE,
+} from '../machine/page.ts';
 import {
   mkPte,
   PTE_ACCESSED,
@@ -203,8 +209,8 @@ export function* pmdMigrationEntryWait(k: Kernel, pmdp: number): Kernel$<void> {
 /** The file that a folio belongs to, or null for anonymous memory (folio_mapping()). */
 export function folioMapping(k: Kernel, folio: number): AddressSpace | null {
   const mapping = k.pages.mapping[folio];
-  if (mapping === 0 || mapping & 1) return null;
-  return (k.mappings[mapping >> 1] as AddressSpace | undefined) ?? null;
+  if (mapping === 0 || mapping & MAPPING_ANON) return null;
+  return (k.mappings[mappingNumber(mapping)] as AddressSpace | undefined) ?? null;
 }
 
 /** References that are accounted for (folio_expected_ref_count()). */

@@ -3,12 +3,6 @@ import type { NotifierSubscriptions } from './mmu-notifier.ts';
 import type { UserfaultfdCtx } from './userfaultfd.ts';
 import type { Vma } from './vma.ts';
 
-/** The number by which steps name an address space's `writeProtectSeq`. */
-export const writeProtectOf = (mm: Mm): number => mm.id + 2 ** 17;
-
-/** The number by which steps name the users of an address space (mm_users). */
-export const usersOf = (mm: Mm): number => mm.id + 2 ** 18;
-
 /**
  * A process's address space.
  *
@@ -17,7 +11,7 @@ export const usersOf = (mm: Mm): number => mm.id + 2 ** 18;
 export class Mm {
   /** Memory areas in the order of their addresses; they never overlap. */
   readonly vmas: Vma[] = [];
-  /** Lowest-numbered-table-first chain starts here: the highest table (PGD). */
+  /** Number of the highest page table (PGD): every walk starts here and goes down from table to table. */
   pgd = 0;
   subscriptions: NotifierSubscriptions | null = null;
   /** Pages mapped, by kind (MM_ANONPAGES; MM_FILEPAGES and MM_SHMEMPAGES together). */

@@ -6,6 +6,7 @@
  */
 import { EAGAIN } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
+import { notifierOf } from '../machine/objects.ts';
 import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
@@ -286,7 +287,7 @@ export function* mmuIntervalNotifierInsert(
     if (k.stepping) yield k.release(mm.mmapLock);
     k.unlock(mm.mmapLock);
   }
-  notifier.id = subs.lock.id * 1024 + ++subs.count;
+  notifier.id = notifierOf(subs.lock, ++subs.count);
   notifier.givenBack = false;
   notifier.mm = mm;
   notifier.start = start;

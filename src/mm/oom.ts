@@ -4,6 +4,7 @@
  * Models: mm/oom_kill.c
  */
 import { EAGAIN } from '../machine/errno.ts';
+import { flagsOf } from '../machine/objects.ts';
 import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
 import { VM_FAULT_SIGBUS } from './fault.ts';
 import type { Kernel } from './kernel.ts';
@@ -16,9 +17,6 @@ import {
 } from './mmu-notifier.ts';
 import { isVmHugetlbPage, VM_SHARED, type Vma, vmaIsAnonymous } from './vma.ts';
 import { MmuGather, tlbFinishMmu, zapVmaRange } from './zap.ts';
-
-/** The number by which steps name an address space's flags. */
-export const flagsOf = (mm: Mm): number => mm.id + 2 ** 16;
 
 /**
  * Whether something may be mapped; asked under the page table's lock.

@@ -4,7 +4,7 @@
  * Models: include/linux/pgtable.h, mm/pgtable-generic.c, mm/memory.c
  */
 import type { Lock } from '../machine/lock.ts';
-import { mkPte, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, TABLE_PROT } from '../machine/pte.ts';
+import { mkPte, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, ptePfn, TABLE_PROT } from '../machine/pte.ts';
 import { type Kernel$, Role, Space, type Step } from '../machine/step.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
@@ -55,8 +55,9 @@ export function pmdIsHuge(pmd: number): boolean {
   return pmd !== 0 && !pmdIsTable(pmd);
 }
 
+/** The table that an entry of an upper table points to: its number stands where a frame's would. */
 function tableOf(entry: number): number {
-  return entry >>> 11;
+  return ptePfn(entry);
 }
 
 /** The entry of a table that covers `vpn`; `cover` is the pages of one entry. */

@@ -7,8 +7,10 @@
  */
 import { PG_ACTIVE, PG_DIRTY, PG_SWAPBACKED } from '../machine/page.ts';
 import {
+  mkPte,
   PTE_ACCESSED,
   PTE_DIRTY,
+  PTE_FLAGS_MASK,
   PTE_SOFT_DIRTY,
   PTE_WRITE,
   pteDirty,
@@ -143,7 +145,7 @@ function* tryToUnmapOne(k: Kernel, folio: number, vma: Vma, vpn: number): Kernel
 }
 
 function withPfn(pte: number, pfn: number): number {
-  return pte + ((pfn - ptePfn(pte)) << 11);
+  return mkPte(pfn, pte & PTE_FLAGS_MASK);
 }
 
 function folioNotMapped(k: Kernel, folio: number): boolean {

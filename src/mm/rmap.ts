@@ -5,6 +5,9 @@
  */
 import { EBUSY, EOPNOTSUPP } from '../machine/errno.ts';
 import {
+  anonMapping,
+  MAPPING_ANON,
+  mappingNumber,
   PG_ANON_EXCLUSIVE,
   PG_DEFERRED_SPLIT,
   PG_DIRTY,
@@ -131,7 +134,7 @@ function subLarge(k: Kernel, folio: number, mm: Mm, diff: number): void {
 }
 
 function setAnon(k: Kernel, folio: number, vma: Vma, vpn: number): void {
-  k.pages.mapping[folio] = (vma.anonVma as AnonVma).number * 2 + 1;
+  k.pages.mapping[folio] = anonMapping((vma.anonVma as AnonVma).number);
   k.pages.index[folio] = linearAnonPageIndex(vma, vpn);
 }
 
@@ -298,7 +301,7 @@ export function hugetlbRemoveRmap(k: Kernel, folio: number): void {
 /** The folio belongs to this area's process alone from now on (folio_move_anon_rmap()). */
 export function folioMoveAnonRmap(k: Kernel, folio: number, vma: Vma): void {
   k.bug(!vma.anonVma, 'a folio moves to an area without anon_vma');
-  k.pages.mapping[folio] = (vma.anonVma as AnonVma).number * 2 + 1;
+  k.pages.mapping[folio] = anonMapping((vma.anonVma as AnonVma).number);
 }
 
 /** References that stand for one pin of a base page, and from which pins are assumed. */
@@ -377,12 +380,12 @@ export function* rmapWalk<A>(
   locked = false,
 ): Kernel$<void> {
   const mapping = k.pages.mapping[folio];
-  const object = k.mappings[mapping >> 1];
+  const object = k.mappings[mappingNumber(mapping)];
   if (!object) {
     if (mapping !== 0) k.report('use after free', 'a folio names an anon_vma that is gone');
     return;
   }
-  const anon = (mapping & 1) !== 0;
+  const anon = (mapping & MAPPING_ANON) !== 0;
   const lock = object.lock;
   if (!locked) {
     if (k.stepping) yield k.acquire(lock, true);

@@ -5,7 +5,8 @@
  */
 import { ENOMEM } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
-import { PG_DIRTY, PG_SWAPBACKED, PG_UPTODATE } from '../machine/page.ts';
+import { cachePageOf } from '../machine/objects.ts';
+import { fileMapping, PG_DIRTY, PG_SWAPBACKED, PG_UPTODATE } from '../machine/page.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
 import {
   clearPage,
@@ -104,27 +105,22 @@ export function newFolio(k: Kernel, file: AddressSpace, index: number): number {
   const folio = folioAlloc(k, 0);
   if (folio < 0) return -1;
   clearPage(k, folio);
-  k.pages.mapping[folio] = file.number * 2;
+  k.pages.mapping[folio] = fileMapping(file.number);
   k.pages.index[folio] = index;
   folioSet(k, folio, PG_UPTODATE | PG_SWAPBACKED);
   return folio;
-}
-
-/** The number of a page of the page cache, for steps. */
-function cacheId(file: AddressSpace, index: number): number {
-  return file.number * 2 ** 21 + index;
 }
 
 /** The step before the page cache's idea of a page changes, where the folio is in it. */
 export function cacheStep(k: Kernel, file: AddressSpace | null, folio: number): Step {
   const step = k.writeFolio(folio);
   if (!file) return step;
-  return step.and(Space.Cache, cacheId(file, k.pages.index[folio]), Role.Write);
+  return step.and(Space.Cache, cachePageOf(file.number, k.pages.index[folio]), Role.Write);
 }
 
 /** The step before the page cache is asked for a page. */
 function lookupStep(k: Kernel, file: AddressSpace, index: number): Step {
-  return k.step(StepKind.Shared, Space.Cache, cacheId(file, index), Role.Read);
+  return k.step(StepKind.Shared, Space.Cache, cachePageOf(file.number, index), Role.Read);
 }
 
 /**

@@ -5,6 +5,7 @@
  * Models: mm/userfaultfd.c (in older kernels also fs/userfaultfd.c)
  */
 import { EAGAIN, EBUSY, EEXIST, EINVAL, ENOENT, ENOMEM } from '../machine/errno.ts';
+import { userfaultfdOf } from '../machine/objects.ts';
 import { PG_UPTODATE } from '../machine/page.ts';
 import { mkPte, PTE_WRITE, pteMkdirty } from '../machine/pte.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
@@ -47,9 +48,6 @@ interface WaitingFault {
   woken: boolean;
 }
 
-/** How many userfaultfds a process is thought to make, for their numbers. */
-const NUMBERS = 256;
-
 /** struct userfaultfd_ctx, with the features that UFFDIO_API gives when none is asked for. */
 export class UserfaultfdCtx {
   /** Faults that the monitor has not read yet (fault_pending_wqh), the oldest first. */
@@ -73,7 +71,7 @@ export class UserfaultfdCtx {
  * simplified: no features, and of the modes only UFFDIO_REGISTER_MODE_MISSING
  */
 export function userfaultfd(_k: Kernel, mm: Mm): UserfaultfdCtx {
-  const ctx = new UserfaultfdCtx(mm, mm.id * NUMBERS + mm.userfaultfds.length);
+  const ctx = new UserfaultfdCtx(mm, userfaultfdOf(mm, mm.userfaultfds.length));
   mm.userfaultfds.push(ctx);
   return ctx;
 }

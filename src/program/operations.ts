@@ -21,6 +21,8 @@ import {
   EFAULT,
   EINVAL,
   type Kernel$,
+  PROGRAM,
+  pinOf,
   Role,
   Space,
   type Step,
@@ -178,8 +180,8 @@ function* deviceWrite(
 
 /** The step before a process's pins are looked at or changed: a child gets them all. */
 function pinStep(k: Kernel, proc: number, id: number): Step {
-  const step = k.step(StepKind.Shared, Space.Program, 0, Role.Commute);
-  return step.and(Space.Program, 1 + proc * 8 + id, Role.Write);
+  const step = k.step(StepKind.Shared, Space.Program, PROGRAM, Role.Commute);
+  return step.and(Space.Program, pinOf(proc, id), Role.Write);
 }
 
 function* pin(system: System, op: OpNamed<'pin'>, vpn: number): Kernel$<Result> {
@@ -227,7 +229,7 @@ function* fork(system: System, op: OpNamed<'fork'>): Kernel$<Result> {
   const mm = system.kernel.newMm();
   const ret = yield* dupMmap(system.kernel, mm, parent.mm);
   const k = system.kernel;
-  if (k.stepping) yield k.step(StepKind.Shared, Space.Program, 0, Role.Write);
+  if (k.stepping) yield k.step(StepKind.Shared, Space.Program, PROGRAM, Role.Write);
   const { files } = parent;
   // a pipe is the child's too, what `gup` holds is not
   const pins = new Map([...parent.pins].filter(([, held]) => held === null || 'processes' in held));

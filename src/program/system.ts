@@ -11,7 +11,16 @@ import {
   newDmirrorDevice,
   openDmirror,
 } from '../drivers/index.ts';
-import { type Kernel$, Role, runToEnd, Space, type Step, StepKind } from '../machine/index.ts';
+import {
+  type Kernel$,
+  PROGRAM,
+  Role,
+  runToEnd,
+  Space,
+  type Step,
+  StepKind,
+  usersOf,
+} from '../machine/index.ts';
 import { exitMmap } from '../mm/exit.ts';
 import { folioPut, pageFolio } from '../mm/folio.ts';
 import {
@@ -26,7 +35,6 @@ import {
   type UserfaultfdCtx,
   userfaultfd,
 } from '../mm/index.ts';
-import { usersOf } from '../mm/mm.ts';
 
 /** A reference on a page, held by the processes that have its pipe open. */
 export interface Pin {
@@ -218,7 +226,7 @@ export class System {
     if (k.stepping) yield k.step(StepKind.Shared, Space.Mm, usersOf(process.mm), Role.Write);
     process.ended = true;
     yield* this.reap(process.mm);
-    if (k.stepping) yield k.step(StepKind.Shared, Space.Program, 0, Role.Write);
+    if (k.stepping) yield k.step(StepKind.Shared, Space.Program, PROGRAM, Role.Write);
     yield* this.dropAll(proc);
     for (const file of new Set(process.files)) {
       if (k.stepping) yield fileStep(k, file, Role.Write);

@@ -2,6 +2,7 @@
 import { type DeviceTable, DPT_ATOMIC, DPT_WRITE, pfnOf, tagOf } from '../drivers/device-table.ts';
 import {
   type Lock,
+  MAPPING_ANON,
   PG_LOCKED,
   PTE_ACCESSED,
   PTE_DIRTY,
@@ -348,7 +349,13 @@ class Viewer {
       mapcount: pages.mapcount[pfn] + entire,
       flags: FLAGS.filter(([bit]) => flags & bit).map(([, word]) => word),
       lockedBy: lock === 0 ? '' : (this.names.get(lock) ?? 'setup'),
-      kind: zero ? 'zero page' : mapping === 0 ? 'other' : mapping & 1 ? 'anonymous' : 'file',
+      kind: zero
+        ? 'zero page'
+        : mapping === 0
+          ? 'other'
+          : mapping & MAPPING_ANON
+            ? 'anonymous'
+            : 'file',
       word: this.word(pfn),
     };
   }

@@ -6,6 +6,8 @@
  */
 import type { Lock } from '../../machine/lock.ts';
 import {
+  fileMapping,
+  mappingNumber,
   PG_ANON_EXCLUSIVE,
   PG_HUGETLB,
   PG_LOCKED,
@@ -16,7 +18,9 @@ import {
   ZONE_RAM,
 } from '../../machine/page.ts';
 import {
+  mkPte,
   PTE_DIRTY,
+  PTE_FLAGS_MASK,
   PTE_PRESENT,
   PTE_SPECIAL,
   PTE_WRITE,
@@ -271,7 +275,7 @@ class Inspection {
           bump(this.counts.cached, folio, 1 << k.pages.order[folio]);
           const is = k.pages.mapping[folio];
           if (
-            is !== mapping.number * 2 ||
+            is !== fileMapping(mapping.number) ||
             k.pages.index[folio] !== index ||
             k.pages.isFree(folio)
           ) {
@@ -431,7 +435,7 @@ class Inspection {
       const page = leafPfn(leaf.pte);
       const folio = pageFolio(k, page);
       const index = pages.index[folio] + (page - folio);
-      const object = k.mappings[pages.mapping[folio] >> 1];
+      const object = k.mappings[mappingNumber(pages.mapping[folio])];
       if (vma.flags & VM_MIXEDMAP && !folioTestAnon(k, folio)) {
         if (object) this.say('reverse map', where, `a driver’s page ${page} has a reverse map`);
         continue;
@@ -650,7 +654,7 @@ class Inspection {
     for (const leaf of this.tree(mm).leaves) {
       const offset = vpn - leaf.vpn;
       if (offset < 0 || offset >= leaf.pages) continue;
-      return ((ptePfn(leaf.pte) + offset) << 11) | (leaf.pte & ~(-1 << 11));
+      return mkPte(ptePfn(leaf.pte) + offset, leaf.pte & PTE_FLAGS_MASK);
     }
     return 0;
   }
