@@ -35,7 +35,7 @@ import {
   ptepGet,
   ptlOf,
 } from '../mm/pgtable.ts';
-import { type Vma, vmaIsAnonymous } from '../mm/vma.ts';
+import { vmaIsAnonymous } from '../mm/vma.ts';
 import {
   MIGRATE_VMA_SELECT_COMPOUND,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
@@ -75,7 +75,8 @@ function collectSkip(migrate: MigrateVma, start: number, end: number): number {
 function collectHole(k: Kernel, start: number, end: number, walk: MmWalk<MigrateVma>): number {
   const migrate = walk.private;
   // only anonymous memory may be populated
-  if (!vmaIsAnonymous(walk.vma as Vma)) return collectSkip(migrate, start, end);
+  const vma = k.present(walk.vma, 'the area under a walk');
+  if (!vmaIsAnonymous(vma)) return collectSkip(migrate, start, end);
   if (wholeHuge(k, migrate, start, end)) {
     migrate.src[migrate.npages] = MIGRATE_PFN_MIGRATE | MIGRATE_PFN_COMPOUND;
     migrate.dst[migrate.npages] = 0;
@@ -140,7 +141,8 @@ function* collectHugePmd(
       return collectSkip(migrate, start, end);
     }
     if (wholeHuge(k, migrate, start, end)) {
-      const failed = yield* setPmdMigrationEntry(k, walk.vma as Vma, start, pmdp, folio);
+      const vma = k.present(walk.vma, 'the area under a walk');
+      const failed = yield* setPmdMigrationEntry(k, vma, start, pmdp, folio);
       if (!failed) {
         const at = migrate.npages;
         collectSkip(migrate, start, end);
@@ -180,7 +182,7 @@ function* collectPmd(
   walk: MmWalk<MigrateVma>,
 ): Kernel$<number> {
   const migrate = walk.private;
-  const vma = walk.vma as Vma;
+  const vma = k.present(walk.vma, 'the area under a walk');
   const faultFolio = migrate.faultPage < 0 ? -1 : pageFolio(k, migrate.faultPage);
   const select = migrate.flags;
   let vpn = start;
@@ -285,7 +287,7 @@ const COLLECT_OPS: MmWalkOps<MigrateVma> = { pmdEntry: collectPmd, pteHole: coll
  * faithful
  */
 export function* migrateVmaCollect(k: Kernel, migrate: MigrateVma): Kernel$<void> {
-  const vma = migrate.vma as Vma;
+  const vma = k.present(migrate.vma, 'the area of a migration');
   const { start, end, pgmapOwner } = migrate;
   const range = notifierRange(MmuNotify.Migrate, vma.mm, start, end, pgmapOwner);
   yield* mmuNotifierInvalidateRangeStart(k, range);

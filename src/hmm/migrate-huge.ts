@@ -64,7 +64,7 @@ export function* insertHugePmdPage(
   folio: number,
   pmdp: number,
 ): Kernel$<void> {
-  const vma = migrate.vma as Vma;
+  const vma = k.present(migrate.vma, 'the area of a migration');
   const { mm } = vma;
   const { src } = migrate;
   const pages = k.geometry.ptrsPerPte;

@@ -4,7 +4,6 @@
  * Models: mm/hmm.c with "mm: setup device page migration in HMM pagewalk"
  */
 import { EAGAIN, EBUSY, ENOENT, ENOMEM } from '../machine/errno.ts';
-import type { Lock } from '../machine/lock.ts';
 import { ptePfn, ptePresent, pteWrite } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import { vmNormalPage } from '../mm/fault.ts';
@@ -22,12 +21,11 @@ import { isDevicePrivate, isDevicePrivateWrite, softleafToPfn } from '../mm/leaf
 import { Holder } from '../mm/look/ledger.ts';
 import { pagePgmap } from '../mm/memremap.ts';
 import { pmdIsTable, pmdPresent, pmdTransHuge, ptepGet, ptlOf } from '../mm/pgtable.ts';
-import { type Vma, vmaIsAnonymous } from '../mm/vma.ts';
+import { vmaIsAnonymous } from '../mm/vma.ts';
 import { wholeHuge } from './collect.ts';
 import {
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
-  type MigrateVma,
   selectsHuge,
   selectsPage,
 } from './migrate-args.ts';
@@ -106,7 +104,7 @@ export function* hmmVmaHandleMigratePreparePmd(
   const pfns = range.hmmPfns;
   const select = hmmSelectMigrate(range);
   if (!select) return 0;
-  const migrate = range.migrate as MigrateVma;
+  const migrate = k.present(range.migrate, 'the arguments of a migration');
   assertPmdLocked(k, walk, true);
   const { faultFolio } = walk;
   const pmd = ptepGet(k, pmdp);
@@ -135,7 +133,8 @@ export function* hmmVmaHandleMigratePreparePmd(
     yield* folioPut(k, folio, Holder.Migrate);
     return 0;
   }
-  if (yield* setPmdMigrationEntry(k, walk.vma as Vma, start, pmdp, folio)) {
+  const vma = k.present(walk.vma, 'the area under a walk');
+  if (yield* setPmdMigrationEntry(k, vma, start, pmdp, folio)) {
     if (k.stepping) yield k.releaseFolio(folio);
     if (folio !== faultFolio) k.folioUnlock(folio);
     folioPutTestzero(k, folio, Holder.Migrate);
@@ -159,7 +158,7 @@ export function* unlockPtes(
   start: number,
   end: number,
 ): Kernel$<void> {
-  const ptl = walk.ptl as Lock;
+  const ptl = k.present(walk.ptl, 'the lock of a walk’s page table');
   if (walk.unmapped) {
     if (k.stepping) yield k.flushStep(walk.mm.id);
     k.flushTlbRange(walk.mm.id, start, end);
@@ -195,8 +194,8 @@ export function* hmmVmaHandleMigratePrepare(
   const { range } = walk;
   const pfns = range.hmmPfns;
   const select = hmmSelectMigrate(range);
-  const migrate = range.migrate as MigrateVma;
-  const vma = walk.vma as Vma;
+  const migrate = k.present(range.migrate, 'the arguments of a migration');
+  const vma = k.present(walk.vma, 'the area under a walk');
   assertPteLocked(k, walk, true);
   const pte = ptepGet(k, ptep);
   if (pte === 0) {
@@ -277,7 +276,8 @@ export function* hmmVmaWalkSplit(
   k.unlock(ptl);
   if (!huge) return 0;
   if (zero) {
-    yield* splitHugePmd(k, walk.vma as Vma, pmdp, vpn);
+    const vma = k.present(walk.vma, 'the area under a walk');
+    yield* splitHugePmd(k, vma, pmdp, vpn);
     return 0;
   }
   if (folio !== faultFolio) {
@@ -289,7 +289,8 @@ export function* hmmVmaWalkSplit(
   }
   if (folio === faultFolio) {
     // a fault keeps its lock and reference: on the folio that has its page
-    return yield* splitFolio(k, folio, (walk.range.migrate as MigrateVma).faultPage);
+    const migrate = k.present(walk.range.migrate, 'the arguments of a migration');
+    return yield* splitFolio(k, folio, migrate.faultPage);
   }
   const ret = yield* splitFolio(k, folio);
   yield* folioUnlockPut(k, folio, Holder.Split);

@@ -53,7 +53,7 @@ import {
 } from '../mm/pgtable.ts';
 import { folioAddNewAnonRmap } from '../mm/rmap.ts';
 import { cacheStep } from '../mm/shmem.ts';
-import { userfaultfdMissing, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
+import { userfaultfdMissing, VM_WRITE, vmaIsAnonymous } from '../mm/vma.ts';
 import { migrateVmaCollect } from './collect.ts';
 import { behind, checkNoEntryLeft, checkSelected, checkSetup } from './look/contracts.ts';
 import { MIGRATE_VMA_FAULT, type MigrateVma, mayMigrate } from './migrate-args.ts';
@@ -173,7 +173,7 @@ export function* migrateVmaSetup(k: Kernel, args: MigrateVma): Kernel$<number> {
  * @param at index of the page
  */
 function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): Kernel$<void> {
-  const vma = migrate.vma as Vma;
+  const vma = k.present(migrate.vma, 'the area of a migration');
   const { mm } = vma;
   const { src, dst } = migrate;
   const page = migratePfnToPfn(dst[at]);
@@ -265,10 +265,10 @@ export function* migrateDevicePagesInner(
         continue;
       }
       k.bug(!migrate, 'a hole is populated without an address');
-      const args = migrate as MigrateVma;
+      const args = k.present(migrate, 'the arguments of a migration');
       const vpn = args.start + i;
       if (!notify) {
-        const mm = (args.vma as Vma).mm;
+        const mm = k.present(args.vma, 'the area of a migration').mm;
         notify = notifierRange(MmuNotify.Migrate, mm, vpn, args.end, args.pgmapOwner);
         yield* mmuNotifierInvalidateRangeStart(k, notify);
       }

@@ -51,10 +51,10 @@ import {
   ptepOf,
   ptlOf,
 } from '../mm/pgtable.ts';
-import { VM_READ, VM_WRITE, type Vma, vmaIsAnonymous } from '../mm/vma.ts';
+import { VM_READ, VM_WRITE, vmaIsAnonymous } from '../mm/vma.ts';
 import { AS_POSTED } from './as-posted/prepare.ts';
 import { checkRangeFault, requestsOf } from './look/contracts.ts';
-import { type MigrateVma, mayMigrate } from './migrate-args.ts';
+import { mayMigrate } from './migrate-args.ts';
 import {
   hmmPfnsFill,
   hmmSelectMigrate,
@@ -510,13 +510,13 @@ function* walkTest(
 ): Kernel$<number> {
   const walk = mmWalk.private;
   const { range } = walk;
-  const vma = mmWalk.vma as Vma;
+  const vma = k.present(mmWalk.vma, 'the area under a walk');
   if (hmmSelectMigrate(range)) {
     if (!mayMigrate(vma) && k.walk !== 'as-posted') return -EINVAL;
     if (walk.vma && walk.vma !== vma) return -ERANGE;
     if (range.hmmPfns.length < range.end - range.start) return -ERANGE;
     walk.vma = vma;
-    const migrate = range.migrate as MigrateVma;
+    const migrate = k.present(range.migrate, 'the arguments of a migration');
     migrate.vma = vma;
     if (!walk.notify) {
       const { pgmapOwner } = migrate;
@@ -672,7 +672,10 @@ function* walkRound(k: Kernel, mm: Mm, walk: HmmVmaWalk): Kernel$<number> {
  */
 export function* hmmRangeFault(k: Kernel, range: HmmRange, unlockable = false): Kernel$<number> {
   const { notifier } = range;
-  const mm = (notifier ? notifier.mm : range.migrate?.vma?.mm) as Mm;
+  const mm = k.present(
+    notifier ? notifier.mm : range.migrate?.vma?.mm,
+    'the address space of a range',
+  );
   const walk = new HmmVmaWalk(range, mm, unlockable);
   const migrating = hmmSelectMigrate(range) !== 0;
   const requests = requestsOf(k, range);
@@ -716,8 +719,8 @@ export function* hmmRangeFault(k: Kernel, range: HmmRange, unlockable = false): 
  * @returns 0; -EINVAL for a range to migrate; -EFAULT, -EPERM, -ENOMEM
  */
 export function* hmmRangeFaultUnlockedTimeout(k: Kernel, range: HmmRange): Kernel$<number> {
-  const notifier = range.notifier as IntervalNotifier;
-  const mm = notifier.mm as Mm;
+  const notifier = k.present(range.notifier, 'the notifier of a range');
+  const mm = k.present(notifier.mm, 'the address space of a notifier');
   const { mmapLock } = mm;
   if (hmmSelectMigrate(range)) return -EINVAL;
   for (;;) {

@@ -44,6 +44,7 @@ const INTERNAL = new Set([
   'finding',
   'warn',
   'bug',
+  'present',
   'assertHeld',
   'capture',
   'throwBug',
@@ -121,7 +122,7 @@ const namesOf = (_: Error, sites: CallSite[]): unknown => sites.map(functionName
 
 /** The functions on the JavaScript stack, innermost first; null: no name. A stack as text is ten times slower. */
 function here(): (string | null)[] {
-  const V8 = Error as unknown as StackError;
+  const V8 = Error as typeof Error & StackError;
   const { stackTraceLimit, prepareStackTrace } = V8;
   V8.stackTraceLimit = 60;
   V8.prepareStackTrace = namesOf;

@@ -319,6 +319,17 @@ export class Machine {
     if (condition) this.throwBug('bug', title);
   }
 
+  /**
+   * What must be there: where the kernel would follow a null pointer, the modelled kernel stops with a
+   * finding that names the function, instead of the host's error somewhere later.
+   * @param what names it, such as `the area under a walk`
+   */
+  present<T>(value: T | null | undefined, what: string): T {
+    if (value === null || value === undefined)
+      this.throwBug('null pointer', `${what} is not there`);
+    return value;
+  }
+
   throwBug(invariant: string, title: string): never {
     const finding = this.finding(invariant, title);
     this.findings.push(finding);

@@ -85,7 +85,7 @@ export class TablePool {
 
   /** The lock of the table that holds the entry `ptep`. */
   lockOf(ptep: number): Lock {
-    return this.locks[ptep >>> this.strideShift] as Lock;
+    return this.locks[ptep >>> this.strideShift];
   }
 
   tableOf(ptep: number): number {

@@ -191,7 +191,7 @@ export type CloneFor = 'split' | 'merge-unfaulted' | 'remap' | 'fork';
  * Mirrors: mm/rmap.c anon_vma_clone(), maybe_reuse_anon_vma()
  * simplified: allocations do not fail; the caller holds the locks, see vmaPrepare()
  */
-export function anonVmaClone(dst: Vma, src: Vma, operation: CloneFor): void {
+export function anonVmaClone(k: Kernel, dst: Vma, src: Vma, operation: CloneFor): void {
   if (!src.anonVma) return;
   for (const chain of src.anonVmaChain) assign(dst, chain.anonVma);
   for (const chain of [...dst.anonVmaChain].reverse()) {
@@ -203,7 +203,7 @@ export function anonVmaClone(dst: Vma, src: Vma, operation: CloneFor): void {
       anonVma.numActiveVmas++;
     }
   }
-  if (operation !== 'fork') (dst.anonVma as AnonVma).numActiveVmas++;
+  if (operation !== 'fork') k.present(dst.anonVma, 'the anon_vma of an area').numActiveVmas++;
 }
 
 /**
@@ -218,7 +218,7 @@ export function* anonVmaFork(k: Kernel, vma: Vma, parent: Vma): Kernel$<void> {
   const lock = parent.anonVma.lock;
   if (k.stepping) yield k.acquire(lock);
   k.lock(lock);
-  anonVmaClone(vma, parent, 'fork');
+  anonVmaClone(k, vma, parent, 'fork');
   if (!vma.anonVma) {
     const anonVma = anonVmaAlloc(k);
     anonVma.numActiveVmas = 1;

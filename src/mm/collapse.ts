@@ -8,7 +8,7 @@ import type { Lock } from '../machine/lock.ts';
 import { PG_LRU, PG_UPTODATE } from '../machine/page.ts';
 import { ptePfn, ptePresent } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
-import { type AnonVma, anonVmaStep } from './anon-vma.ts';
+import { anonVmaStep } from './anon-vma.ts';
 import { doSwapPage, VM_FAULT_ERROR, type VmFault, vmNormalPage } from './fault.ts';
 import {
   clearPage,
@@ -327,7 +327,7 @@ function* replaceTable(
   haddr: number,
   folio: number,
 ): Kernel$<Scan> {
-  const anonVma = vma.anonVma as AnonVma;
+  const anonVma = k.present(vma.anonVma, 'the anon_vma of an area');
   const { lock } = anonVma;
   if (k.stepping) yield k.acquire(lock);
   k.lock(lock);
@@ -391,7 +391,7 @@ function* collapseHugePage(k: Kernel, mm: Mm, haddr: number, unmapped: number): 
   if (k.stepping && pmdp >= 0) yield k.readEntry(pmdp);
   if (result === Scan.Succeed) result = checkPmd(k, pmdp);
   if (result === Scan.Succeed && unmapped > 0) {
-    result = yield* swapIn(k, vma as Vma, pmdp, haddr);
+    result = yield* swapIn(k, k.present(vma, 'the area of an address'), pmdp, haddr);
   }
   if (k.stepping) yield k.release(mm.mmapLock);
   k.unlockShared(mm.mmapLock);
@@ -403,7 +403,7 @@ function* collapseHugePage(k: Kernel, mm: Mm, haddr: number, unmapped: number): 
     if (result === Scan.Succeed) result = checkPmd(k, pmdpOf(k, mm, haddr));
     if (result === Scan.Succeed && pmdpOf(k, mm, haddr) !== pmdp) result = Scan.Fail;
     if (result === Scan.Succeed) {
-      result = yield* replaceTable(k, vma as Vma, pmdp, haddr, folio);
+      result = yield* replaceTable(k, k.present(vma, 'the area of an address'), pmdp, haddr, folio);
     }
     if (k.stepping) yield k.release(mm.mmapLock);
     k.unlock(mm.mmapLock);
@@ -483,7 +483,7 @@ export function* madviseCollapse(k: Kernel, vma: Vma, start: number, end: number
         failure = again.result;
         break;
       }
-      area = again.vma as Vma;
+      area = k.present(again.vma, 'the area of an address');
       last = Math.min(last, hugeStart(k, area.end));
     }
     const scanned = yield* collapseScanPmd(k, mm, area, haddr);

@@ -82,7 +82,7 @@ import {
   folioMoveAnonRmap,
   folioRemoveRmapPte,
 } from './rmap.ts';
-import { type AddressSpace, cachedFolio, SHMEM_MISSING, shmemFault } from './shmem.ts';
+import { cachedFolio, SHMEM_MISSING, shmemFault } from './shmem.ts';
 import { handleUserfault } from './userfaultfd.ts';
 import {
   linearPageIndex,
@@ -174,7 +174,7 @@ function* mapLock(k: Kernel, vmf: VmFault): Kernel$<boolean> {
 }
 
 function* unmapUnlock(k: Kernel, vmf: VmFault): Kernel$<void> {
-  const ptl = vmf.ptl as Lock;
+  const ptl = k.present(vmf.ptl, 'the lock of a fault’s page table');
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
   vmf.ptl = null;
@@ -303,7 +303,7 @@ function* finishFault(k: Kernel, vmf: VmFault, page: number, holder: Holder): Ke
 
 /** The file's page, locked and referenced in `vmf.page` (__do_fault()); or VM_FAULT_*. */
 function* doFileFault(k: Kernel, vmf: VmFault): Kernel$<number> {
-  const file = vmf.vma.file as AddressSpace;
+  const file = k.present(vmf.vma.file, 'the file of an area');
   const index = linearPageIndex(vmf.vma, vmf.vpn);
   const folio = yield* shmemFault(k, file, index, userfaultfdMissing(vmf.vma));
   if (folio === SHMEM_MISSING) return yield* handleUserfault(k, vmf);
@@ -328,7 +328,7 @@ function* doFaultAround(k: Kernel, vmf: VmFault): Kernel$<number> {
   const vmaOff = vmf.vpn - vma.start;
   const from = Math.max(pteOff - (pteOff % around), pteOff - Math.min(pteOff, vmaOff));
   const to = Math.min(from + around, ptrsPerPte, pteOff + vma.pages - vmaOff) - 1;
-  const file = vma.file as AddressSpace;
+  const file = k.present(vma.file, 'the file of an area');
   yield* pteAlloc(k, vma.mm, vmf.pmd);
   if (!(yield* mapLock(k, vmf))) return 0;
   let ret = 0;
@@ -548,7 +548,7 @@ export function* doSwapPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const folio = pageFolio(k, vmf.page);
   if (k.stepping) yield k.tryAcquireFolio(folio);
   if (!k.folioTryLock(folio)) {
-    const ptl = vmf.ptl as Lock;
+    const ptl = k.present(vmf.ptl, 'the lock of a fault’s page table');
     vmf.ptl = null;
     yield* softleafEntryWaitOnLocked(k, entry, ptl);
     return 0;

@@ -139,7 +139,7 @@ export function* hugetlbVmaUnlockRead(k: Kernel, vma: Vma): Kernel$<void> {
  * simplified: tables are not shared
  */
 export function* hugetlbZapBegin(k: Kernel, vma: Vma): Kernel$<void> {
-  const file = vma.file as AddressSpace;
+  const file = k.present(vma.file, 'the file of an area');
   if (vma.resv) {
     if (k.stepping) yield k.acquire(vma.resv.lock);
     k.lock(vma.resv.lock);
@@ -150,7 +150,7 @@ export function* hugetlbZapBegin(k: Kernel, vma: Vma): Kernel$<void> {
 
 /** Mirrors: mm/hugetlb.c __hugetlb_zap_end(); faithful */
 export function* hugetlbZapEnd(k: Kernel, vma: Vma): Kernel$<void> {
-  const file = vma.file as AddressSpace;
+  const file = k.present(vma.file, 'the file of an area');
   if (vma.resv) {
     if (k.stepping) yield k.release(vma.resv.lock);
     k.unlock(vma.resv.lock);
@@ -250,7 +250,7 @@ export function* hugetlbVmOpClose(k: Kernel, vma: Vma): Kernel$<void> {
  */
 export function* fixupHugetlbReservations(k: Kernel, vma: Vma, copy: Vma): Kernel$<void> {
   if (!isVmHugetlbPage(vma) || vma.resv === null) return;
-  const file = vma.file as AddressSpace;
+  const file = k.present(vma.file, 'the file of an area');
   if (k.stepping) yield k.acquire(file.lock);
   k.lock(file.lock);
   k.hugetlb.lost += reservedIn(k, vma) - reservedIn(k, copy);
@@ -365,7 +365,7 @@ function* unlockFault(k: Kernel, { vma, mutex }: HugeFault): Kernel$<void> {
  * faithful
  */
 function* unmapRefPrivate(k: Kernel, vma: Vma, folio: number, address: number): Kernel$<void> {
-  const file = vma.file as AddressSpace;
+  const file = k.present(vma.file, 'the file of an area');
   const index = linearPageIndex(vma, address);
   k.warn(!folioTestAnon(k, folio), 'a huge page is taken from others that is not anonymous');
   if (k.stepping) yield k.acquire(file.lock);
@@ -544,7 +544,7 @@ function* hugetlbPresent(k: Kernel, fault: HugeFault): Kernel$<{ ret: number; wa
 export function* hugetlbFault(k: Kernel, vma: Vma, vpn: number, flags: number): Kernel$<number> {
   const { mm } = vma;
   const address = hugeStart(k, vpn);
-  const file = vma.file as AddressSpace;
+  const file = k.present(vma.file, 'the file of an area');
   const mutex = file.faultMutexes[hugecacheOffset(k, vma, address)];
   if (k.stepping) yield k.acquire(mutex);
   k.lock(mutex);
@@ -589,7 +589,7 @@ export function* unmapHugepages(
 ): Kernel$<void> {
   const pages = k.geometry.ptrsPerPte;
   const { mm } = vma;
-  k.assertHeld((vma.file as AddressSpace).lock);
+  k.assertHeld(k.present(vma.file, 'the file of an area').lock);
   k.bug(!isHugeAligned(k, start) || !isHugeAligned(k, end), 'a part of a huge page is unmapped');
   for (let address = start; address < end; address += pages) {
     if (k.stepping && lacksTable(k, mm, address)) yield lackStep(k, mm, address);

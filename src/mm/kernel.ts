@@ -94,11 +94,11 @@ export class Kernel extends Machine {
       id,
       this.newLock(`mmap_lock of address space ${id}`, 'rwsem'),
       this.newLock(`page_table_lock of address space ${id}`, 'spin'),
+      new NotifierSubscriptions(
+        this.newLock(`notifier subscriptions of address space ${id}`, 'spin'),
+      ),
     );
     mm.pgd = this.tables.alloc(this.current.cpu, false);
-    mm.subscriptions = new NotifierSubscriptions(
-      this.newLock(`notifier subscriptions of address space ${id}`, 'spin'),
-    );
     this.mms.push(mm);
     return mm;
   }

@@ -212,7 +212,7 @@ function* advicePmdEntry(
   end: number,
   walk: MmWalk<AdviceWalk>,
 ): Kernel$<number> {
-  const vma = walk.vma as Vma;
+  const vma = k.present(walk.vma, 'the area under a walk');
   const { private: advice } = walk;
   let vpn = start;
   let tried = -1;

@@ -89,7 +89,7 @@ export function* memunmapPages(k: Kernel, pagemap: DevPagemap): Kernel$<void> {
 
 /** The range that a device page belongs to (page_pgmap()). */
 export function pagePgmap(k: Kernel, pfn: number): DevPagemap {
-  return k.pagemaps[k.pages.zone[pfn]] as DevPagemap;
+  return k.present(k.pagemaps[k.pages.zone[pfn]], 'the device memory of a page');
 }
 
 /**

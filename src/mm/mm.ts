@@ -13,7 +13,6 @@ export class Mm {
   readonly vmas: Vma[] = [];
   /** Number of the highest page table (PGD): every walk starts here and goes down from table to table. */
   pgd = 0;
-  subscriptions: NotifierSubscriptions | null = null;
   /** Pages mapped, by kind (MM_ANONPAGES; MM_FILEPAGES and MM_SHMEMPAGES together). */
   anonPages = 0;
   filePages = 0;
@@ -37,6 +36,7 @@ export class Mm {
     readonly mmapLock: Lock,
     /** page_table_lock: upper tables, and publishing an anon_vma. */
     readonly pageTableLock: Lock,
+    readonly subscriptions: NotifierSubscriptions,
   ) {}
 
   /** The first area that ends above `vpn` (find_vma()). */

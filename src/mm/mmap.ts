@@ -136,7 +136,7 @@ export function* mmapRegion(
 export function* splitVmaAt(k: Kernel, vma: Vma, at: number): Kernel$<Vma> {
   yield* vmaAdjustTransHuge(k, vma, at);
   const locks = yield* vmaPrepare(k, [vma]);
-  const upper = splitVma(vma, at);
+  const upper = splitVma(k, vma, at);
   yield* vmaComplete(k, locks);
   return upper;
 }

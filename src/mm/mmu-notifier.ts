@@ -106,13 +106,9 @@ export class NotifierSubscriptions {
   }
 }
 
-function subscriptions(mm: Mm): NotifierSubscriptions {
-  return mm.subscriptions as NotifierSubscriptions;
-}
-
 /** Whether anyone may want to hear of changes in `mm` (mm_has_notifiers()). */
 export function mmHasNotifiers(mm: Mm): boolean {
-  return subscriptions(mm).registered;
+  return mm.subscriptions.registered;
 }
 
 export function notifierRange(
@@ -176,7 +172,7 @@ function* mnItreeInvEnd(k: Kernel, subs: NotifierSubscriptions): Kernel$<void> {
  * @returns 0, or -EAGAIN when it may not block and had to
  */
 export function* mmuNotifierInvalidateRangeStart(k: Kernel, range: NotifierRange): Kernel$<number> {
-  const subs = subscriptions(range.mm);
+  const subs = range.mm.subscriptions;
   if (!subs.registered) return 0;
   k.counters.invalidations++;
   if (range.blockable) k.mightSleep('an invalidation');
@@ -204,7 +200,7 @@ export function* mmuNotifierInvalidateRangeStart(k: Kernel, range: NotifierRange
  * simplified: interval notifiers only
  */
 export function* mmuNotifierInvalidateRangeEnd(k: Kernel, range: NotifierRange): Kernel$<void> {
-  const subs = subscriptions(range.mm);
+  const subs = range.mm.subscriptions;
   if (!subs.registered) return;
   if (k.monitor !== null) k.monitor.onInvalidateEnd(range);
   yield* mnItreeInvEnd(k, subs);
@@ -228,7 +224,7 @@ export function mmuIntervalSetSeq(notifier: IntervalNotifier, sequence: number):
  * @returns the sequence to give to `mmuIntervalReadRetry`
  */
 export function* mmuIntervalReadBegin(k: Kernel, notifier: IntervalNotifier): Kernel$<number> {
-  const subs = subscriptions(notifier.mm as Mm);
+  const subs = k.present(notifier.mm, 'the address space of a notifier').subscriptions;
   if (k.stepping) yield k.acquire(subs.lock).and(Space.Sequence, notifier.id, Role.Read);
   k.lock(subs.lock);
   const seq = notifier.invalidateSeq;
@@ -252,7 +248,7 @@ export function mmuIntervalReadRetry(notifier: IntervalNotifier, sequence: numbe
 
 /** Under the driver's lock: whether an invalidation that the notifier was told of is under way. */
 export function mmuIntervalInvalidating(notifier: IntervalNotifier): boolean {
-  return notifier.invalidateSeq === subscriptions(notifier.mm as Mm).invalidateSeq;
+  return notifier.invalidateSeq === notifier.mm?.subscriptions.invalidateSeq;
 }
 
 /** Without the driver's lock: a hint (mmu_interval_check_retry()). A step precedes it. */
@@ -278,7 +274,7 @@ export function* mmuIntervalNotifierInsert(
   start: number,
   last: number,
 ): Kernel$<void> {
-  const subs = subscriptions(mm);
+  const subs = mm.subscriptions;
   if (!subs.registered) {
     // mmu_notifier_register(): nobody is between the start and the end of an invalidation
     if (k.stepping) yield k.acquire(mm.mmapLock);
@@ -319,7 +315,7 @@ export function* mmuIntervalNotifierInsert(
  * faithful
  */
 export function* mmuIntervalNotifierRemove(k: Kernel, notifier: IntervalNotifier): Kernel$<void> {
-  const subs = subscriptions(notifier.mm as Mm);
+  const subs = k.present(notifier.mm, 'the address space of a notifier').subscriptions;
   let seq = 0;
   k.mightSleep('the end of an invalidation');
   if (k.stepping) yield k.acquire(subs.lock);

@@ -281,7 +281,7 @@ function* copyVma(
   fresh.uffd = vma.uffd;
   fresh.anonVma = vma.anonVma;
   if (isVmHugetlbPage(vma)) hugetlbVmOpOpen(fresh, vma);
-  anonVmaClone(fresh, vma, 'remap');
+  anonVmaClone(k, fresh, vma, 'remap');
   vmaLink(fresh);
   yield* vmaComplete(k, locks);
   return fresh;
@@ -345,10 +345,10 @@ export function* mremap(
     } else err = 0;
     if (!err) err = yield* doMunmap(k, mm, target, target + length);
     if (err) break;
-    const source = mm.lookupVma(start) as Vma;
+    const source = k.present(mm.lookupVma(start), 'the area of an address');
     const fresh = yield* copyVma(k, source, start, target, length, keepSource);
     // a merge may have replaced the area that holds the old place
-    const old = mm.lookupVma(start) as Vma;
+    const old = k.present(mm.lookupVma(start), 'the area of an address');
     // an area that was there before may come before the old one in a walk
     const merged = fresh.pages !== length;
     if (isVmHugetlbPage(old)) {

@@ -94,19 +94,20 @@ function observer(
 ): MmWalkOps<Observation> {
   return {
     *hugetlbEntry(k, pmdp, start, end, walk: MmWalk<Observation>): Kernel$<number> {
+      const vma = k.present(walk.vma, 'the area under a walk');
       const { bits, start: base } = walk.private;
       const ptl = ptlOf(k, pmdp);
       if (k.stepping) yield k.acquire(ptl);
       k.lock(ptl);
       const pte = ptepGet(k, pmdp);
       if (k.stepping && ptePresent(pte)) yield k.readFolio(pageFolio(k, ptePfn(pte)));
-      bits.fill(hugetlbBits(k, walk.vma as Vma, pte), start - base, end - base);
+      bits.fill(hugetlbBits(k, vma, pte), start - base, end - base);
       if (k.stepping) yield k.release(ptl);
       k.unlock(ptl);
       return 0;
     },
     *pmdEntry(k, pmdp, start, end, walk: MmWalk<Observation>): Kernel$<number> {
-      const vma = walk.vma as Vma;
+      const vma = k.present(walk.vma, 'the area under a walk');
       const { bits, start: base } = walk.private;
       const hugeLock = yield* pmdTransHugeLock(k, pmdp);
       const first = hugeLock ? pmdp : pteOffsetMap(k, pmdp, start);
@@ -195,7 +196,8 @@ export function clearedSoftDirty(pte: number): number {
 const CLEAR_OPS: MmWalkOps<null> = {
   /** Mirrors: fs/proc/task_mmu.c clear_refs_pte_range(), clear_soft_dirty(); faithful */
   *pmdEntry(k, pmdp, start, end, walk): Kernel$<number> {
-    if (yield* clearSoftDirtyPmd(k, walk.vma as Vma, pmdp, start)) return 0;
+    const area = k.present(walk.vma, 'the area under a walk');
+    if (yield* clearSoftDirtyPmd(k, area, pmdp, start)) return 0;
     const first = pteOffsetMap(k, pmdp, start);
     if (first < 0) {
       walk.again = true;

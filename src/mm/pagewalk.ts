@@ -93,7 +93,7 @@ function* walkHugetlbRange<P>(
   walk: MmWalk<P>,
 ): Kernel$<number> {
   if (!ops.hugetlbEntry) return 0;
-  const vma = walk.vma as Vma;
+  const vma = k.present(walk.vma, 'the area under a walk');
   let err = 0;
   yield* hugetlbVmaLockRead(k, vma);
   for (let vpn = start; vpn < end && !err; ) {
@@ -116,7 +116,8 @@ function walkArea<P>(
   ops: MmWalkOps<P>,
   walk: MmWalk<P>,
 ): Kernel$<number> {
-  const huge = isVmHugetlbPage(walk.vma as Vma);
+  const vma = k.present(walk.vma, 'the area under a walk');
+  const huge = isVmHugetlbPage(vma);
   return huge ? walkHugetlbRange(k, start, end, ops, walk) : walkTables(k, start, end, ops, walk);
 }
 

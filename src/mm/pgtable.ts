@@ -31,7 +31,7 @@ export function ptepGetAndClear(k: Kernel, ptep: number): number {
 
 /** The lock of the table that an entry is in (pte_lockptr(), pmd_lockptr()). */
 export function ptlOf(k: Kernel, ptep: number): Lock {
-  return k.tables.lockOf(ptep);
+  return k.present(k.tables.lockOf(ptep), 'the page table of an entry');
 }
 
 /** A PMD entry that points to a table. */

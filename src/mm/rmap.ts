@@ -134,7 +134,7 @@ function subLarge(k: Kernel, folio: number, mm: Mm, diff: number): void {
 }
 
 function setAnon(k: Kernel, folio: number, vma: Vma, vpn: number): void {
-  k.pages.mapping[folio] = anonMapping((vma.anonVma as AnonVma).number);
+  k.pages.mapping[folio] = anonMapping(k.present(vma.anonVma, 'the anon_vma of an area').number);
   k.pages.index[folio] = linearAnonPageIndex(vma, vpn);
 }
 
@@ -301,7 +301,7 @@ export function hugetlbRemoveRmap(k: Kernel, folio: number): void {
 /** The folio belongs to this area's process alone from now on (folio_move_anon_rmap()). */
 export function folioMoveAnonRmap(k: Kernel, folio: number, vma: Vma): void {
   k.bug(!vma.anonVma, 'a folio moves to an area without anon_vma');
-  k.pages.mapping[folio] = anonMapping((vma.anonVma as AnonVma).number);
+  k.pages.mapping[folio] = anonMapping(k.present(vma.anonVma, 'the anon_vma of an area').number);
 }
 
 /** References that stand for one pin of a base page, and from which pins are assumed. */
@@ -393,9 +393,10 @@ export function* rmapWalk<A>(
   }
   const count = anon ? (object as AnonVma).chains.length : (object as AddressSpace).vmas.length;
   for (let i = 0; i < count; i++) {
-    const vma = (
-      anon ? (object as AnonVma).chains[i]?.vma : (object as AddressSpace).vmas[i]
-    ) as Vma;
+    const vma = k.present(
+      anon ? (object as AnonVma).chains[i]?.vma : (object as AddressSpace).vmas[i],
+      'the area of a reverse map',
+    );
     const vpn = vmaAddress(k, folio, vma);
     if (vpn < 0) continue;
     if (!(yield* one(k, folio, vma, vpn, arg))) break;
@@ -557,7 +558,7 @@ export function* makeDeviceExclusive(
     k.folioLock(folio);
     const range = notifierRange(MmuNotify.Exclusive, mm, vpn, vpn + 1, owner);
     yield* mmuNotifierInvalidateRangeStart(k, range);
-    const vma = mm.lookupVma(vpn) as Vma;
+    const vma = k.present(mm.lookupVma(vpn), 'the area of an address');
     const ptep = ptepOf(k, mm, vpn);
     let found = false;
     if (ptep >= 0) {

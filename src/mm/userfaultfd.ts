@@ -122,7 +122,7 @@ function forget(ctx: UserfaultfdCtx, fault: WaitingFault): void {
  */
 export function* handleUserfault(k: Kernel, vmf: VmFault): Kernel$<number> {
   const { mm, uffd } = vmf.vma;
-  const ctx = uffd as UserfaultfdCtx;
+  const ctx = k.present(uffd, 'the userfaultfd of an area');
   if (!(vmf.flags & FAULT_FLAG_ALLOW_RETRY)) return VM_FAULT_SIGBUS;
   if (k.stepping) yield userfaultStep(k, ctx);
   const fault = { vpn: vmf.vpn, woken: false };
@@ -156,7 +156,7 @@ export function* uffdRead(k: Kernel, ctx: UserfaultfdCtx, stopped: () => boolean
   if (k.stepping) yield k.waitFor(Space.Userfault, ctx.id, ready, Role.Write);
   k.waited(ready(), 'a missing fault');
   if (stopped()) return -1;
-  const fault = ctx.pending.shift() as WaitingFault;
+  const fault = k.present(ctx.pending.shift(), 'the fault that a monitor waits for');
   ctx.delivered.push(fault);
   return fault.vpn;
 }

@@ -91,10 +91,10 @@ export function vmasAround(mm: Mm, start: number, end: number): Vma[] {
 }
 
 /** Mirrors: mm/vma.c dup_anon_vma(); faithful */
-function dupAnonVma(dst: Vma, src: Vma): void {
+function dupAnonVma(k: Kernel, dst: Vma, src: Vma): void {
   if (!src.anonVma || dst.anonVma) return;
   dst.anonVma = src.anonVma;
-  anonVmaClone(dst, src, 'merge-unfaulted');
+  anonVmaClone(k, dst, src, 'merge-unfaulted');
 }
 
 function remove(k: Kernel, vma: Vma): void {
@@ -126,7 +126,7 @@ function setEnd(vma: Vma, end: number): void {
  * @returns the area that holds the range afterwards, or null when nothing merged
  */
 function mergeExisting(k: Kernel, range: Proposal): Vma | null {
-  const middle = range.middle as Vma;
+  const middle = k.present(range.middle, 'the area that is merged');
   if (range.flags & VM_SPECIAL) return null;
   const leftSide = range.start === middle.start;
   const rightSide = range.end === middle.end;
@@ -141,21 +141,21 @@ function mergeExisting(k: Kernel, range: Proposal): Vma | null {
   const sticky = (range.flags | (left?.flags ?? 0) | (right?.flags ?? 0)) & VM_STICKY;
   let target: Vma;
   if (left && right) {
-    dupAnonVma(left, right.anonVma ? right : middle);
+    dupAnonVma(k, left, right.anonVma ? right : middle);
     const end = right.end;
     remove(k, middle);
     remove(k, right);
     setEnd(left, end);
     target = left;
   } else if (left) {
-    dupAnonVma(left, middle);
+    dupAnonVma(k, left, middle);
     if (rightSide) remove(k, middle);
     else setStart(middle, range.end);
     setEnd(left, range.end);
     target = left;
   } else {
-    const only = right as Vma;
-    dupAnonVma(only, middle);
+    const only = k.present(right, 'the area that is merged');
+    dupAnonVma(k, only, middle);
     if (leftSide) remove(k, middle);
     else setEnd(middle, range.start);
     setStart(only, range.start);
@@ -172,7 +172,7 @@ function mergeExisting(k: Kernel, range: Proposal): Vma | null {
  * simplified: no limit on the number of areas; huge pages across `at` are split by the caller
  * @returns the upper part
  */
-export function splitVma(vma: Vma, at: number): Vma {
+export function splitVma(k: Kernel, vma: Vma, at: number): Vma {
   const upper = new VmaClass(
     vma.mm,
     at,
@@ -185,7 +185,7 @@ export function splitVma(vma: Vma, at: number): Vma {
   upper.pageProt = vma.pageProt;
   upper.uffd = vma.uffd;
   upper.anonVma = vma.anonVma;
-  anonVmaClone(upper, vma, 'split');
+  anonVmaClone(k, upper, vma, 'split');
   if (isVmHugetlbPage(vma)) hugetlbVmOpOpen(upper, vma);
   setEnd(vma, at);
   vmaLink(upper);
@@ -223,8 +223,8 @@ export function* vmaModifyFlags(
   });
   let part = merged ?? vma;
   if (!merged) {
-    if (part.start < start) part = splitVma(part, start);
-    if (part.end > end) splitVma(part, end);
+    if (part.start < start) part = splitVma(k, part, start);
+    if (part.end > end) splitVma(k, part, end);
   }
   yield* vmaComplete(k, locks);
   return part;
@@ -255,16 +255,16 @@ export function vmaMergeNewRange(
   if (left) {
     const end = right ? right.end : range.end;
     if (right) {
-      dupAnonVma(left, right);
+      dupAnonVma(k, left, right);
       remove(k, right);
     }
-    if (range.copiedFrom) dupAnonVma(left, range.copiedFrom);
+    if (range.copiedFrom) dupAnonVma(k, left, range.copiedFrom);
     setEnd(left, end);
     left.flags |= sticky;
     return left;
   }
-  const only = right as Vma;
-  if (range.copiedFrom) dupAnonVma(only, range.copiedFrom);
+  const only = k.present(right, 'the area that is merged');
+  if (range.copiedFrom) dupAnonVma(k, only, range.copiedFrom);
   setStart(only, range.start);
   only.flags |= sticky;
   return only;

@@ -63,8 +63,7 @@ describe('numbers by which steps name objects', () => {
   it('tells notifiers from each other and from whom they subscribe to', () => {
     const k = new Kernel({ pmdOrder: 2 });
     const numbers = upTo(PROC.max + 1).flatMap(() => {
-      const { subscriptions } = k.newMm();
-      const lock = subscriptions?.lock ?? { id: 0 };
+      const { lock } = k.newMm().subscriptions;
       return [lock.id, ...upTo(3 * SUBSCRIPTIONS - 1).map((i) => notifierOf(lock, i + 1))];
     });
     expect(shared(numbers)).toEqual([]);

@@ -17,7 +17,6 @@ import {
   mmHasNotifiers,
   mmuNotifierInvalidateRangeEnd,
   mmuNotifierInvalidateRangeStart,
-  type NotifierSubscriptions,
   notifierRange,
 } from '../../src/mm/mmu-notifier.ts';
 import { Thread } from '../support/thread.ts';
@@ -44,7 +43,7 @@ class Told extends IntervalNotifier {
 class World {
   readonly k = new Kernel({ pmdOrder: 2, pageBytes: 16, cpus: 2 });
   readonly mm: Mm = this.k.newMm();
-  readonly subs = this.mm.subscriptions as NotifierSubscriptions;
+  readonly subs = this.mm.subscriptions;
 
   run<T>(body: Kernel$<T>): T {
     return runToEnd(this.k, body);

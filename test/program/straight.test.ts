@@ -24,3 +24,16 @@ describe('straight-line and generators: same results, counters and findings', ()
     },
   );
 });
+
+it('stops at a null in a straight line, too, where the modelled function is', () => {
+  const printed = build.print(`
+    import { IntervalNotifier, Kernel, mmuIntervalReadBegin } from './straight/mm/index.js';
+    const k = new Kernel();
+    try {
+      mmuIntervalReadBegin(k, new IntervalNotifier({}));
+    } catch ({ finding }) {
+      console.log(finding.function + ': ' + finding.title);
+    }
+  `);
+  expect(printed).toBe('mmuIntervalReadBegin: the address space of a notifier is not there\n');
+});

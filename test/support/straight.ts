@@ -57,6 +57,13 @@ export class StraightBuild {
       .map((line) => JSON.parse(line));
   }
 
+  /** What a module prints that imports the rooms from `./straight/`. */
+  print(source: string): string {
+    const path = join(this.dir, 'print.js');
+    writeFileSync(path, source);
+    return this.node([path]);
+  }
+
   remove(): void {
     rmSync(this.dir, { recursive: true, force: true });
   }

@@ -7,7 +7,6 @@
  * Models: the posted patch's mm/hmm.c
  */
 import { EAGAIN, EBUSY, EFAULT, ENOENT } from '../../machine/errno.ts';
-import type { Lock } from '../../machine/lock.ts';
 import { PG_DIRTY } from '../../machine/page.ts';
 import { pteDirty, ptePfn, ptePresent, pteWrite } from '../../machine/pte.ts';
 import type { Kernel$ } from '../../machine/step.ts';
@@ -39,13 +38,12 @@ import {
   setPte,
 } from '../../mm/pgtable.ts';
 import { folioRemoveRmapPte, folioTryShareAnonRmap, migrationPte } from '../../mm/rmap.ts';
-import { type Vma, vmaIsAnonymous } from '../../mm/vma.ts';
+import { vmaIsAnonymous } from '../../mm/vma.ts';
 import { wholeHuge } from '../collect.ts';
 import {
   MIGRATE_VMA_SELECT_DEVICE_COHERENT,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
   MIGRATE_VMA_SELECT_SYSTEM,
-  type MigrateVma,
 } from '../migrate-args.ts';
 import { hmmPfnsFill, type PrepareOps } from '../migrate-prepare.ts';
 import {
@@ -127,7 +125,7 @@ function* hmmVmaHandleMigratePreparePmd(
   const minfo = hmmSelectMigrate(range);
   if (!minfo) return 0;
   k.warn(!range.migrate, 'a migration without arguments');
-  const migrate = range.migrate as MigrateVma;
+  const migrate = k.present(range.migrate, 'the arguments of a migration');
   assertPmdLocked(k, walk, true);
   const faultFolio = migrate.faultPage < 0 ? -1 : pageFolio(k, migrate.faultPage);
   const pmd = ptepGet(k, pmdp);
@@ -156,7 +154,8 @@ function* hmmVmaHandleMigratePreparePmd(
   let ret = -ENOENT;
   if (wholeHuge(k, migrate, start, end)) {
     pfns[at] |= HMM_PFN_MIGRATE | HMM_PFN_COMPOUND;
-    if (yield* setPmdMigrationEntry(k, walk.vma as Vma, start, pmdp, folio)) {
+    const vma = k.present(walk.vma, 'the area under a walk');
+    if (yield* setPmdMigrationEntry(k, vma, start, pmdp, folio)) {
       pfns[at] &= ~(HMM_PFN_MIGRATE | HMM_PFN_COMPOUND);
     } else {
       for (let i = 1; i < end - start; i++) pfns[at + i] &= HMM_PFN_INOUT_FLAGS;
@@ -173,7 +172,7 @@ function* hmmVmaHandleMigratePreparePmd(
 
 /** Unlocks the table without more ado (pte_unmap_unlock()). */
 function* pteUnmapUnlock(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
-  const ptl = walk.ptl as Lock;
+  const ptl = k.present(walk.ptl, 'the lock of a walk’s page table');
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
   walk.ptl = null;
@@ -196,8 +195,8 @@ function* hmmVmaHandleMigratePrepare(
   const minfo = hmmSelectMigrate(range);
   if (!minfo) return 0;
   k.warn(!range.migrate, 'a migration without arguments');
-  const migrate = range.migrate as MigrateVma;
-  const vma = walk.vma as Vma;
+  const migrate = k.present(range.migrate, 'the arguments of a migration');
+  const vma = k.present(walk.vma, 'the area under a walk');
   assertPteLocked(k, walk, true);
   const faultFolio = migrate.faultPage < 0 ? -1 : pageFolio(k, migrate.faultPage);
   let pte = ptepGet(k, ptep);
@@ -297,7 +296,8 @@ function* hmmVmaWalkSplit(k: Kernel, walk: HmmVmaWalk, pmdp: number, vpn: number
   if (k.isHugeZero(folio)) {
     if (k.stepping) yield k.release(ptl);
     k.unlock(ptl);
-    yield* splitHugePmd(k, walk.vma as Vma, pmdp, vpn);
+    const vma = k.present(walk.vma, 'the area under a walk');
+    yield* splitHugePmd(k, vma, pmdp, vpn);
     return 0;
   }
   if (k.stepping) yield k.writeFolio(folio);

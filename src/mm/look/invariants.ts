@@ -179,7 +179,7 @@ class Inspection {
     for (const mm of k.mms) {
       check(mm.mmapLock);
       check(mm.pageTableLock);
-      check(mm.subscriptions?.lock);
+      check(mm.subscriptions.lock);
     }
     for (const mapping of k.mappings) {
       check(mapping?.lock);
