@@ -6,6 +6,7 @@
 import { EAGAIN, ENOENT } from '../machine/errno.ts';
 import { ptePfn, ptePresent, pteWrite } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import type { Folio, Ptep, Vpn } from '../machine/units.ts';
 import { vmNormalPage } from '../mm/fault.ts';
 import {
   folioFree,
@@ -53,7 +54,7 @@ import {
 import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, MIGRATE_PFN_WRITE, migratePfn } from './pfn.ts';
 
 /** Whether a range is one whole huge page, and the caller takes such. */
-export function wholeHuge(k: Kernel, migrate: MigrateVma, start: number, end: number): boolean {
+export function wholeHuge(k: Kernel, migrate: MigrateVma, start: Vpn, end: Vpn): boolean {
   const mask = k.geometry.ptrsPerPte - 1;
   return (
     (migrate.flags & MIGRATE_VMA_SELECT_COMPOUND) !== 0 &&
@@ -63,7 +64,7 @@ export function wholeHuge(k: Kernel, migrate: MigrateVma, start: number, end: nu
 }
 
 /** Mirrors: mm/migrate_device.c migrate_vma_collect_skip(); faithful */
-function collectSkip(migrate: MigrateVma, start: number, end: number): number {
+function collectSkip(migrate: MigrateVma, start: Vpn, end: Vpn): number {
   const pages = end - start;
   migrate.src.fill(0, migrate.npages, migrate.npages + pages);
   migrate.dst.fill(0, migrate.npages, migrate.npages + pages);
@@ -72,7 +73,7 @@ function collectSkip(migrate: MigrateVma, start: number, end: number): number {
 }
 
 /** Mirrors: mm/migrate_device.c migrate_vma_collect_hole(); faithful */
-function collectHole(k: Kernel, start: number, end: number, walk: MmWalk<MigrateVma>): number {
+function collectHole(k: Kernel, start: Vpn, end: Vpn, walk: MmWalk<MigrateVma>): number {
   const migrate = walk.private;
   // only anonymous memory may be populated
   const vma = k.present(walk.vma, 'the area under a walk');
@@ -101,11 +102,11 @@ function collectHole(k: Kernel, start: number, end: number, walk: MmWalk<Migrate
  */
 function* collectHugePmd(
   k: Kernel,
-  pmdp: number,
-  start: number,
-  end: number,
+  pmdp: Ptep,
+  start: Vpn,
+  end: Vpn,
   walk: MmWalk<MigrateVma>,
-  faultFolio: number,
+  faultFolio: Folio,
 ): Kernel$<number> {
   const migrate = walk.private;
   const ptl = ptlOf(k, pmdp);
@@ -176,9 +177,9 @@ function* collectHugePmd(
  */
 function* collectPmd(
   k: Kernel,
-  pmdp: number,
-  start: number,
-  end: number,
+  pmdp: Ptep,
+  start: Vpn,
+  end: Vpn,
   walk: MmWalk<MigrateVma>,
 ): Kernel$<number> {
   const migrate = walk.private;

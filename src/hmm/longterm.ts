@@ -6,6 +6,7 @@
  */
 import { EAGAIN, EBUSY } from '../machine/errno.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import type { Folio, Pfn, Vpn } from '../machine/units.ts';
 import {
   copyPage,
   folioAlloc,
@@ -46,7 +47,7 @@ export interface PinOptions {
  * faithful
  * @returns 0, or -EBUSY when it stays
  */
-export function* migrateDeviceCoherentFolio(k: Kernel, folio: number): Kernel$<number> {
+export function* migrateDeviceCoherentFolio(k: Kernel, folio: Folio): Kernel$<number> {
   k.warn(folioIsLarge(k, folio), 'a large coherent folio is to be brought back');
   if (k.stepping) yield k.acquireFolio(folio);
   k.folioLock(folio);
@@ -118,14 +119,14 @@ function* checkAndMigrateMovablePages(k: Kernel, pages: readonly number[]): Kern
 export function* gupLongtermLocked(
   k: Kernel,
   mm: Mm,
-  start: number,
+  start: Vpn,
   nr: number,
   flags: GupFlags,
-  pages: number[],
+  pages: Pfn[],
   locked: Locked,
 ): Kernel$<number> {
   for (;;) {
-    const taken: number[] = [];
+    const taken: Pfn[] = [];
     let ret = yield* getUserPagesLocked(k, mm, start, nr, flags, taken, locked);
     if (flags.longterm && ret > 0) ret = (yield* checkAndMigrateMovablePages(k, taken)) || ret;
     if (ret === -EAGAIN) continue;
@@ -146,10 +147,10 @@ export function* gupLongtermLocked(
 export function pinUserPages(
   k: Kernel,
   mm: Mm,
-  start: number,
+  start: Vpn,
   nr: number,
   { write = false, longterm = false }: PinOptions,
-  pages: number[],
+  pages: Pfn[],
 ): Kernel$<number> {
   const flags = { write, longterm, pin: true };
   return gupLongtermLocked(k, mm, start, nr, flags, pages, { held: true });
@@ -167,10 +168,10 @@ export function pinUserPages(
 export function pinUserPagesFast(
   k: Kernel,
   mm: Mm,
-  start: number,
+  start: Vpn,
   nr: number,
   { write = false, longterm = false }: PinOptions,
-  pages: number[],
+  pages: Pfn[],
 ): Kernel$<number> {
   const flags = { write, longterm, pin: true };
   return gupFastFallback(k, mm, start, nr, flags, pages, gupLongtermLocked);

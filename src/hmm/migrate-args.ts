@@ -4,6 +4,7 @@
  * Models: include/linux/migrate.h struct migrate_vma, enum migrate_vma_info
  */
 
+import type { Folio, Pfn, Vpn } from '../machine/units.ts';
 import { folioIsZoneDevice } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { pagePgmap } from '../mm/memremap.ts';
@@ -25,8 +26,8 @@ export const MIGRATE_VMA_FAULT = 1 << 4;
 export interface MigrateVma {
   /** The area that holds the range; a walk with REQ_MIGRATE fills it in. */
   vma: Vma | null;
-  start: number;
-  end: number;
+  start: Vpn;
+  end: Vpn;
   /** What migrates, an entry a page. */
   readonly src: Pfns;
   /** Where to, an entry a page: filled in by the driver. */
@@ -39,7 +40,7 @@ export interface MigrateVma {
   /** MIGRATE_VMA_* */
   flags: number;
   /** The device page that a CPU touched, locked by its fault; -1 for none. */
-  faultPage: number;
+  faultPage: Pfn;
 }
 
 /**
@@ -49,7 +50,7 @@ export interface MigrateVma {
  * Mirrors: mm/migrate_device.c migrate_vma_collect_pmd()
  * faithful
  */
-export function selectsPage(k: Kernel, migrate: MigrateVma, page: number): boolean {
+export function selectsPage(k: Kernel, migrate: MigrateVma, page: Pfn): boolean {
   const { flags, pgmapOwner } = migrate;
   if (!folioIsZoneDevice(k, page)) return (flags & MIGRATE_VMA_SELECT_SYSTEM) !== 0;
   return (
@@ -64,7 +65,7 @@ export function selectsPage(k: Kernel, migrate: MigrateVma, page: number): boole
  * faithful: 7.3.4 takes a device-coherent huge page for one of RAM, so that it never comes back from the
  * device; `machine.mended` mends it
  */
-export function selectsHuge(k: Kernel, migrate: MigrateVma, folio: number): boolean {
+export function selectsHuge(k: Kernel, migrate: MigrateVma, folio: Folio): boolean {
   if (k.mended) return selectsPage(k, migrate, folio);
   return (migrate.flags & MIGRATE_VMA_SELECT_SYSTEM) !== 0;
 }

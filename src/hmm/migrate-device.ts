@@ -4,6 +4,7 @@
  * Models: mm/migrate_device.c
  */
 import { type Kernel$, Role, Space } from '../machine/step.ts';
+import type { Pfn } from '../machine/units.ts';
 import {
   folioGet,
   folioPages,
@@ -22,7 +23,7 @@ import { migrateDeviceUnmap } from './unmap.ts';
  * As pfnLock(), but waits for the lock, and takes it before the reference: a page's reference without its
  * lock makes the migration fail that somebody else is at, who then begins again.
  */
-function* pfnWaitLock(k: Kernel, pfn: number): Kernel$<number> {
+function* pfnWaitLock(k: Kernel, pfn: Pfn): Kernel$<number> {
   if (k.stepping) yield k.acquireFolio(pfn).and(Space.Folio, pfn, Role.Write);
   // only a folio's first page can be taken; it may be brought back by whoever had the lock
   if (k.pages.isFree(pfn) || pageFolio(k, pfn) !== pfn) return 0;
@@ -35,7 +36,7 @@ function* pfnWaitLock(k: Kernel, pfn: number): Kernel$<number> {
  * Mirrors: mm/migrate_device.c migrate_device_pfn_lock()
  * faithful
  */
-function* pfnLock(k: Kernel, pfn: number): Kernel$<number> {
+function* pfnLock(k: Kernel, pfn: Pfn): Kernel$<number> {
   // only a folio's first page can be taken (folio_get_nontail_page())
   if (k.pages.isFree(pfn) || pageFolio(k, pfn) !== pfn) return 0;
   if (k.stepping) yield k.writeFolio(pfn);
@@ -58,7 +59,7 @@ function* lockAndUnmap(
   k: Kernel,
   src: Pfns,
   npages: number,
-  pfnAt: (i: number) => number,
+  pfnAt: (i: number) => Pfn,
   lock = pfnLock,
 ): Kernel$<void> {
   for (let i = 0; i < npages; i++) {
@@ -91,7 +92,7 @@ function* lockAndUnmap(
 export function migrateDeviceRange(
   k: Kernel,
   src: Pfns,
-  start: number,
+  start: Pfn,
   npages: number,
   wait = false,
 ): Kernel$<void> {

@@ -7,6 +7,7 @@ import { flagsOf } from '../machine/objects.ts';
 import { PG_UPTODATE } from '../machine/page.ts';
 import { PTE_WRITE, pteMkdirty, ptePfn } from '../machine/pte.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
+import type { Folio, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaPrepare } from '../mm/anon-vma.ts';
 import {
   folioAddLru,
@@ -60,9 +61,9 @@ export function* insertHugePmdPage(
   k: Kernel,
   migrate: MigrateVma,
   at: number,
-  vpn: number,
-  folio: number,
-  pmdp: number,
+  vpn: Vpn,
+  folio: Folio,
+  pmdp: Ptep,
 ): Kernel$<void> {
   const vma = k.present(migrate.vma, 'the area of a migration');
   const { mm } = vma;
@@ -122,7 +123,7 @@ export function* insertHugePmdPage(
  * Mirrors: mm/migrate_device.c migrate_vma_split_unmapped_folio(), its split_huge_pmd_address()
  * differs: see below
  */
-function* splitMigrationPmd(k: Kernel, folio: number, vma: Vma, vpn: number): Kernel$<boolean> {
+function* splitMigrationPmd(k: Kernel, folio: Folio, vma: Vma, vpn: Vpn): Kernel$<boolean> {
   const haddr = hugeStart(k, vpn);
   const range = notifierRange(MmuNotify.Clear, vma.mm, haddr, haddr + k.geometry.ptrsPerPte);
   yield* mmuNotifierInvalidateRangeStart(k, range);
@@ -154,7 +155,7 @@ export function* splitUnmappedFolio(
   k: Kernel,
   migrate: MigrateVma,
   at: number,
-  folio: number,
+  folio: Folio,
 ): Kernel$<number> {
   const { src } = migrate;
   const pages = folioPages(k, folio);

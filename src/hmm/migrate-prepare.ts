@@ -6,6 +6,7 @@
 import { EAGAIN, EBUSY, ENOENT, ENOMEM } from '../machine/errno.ts';
 import { ptePfn, ptePresent, pteWrite } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import type { Folio, Pfn, Ptep, Vpn } from '../machine/units.ts';
 import { vmNormalPage } from '../mm/fault.ts';
 import {
   folioGet,
@@ -65,8 +66,8 @@ export function hmmSelectMigrate(range: HmmRange): number {
  */
 export function hmmPfnsFill(
   k: Kernel,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   walk: HmmVmaWalk,
   flags: number,
   hole: boolean,
@@ -95,13 +96,13 @@ export function hmmPfnsFill(
 export function* hmmVmaHandleMigratePreparePmd(
   k: Kernel,
   walk: HmmVmaWalk,
-  pmdp: number,
-  start: number,
-  end: number,
-  at: number,
+  pmdp: Ptep,
+  start: Vpn,
+  end: Vpn,
 ): Kernel$<number> {
   const { range } = walk;
   const pfns = range.hmmPfns;
+  const at = start - range.start;
   const select = hmmSelectMigrate(range);
   if (!select) return 0;
   const migrate = k.present(range.migrate, 'the arguments of a migration');
@@ -110,7 +111,7 @@ export function* hmmVmaHandleMigratePreparePmd(
   const pmd = ptepGet(k, pmdp);
   if (pmd === 0) return hmmPfnsFill(k, start, end, walk, 0, true);
   if (!(pfns[at] & HMM_PFN_VALID)) return 0;
-  let folio: number;
+  let folio: Folio;
   if (pmdTransHuge(pmd)) {
     folio = ptePfn(pmd);
     if (k.isHugeZero(folio)) {
@@ -152,16 +153,11 @@ export function* hmmVmaHandleMigratePreparePmd(
  * Mirrors: the series' hmm_vma_walk_pmd() (its end)
  * faithful
  */
-export function* unlockPtes(
-  k: Kernel,
-  walk: HmmVmaWalk,
-  start: number,
-  end: number,
-): Kernel$<void> {
+export function* unlockPtes(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
   const ptl = k.present(walk.ptl, 'the lock of a walk’s page table');
   if (walk.unmapped) {
     if (k.stepping) yield k.flushStep(walk.mm.id);
-    k.flushTlbRange(walk.mm.id, start, end);
+    k.flushTlbRange(walk.mm.id, walk.tableStart, walk.tableEnd);
     walk.unmapped = false;
   }
   if (k.stepping) yield k.release(ptl);
@@ -185,14 +181,12 @@ export function* unlockPtes(
 export function* hmmVmaHandleMigratePrepare(
   k: Kernel,
   walk: HmmVmaWalk,
-  ptep: number,
-  vpn: number,
-  at: number,
-  tableStart: number,
-  tableEnd: number,
+  ptep: Ptep,
+  vpn: Vpn,
 ): Kernel$<number> {
   const { range } = walk;
   const pfns = range.hmmPfns;
+  const at = vpn - range.start;
   const select = hmmSelectMigrate(range);
   const migrate = k.present(range.migrate, 'the arguments of a migration');
   const vma = k.present(walk.vma, 'the area under a walk');
@@ -204,7 +198,7 @@ export function* hmmVmaHandleMigratePrepare(
     return 0;
   }
   if (!(pfns[at] & HMM_PFN_VALID)) return 0;
-  let page: number;
+  let page: Pfn;
   let writable: boolean;
   if (!ptePresent(pte)) {
     // only device-private entries; others cannot migrate
@@ -231,7 +225,7 @@ export function* hmmVmaHandleMigratePrepare(
       if (k.stepping) yield k.writeFolio(folio);
       folioGet(k, folio, Holder.Split);
     }
-    yield* unlockPtes(k, walk, tableStart, tableEnd);
+    yield* unlockPtes(k, walk);
     // others may wait for what this walk has prepared: it must not wait for what they have locked
     const ret = yield* migrateVmaSplitFolio(k, folio, migrate.faultPage, false);
     return ret ? -ENOMEM : -EAGAIN;
@@ -256,8 +250,8 @@ export function* hmmVmaHandleMigratePrepare(
 export function* hmmVmaWalkSplit(
   k: Kernel,
   walk: HmmVmaWalk,
-  pmdp: number,
-  vpn: number,
+  pmdp: Ptep,
+  vpn: Vpn,
 ): Kernel$<number> {
   const { faultFolio } = walk;
   assertUnlocked(k, walk);

@@ -8,6 +8,7 @@ import { flagsOf } from '../machine/objects.ts';
 import { PG_UPTODATE } from '../machine/page.ts';
 import { mkPte, PTE_SPECIAL, PTE_WRITE, pteMkdirty, ptePfn, ptePresent } from '../machine/pte.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
+import type { Pfn, Vpn } from '../machine/units.ts';
 import { anonVmaPrepare } from '../mm/anon-vma.ts';
 import {
   folioAddLru,
@@ -172,7 +173,7 @@ export function* migrateVmaSetup(k: Kernel, args: MigrateVma): Kernel$<number> {
  * faithful
  * @param at index of the page
  */
-function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: number): Kernel$<void> {
+function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: Vpn): Kernel$<void> {
   const vma = k.present(migrate.vma, 'the area of a migration');
   const { mm } = vma;
   const { src, dst } = migrate;
@@ -337,7 +338,7 @@ export function* migrateDeviceFinalizeInner(
   src: Pfns,
   dst: Pfns,
   npages: number,
-  faultPage: number,
+  faultPage: Pfn,
 ): Kernel$<void> {
   const faultFolio = faultPage < 0 ? -1 : pageFolio(k, faultPage);
   for (let i = 0; i < npages; i++) {

@@ -7,6 +7,7 @@ import { EBUSY } from '../machine/errno.ts';
 import { PG_DIRTY } from '../machine/page.ts';
 import { pteDirty, ptePfn, ptePresent } from '../machine/pte.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
+import type { Folio, Pfn, Ptep, Vpn } from '../machine/units.ts';
 import {
   folioGet,
   folioPut,
@@ -44,11 +45,11 @@ export const INSTALLED_FLUSH = 2;
 export function* installMigrationEntry(
   k: Kernel,
   vma: Vma,
-  vpn: number,
-  ptep: number,
-  page: number,
+  vpn: Vpn,
+  ptep: Ptep,
+  page: Pfn,
   writable: boolean,
-  faultFolio: number,
+  faultFolio: Folio,
 ): Kernel$<number> {
   const folio = pageFolio(k, page);
   if (k.stepping) yield k.tryAcquireFolio(folio);
@@ -101,8 +102,8 @@ export function* installMigrationEntry(
  */
 export function* migrateVmaSplitFolio(
   k: Kernel,
-  folio: number,
-  faultPage: number,
+  folio: Folio,
+  faultPage: Pfn,
   wait = true,
 ): Kernel$<number> {
   const faultFolio = faultPage < 0 ? -1 : pageFolio(k, faultPage);

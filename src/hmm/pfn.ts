@@ -3,6 +3,7 @@
  *
  * Models: include/linux/hmm.h enum hmm_pfn_flags, include/linux/migrate.h MIGRATE_PFN_*
  */
+import type { HmmPfn, MigratePfn, Pfn } from '../machine/units.ts';
 
 /** One word a page of a range. */
 export type Pfns = Int32Array;
@@ -36,15 +37,15 @@ export const HMM_PFN_INOUT_FLAGS = HMM_PFN_DMA_MAPPED | HMM_PFN_P2PDMA | HMM_PFN
 /** The mapping is a PMD: for `cpu_flags`. */
 export const HMM_PFN_ORDER_PMD = 1 << ORDER_SHIFT;
 
-export function hmmPfn(pfn: number, flags: number): number {
+export function hmmPfn(pfn: Pfn, flags: number): HmmPfn {
   return (pfn << PFN_SHIFT) | flags;
 }
 /** The frame number (hmm_pfn_to_page()). */
-export function hmmPfnToPfn(entry: number): number {
+export function hmmPfnToPfn(entry: HmmPfn): Pfn {
   return entry >>> PFN_SHIFT;
 }
 /** Log2 of the mapping's pages (hmm_pfn_to_map_order()). */
-export function hmmPfnToMapOrder(entry: number, pmdOrder: number): number {
+export function hmmPfnToMapOrder(entry: HmmPfn, pmdOrder: number): number {
   return (entry & ORDER_MASK) === HMM_PFN_ORDER_PMD ? pmdOrder : 0;
 }
 
@@ -59,10 +60,10 @@ export const MIGRATE_PFN_COMPOUND = 1 << 4;
 const MIGRATE_PFN_SHIFT = 6;
 export const MIGRATE_PFN_FLAGS = (1 << MIGRATE_PFN_SHIFT) - 1;
 
-export function migratePfn(pfn: number): number {
+export function migratePfn(pfn: Pfn): MigratePfn {
   return (pfn << MIGRATE_PFN_SHIFT) | MIGRATE_PFN_VALID;
 }
 /** The frame number, or -1 for an entry without a page (migrate_pfn_to_page()). */
-export function migratePfnToPfn(entry: number): number {
+export function migratePfnToPfn(entry: MigratePfn): Pfn {
   return entry & MIGRATE_PFN_VALID ? entry >>> MIGRATE_PFN_SHIFT : -1;
 }

@@ -7,6 +7,7 @@ import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOENT, ENOMEM, EPERM, ERANGE } from '..
 import { flagsOf } from '../machine/objects.ts';
 import { PTE_PROTNONE, ptePfn, ptePresent, pteProtnone, pteWrite } from '../machine/pte.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
+import type { Pfn, Pte, Ptep, Vpn } from '../machine/units.ts';
 import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_REMOTE,
@@ -98,7 +99,7 @@ function needFault(range: HmmRange, pfnReqFlags: number, cpuFlags: number): numb
 }
 
 /** Mirrors: mm/hmm.c hmm_range_need_fault(); faithful */
-function rangeNeedFault(range: HmmRange, start: number, end: number, cpuFlags: number): number {
+function rangeNeedFault(range: HmmRange, start: Vpn, end: Vpn, cpuFlags: number): number {
   if (!((range.defaultFlags | range.pfnFlagsMask) & HMM_PFN_REQ_FAULT)) return 0;
   let required = 0;
   for (let i = start - range.start; i < end - range.start; i++) {
@@ -109,7 +110,7 @@ function rangeNeedFault(range: HmmRange, start: number, end: number, cpuFlags: n
 }
 
 /** Mirrors: mm/hmm.c hmm_record_fault(); faithful */
-function recordFault(walk: HmmVmaWalk, start: number, end: number, required: number): number {
+function recordFault(walk: HmmVmaWalk, start: Vpn, end: Vpn, required: number): number {
   walk.last = start;
   walk.faultStart = start;
   walk.end = end;
@@ -133,7 +134,7 @@ function recordFault(walk: HmmVmaWalk, start: number, end: number, required: num
  * Whether a page is faulted for reading before it is faulted for writing, as two passes of a driver
  * do. A page that the device can read already is faulted for writing alone.
  */
-function readsFirst(range: HmmRange, vpn: number): boolean {
+function readsFirst(range: HmmRange, vpn: Vpn): boolean {
   if (!hmmSelectMigrate(range)) return false;
   return range.faultUnits === undefined || vpn >= range.faultUnits.readFrom;
 }
@@ -142,17 +143,17 @@ function readsFirst(range: HmmRange, vpn: number): boolean {
  * What to fault for a page that is on another device, or a device's alone, or a file's. A migrating
  * walk faults it for reading: it may be writable then, and need not be dirtied.
  */
-function readFirst(range: HmmRange, vpn: number, required: number): number {
+function readFirst(range: HmmRange, vpn: Vpn, required: number): number {
   return readsFirst(range, vpn) ? HMM_NEED_FAULT : required;
 }
 
 /** What to fault where nothing is mapped. */
-function fillFirst({ range, vma }: HmmVmaWalk, vpn: number, required: number): number {
+function fillFirst({ range, vma }: HmmVmaWalk, vpn: Vpn, required: number): number {
   return !vma || vmaIsAnonymous(vma) ? required : readFirst(range, vpn, required);
 }
 
 /** Mirrors: mm/hmm.c hmm_vma_walk_hole(); faithful */
-function walkHole(k: Kernel, start: number, end: number, mmWalk: MmWalk<HmmVmaWalk>): number {
+function walkHole(k: Kernel, start: Vpn, end: Vpn, mmWalk: MmWalk<HmmVmaWalk>): number {
   const walk = mmWalk.private;
   const { range } = walk;
   k.counters.entriesVisited++;
@@ -168,7 +169,7 @@ function walkHole(k: Kernel, start: number, end: number, mmWalk: MmWalk<HmmVmaWa
  * Whether the walk has split a huge page here, and a page of zeros became the zero page: a hole to be
  * populated then, not a page to be faulted once more.
  */
-function isSplitZero(k: Kernel, walk: HmmVmaWalk, vpn: number, pte: number): boolean {
+function isSplitZero(k: Kernel, walk: HmmVmaWalk, vpn: Vpn, pte: Pte): boolean {
   return vpn < walk.splitTo && k.isZero(ptePfn(pte));
 }
 
@@ -181,14 +182,7 @@ function isSplitZero(k: Kernel, walk: HmmVmaWalk, vpn: number, pte: number): boo
  * before it faults what follows; 7.3.4 reports the page without write access
  * @returns 0; HMM_FAULT_PENDING; -EFAULT; WAIT_FOR_MIGRATION
  */
-function handlePte(
-  k: Kernel,
-  walk: HmmVmaWalk,
-  vpn: number,
-  end: number,
-  pte: number,
-  at: number,
-): number {
+function handlePte(k: Kernel, walk: HmmVmaWalk, vpn: Vpn, end: Vpn, pte: Pte, at: number): number {
   const { range } = walk;
   const pfns = range.hmmPfns;
   const request = pfns[at];
@@ -228,7 +222,7 @@ function handlePte(
  * Mirrors: mm/hmm.c hmm_vma_handle_pmd()
  * faithful
  */
-function handlePmd(k: Kernel, walk: HmmVmaWalk, start: number, end: number, pmd: number): number {
+function handlePmd(k: Kernel, walk: HmmVmaWalk, start: Vpn, end: Vpn, pmd: Pte): number {
   const { range } = walk;
   const flags =
     pmd & PTE_PROTNONE
@@ -240,7 +234,7 @@ function handlePmd(k: Kernel, walk: HmmVmaWalk, start: number, end: number, pmd:
   return 0;
 }
 
-function fillHuge(walk: HmmVmaWalk, start: number, end: number, pfn: number, flags: number): void {
+function fillHuge(walk: HmmVmaWalk, start: Vpn, end: Vpn, pfn: Pfn, flags: number): void {
   const pfns = walk.range.hmmPfns;
   const last = end - walk.range.start;
   for (let i = start - walk.range.start, page = pfn; i < last; i++, page++) {
@@ -254,13 +248,7 @@ function fillHuge(walk: HmmVmaWalk, start: number, end: number, pfn: number, fla
  * is a mistake of 7.3.4's that recorded programs show (a device reads the wrong pages);
  * `machine.mended` mends it
  */
-function handleAbsentPmd(
-  k: Kernel,
-  walk: HmmVmaWalk,
-  start: number,
-  end: number,
-  pmd: number,
-): number {
+function handleAbsentPmd(k: Kernel, walk: HmmVmaWalk, start: Vpn, end: Vpn, pmd: Pte): number {
   const { range } = walk;
   if (isDevicePrivate(pmd)) {
     const pfn = softleafToPfn(pmd);
@@ -287,7 +275,7 @@ function* unlockPmd(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
 }
 
 /** What was found of these pages does not stand: everything is asked again. */
-function askAgain({ range, requests }: HmmVmaWalk, start: number, end: number): void {
+function askAgain({ range, requests }: HmmVmaWalk, start: Vpn, end: Vpn): void {
   const pfns = range.hmmPfns;
   for (let i = start - range.start; i < end - range.start; i++) {
     pfns[i] = requests ? requests[i] : pfns[i] & HMM_PFN_INOUT_FLAGS;
@@ -295,7 +283,7 @@ function askAgain({ range, requests }: HmmVmaWalk, start: number, end: number): 
 }
 
 /** Whether an entry maps a page of a large folio. */
-function isLargeEntry(k: Kernel, pte: number): boolean {
+function isLargeEntry(k: Kernel, pte: Pte): boolean {
   if (pte === 0) return false;
   const page = ptePresent(pte) ? vmNormalPage(pte) : isDevicePrivate(pte) ? softleafToPfn(pte) : -1;
   return page >= 0 && folioIsLarge(k, pageFolio(k, page));
@@ -306,7 +294,7 @@ function isLargeEntry(k: Kernel, pte: number): boolean {
  * @param base index of the entry of page 0, less its page number
  * @returns 0, or as handlePte(); the next round begins at `vpn`
  */
-function lookAhead(k: Kernel, walk: HmmVmaWalk, base: number, vpn: number, end: number): number {
+function lookAhead(k: Kernel, walk: HmmVmaWalk, base: number, vpn: Vpn, end: Vpn): Vpn {
   for (let next = vpn + 1; next < end; next++) {
     const pte = ptepGet(k, base + next);
     const ret = handlePte(k, walk, next, end, pte, next - walk.range.start);
@@ -319,7 +307,7 @@ function lookAhead(k: Kernel, walk: HmmVmaWalk, base: number, vpn: number, end: 
 }
 
 /** Whether an earlier round of this walk prepared the page, or the huge page that holds it. */
-function isPrepared(k: Kernel, walk: HmmVmaWalk, vpn: number): boolean {
+function isPrepared(k: Kernel, walk: HmmVmaWalk, vpn: Vpn): boolean {
   if (vpn >= walk.done) return false;
   const { start, hmmPfns } = walk.range;
   if (hmmPfns[vpn - start] & HMM_PFN_MIGRATE) return true;
@@ -331,7 +319,7 @@ function isPrepared(k: Kernel, walk: HmmVmaWalk, vpn: number): boolean {
  * Whether an earlier round is done with a page: it prepared it, or nothing was asked for there and
  * nothing was found that could be given or migrated. Such a page stays as it was found.
  */
-function isDone(k: Kernel, walk: HmmVmaWalk, vpn: number): boolean {
+function isDone(k: Kernel, walk: HmmVmaWalk, vpn: Vpn): boolean {
   if (isPrepared(k, walk, vpn)) return true;
   const { range, requests } = walk;
   const at = vpn - range.start;
@@ -357,9 +345,9 @@ const MAX_SPLITS = 100;
  */
 function* walkPmd(
   k: Kernel,
-  pmdp: number,
-  start: number,
-  end: number,
+  pmdp: Ptep,
+  start: Vpn,
+  end: Vpn,
   mmWalk: MmWalk<HmmVmaWalk>,
 ): Kernel$<number> {
   const walk = mmWalk.private;
@@ -404,7 +392,7 @@ function* walkPmd(
         yield* unlockPmd(k, walk);
         return ret;
       }
-      ret = yield* prepareOps(k).preparePmd(k, walk, pmdp, vpn, end, vpn - range.start);
+      ret = yield* prepareOps(k).preparePmd(k, walk, pmdp, vpn, end);
       yield* unlockPmd(k, walk);
       if (ret !== -ENOENT) return ret;
       // not whole: split it, and walk the base entries; if it stays, so does its result
@@ -425,8 +413,10 @@ function* walkPmd(
       k.lock(ptl);
       walk.ptl = ptl;
       walk.pteLocked = true;
+      walk.tableStart = start;
+      walk.tableEnd = end;
       if (pteOffsetMap(k, pmdp, vpn) !== first) {
-        yield* unlockPtes(k, walk, start, end);
+        yield* unlockPtes(k, walk);
         continue;
       }
     }
@@ -446,10 +436,10 @@ function* walkPmd(
         if (ret) break;
         aheadDone = true;
       }
-      ret = yield* prepareOps(k).prepare(k, walk, ptep, vpn, at, start, end);
+      ret = yield* prepareOps(k).prepare(k, walk, ptep, vpn);
       if (ret) break;
     }
-    if (walk.pteLocked) yield* unlockPtes(k, walk, start, end);
+    if (walk.pteLocked) yield* unlockPtes(k, walk);
     if (ret === WAIT_FOR_MIGRATION) {
       yield* closeNotify(k, walk);
       yield* migrationEntryWait(k, pmdp, walk.faultStart);
@@ -474,9 +464,9 @@ function* walkPmd(
  */
 function* walkHugetlbEntry(
   k: Kernel,
-  pmdp: number,
-  start: number,
-  end: number,
+  pmdp: Ptep,
+  start: Vpn,
+  end: Vpn,
   mmWalk: MmWalk<HmmVmaWalk>,
 ): Kernel$<number> {
   const walk = mmWalk.private;
@@ -502,12 +492,7 @@ function* walkHugetlbEntry(
  * Mirrors: mm/hmm.c hmm_vma_walk_test(), as the series changes it
  * faithful
  */
-function* walkTest(
-  k: Kernel,
-  start: number,
-  end: number,
-  mmWalk: MmWalk<HmmVmaWalk>,
-): Kernel$<number> {
+function* walkTest(k: Kernel, start: Vpn, end: Vpn, mmWalk: MmWalk<HmmVmaWalk>): Kernel$<number> {
   const walk = mmWalk.private;
   const { range } = walk;
   const vma = k.present(mmWalk.vma, 'the area under a walk');
@@ -546,7 +531,7 @@ const HMM_OPS: MmWalkOps<HmmVmaWalk> = {
 function* whereabouts(
   k: Kernel,
   walk: HmmVmaWalk,
-  vpn: number,
+  vpn: Vpn,
 ): Kernel$<{ missing: boolean; away: boolean; unread: boolean }> {
   const ptep = ptepOf(k, walk.mm, vpn);
   if (k.stepping && ptep >= 0) yield k.readEntry(ptep);

@@ -6,6 +6,7 @@
 
 import { PG_LRU } from '../machine/page.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import type { Pfn } from '../machine/units.ts';
 import {
   folioFree,
   folioGet,
@@ -32,7 +33,7 @@ import { MIGRATE_PFN_COMPOUND, MIGRATE_PFN_MIGRATE, migratePfnToPfn, type Pfns }
  * Mirrors: mm/migrate_device.c migrate_vma_check_page()
  * faithful
  */
-function checkPage(k: Kernel, page: number, faultPage: number): boolean {
+function checkPage(k: Kernel, page: Pfn, faultPage: Pfn): boolean {
   const folio = pageFolio(k, page);
   let extra = 1 + (page === faultPage ? 1 : 0);
   if (folioIsZoneDevice(k, folio)) extra++;
@@ -52,7 +53,7 @@ export function* migrateDeviceUnmap(
   k: Kernel,
   src: Pfns,
   npages: number,
-  faultPage: number,
+  faultPage: Pfn,
 ): Kernel$<number> {
   const faultFolio = faultPage < 0 ? -1 : pageFolio(k, faultPage);
   let allowDrain = true;

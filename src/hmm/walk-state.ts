@@ -5,6 +5,7 @@
  */
 import type { Lock } from '../machine/lock.ts';
 import type { Task } from '../machine/task.ts';
+import type { Folio, Vpn } from '../machine/units.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import type { Mm } from '../mm/mm.ts';
 import type { IntervalNotifier, NotifierRange } from '../mm/mmu-notifier.ts';
@@ -18,8 +19,8 @@ export interface HmmRange {
   notifier: IntervalNotifier | null;
   /** From `mmuIntervalReadBegin()`. */
   notifierSeq: number;
-  start: number;
-  end: number;
+  start: Vpn;
+  end: Vpn;
   /** In: request flags a page. Out: what the page is. */
   readonly hmmPfns: Pfns;
   /** Request flags for every page. */
@@ -45,8 +46,8 @@ export interface HmmRange {
  */
 export interface FaultUnits {
   readonly pages: number;
-  readFrom: number;
-  writeFrom: number;
+  readFrom: Vpn;
+  writeFrom: Vpn;
 }
 
 /**
@@ -60,31 +61,34 @@ export const HMM_FAULT_UNLOCKED = 258;
 /** struct hmm_vma_walk */
 export class HmmVmaWalk {
   /** Everything below has its result; the next round starts here. */
-  last: number;
+  last: Vpn;
   /** What must be faulted. */
-  faultStart = 0;
-  end = 0;
+  faultStart: Vpn = 0;
+  end: Vpn = 0;
   requiredFault = 0;
   // ---- when migrating ----
   /**
    * The folio of the fault's page when the walk came to the table. After a split the page is in
    * another one: 7.3.4 leaves it for the next fault then, and so do we.
    */
-  faultFolio = -1;
+  faultFolio: Folio = -1;
   /** The one area that the range may lie in. */
   vma: Vma | null = null;
   /** The invalidation that brackets the walk, while it is open. */
   notify: NotifierRange | null = null;
   /** The page-table lock that is held across looking at an entry and preparing it. */
   ptl: Lock | null = null;
+  /** Which pages of the table are walked under that lock: what is flushed before it is dropped. */
+  tableStart: Vpn = 0;
+  tableEnd: Vpn = 0;
   pteLocked = false;
   pmdLocked = false;
   /** Pages below were prepared or looked at by an earlier round. */
-  done: number;
+  done: Vpn;
   /** Pages below `done` that an invalidation makes the walk look at again. */
-  readonly again = new Set<number>();
+  readonly again = new Set<Vpn>();
   /** Below this the walk has split what was huge. */
-  splitTo = 0;
+  splitTo: Vpn = 0;
   /** What was asked of each page, if that differs from page to page. */
   readonly requests: Pfns | null;
   /** A present entry was replaced: flush before the table is unlocked. */

@@ -18,3 +18,4 @@ export { type Kernel$, Role, Space, Step, StepKind } from './step.ts';
 export { TablePool } from './table.ts';
 export { Task } from './task.ts';
 export { Tlb } from './tlb.ts';
+export type * from './units.ts';

@@ -11,6 +11,7 @@ import { Role, Space, type Step, StepKind } from './step.ts';
 import { TablePool } from './table.ts';
 import { Task } from './task.ts';
 import { Tlb } from './tlb.ts';
+import type { Folio, Pfn, Pte, Ptep, SpaceId, Vpn } from './units.ts';
 
 export interface MachineOptions extends GeometryOptions {
   /** CPUs, from 1 to 8. Default 1. */
@@ -189,25 +190,25 @@ export class Machine {
   }
 
   /** The step before a page-table entry is written. */
-  writeEntry(ptep: number): Step {
+  writeEntry(ptep: Ptep): Step {
     return this.step(StepKind.WriteEntry, Space.Entry, ptep, Role.Write);
   }
 
-  readEntry(ptep: number): Step {
+  readEntry(ptep: Ptep): Step {
     return this.step(StepKind.ReadEntry, Space.Entry, ptep, Role.Read);
   }
 
   /** The step before a folio's count or flags are changed. */
-  writeFolio(folio: number): Step {
+  writeFolio(folio: Folio): Step {
     return this.step(StepKind.Folio, Space.Folio, folio, Role.Write);
   }
 
-  readFolio(folio: number): Step {
+  readFolio(folio: Folio): Step {
     return this.step(StepKind.Folio, Space.Folio, folio, Role.Read);
   }
 
   /** The step before a folio becomes other folios: each of its pages may be one. */
-  splitStep(folio: number): Step {
+  splitStep(folio: Folio): Step {
     const step = this.writeFolio(folio);
     const pages = Math.min(1 << this.pages.order[folio], NAMED_FRAMES);
     for (let i = 1; i < pages; i++) step.and(Space.Folio, folio + i, Role.Write);
@@ -215,7 +216,7 @@ export class Machine {
   }
 
   /** The step before a page of RAM is copied, or written as a whole. */
-  copyStep(to: number, from = -1): Step {
+  copyStep(to: Pfn, from: Pfn = -1): Step {
     const step = this.step(StepKind.Copy, Space.Frame, to, Role.Write);
     return from < 0 ? step : step.and(Space.Frame, from, Role.Read);
   }
@@ -236,14 +237,14 @@ export class Machine {
    * The step before the pool of huge pages, or its count of reservations, is looked at or changed.
    * @param pfn the page that would be taken; -1: none
    */
-  poolStep(pfn = -1): Step {
+  poolStep(pfn: Pfn = -1): Step {
     const step = this.step(StepKind.Shared, Space.Allocator, HUGE_POOL, Role.Write);
     const order = this.geometry.pmdOrder;
     return pfn < 0 ? step : this.alsoFreed(step.and(Space.Folio, pfn, Role.Write), pfn, order);
   }
 
   /** The step before a folio of RAM is freed, whose last reference is gone. */
-  freeStep(folio: number): Step {
+  freeStep(folio: Folio): Step {
     const step = this.step(StepKind.Folio, Space.Folio, folio, Role.Write);
     if (this.pages.flags[folio] & PG_HUGETLB) step.and(Space.Allocator, HUGE_POOL, Role.Write);
     if (this.ramLimit < UNLIMITED_RAM) step.and(Space.Allocator, RAM, Role.Write);
@@ -251,7 +252,7 @@ export class Machine {
   }
 
   /** What becomes of the bytes of freed pages shows to who still reads them. */
-  private alsoFreed(step: Step, folio: number, order: number): Step {
+  private alsoFreed(step: Step, folio: Folio, order: number): Step {
     const pages = Math.min(1 << order, NAMED_FRAMES);
     for (let i = 0; i < pages; i++) step.and(Space.Frame, folio + i, Role.Write);
     return step;
@@ -339,11 +340,11 @@ export class Machine {
   // ---- folio locks ----
 
   /** folio_trylock(), without its step. */
-  folioTryLock(folio: number): boolean {
+  folioTryLock(folio: Folio): boolean {
     return this.takeFolio(folio, 'tries');
   }
 
-  private takeFolio(folio: number, taking: Taking): boolean {
+  private takeFolio(folio: Folio, taking: Taking): boolean {
     const flags = this.pages.flags;
     if (flags[folio] & PG_LOCKED) return false;
     flags[folio] = flags[folio] | PG_LOCKED;
@@ -355,30 +356,30 @@ export class Machine {
   }
 
   /** The step before `folioLock`: enabled while the folio is unlocked. */
-  acquireFolio(folio: number): Step {
+  acquireFolio(folio: Folio): Step {
     const step = this.step(StepKind.Acquire, Space.FolioLock, folio, Role.Acquire);
     step.enabled = () => (this.pages.flags[folio] & PG_LOCKED) === 0;
     return step;
   }
 
   /** The step before `folioTryLock`, and what the task does with a folio that it then holds. */
-  tryAcquireFolio(folio: number): Step {
+  tryAcquireFolio(folio: Folio): Step {
     const step = this.step(StepKind.TryAcquire, Space.FolioLock, folio, Role.TryAcquire);
     return step.and(Space.Folio, folio, Role.Write);
   }
 
   /** The step before `folioUnlock`, and before a reference that goes with the lock is dropped. */
-  releaseFolio(folio: number): Step {
+  releaseFolio(folio: Folio): Step {
     const step = this.step(StepKind.Release, Space.FolioLock, folio, Role.Release);
     return step.and(Space.Folio, folio, Role.Write);
   }
 
-  folioLock(folio: number): void {
+  folioLock(folio: Folio): void {
     if (this.current.spinDepth > 0) this.sleepsUnderSpinlock(`the lock of folio ${folio}`);
     if (!this.takeFolio(folio, 'waits')) this.deadlock(`the lock of folio ${folio}`);
   }
 
-  folioUnlock(folio: number): void {
+  folioUnlock(folio: Folio): void {
     const flags = this.pages.flags;
     if ((flags[folio] & PG_LOCKED) === 0) {
       this.report('lock', `unlock of folio ${folio}, which is not locked`);
@@ -393,36 +394,36 @@ export class Machine {
     if (this.monitor !== null) this.monitor.onFolioUnlock(folio);
   }
 
-  folioLocked(folio: number): boolean {
+  folioLocked(folio: Folio): boolean {
     return (this.pages.flags[folio] & PG_LOCKED) !== 0;
   }
 
   // ---- TLBs ----
 
   /** Flushes a page from every CPU's TLB (flush_tlb_page()). */
-  flushTlbPage(space: number, vpn: number): void {
+  flushTlbPage(space: SpaceId, vpn: Vpn): void {
     this.counters.tlbFlushes++;
     for (const tlb of this.tlbs) tlb.flushPage(space, vpn);
   }
 
   /** Flushes `start` to `end` (pages, exclusive) from every CPU's TLB. */
-  flushTlbRange(space: number, start: number, end: number): void {
+  flushTlbRange(space: SpaceId, start: Vpn, end: Vpn): void {
     this.counters.tlbFlushes++;
     for (const tlb of this.tlbs) tlb.flushRange(space, start, end);
   }
 
-  flushTlbSpace(space: number): void {
+  flushTlbSpace(space: SpaceId): void {
     this.counters.tlbFlushes++;
     for (const tlb of this.tlbs) tlb.flushSpace(space);
   }
 
   /** The step before a flush of whatever part of an address space. */
-  flushStep(space: number): Step {
+  flushStep(space: SpaceId): Step {
     return this.step(StepKind.TlbFlush, Space.Tlb, space, Role.Commute);
   }
 
   /** Whether a cached or table entry lets the hardware read, or write. */
-  static permits(pte: number, write: boolean): boolean {
+  static permits(pte: Pte, write: boolean): boolean {
     return (pte & PTE_PRESENT) !== 0 && (!write || (pte & PTE_WRITE) !== 0);
   }
 }

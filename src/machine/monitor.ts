@@ -1,4 +1,5 @@
 import type { Lock } from './lock.ts';
+import type { Folio, Pfn, Pgoff, Ptep, SpaceId, TableId, Vpn } from './units.ts';
 
 /** How a task comes to hold something: by waiting for it, or because it was free. */
 export type Taking = 'waits' | 'tries' | 'shares';
@@ -14,50 +15,44 @@ export interface Monitor {
   onLock(lock: Lock, taking: Taking): void;
   onUnlock(lock: Lock): void;
   /** The current task took a folio's lock. */
-  onFolioLock(folio: number, taking: Taking): void;
-  onFolioUnlock(folio: number): void;
+  onFolioLock(folio: Folio, taking: Taking): void;
+  onFolioUnlock(folio: Folio): void;
   /** The current task waits until an invalidation has ended. */
   onWait(what: 'invalidation'): void;
   /** The current task waits until a folio is unlocked, and does not lock it. */
-  onFolioWait(folio: number): void;
+  onFolioWait(folio: Folio): void;
   /** A lowest-level or any other table is free again. */
-  onTableFree(table: number): void;
+  onTableFree(table: TableId): void;
   /** An entry of a page table is read. */
-  onRead(ptep: number): void;
+  onRead(ptep: Ptep): void;
   /** An entry of a page table is written; it still has its old value. */
-  onEntry(ptep: number): void;
+  onEntry(ptep: Ptep): void;
 
   /** A CPU loads or stores the first word of a page. */
-  onCpuAccess(space: number, vpn: number, pfn: number, word: number, write: boolean): void;
+  onCpuAccess(space: SpaceId, vpn: Vpn, pfn: Pfn, word: number, write: boolean): void;
   /** A page of these first bytes is mapped where nothing was: a monitor answers a missing fault. */
-  onFill(space: number, vpn: number, word: number): void;
+  onFill(space: SpaceId, vpn: Vpn, word: number): void;
   /** The first word of a file's page is read or written, past all mappings. */
-  onFileAccess(file: number, index: number, word: number, write: boolean): void;
+  onFileAccess(file: number, index: Pgoff, word: number, write: boolean): void;
   /** A device loads or stores a page through its own page table. */
   onDeviceAccess(
-    space: number,
-    vpn: number,
-    pfn: number,
+    space: SpaceId,
+    vpn: Vpn,
+    pfn: Pfn,
     bytes: Uint8Array,
     write: boolean,
     device: object,
   ): void;
   /** A page is copied, and the copy takes its place: nobody may write to it meanwhile. */
-  onMove(pfn: number): void;
+  onMove(pfn: Pfn): void;
   /** Pages are free from here on. */
-  onFree(pfn: number, pages: number): void;
+  onFree(pfn: Pfn, pages: number): void;
 
   /** An invalidation of `start` to `end` was announced to all, and is under way. */
-  onInvalidate(
-    space: number,
-    start: number,
-    end: number,
-    range: object,
-    owner: object | null,
-  ): void;
+  onInvalidate(space: SpaceId, start: Vpn, end: Vpn, range: object, owner: object | null): void;
   onInvalidateEnd(range: object): void;
   /** A device has an entry for a page from here on. */
-  onDeviceMap(space: number, vpn: number, pfn: number, write: boolean, device: object): void;
+  onDeviceMap(space: SpaceId, vpn: Vpn, pfn: Pfn, write: boolean, device: object): void;
   /** A fork has ended, but for its locks. */
-  onFork(parent: number): void;
+  onFork(parent: SpaceId): void;
 }

@@ -1,6 +1,7 @@
 import type { Geometry } from './geometry.ts';
 import { grow } from './grow.ts';
 import { PTE_MAX_PFN } from './pte.ts';
+import type { Pfn, Zone } from './units.ts';
 
 /** Bits of `PageMap.flags`: the kernel's page flags, as far as the model needs them. */
 export const PG_LOCKED = 1 << 0;
@@ -97,8 +98,8 @@ export class PageMap {
   readonly pinCount = new Map<number, number>();
 
   /** By CPU: what was freed there and is taken there again first (per-CPU page lists). */
-  private readonly freeBase: number[][] = [[]];
-  private readonly freeHuge: number[][] = [[]];
+  private readonly freeBase: Pfn[][] = [[]];
+  private readonly freeHuge: Pfn[][] = [[]];
   private ramNext = 0;
   private ramEnd = 0;
   /** RAM so far, in use or not. */
@@ -141,7 +142,7 @@ export class PageMap {
    * @returns the first frame number
    * @throws RangeError when an entry could not hold their numbers
    */
-  addZone(zone: number, count: number): number {
+  addZone(zone: Zone, count: number): Pfn {
     const start = this.size;
     const end = start + count;
     if (end > PTE_MAX_PFN) {
@@ -159,24 +160,24 @@ export class PageMap {
   }
 
   /** Takes a range of pages out of the memory map; all of them are free. */
-  removeZone(start: number, count: number): void {
+  removeZone(start: Pfn, count: number): void {
     this.zone.fill(ZONE_NONE, start, start + count);
   }
 
   /** The freed run that a CPU would take next; -1 when it would take a new one. */
-  nextFree(order: number, cpu: number): number {
+  nextFree(order: number, cpu: number): Pfn {
     const list = (order === 0 ? this.freeBase : this.freeHuge)[cpu];
     return list.length === 0 ? -1 : list[list.length - 1];
   }
 
   /** Takes a free run of `1 << order` pages of RAM; -1 when RAM is limited and used up. */
-  takeRam(order: number, limit: number, cpu = 0): number {
+  takeRam(order: number, limit: number, cpu = 0): Pfn {
     const lists = order === 0 ? this.freeBase : this.freeHuge;
     return lists[cpu].pop() ?? this.takeNew(order, limit, cpu) ?? this.takeOthers(lists);
   }
 
   /** What other CPUs freed. */
-  private takeOthers(lists: number[][]): number {
+  private takeOthers(lists: Pfn[][]): Pfn {
     for (const list of lists) {
       const free = list.pop();
       if (free !== undefined) return free;
@@ -185,7 +186,7 @@ export class PageMap {
   }
 
   /** A run that nobody has used yet. */
-  private takeNew(order: number, limit: number, cpu: number): number | undefined {
+  private takeNew(order: number, limit: number, cpu: number): Pfn | undefined {
     const freeBase = this.freeBase[cpu];
     const count = 1 << order;
     if (order > 0) {
@@ -216,12 +217,12 @@ export class PageMap {
   }
 
   /** Gives a run of RAM back. */
-  giveRam(pfn: number, order: number, cpu = 0): void {
+  giveRam(pfn: Pfn, order: number, cpu = 0): void {
     (order === 0 ? this.freeBase : this.freeHuge)[cpu].push(pfn);
   }
 
   /** Makes `1 << order` pages one folio with one reference, everything else at its initial value. */
-  initFolio(pfn: number, order: number): void {
+  initFolio(pfn: Pfn, order: number): void {
     if (order > 0) {
       const end = pfn + (1 << order);
       this.flags.fill(0, pfn, end);
@@ -251,7 +252,7 @@ export class PageMap {
   }
 
   /** Marks the pages of a folio free. */
-  markFree(pfn: number, order: number): void {
+  markFree(pfn: Pfn, order: number): void {
     if (order > 0) {
       const end = pfn + (1 << order);
       this.head.fill(FREE, pfn, end);
@@ -264,7 +265,7 @@ export class PageMap {
     this.mapping[pfn] = 0;
   }
 
-  isFree(pfn: number): boolean {
+  isFree(pfn: Pfn): boolean {
     return this.head[pfn] === FREE;
   }
 }

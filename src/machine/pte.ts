@@ -5,6 +5,7 @@
  *
  * Models: arch/x86/include/asm/pgtable_types.h
  */
+import type { Pfn, Pte, TableId } from './units.ts';
 
 /** The hardware may translate through the entry. */
 export const PTE_PRESENT = 1 << 0;
@@ -33,35 +34,43 @@ export const PAGE_SHARED = PTE_PRESENT | PTE_ACCESSED | PTE_WRITE;
 /** An entry that points to a lower table. */
 export const TABLE_PROT = PTE_PRESENT | PTE_WRITE | PTE_ACCESSED | PTE_DIRTY;
 
-export function mkPte(pfn: number, prot: number): number {
+export function mkPte(pfn: Pfn, prot: number): Pte {
   return (pfn << PTE_PFN_SHIFT) | prot;
 }
-export function ptePfn(pte: number): number {
+export function ptePfn(pte: Pte): Pfn {
   return pte >>> PTE_PFN_SHIFT;
 }
-export function pteNone(pte: number): boolean {
+/** An entry of an upper table: the number of a table stands where a frame's would. */
+export function mkTable(table: TableId): Pte {
+  return (table << PTE_PFN_SHIFT) | TABLE_PROT;
+}
+/** The table that an entry of an upper table points to. */
+export function pteTable(pte: Pte): TableId {
+  return pte >>> PTE_PFN_SHIFT;
+}
+export function pteNone(pte: Pte): boolean {
   return pte === 0;
 }
-export function ptePresent(pte: number): boolean {
+export function ptePresent(pte: Pte): boolean {
   return (pte & (PTE_PRESENT | PTE_PROTNONE)) !== 0;
 }
-export function pteProtnone(pte: number): boolean {
+export function pteProtnone(pte: Pte): boolean {
   return (pte & (PTE_PRESENT | PTE_PROTNONE)) === PTE_PROTNONE;
 }
-export function pteWrite(pte: number): boolean {
+export function pteWrite(pte: Pte): boolean {
   return (pte & PTE_WRITE) !== 0;
 }
-export function pteDirty(pte: number): boolean {
+export function pteDirty(pte: Pte): boolean {
   return (pte & PTE_DIRTY) !== 0;
 }
-export function pteYoung(pte: number): boolean {
+export function pteYoung(pte: Pte): boolean {
   return (pte & PTE_ACCESSED) !== 0;
 }
-export function pteSoftDirty(pte: number): boolean {
+export function pteSoftDirty(pte: Pte): boolean {
   return (pte & PTE_SOFT_DIRTY) !== 0;
 }
 /** Setting the dirty bit sets the soft-dirty bit too, as on x86. */
-export function pteMkdirty(pte: number): number {
+export function pteMkdirty(pte: Pte): Pte {
   return pte | PTE_DIRTY | PTE_SOFT_DIRTY;
 }
 
@@ -70,6 +79,6 @@ const CHANGE_KEEPS =
   ~PTE_FLAGS_MASK | PTE_SPECIAL | PTE_UFFD | PTE_ACCESSED | PTE_DIRTY | PTE_SOFT_DIRTY | PTE_HUGE;
 
 /** The entry with another protection. Mirrors: arch/x86/include/asm/pgtable.h pte_modify(). */
-export function pteModify(pte: number, prot: number): number {
+export function pteModify(pte: Pte, prot: number): Pte {
   return (pte & CHANGE_KEEPS) | (prot & ~CHANGE_KEEPS);
 }

@@ -1,6 +1,7 @@
 import type { Geometry } from './geometry.ts';
 import { grow } from './grow.ts';
 import { Lock } from './lock.ts';
+import type { Ptep, TableId } from './units.ts';
 
 /**
  * The pool of page tables: one flat array, a table after the other, so that an entry's address
@@ -13,11 +14,11 @@ export class TablePool {
   /** The table-page lock of each table. */
   readonly locks: Lock[] = [];
   /** Of a PMD table: the tables deposited for its huge entries, guarded by the PMD table's lock. */
-  readonly deposits = new Map<number, number[]>();
+  readonly deposits = new Map<TableId, TableId[]>();
   /** Is told of every table that is released. */
-  onRelease: ((table: number) => void) | null = null;
+  onRelease: ((table: TableId) => void) | null = null;
   /** By CPU: what was freed there and is taken there again first. */
-  private readonly free: number[][] = [];
+  private readonly free: TableId[][] = [];
   /** By table: 0 when it is free, 1 for one of the lowest level, 2 for any other. */
   private inUse = new Uint8Array(64);
   private next = 1;
@@ -40,7 +41,7 @@ export class TablePool {
    * @param lowest whether its entries map single pages
    * @returns the number of an empty table, from 1
    */
-  alloc(cpu = 0, lowest = true): number {
+  alloc(cpu = 0, lowest = true): TableId {
     const reused = this.free[cpu].pop();
     const table = reused ?? this.next++;
     const end = (table + 1) << this.strideShift;
@@ -52,30 +53,30 @@ export class TablePool {
     return table;
   }
 
-  release(table: number, cpu = 0): void {
+  release(table: TableId, cpu = 0): void {
     this.free[cpu].push(table);
     this.inUse[table] = 0;
     if (this.onRelease !== null) this.onRelease(table);
   }
 
-  isFree(table: number): boolean {
+  isFree(table: TableId): boolean {
     return this.inUse[table] === 0;
   }
 
   /** Whether a table's entries map single pages (a PTE table). */
-  isLowest(table: number): boolean {
+  isLowest(table: TableId): boolean {
     return this.inUse[table] === 1;
   }
 
   /** Keeps a table for the huge entry `pmdp`, for the day that it is split. */
-  deposit(pmdp: number, table: number): void {
+  deposit(pmdp: Ptep, table: TableId): void {
     const kept = this.deposits.get(this.tableOf(pmdp));
     if (kept) kept.push(table);
     else this.deposits.set(this.tableOf(pmdp), [table]);
   }
 
   /** @returns a table that was kept for an entry of the same PMD table, or 0 */
-  withdraw(pmdp: number): number {
+  withdraw(pmdp: Ptep): TableId {
     const of = this.tableOf(pmdp);
     const kept = this.deposits.get(of);
     const table = kept?.pop() ?? 0;
@@ -84,16 +85,16 @@ export class TablePool {
   }
 
   /** The lock of the table that holds the entry `ptep`. */
-  lockOf(ptep: number): Lock {
+  lockOf(ptep: Ptep): Lock {
     return this.locks[ptep >>> this.strideShift];
   }
 
-  tableOf(ptep: number): number {
+  tableOf(ptep: Ptep): TableId {
     return ptep >>> this.strideShift;
   }
 
   /** Whether the lowest table has no entry. */
-  isEmpty(table: number): boolean {
+  isEmpty(table: TableId): boolean {
     const start = table << this.strideShift;
     const end = start + this.geometry.ptrsPerPte;
     for (let i = start; i < end; i++) if (this.entries[i] !== 0) return false;

@@ -1,4 +1,5 @@
 import { PTE_WRITE, ptePfn } from './pte.ts';
+import type { Pfn, Pte, SpaceId, Vpn } from './units.ts';
 
 /**
  * A CPU's translation lookaside buffer: direct mapped, tagged with the address space. It keeps a
@@ -17,29 +18,29 @@ export class Tlb {
     this.mask = entries - 1;
   }
 
-  private tag(space: number, vpn: number): number {
+  private tag(space: SpaceId, vpn: Vpn): number {
     return space * 2 ** 37 + vpn;
   }
 
   /** The cached entry, or 0. */
-  lookup(space: number, vpn: number): number {
+  lookup(space: SpaceId, vpn: Vpn): Pte {
     const slot = (vpn ^ space) & this.mask;
     return this.tags[slot] === this.tag(space, vpn) ? this.values[slot] : 0;
   }
 
-  fill(space: number, vpn: number, pte: number): void {
+  fill(space: SpaceId, vpn: Vpn, pte: Pte): void {
     const slot = (vpn ^ space) & this.mask;
     this.tags[slot] = this.tag(space, vpn);
     this.values[slot] = pte;
   }
 
-  flushPage(space: number, vpn: number): void {
+  flushPage(space: SpaceId, vpn: Vpn): void {
     const slot = (vpn ^ space) & this.mask;
     if (this.tags[slot] === this.tag(space, vpn)) this.tags[slot] = 0;
   }
 
   /** Drops the translations of `start` to `end` (pages, exclusive). */
-  flushRange(space: number, start: number, end: number): void {
+  flushRange(space: SpaceId, start: Vpn, end: Vpn): void {
     if (end - start <= 32) {
       for (let vpn = start; vpn < end; vpn++) this.flushPage(space, vpn);
       return;
@@ -52,7 +53,7 @@ export class Tlb {
     }
   }
 
-  flushSpace(space: number): void {
+  flushSpace(space: SpaceId): void {
     this.flushRange(space, 0, 2 ** 37);
   }
 
@@ -60,7 +61,7 @@ export class Tlb {
    * The page of a cached translation to one of `pages` frames, tagged with its address space; or -1.
    * @param writable only one that lets the CPU write
    */
-  translationTo(pfn: number, pages: number, writable: boolean): number {
+  translationTo(pfn: Pfn, pages: number, writable: boolean): number {
     for (let i = 0; i < this.entries; i++) {
       if (this.tags[i] === 0) continue;
       const pte = this.values[i];
@@ -71,7 +72,7 @@ export class Tlb {
   }
 
   /** Every cached translation. */
-  cached(): { space: number; vpn: number; pte: number }[] {
+  cached(): { space: SpaceId; vpn: Vpn; pte: Pte }[] {
     const all = [];
     for (let i = 0; i < this.entries; i++) {
       const tag = this.tags[i];

@@ -15,6 +15,7 @@ import {
 } from '../machine/pte.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
 import type { Tlb } from '../machine/tlb.ts';
+import type { Pfn, Ptep, Vpn } from '../machine/units.ts';
 import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_TRIED,
@@ -43,31 +44,31 @@ export const SIGSEGV = -1;
 export const SIGBUS = -2;
 
 /** The entry where a walk ends: a leaf, or the entry of an upper table that holds nothing. */
-function walkEnd(k: Kernel, mm: Mm, vpn: number): number {
+function walkEnd(k: Kernel, mm: Mm, vpn: Vpn): Ptep {
   const pmdp = pmdpOf(k, mm, vpn);
   if (pmdp < 0) return missingTable(k, mm, vpn);
   return pmdIsTable(ptepGet(k, pmdp)) ? pteOffsetMap(k, pmdp, vpn) : pmdp;
 }
 
 /** The page to which a walk leads that ends at an entry; -1: none. */
-function walkFrame(k: Kernel, mm: Mm, vpn: number, ptep: number): number {
+function walkFrame(k: Kernel, mm: Mm, vpn: Vpn, ptep: Ptep): Pfn {
   const pte = ptepGet(k, ptep);
   if (!ptePresent(pte) || pmdIsTable(pte) !== (ptep !== pmdpOf(k, mm, vpn))) return -1;
   return ptePfn(pte) + (pte & PTE_HUGE ? vpn - hugeStart(k, vpn) : 0);
 }
 
 /** The page that the TLB names for an address; -1: none. */
-function cachedFrame(tlb: Tlb, mm: Mm, vpn: number): number {
+function cachedFrame(tlb: Tlb, mm: Mm, vpn: Vpn): Pfn {
   const pte = tlb.lookup(mm.id, vpn);
   return pte === 0 ? -1 : ptePfn(pte);
 }
 
-function accessOf(step: Step, frame: number, write: boolean): Step {
+function accessOf(step: Step, frame: Pfn, write: boolean): Step {
   return frame < 0 ? step : step.and(Space.Frame, frame, write ? Role.Write : Role.Read);
 }
 
 /** The step of an access through the TLB. */
-function accessStep(k: Kernel, mm: Mm, frame: number, write: boolean): Step {
+function accessStep(k: Kernel, mm: Mm, frame: Pfn, write: boolean): Step {
   return accessOf(k.step(StepKind.CpuAccess, Space.Tlb, mm.id, Role.Read), frame, write);
 }
 
@@ -75,14 +76,7 @@ function accessStep(k: Kernel, mm: Mm, frame: number, write: boolean): Step {
  * The step of a hardware walk, and of the access that it is for. Walks commute with each other: each
  * sets bits of the entry, and fills the TLB of its own CPU.
  */
-function fillStep(
-  k: Kernel,
-  mm: Mm,
-  vpn: number,
-  ptep: number,
-  frame: number,
-  write: boolean,
-): Step {
+function fillStep(k: Kernel, mm: Mm, vpn: Vpn, ptep: Ptep, frame: Pfn, write: boolean): Step {
   const step = k.step(StepKind.TlbFill, Space.Entry, ptep, Role.Commute);
   step.and(Space.Tlb, mm.id, Role.Read);
   const pmdp = pmdpOf(k, mm, vpn);
@@ -101,7 +95,7 @@ export function* hardwareWalk(
   k: Kernel,
   tlb: Tlb,
   mm: Mm,
-  vpn: number,
+  vpn: Vpn,
   write: boolean,
 ): Kernel$<number> {
   let ptep = walkEnd(k, mm, vpn);
@@ -138,7 +132,7 @@ export function* hardwareWalk(
  * simplified: user accesses; mmap_lock instead of per-area locks
  * @returns the frame number, or SIGSEGV or SIGBUS
  */
-export function* translate(k: Kernel, mm: Mm, vpn: number, write: boolean): Kernel$<number> {
+export function* translate(k: Kernel, mm: Mm, vpn: Vpn, write: boolean): Kernel$<number> {
   const tlb = k.tlbs[k.current.cpu];
   let tried = 0;
   let lacked = false;
@@ -193,7 +187,7 @@ export function* translate(k: Kernel, mm: Mm, vpn: number, write: boolean): Kern
  * @param word exact up to 2^53
  * @returns 0, SIGSEGV or SIGBUS
  */
-export function* cpuWriteWord(k: Kernel, mm: Mm, vpn: number, word: number): Kernel$<number> {
+export function* cpuWriteWord(k: Kernel, mm: Mm, vpn: Vpn, word: number): Kernel$<number> {
   const pfn = yield* translate(k, mm, vpn, true);
   if (pfn < 0) return pfn;
   k.frames.writeWord(pfn, word);
@@ -207,7 +201,7 @@ export function* cpuWriteWord(k: Kernel, mm: Mm, vpn: number, word: number): Ker
  * Mirrors: the hardware's load
  * simplified: a word at the start of a page
  */
-export function* cpuReadWord(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
+export function* cpuReadWord(k: Kernel, mm: Mm, vpn: Vpn): Kernel$<number> {
   const pfn = yield* translate(k, mm, vpn, false);
   if (pfn < 0) return pfn;
   const word = k.frames.readWord(pfn);
@@ -223,7 +217,7 @@ export function* cpuReadWord(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
  * @param into its bytes
  * @returns 0, SIGSEGV or SIGBUS
  */
-export function* cpuReadPage(k: Kernel, mm: Mm, vpn: number, into: Uint8Array): Kernel$<number> {
+export function* cpuReadPage(k: Kernel, mm: Mm, vpn: Vpn, into: Uint8Array): Kernel$<number> {
   const pfn = yield* translate(k, mm, vpn, false);
   if (pfn < 0) return pfn;
   k.frames.read(pfn, into);
@@ -239,7 +233,7 @@ export function* cpuReadPage(k: Kernel, mm: Mm, vpn: number, into: Uint8Array): 
  * @param from its bytes
  * @returns 0, SIGSEGV or SIGBUS
  */
-export function* cpuWritePage(k: Kernel, mm: Mm, vpn: number, from: Uint8Array): Kernel$<number> {
+export function* cpuWritePage(k: Kernel, mm: Mm, vpn: Vpn, from: Uint8Array): Kernel$<number> {
   const pfn = yield* translate(k, mm, vpn, true);
   if (pfn < 0) return pfn;
   k.frames.write(pfn, from);

@@ -6,6 +6,7 @@
 import type { Lock } from '../machine/lock.ts';
 import { MAPPING_ANON, mappingNumber } from '../machine/page.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import type { Folio } from '../machine/units.ts';
 import { folioMapcount } from './folio.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
@@ -58,7 +59,7 @@ function anonVmaAlloc(k: Kernel): AnonVma {
  * Mirrors: mm/rmap.c folio_get_anon_vma()
  * faithful
  */
-export function folioGetAnonVma(k: Kernel, folio: number): AnonVma | null {
+export function folioGetAnonVma(k: Kernel, folio: Folio): AnonVma | null {
   const mapping = k.pages.mapping[folio];
   if ((mapping & MAPPING_ANON) === 0 || folioMapcount(k, folio) === 0) return null;
   const anonVma = k.mappings[mappingNumber(mapping)] as AnonVma | undefined;

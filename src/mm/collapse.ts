@@ -6,8 +6,9 @@
 import { EAGAIN, EINVAL, ENOMEM } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
 import { PG_LRU, PG_UPTODATE } from '../machine/page.ts';
-import { ptePfn, ptePresent } from '../machine/pte.ts';
+import { ptePfn, ptePresent, pteTable } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import type { Folio, Pte, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaStep } from './anon-vma.ts';
 import { doSwapPage, VM_FAULT_ERROR, type VmFault, vmNormalPage } from './fault.ts';
 import {
@@ -122,7 +123,7 @@ function collapsePossible(k: Kernel, vma: Vma): boolean {
  * Mirrors: mm/khugepaged.c hugepage_vma_revalidate()
  * faithful
  */
-function revalidate(k: Kernel, mm: Mm, haddr: number): { result: Scan; vma: Vma | null } {
+function revalidate(k: Kernel, mm: Mm, haddr: Vpn): { result: Scan; vma: Vma | null } {
   const vma = mm.findVma(haddr);
   if (!vma) return { result: Scan.VmaNull, vma: null };
   if (!thpVmaSuitableOrder(k, vma, haddr)) return { result: Scan.AddressRange, vma };
@@ -130,7 +131,7 @@ function revalidate(k: Kernel, mm: Mm, haddr: number): { result: Scan; vma: Vma 
 }
 
 /** Mirrors: mm/khugepaged.c find_pmd_or_thp_or_none(), check_pmd_state(); faithful */
-function checkPmd(k: Kernel, pmdp: number): Scan {
+function checkPmd(k: Kernel, pmdp: Ptep): Scan {
   const pmd = pmdp < 0 ? 0 : ptepGet(k, pmdp);
   if (pmd === 0) return Scan.NoPteTable;
   // a migration ends with a huge page again
@@ -149,7 +150,7 @@ function mayFillNone(vma: Vma): boolean {
   return !userfaultfdMissing(vma);
 }
 
-function noneOrZero(k: Kernel, pte: number): boolean {
+function noneOrZero(k: Kernel, pte: Pte): boolean {
   return pte === 0 || (ptePresent(pte) && k.isZero(ptePfn(pte)));
 }
 
@@ -159,7 +160,7 @@ function noneOrZero(k: Kernel, pte: number): boolean {
  * Mirrors: mm/khugepaged.c collapse_scan_pmd()
  * simplified: MADV_COLLAPSE, which has no limits
  */
-function* scanPte(k: Kernel, pte: number): Kernel$<Scan> {
+function* scanPte(k: Kernel, pte: Pte): Kernel$<Scan> {
   const page = vmNormalPage(pte);
   if (page < 0) return Scan.PageNull;
   const folio = pageFolio(k, page);
@@ -178,7 +179,7 @@ function* scanPte(k: Kernel, pte: number): Kernel$<Scan> {
  * Mirrors: mm/khugepaged.c __collapse_huge_page_swapin()
  * simplified: never drops mmap_lock
  */
-function* swapIn(k: Kernel, vma: Vma, pmdp: number, haddr: number): Kernel$<Scan> {
+function* swapIn(k: Kernel, vma: Vma, pmdp: Ptep, haddr: Vpn): Kernel$<Scan> {
   let count = 0;
   for (let vpn = haddr; vpn < haddr + k.geometry.ptrsPerPte; vpn++) {
     const ptep = pteOffsetMap(k, pmdp, vpn);
@@ -205,7 +206,7 @@ function* swapIn(k: Kernel, vma: Vma, pmdp: number, haddr: number): Kernel$<Scan
 }
 
 /** A page is not collapsed after all (release_pte_folio()). */
-function* releaseFolio(k: Kernel, folio: number): Kernel$<void> {
+function* releaseFolio(k: Kernel, folio: Folio): Kernel$<void> {
   if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   yield* folioPutbackLru(k, folio);
@@ -219,7 +220,7 @@ function* releaseFolio(k: Kernel, folio: number): Kernel$<void> {
  * simplified: MADV_COLLAPSE, which has no limits
  * @param folios gets the folios; empty after a failure
  */
-function* isolate(k: Kernel, vma: Vma, first: number, folios: number[]): Kernel$<Scan> {
+function* isolate(k: Kernel, vma: Vma, first: Ptep, folios: Folio[]): Kernel$<Scan> {
   const seen = new Set<number>();
   let result: Scan = Scan.Succeed;
   for (let ptep = first; ptep < first + k.geometry.ptrsPerPte; ptep++) {
@@ -270,9 +271,9 @@ function* isolate(k: Kernel, vma: Vma, first: number, folios: number[]): Kernel$
 function* copyPages(
   k: Kernel,
   vma: Vma,
-  first: number,
-  to: number,
-  folios: readonly number[],
+  first: Ptep,
+  to: Folio,
+  folios: readonly Folio[],
 ): Kernel$<void> {
   const { ptrsPerPte } = k.geometry;
   for (let i = 0; i < ptrsPerPte; i++) {
@@ -302,7 +303,7 @@ function* copyPages(
 }
 
 /** Takes the table out of the page table, and flushes (pmdp_collapse_flush()). */
-function* takeTable(k: Kernel, vma: Vma, pmdp: number, haddr: number): Kernel$<number> {
+function* takeTable(k: Kernel, vma: Vma, pmdp: Ptep, haddr: Vpn): Kernel$<number> {
   const end = haddr + k.geometry.ptrsPerPte;
   const range = notifierRange(MmuNotify.Clear, vma.mm, haddr, end);
   yield* mmuNotifierInvalidateRangeStart(k, range);
@@ -320,22 +321,16 @@ function* takeTable(k: Kernel, vma: Vma, pmdp: number, haddr: number): Kernel$<n
 }
 
 /** Under the write lock: replaces the table's pages by `folio`. */
-function* replaceTable(
-  k: Kernel,
-  vma: Vma,
-  pmdp: number,
-  haddr: number,
-  folio: number,
-): Kernel$<Scan> {
+function* replaceTable(k: Kernel, vma: Vma, pmdp: Ptep, haddr: Vpn, folio: Folio): Kernel$<Scan> {
   const anonVma = k.present(vma.anonVma, 'the anon_vma of an area');
   const { lock } = anonVma;
   if (k.stepping) yield k.acquire(lock);
   k.lock(lock);
   const pmd = yield* takeTable(k, vma, pmdp, haddr);
-  const table = ptePfn(pmd);
+  const table = pteTable(pmd);
   const first = table << k.tables.strideShift;
   const pteLock = k.tables.locks[table];
-  const folios: number[] = [];
+  const folios: Folio[] = [];
   let result: Scan = Scan.NoPteTable;
   if (pmdIsTable(pmd)) {
     if (k.stepping) yield k.acquire(pteLock);
@@ -378,7 +373,7 @@ function* replaceTable(
  * simplified: of the order of a huge page
  * @param unmapped entries that are not present
  */
-function* collapseHugePage(k: Kernel, mm: Mm, haddr: number, unmapped: number): Kernel$<Scan> {
+function* collapseHugePage(k: Kernel, mm: Mm, haddr: Vpn, unmapped: number): Kernel$<Scan> {
   if (k.stepping) yield k.allocateStep(k.geometry.pmdOrder);
   const folio = folioAlloc(k, k.geometry.pmdOrder);
   if (folio < 0) return Scan.AllocFail;
@@ -423,7 +418,7 @@ function* collapseScanPmd(
   k: Kernel,
   mm: Mm,
   vma: Vma,
-  haddr: number,
+  haddr: Vpn,
 ): Kernel$<{ result: Scan; dropped: boolean }> {
   if (k.stepping && lacksTable(k, mm, haddr)) yield lackStep(k, mm, haddr);
   const pmdp = pmdpOf(k, mm, haddr);
@@ -459,7 +454,7 @@ function* collapseScanPmd(
  * simplified: anonymous memory
  * @returns 0 when all are huge; -EINVAL, -ENOMEM, or -EAGAIN when another try may succeed
  */
-export function* madviseCollapse(k: Kernel, vma: Vma, start: number, end: number): Kernel$<number> {
+export function* madviseCollapse(k: Kernel, vma: Vma, start: Vpn, end: Vpn): Kernel$<number> {
   const { ptrsPerPte } = k.geometry;
   const { mm } = vma;
   if (k.stepping) yield anonVmaStep(k, mm);

@@ -22,6 +22,7 @@ import {
   pteWrite,
 } from '../machine/pte.ts';
 import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
+import type { Folio, Pfn, Pte, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaPrepare } from './anon-vma.ts';
 import {
   clearPage,
@@ -122,17 +123,17 @@ const FAULT_AROUND = 16;
 /** struct vm_fault: a fault being handled. Entries are indices into the table pool, -1 for none. */
 export interface VmFault {
   readonly vma: Vma;
-  readonly vpn: number;
+  readonly vpn: Vpn;
   readonly flags: number;
-  pmd: number;
+  pmd: Ptep;
   /** The PMD entry as it was read without its lock. */
-  origPmd: number;
-  pte: number;
+  origPmd: Pte;
+  pte: Ptep;
   /** The entry as it was read without its lock. */
-  origPte: number;
+  origPte: Pte;
   ptl: Lock | null;
   /** The page that the fault is about, -1 for none. */
-  page: number;
+  page: Pfn;
 }
 
 /** Mirrors: include/linux/mm.h vm_fault_to_errno(); faithful */
@@ -143,12 +144,12 @@ export function vmFaultToErrno(fault: number): number {
 }
 
 /** The page behind an entry, or -1 for the zero page (vm_normal_page()). */
-export function vmNormalPage(pte: number): number {
+export function vmNormalPage(pte: Pte): Pfn {
   return pte & PTE_SPECIAL ? -1 : ptePfn(pte);
 }
 
 /** Writable if the area is (maybe_mkwrite()). */
-export function maybeMkwrite(pte: number, vma: Vma): number {
+export function maybeMkwrite(pte: Pte, vma: Vma): Pte {
   return vma.flags & VM_WRITE ? pte | PTE_WRITE : pte;
 }
 
@@ -249,13 +250,7 @@ function* doAnonymousPage(k: Kernel, vmf: VmFault): Kernel$<number> {
  * Mirrors: mm/memory.c set_pte_range()
  * simplified: base pages
  */
-function* setFilePte(
-  k: Kernel,
-  vmf: VmFault,
-  ptep: number,
-  page: number,
-  vpn: number,
-): Kernel$<void> {
+function* setFilePte(k: Kernel, vmf: VmFault, ptep: Ptep, page: Pfn, vpn: Vpn): Kernel$<void> {
   const { vma } = vmf;
   const write = (vmf.flags & FAULT_FLAG_WRITE) !== 0;
   let entry = mkPte(page, vma.pageProt);
@@ -280,7 +275,7 @@ function* setFilePte(
  * simplified: base pages
  * @param holder whose reference the caller holds
  */
-function* finishFault(k: Kernel, vmf: VmFault, page: number, holder: Holder): Kernel$<number> {
+function* finishFault(k: Kernel, vmf: VmFault, page: Pfn, holder: Holder): Kernel$<number> {
   const { vma } = vmf;
   if (!(vma.flags & VM_SHARED)) {
     if (k.stepping) yield k.step(StepKind.Shared, Space.Mm, flagsOf(vma.mm), Role.Read);
@@ -435,9 +430,9 @@ function doFault(k: Kernel, vmf: VmFault): Kernel$<number> {
 export function restoreExclusivePte(
   k: Kernel,
   vma: Vma,
-  folio: number,
-  page: number,
-  origPte: number,
+  folio: Folio,
+  page: Pfn,
+  origPte: Pte,
 ): number {
   k.warn(!k.folioLocked(folio), 'an exclusive entry is restored without the folio lock');
   let pte = mkPte(page, vma.pageProt) & ~PTE_ACCESSED;
@@ -456,7 +451,7 @@ export function restoreExclusivePte(
  * Mirrors: mm/mprotect.c can_change_pte_writable()
  * simplified: no userfaultfd-wp
  */
-export function canChangePteWritable(k: Kernel, vma: Vma, pte: number): boolean {
+export function canChangePteWritable(k: Kernel, vma: Vma, pte: Pte): boolean {
   if (!(pte & PTE_PRESENT)) return false;
   if (vmaSoftDirtyEnabled(vma) && !(pte & PTE_SOFT_DIRTY)) return false;
   if (vma.flags & VM_SHARED) return pteDirty(pte);
@@ -472,7 +467,7 @@ export function canChangePteWritable(k: Kernel, vma: Vma, pte: number): boolean 
  * simplified: nobody is killed
  * @returns 0 when it is locked, else VM_FAULT_RETRY
  */
-function* folioLockOrRetry(k: Kernel, folio: number, vmf: VmFault): Kernel$<number> {
+function* folioLockOrRetry(k: Kernel, folio: Folio, vmf: VmFault): Kernel$<number> {
   const { mmapLock } = vmf.vma.mm;
   if ((vmf.flags & (FAULT_FLAG_ALLOW_RETRY | FAULT_FLAG_TRIED)) !== FAULT_FLAG_ALLOW_RETRY) {
     if (k.stepping) yield k.acquireFolio(folio);
@@ -581,7 +576,7 @@ function* wpPageReuse(k: Kernel, vmf: VmFault): Kernel$<void> {
 }
 
 /** Mirrors: mm/memory.c wp_page_shared(); simplified: files in memory do not want to know */
-function* wpPageShared(k: Kernel, vmf: VmFault, folio: number): Kernel$<number> {
+function* wpPageShared(k: Kernel, vmf: VmFault, folio: Folio): Kernel$<number> {
   if (k.stepping) yield k.writeFolio(folio);
   folioGet(k, folio, Holder.Fault);
   yield* wpPageReuse(k, vmf);
@@ -601,7 +596,7 @@ function* wpPageShared(k: Kernel, vmf: VmFault, folio: number): Kernel$<number> 
  * Mirrors: mm/memory.c wp_can_reuse_anon_folio()
  * simplified: no KSM, no swap cache
  */
-function* wpCanReuseAnonFolio(k: Kernel, folio: number, vma: Vma): Kernel$<boolean> {
+function* wpCanReuseAnonFolio(k: Kernel, folio: Folio, vma: Vma): Kernel$<boolean> {
   if (k.stepping) yield k.readFolio(folio);
   if (folioIsLarge(k, folio)) return wpCanReuseLargeAnonFolio(k, folio, vma);
   const maybeInBatch = !folioTest(k, folio, PG_LRU);
@@ -761,7 +756,7 @@ function* handlePteFault(k: Kernel, vmf: VmFault): Kernel$<number> {
  * @param how FAULT_FLAG_*
  * @returns VM_FAULT_*, 0 when the access can be tried again
  */
-export function* handleMmFault(k: Kernel, vma: Vma, vpn: number, how: number): Kernel$<number> {
+export function* handleMmFault(k: Kernel, vma: Vma, vpn: Vpn, how: number): Kernel$<number> {
   // nobody has a page of his own in a shared area: that is an ordinary read
   const flags = vmaIsCowMapping(vma) ? how : how & ~FAULT_FLAG_UNSHARE;
   k.counters.faults++;

@@ -22,6 +22,7 @@ import {
   ZONE_DEVICE,
 } from '../machine/page.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
+import type { Folio, Pfn } from '../machine/units.ts';
 import { freeHugeFolio } from './hugetlb-pool.ts';
 import type { Kernel, LruBatches } from './kernel.ts';
 import { Holder } from './look/ledger.ts';
@@ -30,47 +31,47 @@ import { freeZoneDeviceFolio } from './memremap.ts';
 /** Folios a batch holds before it is drained (PAGEVEC_SIZE). */
 const BATCH = 31;
 
-export function pageFolio(k: Kernel, pfn: number): number {
+export function pageFolio(k: Kernel, pfn: Pfn): Folio {
   return k.pages.head[pfn];
 }
-export function folioOrder(k: Kernel, folio: number): number {
+export function folioOrder(k: Kernel, folio: Folio): number {
   return k.pages.order[folio];
 }
-export function folioPages(k: Kernel, folio: number): number {
+export function folioPages(k: Kernel, folio: Folio): number {
   return 1 << k.pages.order[folio];
 }
-export function folioIsLarge(k: Kernel, folio: number): boolean {
+export function folioIsLarge(k: Kernel, folio: Folio): boolean {
   return k.pages.order[folio] !== 0;
 }
-export function folioTest(k: Kernel, folio: number, flag: number): boolean {
+export function folioTest(k: Kernel, folio: Folio, flag: number): boolean {
   return (k.pages.flags[folio] & flag) !== 0;
 }
-export function folioSet(k: Kernel, folio: number, flag: number): void {
+export function folioSet(k: Kernel, folio: Folio, flag: number): void {
   k.pages.flags[folio] = k.pages.flags[folio] | flag;
 }
-export function folioClear(k: Kernel, folio: number, flag: number): void {
+export function folioClear(k: Kernel, folio: Folio, flag: number): void {
   k.pages.flags[folio] = k.pages.flags[folio] & ~flag;
 }
-export function folioTestAnon(k: Kernel, folio: number): boolean {
+export function folioTestAnon(k: Kernel, folio: Folio): boolean {
   return (k.pages.mapping[folio] & MAPPING_ANON) !== 0;
 }
-export function pageAnonExclusive(k: Kernel, pfn: number): boolean {
+export function pageAnonExclusive(k: Kernel, pfn: Pfn): boolean {
   return (k.pages.flags[pfn] & PG_ANON_EXCLUSIVE) !== 0;
 }
-export function folioIsZoneDevice(k: Kernel, folio: number): boolean {
+export function folioIsZoneDevice(k: Kernel, folio: Folio): boolean {
   return k.pages.zone[folio] >= ZONE_DEVICE;
 }
 /** On a device, and out of the reach of CPUs. */
-export function folioIsDevicePrivate(k: Kernel, folio: number): boolean {
+export function folioIsDevicePrivate(k: Kernel, folio: Folio): boolean {
   const zone = k.pages.zone[folio];
   return zone >= ZONE_DEVICE && zone < ZONE_COHERENT;
 }
 /** On a device, where CPUs reach it as they reach RAM. */
-export function folioIsDeviceCoherent(k: Kernel, folio: number): boolean {
+export function folioIsDeviceCoherent(k: Kernel, folio: Folio): boolean {
   return k.pages.zone[folio] >= ZONE_COHERENT;
 }
 /** How often the folio is mapped, by entries of any level. */
-export function folioMapcount(k: Kernel, folio: number): number {
+export function folioMapcount(k: Kernel, folio: Folio): number {
   return (
     k.pages.order[folio] === 0 ? k.pages.mapcount[folio] : k.pages.largeMapcount[folio]
   ) as number;
@@ -84,7 +85,7 @@ export function folioMapcount(k: Kernel, folio: number): number {
  * @param order log2 of the pages
  * @returns the first frame number with one reference, or -1
  */
-export function folioAlloc(k: Kernel, order: number): number {
+export function folioAlloc(k: Kernel, order: number): Folio {
   if (k.mayFail()) return -1;
   const pfn = k.pages.takeRam(order, k.ramLimit, k.current.cpu);
   if (pfn < 0) return -1;
@@ -96,19 +97,19 @@ export function folioAlloc(k: Kernel, order: number): number {
 }
 
 /** Clears a page of RAM (clear_highpage()). */
-export function clearPage(k: Kernel, pfn: number): void {
+export function clearPage(k: Kernel, pfn: Pfn): void {
   k.frames.clear(pfn);
   k.counters.bytesCleared += k.geometry.pageBytes;
 }
 
 /** Copies a page of RAM (copy_highpage()). */
-export function copyPage(k: Kernel, to: number, from: number): void {
+export function copyPage(k: Kernel, to: Pfn, from: Pfn): void {
   k.frames.copy(to, from);
   k.counters.bytesCopied += k.geometry.pageBytes;
 }
 
 /** Takes a reference (folio_get(), folio_ref_add()). The step before it is the caller's. */
-export function folioGet(k: Kernel, folio: number, holder: Holder, count = 1): void {
+export function folioGet(k: Kernel, folio: Folio, holder: Holder, count = 1): void {
   const refs = k.pages.refcount;
   if (refs[folio] <= 0) k.report('use after free', 'folio_get() of a free folio');
   refs[folio] = refs[folio] + count;
@@ -116,14 +117,14 @@ export function folioGet(k: Kernel, folio: number, holder: Holder, count = 1): v
 }
 
 /** Takes a reference unless the folio is free (folio_try_get()). */
-export function folioTryGet(k: Kernel, folio: number, holder: Holder): boolean {
+export function folioTryGet(k: Kernel, folio: Folio, holder: Holder): boolean {
   if (k.pages.refcount[folio] <= 0) return false;
   folioGet(k, folio, holder);
   return true;
 }
 
 /** Drops references; true when they were the last, and the caller must `folioFree`. */
-export function folioPutTestzero(k: Kernel, folio: number, holder: Holder, count = 1): boolean {
+export function folioPutTestzero(k: Kernel, folio: Folio, holder: Holder, count = 1): boolean {
   const refs = k.pages.refcount;
   const left = refs[folio] - count;
   if (left < 0) {
@@ -136,7 +137,7 @@ export function folioPutTestzero(k: Kernel, folio: number, holder: Holder, count
 }
 
 /** One holder of a reference hands it to another. */
-export function folioHandOver(k: Kernel, folio: number, from: Holder, to: Holder): void {
+export function folioHandOver(k: Kernel, folio: Folio, from: Holder, to: Holder): void {
   if (k.ledger !== null) k.ledger.move(folio, from, to);
 }
 
@@ -144,7 +145,7 @@ export function folioHandOver(k: Kernel, folio: number, from: Holder, to: Holder
  * Frees RAM whose last reference is gone (__folio_put(), free_frozen_pages()). The step before it is
  * the caller's; a folio that nobody has seen yet needs none.
  */
-export function freeRamFolio(k: Kernel, folio: number): void {
+export function freeRamFolio(k: Kernel, folio: Folio): void {
   const pages = k.pages;
   const order = pages.order[folio];
   const flags = pages.flags[folio];
@@ -167,7 +168,7 @@ export function freeRamFolio(k: Kernel, folio: number): void {
  * Mirrors: mm/folio.c __folio_put()
  * faithful
  */
-export function* folioFree(k: Kernel, folio: number): Kernel$<void> {
+export function* folioFree(k: Kernel, folio: Folio): Kernel$<void> {
   if (folioIsZoneDevice(k, folio)) {
     yield* freeZoneDeviceFolio(k, folio);
     return;
@@ -182,7 +183,7 @@ export function* folioFree(k: Kernel, folio: number): Kernel$<void> {
  * Mirrors: include/linux/mm.h folio_put()
  * faithful
  */
-export function* folioPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
+export function* folioPut(k: Kernel, folio: Folio, holder: Holder): Kernel$<void> {
   if (k.stepping) yield k.writeFolio(folio);
   if (folioPutTestzero(k, folio, holder)) yield* folioFree(k, folio);
 }
@@ -194,7 +195,7 @@ export function* folioPut(k: Kernel, folio: number, holder: Holder): Kernel$<voi
  * simplified: one step, which changes the lock and the count; who came in between would find one
  * reference more, as before the unlock
  */
-export function* folioUnlockPut(k: Kernel, folio: number, holder: Holder): Kernel$<void> {
+export function* folioUnlockPut(k: Kernel, folio: Folio, holder: Holder): Kernel$<void> {
   if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   if (folioPutTestzero(k, folio, holder)) yield* folioFree(k, folio);
@@ -209,7 +210,7 @@ function batches(k: Kernel): LruBatches {
 function* drain(
   k: Kernel,
   folios: readonly number[],
-  move: (k: Kernel, folio: number) => void,
+  move: (k: Kernel, folio: Folio) => void,
 ): Kernel$<void> {
   for (const folio of folios) {
     if (k.stepping) yield k.writeFolio(folio);
@@ -220,20 +221,20 @@ function* drain(
   }
 }
 
-function lruAdd(k: Kernel, folio: number): void {
+function lruAdd(k: Kernel, folio: Folio): void {
   folioSet(k, folio, PG_LRU);
 }
-function lruActivate(k: Kernel, folio: number): void {
+function lruActivate(k: Kernel, folio: Folio): void {
   if (!folioTest(k, folio, PG_LRU)) return;
   folioSet(k, folio, PG_ACTIVE);
 }
-function lruDeactivate(k: Kernel, folio: number): void {
+function lruDeactivate(k: Kernel, folio: Folio): void {
   if (!folioTest(k, folio, PG_LRU)) return;
   folioClear(k, folio, PG_ACTIVE | PG_REFERENCED);
 }
 
 /** Mirrors: mm/folio.c lru_lazyfree(); simplified: the lists are not ordered */
-function lruLazyfree(k: Kernel, folio: number): void {
+function lruLazyfree(k: Kernel, folio: Folio): void {
   if (!folioTest(k, folio, PG_LRU)) return;
   if (!folioTestAnon(k, folio) || !folioTest(k, folio, PG_SWAPBACKED)) return;
   folioClear(k, folio, PG_ACTIVE | PG_REFERENCED | PG_SWAPBACKED);
@@ -278,9 +279,9 @@ export function* lruAddDrainAll(k: Kernel): Kernel$<void> {
 /** Puts a folio into a batch. Large folios do not wait there. */
 function* addTo(
   k: Kernel,
-  list: number[],
-  folio: number,
-  move: (k: Kernel, f: number) => void,
+  list: Folio[],
+  folio: Folio,
+  move: (k: Kernel, f: Folio) => void,
 ): Kernel$<void> {
   if (k.stepping) yield k.batchStep(k.current.cpu).and(Space.Folio, folio, Role.Write);
   folioGet(k, folio, Holder.LruBatch);
@@ -294,12 +295,12 @@ function* addTo(
  * Mirrors: mm/folio.c folio_add_lru()
  * faithful
  */
-export function folioAddLru(k: Kernel, folio: number): Kernel$<void> {
+export function folioAddLru(k: Kernel, folio: Folio): Kernel$<void> {
   return addTo(k, batches(k).add, folio, lruAdd);
 }
 
 /** Takes a folio off the LRU lists (folio_isolate_lru()); takes a reference on success. */
-export function folioIsolateLru(k: Kernel, folio: number): boolean {
+export function folioIsolateLru(k: Kernel, folio: Folio): boolean {
   if (!folioTest(k, folio, PG_LRU)) return false;
   folioClear(k, folio, PG_LRU);
   folioGet(k, folio, Holder.Isolated);
@@ -312,7 +313,7 @@ export function folioIsolateLru(k: Kernel, folio: number): boolean {
  * Mirrors: mm/folio.c folio_putback_lru()
  * faithful
  */
-export function* folioPutbackLru(k: Kernel, folio: number): Kernel$<void> {
+export function* folioPutbackLru(k: Kernel, folio: Folio): Kernel$<void> {
   yield* folioAddLru(k, folio);
   yield* folioPut(k, folio, Holder.Isolated);
 }
@@ -323,7 +324,7 @@ export function* folioPutbackLru(k: Kernel, folio: number): Kernel$<void> {
  * Mirrors: mm/folio.c folio_mark_accessed()
  * simplified: without the multi-generation LRU and idle tracking
  */
-export function* folioMarkAccessed(k: Kernel, folio: number): Kernel$<void> {
+export function* folioMarkAccessed(k: Kernel, folio: Folio): Kernel$<void> {
   if (!folioTest(k, folio, PG_REFERENCED)) {
     folioSet(k, folio, PG_REFERENCED);
     return;
@@ -344,7 +345,7 @@ export function* folioMarkAccessed(k: Kernel, folio: number): Kernel$<void> {
  * Mirrors: mm/folio.c folio_deactivate()
  * faithful
  */
-export function* folioDeactivate(k: Kernel, folio: number): Kernel$<void> {
+export function* folioDeactivate(k: Kernel, folio: Folio): Kernel$<void> {
   if (!folioTest(k, folio, PG_ACTIVE)) return;
   if (!folioTest(k, folio, PG_LRU)) return;
   yield* addTo(k, batches(k).deactivate, folio, lruDeactivate);
@@ -357,7 +358,7 @@ export function* folioDeactivate(k: Kernel, folio: number): Kernel$<void> {
  * Mirrors: mm/folio.c folio_mark_lazyfree()
  * faithful
  */
-export function* folioMarkLazyfree(k: Kernel, folio: number): Kernel$<void> {
+export function* folioMarkLazyfree(k: Kernel, folio: Folio): Kernel$<void> {
   if (!folioTestAnon(k, folio) || !folioTest(k, folio, PG_SWAPBACKED)) return;
   if (folioTest(k, folio, PG_LRU)) yield* addTo(k, batches(k).lazyfree, folio, lruLazyfree);
 }

@@ -17,6 +17,7 @@ import {
   pteWrite,
 } from '../machine/pte.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
+import type { Folio, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaFork, vmaComplete, vmaPrepare } from './anon-vma.ts';
 import { maybeMkwrite, restoreExclusivePte, vmNormalPage } from './fault.ts';
 import {
@@ -124,8 +125,8 @@ export function* unlockSource(k: Kernel, src: Vma, ptl: Lock): Kernel$<void> {
  */
 function* copyNonpresentPte(
   k: Kernel,
-  dstPte: number,
-  srcPte: number,
+  dstPte: Ptep,
+  srcPte: Ptep,
   dst: Vma,
   src: Vma,
 ): Kernel$<number> {
@@ -179,12 +180,12 @@ function* copyNonpresentPte(
  */
 function* copyPresentPte(
   k: Kernel,
-  dstPte: number,
-  srcPte: number,
-  vpn: number,
+  dstPte: Ptep,
+  srcPte: Ptep,
+  vpn: Vpn,
   dst: Vma,
   src: Vma,
-  prealloc: number,
+  prealloc: Folio,
 ): Kernel$<number> {
   let pte = ptepGet(k, srcPte);
   const page = vmNormalPage(pte);
@@ -233,10 +234,10 @@ function* copyPteRange(
   k: Kernel,
   dst: Vma,
   src: Vma,
-  dstPmd: number,
-  srcPmd: number,
-  start: number,
-  end: number,
+  dstPmd: Ptep,
+  srcPmd: Ptep,
+  start: Vpn,
+  end: Vpn,
 ): Kernel$<number> {
   let vpn = start;
   let prealloc = -1;

@@ -16,6 +16,7 @@ import {
   pteWrite,
 } from '../machine/pte.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import type { Folio, Pfn, Pte, Ptep, Vpn } from '../machine/units.ts';
 import {
   FAULT_FLAG_ALLOW_RETRY,
   FAULT_FLAG_REMOTE,
@@ -98,7 +99,7 @@ export interface Locked {
  * Mirrors: include/linux/mm.h folio_is_longterm_pinnable()
  * simplified: there are no movable zones
  */
-export function folioIsLongtermPinnable(k: Kernel, folio: number): boolean {
+export function folioIsLongtermPinnable(k: Kernel, folio: Folio): boolean {
   return k.isZero(folio) || !folioIsDeviceCoherent(k, folio);
 }
 
@@ -109,7 +110,7 @@ export function folioIsLongtermPinnable(k: Kernel, folio: number): boolean {
  * Mirrors: mm/gup.c try_grab_folio(), with FOLL_PIN
  * simplified: no statistics
  */
-export function pinFolio(k: Kernel, folio: number, pins = 1): void {
+export function pinFolio(k: Kernel, folio: Folio, pins = 1): void {
   if (k.isZero(folio)) return;
   const { pinCount } = k.pages;
   if (folioIsLarge(k, folio)) {
@@ -124,7 +125,7 @@ export function pinFolio(k: Kernel, folio: number, pins = 1): void {
  * Mirrors: mm/gup.c gup_put_folio(), with FOLL_PIN
  * simplified: no statistics
  */
-export function* unpinFolio(k: Kernel, folio: number, pins = 1): Kernel$<void> {
+export function* unpinFolio(k: Kernel, folio: Folio, pins = 1): Kernel$<void> {
   if (k.isZero(folio)) return;
   if (k.stepping) yield k.writeFolio(folio);
   const { pinCount } = k.pages;
@@ -138,13 +139,13 @@ export function* unpinFolio(k: Kernel, folio: number, pins = 1): Kernel$<void> {
 }
 
 /** Takes what the caller wants of a folio that he keeps from being freed (try_grab_folio()). */
-function grabFolio(k: Kernel, folio: number, refs: number, flags: GupFlags): void {
+function grabFolio(k: Kernel, folio: Folio, refs: number, flags: GupFlags): void {
   if (flags.pin) pinFolio(k, folio, refs);
   else if (flags.get !== false) folioGet(k, folio, Holder.Pin, refs);
 }
 
 /** Drops references or pins (gup_put_folio()). */
-function* putFolio(k: Kernel, folio: number, refs: number, flags: GupFlags): Kernel$<void> {
+function* putFolio(k: Kernel, folio: Folio, refs: number, flags: GupFlags): Kernel$<void> {
   if (flags.pin) yield* unpinFolio(k, folio, refs);
   else {
     if (k.stepping) yield k.writeFolio(folio);
@@ -160,7 +161,7 @@ function* putFolio(k: Kernel, folio: number, refs: number, flags: GupFlags): Ker
  * faithful
  * @param vma null where it is not known
  */
-function gupMustUnshare(k: Kernel, vma: Vma | null, flags: GupFlags, page: number): boolean {
+function gupMustUnshare(k: Kernel, vma: Vma | null, flags: GupFlags, page: Pfn): boolean {
   if (flags.write || !flags.pin) return false;
   if (folioTestAnon(k, pageFolio(k, page))) return !pageAnonExclusive(k, page);
   // of what is not anonymous, who pins it for long wants to see what the process writes
@@ -178,7 +179,7 @@ function checkVmaFlags(vma: Vma, flags: GupFlags): number {
   return vma.flags & (flags.write ? VM_WRITE : VM_READ) ? 0 : -EFAULT;
 }
 
-function* take(k: Kernel, page: number, pte: number, flags: GupFlags): Kernel$<void> {
+function* take(k: Kernel, page: Pfn, pte: Pte, flags: GupFlags): Kernel$<void> {
   const folio = pageFolio(k, page);
   grabFolio(k, folio, 1, flags);
   if (flags.touch) {
@@ -200,8 +201,8 @@ const MUST_UNSHARE = -3;
 function* followHugePmd(
   k: Kernel,
   vma: Vma,
-  pmdp: number,
-  vpn: number,
+  pmdp: Ptep,
+  vpn: Vpn,
   flags: GupFlags,
 ): Kernel$<number> {
   const ptl = ptlOf(k, pmdp);
@@ -237,7 +238,7 @@ function* followHugePmd(
 function* followPage(
   k: Kernel,
   vma: Vma,
-  vpn: number,
+  vpn: Vpn,
   flags: GupFlags,
   run: { pages: number } = { pages: 1 },
 ): Kernel$<number> {
@@ -284,7 +285,7 @@ function* followPage(
 function* faultinPage(
   k: Kernel,
   vma: Vma,
-  vpn: number,
+  vpn: Vpn,
   flags: GupFlags,
   unshare = false,
   locked: Locked | null = null,
@@ -312,10 +313,10 @@ function* faultinPage(
 function* getUserPagesInner(
   k: Kernel,
   mm: Mm,
-  start: number,
+  start: Vpn,
   nr: number,
   flags: GupFlags,
-  pages: number[] | null,
+  pages: Pfn[] | null,
   locked: Locked,
 ): Kernel$<number> {
   let vma: Vma | undefined;
@@ -360,10 +361,10 @@ function* getUserPagesInner(
 export function* getUserPagesLocked(
   k: Kernel,
   mm: Mm,
-  start: number,
+  start: Vpn,
   nr: number,
   flags: GupFlags,
-  pages: number[] | null,
+  pages: Pfn[] | null,
   locked: Locked,
 ): Kernel$<number> {
   const { mmapLock } = mm;
@@ -409,11 +410,11 @@ export function* getUserPagesLocked(
 export function* getUserPage(
   k: Kernel,
   mm: Mm,
-  vpn: number,
+  vpn: Vpn,
   flags: Omit<GupFlags, 'unlockable'>,
 ): Kernel$<number> {
   k.assertHeld(mm.mmapLock);
-  const pages: number[] = [];
+  const pages: Pfn[] = [];
   const remote = { ...flags, remote: true };
   const ret = yield* getUserPagesInner(k, mm, vpn, 1, remote, pages, { held: true });
   return ret < 0 ? ret : pages[0];
@@ -432,10 +433,10 @@ export function* getUserPage(
 export function getUserPages(
   k: Kernel,
   mm: Mm,
-  start: number,
+  start: Vpn,
   nr: number,
   { write = false }: { write?: boolean },
-  pages: number[],
+  pages: Pfn[],
 ): Kernel$<number> {
   return getUserPagesLocked(k, mm, start, nr, { write, touch: true }, pages, { held: true });
 }
@@ -443,7 +444,7 @@ export function getUserPages(
 // ---- the fast way: without locks, what is there ----
 
 /** The step before a walk without locks looks whether all is still as it was. */
-function recheckStep(k: Kernel, ptep: number, pmdp: number, folio: number): Step {
+function recheckStep(k: Kernel, ptep: Ptep, pmdp: Ptep, folio: Folio): Step {
   const step = k.readEntry(ptep).and(Space.Folio, folio, Role.Write);
   return ptep === pmdp ? step : step.and(Space.Entry, pmdp, Role.Read);
 }
@@ -456,7 +457,7 @@ function recheckStep(k: Kernel, ptep: number, pmdp: number, folio: number): Step
  */
 function* tryGrabFolioFast(
   k: Kernel,
-  folio: number,
+  folio: Folio,
   refs: number,
   flags: GupFlags,
 ): Kernel$<boolean> {
@@ -479,7 +480,7 @@ function* tryGrabFolioFast(
  * Mirrors: mm/gup.c gup_fast_folio_allowed()
  * simplified: every file is in memory
  */
-function gupFastFolioAllowed(k: Kernel, folio: number, flags: GupFlags): boolean {
+function gupFastFolioAllowed(k: Kernel, folio: Folio, flags: GupFlags): boolean {
   return !flags.longterm || !flags.write || k.pages.mapping[folio] !== 0;
 }
 
@@ -493,13 +494,13 @@ function gupFastFolioAllowed(k: Kernel, folio: number, flags: GupFlags): boolean
  */
 function* gupFastLeaf(
   k: Kernel,
-  ptep: number,
-  pmdp: number,
-  pmd: number,
-  vpn: number,
+  ptep: Ptep,
+  pmdp: Ptep,
+  pmd: Pte,
+  vpn: Vpn,
   count: number,
   flags: GupFlags,
-  pages: number[],
+  pages: Pfn[],
 ): Kernel$<boolean> {
   const huge = ptep === pmdp;
   if (k.stepping && !huge) yield k.readEntry(ptep);
@@ -528,10 +529,10 @@ function* gupFastLeaf(
 function* gupFastRange(
   k: Kernel,
   mm: Mm,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   flags: GupFlags,
-  pages: number[],
+  pages: Pfn[],
 ): Kernel$<void> {
   for (let vpn = start; vpn < end; ) {
     if (k.stepping && lacksTable(k, mm, vpn)) yield lackStep(k, mm, vpn);
@@ -571,10 +572,10 @@ function writeProtectStep(k: Kernel, mm: Mm): Step {
 export function* gupFast(
   k: Kernel,
   mm: Mm,
-  start: number,
+  start: Vpn,
   nr: number,
   flags: GupFlags,
-  pages: number[],
+  pages: Pfn[],
 ): Kernel$<number> {
   const first = pages.length;
   if (!flags.pin) yield* gupFastRange(k, mm, start, start + nr, flags, pages);
@@ -593,7 +594,7 @@ export function* gupFast(
 
 /** As {@link getUserPagesLocked}, for somebody who wants the pages. */
 type TakesPages = (
-  ...args: [Kernel, Mm, number, number, GupFlags, pages: number[], Locked]
+  ...args: [Kernel, Mm, Vpn, number, GupFlags, pages: Pfn[], Locked]
 ) => Kernel$<number>;
 
 /**
@@ -608,10 +609,10 @@ type TakesPages = (
 export function* gupFastFallback(
   k: Kernel,
   mm: Mm,
-  start: number,
+  start: Vpn,
   nr: number,
   flags: GupFlags,
-  pages: number[],
+  pages: Pfn[],
   slow: TakesPages,
 ): Kernel$<number> {
   const fast = yield* gupFast(k, mm, start, nr, flags, pages);
@@ -634,10 +635,10 @@ export function* gupFastFallback(
 export function getUserPagesFast(
   k: Kernel,
   mm: Mm,
-  start: number,
+  start: Vpn,
   nr: number,
   { write = false }: { write?: boolean },
-  pages: number[],
+  pages: Pfn[],
 ): Kernel$<number> {
   return gupFastFallback(k, mm, start, nr, { write }, pages, getUserPagesLocked);
 }
@@ -649,8 +650,8 @@ export function getUserPagesFast(
  * faithful
  * @returns the page's frame number (holder Pin), or a negative errno
  */
-export function* pinUserPage(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
-  const pages: number[] = [];
+export function* pinUserPage(k: Kernel, mm: Mm, vpn: Vpn): Kernel$<number> {
+  const pages: Pfn[] = [];
   const ret = yield* getUserPagesFast(k, mm, vpn, 1, {}, pages);
   return ret < 0 ? ret : pages[0];
 }
@@ -712,7 +713,7 @@ export function* unpinUserPages(k: Kernel, pages: readonly number[]): Kernel$<vo
 function* faultinPageRange(
   k: Kernel,
   mm: Mm,
-  start: number,
+  start: Vpn,
   nr: number,
   write: boolean,
   locked: Locked,
@@ -734,8 +735,8 @@ function* faultinPageRange(
 export function* populateRange(
   k: Kernel,
   mm: Mm,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   write: boolean,
 ): Kernel$<number> {
   const locked: Locked = { held: true };

@@ -25,6 +25,7 @@ import {
   pteYoung,
 } from '../machine/pte.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
+import type { Folio, Pte, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaPrepare } from './anon-vma.ts';
 import {
   canChangePteWritable,
@@ -132,7 +133,7 @@ export {
  * Mirrors: include/linux/huge_mm.h thp_vma_suitable_order()
  * simplified: of the order of a huge page; files have no huge pages
  */
-export function thpVmaSuitableOrder(k: Kernel, vma: Vma, vpn: number): boolean {
+export function thpVmaSuitableOrder(k: Kernel, vma: Vma, vpn: Vpn): boolean {
   const haddr = hugeStart(k, vpn);
   return haddr >= vma.start && haddr + k.geometry.ptrsPerPte <= vma.end;
 }
@@ -149,7 +150,7 @@ export function thpVmaAllowable(vma: Vma): boolean {
 }
 
 /** A present huge entry (folio_mk_pmd()). */
-export function mkHugePmd(folio: number, prot: number): number {
+export function mkHugePmd(folio: Folio, prot: number): Pte {
   return mkPte(folio, prot) | PTE_HUGE;
 }
 
@@ -159,7 +160,7 @@ export function mkHugePmd(folio: number, prot: number): number {
  * Mirrors: mm/huge_memory.c mm_get_huge_zero_folio(), get_huge_zero_folio()
  * simplified: never freed again
  */
-export function getHugeZeroFolio(k: Kernel): number {
+export function getHugeZeroFolio(k: Kernel): Folio {
   if (k.hugeZeroPfn >= 0) return k.hugeZeroPfn;
   if (k.mayFail()) return -1;
   const { pmdOrder, ptrsPerPte } = k.geometry;
@@ -181,7 +182,7 @@ export function getHugeZeroFolio(k: Kernel): number {
  * Mirrors: mm/huge_memory.c __pmd_trans_huge_lock()
  * faithful
  */
-export function* pmdTransHugeLock(k: Kernel, pmdp: number): Kernel$<Lock | null> {
+export function* pmdTransHugeLock(k: Kernel, pmdp: Ptep): Kernel$<Lock | null> {
   const ptl = ptlOf(k, pmdp);
   if (k.stepping) yield k.acquire(ptl);
   k.lock(ptl);
@@ -214,10 +215,10 @@ function* allocAnonFolioPmd(k: Kernel): Kernel$<number> {
  */
 export function* mapAnonFolioPmd(
   k: Kernel,
-  folio: number,
-  pmdp: number,
+  folio: Folio,
+  pmdp: Ptep,
   vma: Vma,
-  haddr: number,
+  haddr: Vpn,
 ): Kernel$<void> {
   folioHandOver(k, folio, Holder.Alloc, Holder.Mapping);
   folioAddNewAnonRmap(k, folio, vma, haddr);
@@ -233,7 +234,7 @@ export function* mapAnonFolioPmd(
  * Mirrors: mm/huge_memory.c __do_huge_pmd_anonymous_page()
  * simplified: tables can always be allocated
  */
-function* mapNewHugePage(k: Kernel, vmf: VmFault, haddr: number): Kernel$<number> {
+function* mapNewHugePage(k: Kernel, vmf: VmFault, haddr: Vpn): Kernel$<number> {
   const { vma } = vmf;
   const folio = yield* allocAnonFolioPmd(k);
   if (folio < 0) return VM_FAULT_FALLBACK;
@@ -333,7 +334,7 @@ function* doHugePmdDevicePrivate(k: Kernel, vmf: VmFault): Kernel$<number> {
  * Mirrors: arch/x86/mm/pgtable.c pmdp_set_access_flags()
  * faithful
  */
-function* setAccessFlags(k: Kernel, pmdp: number, entry: number, write: boolean): Kernel$<boolean> {
+function* setAccessFlags(k: Kernel, pmdp: Ptep, entry: Pte, write: boolean): Kernel$<boolean> {
   const changed = ptepGet(k, pmdp) !== entry;
   if (changed && write) {
     if (k.stepping) yield k.writeEntry(pmdp);
@@ -348,7 +349,7 @@ function* setAccessFlags(k: Kernel, pmdp: number, entry: number, write: boolean)
  * Mirrors: mm/huge_memory.c touch_pmd()
  * faithful
  */
-export function touchPmd(k: Kernel, pmdp: number, write: boolean): Kernel$<boolean> {
+export function touchPmd(k: Kernel, pmdp: Ptep, write: boolean): Kernel$<boolean> {
   const young = ptepGet(k, pmdp) | PTE_ACCESSED;
   return setAccessFlags(k, pmdp, write ? pteMkdirty(young) : young, write);
 }
@@ -511,7 +512,7 @@ export function* handleHugePmdFault(k: Kernel, vmf: VmFault): Kernel$<number> {
  * Mirrors: mm/memory.c __wp_can_reuse_large_anon_folio()
  * simplified: no swap cache
  */
-export function wpCanReuseLargeAnonFolio(k: Kernel, folio: number, vma: Vma): boolean {
+export function wpCanReuseLargeAnonFolio(k: Kernel, folio: Folio, vma: Vma): boolean {
   const mapped = k.pages.largeMapcount[folio];
   // a folio of which one page is mapped is better freed
   if (mapped <= 1 || folioMaybeMappedShared(k, folio)) return false;
@@ -527,7 +528,7 @@ export function wpCanReuseLargeAnonFolio(k: Kernel, folio: number, vma: Vma): bo
 // ---- zapping ----
 
 /** Frees the table that was kept for a huge entry; the PMD is locked (zap_deposited_table()). */
-function zapDepositedTable(k: Kernel, vma: Vma, pmdp: number): void {
+function zapDepositedTable(k: Kernel, vma: Vma, pmdp: Ptep): void {
   k.tables.release(pgtableWithdraw(k, pmdp), k.current.cpu);
   vma.mm.pteTables--;
 }
@@ -543,8 +544,8 @@ export function* zapHugePmd(
   k: Kernel,
   tlb: MmuGather,
   vma: Vma,
-  pmdp: number,
-  vpn: number,
+  pmdp: Ptep,
+  vpn: Vpn,
 ): Kernel$<boolean> {
   const ptl = yield* pmdTransHugeLock(k, pmdp);
   if (!ptl) return false;
@@ -579,7 +580,7 @@ export function* zapHugePmd(
  * Mirrors: mm/huge_memory.c copy_huge_non_present_pmd()
  * simplified: no userfaultfd-wp
  */
-function* copyHugeNonPresentPmd(k: Kernel, dst: Vma, srcPmd: number, pmd: number): Kernel$<number> {
+function* copyHugeNonPresentPmd(k: Kernel, dst: Vma, srcPmd: Ptep, pmd: Pte): Kernel$<number> {
   const kept = pmd & (SWP_SOFT_DIRTY | SWP_UFFD);
   const page = softleafToPfn(pmd);
   let shared = pmd;
@@ -615,9 +616,9 @@ export function* copyHugePmd(
   k: Kernel,
   dst: Vma,
   src: Vma,
-  dstPmd: number,
-  srcPmd: number,
-  vpn: number,
+  dstPmd: Ptep,
+  srcPmd: Ptep,
+  vpn: Vpn,
 ): Kernel$<boolean> {
   if (!vmaIsAnonymous(dst)) return true;
   const dstPtl = ptlOf(k, dstPmd);
@@ -664,7 +665,7 @@ export function* copyHugePmd(
 // ---- protection, moving, soft-dirty ----
 
 /** Takes the hardware's bits over while an entry changes (pmdp_invalidate_ad()). */
-function* invalidateAd(k: Kernel, pmdp: number): Kernel$<number> {
+function* invalidateAd(k: Kernel, pmdp: Ptep): Kernel$<number> {
   if (k.stepping) yield k.writeEntry(pmdp);
   const old = ptepGet(k, pmdp);
   setPte(k, pmdp, pmdMkinvalid(old));
@@ -682,8 +683,8 @@ export function* changeHugePmd(
   k: Kernel,
   tlb: MmuGather,
   vma: Vma,
-  pmdp: number,
-  vpn: number,
+  pmdp: Ptep,
+  vpn: Vpn,
   tryWritable: boolean,
 ): Kernel$<boolean> {
   const ptl = yield* pmdTransHugeLock(k, pmdp);
@@ -709,7 +710,7 @@ export function* changeHugePmd(
 }
 
 /** Whether a right was taken away that a TLB may remember (huge_pmd_needs_flush()). */
-function pmdNeedsFlush(old: number, entry: number): boolean {
+function pmdNeedsFlush(old: Pte, entry: Pte): boolean {
   return (old & ~entry & (PTE_PRESENT | PTE_WRITE)) !== 0;
 }
 
@@ -723,10 +724,10 @@ function pmdNeedsFlush(old: number, entry: number): boolean {
 export function* moveHugePmd(
   k: Kernel,
   vma: Vma,
-  from: number,
-  _to: number,
-  oldPmd: number,
-  newPmd: number,
+  from: Vpn,
+  _to: Vpn,
+  oldPmd: Ptep,
+  newPmd: Ptep,
 ): Kernel$<boolean> {
   if (ptepGet(k, newPmd) !== 0) {
     k.bug(pmdTransHuge(ptepGet(k, newPmd)), 'a huge mapping is moved onto another');
@@ -768,12 +769,7 @@ export function* moveHugePmd(
  * faithful
  * @returns false when the entry is no leaf any more
  */
-export function* clearSoftDirtyPmd(
-  k: Kernel,
-  vma: Vma,
-  pmdp: number,
-  vpn: number,
-): Kernel$<boolean> {
+export function* clearSoftDirtyPmd(k: Kernel, vma: Vma, pmdp: Ptep, vpn: Vpn): Kernel$<boolean> {
   const ptl = yield* pmdTransHugeLock(k, pmdp);
   if (!ptl) return false;
   const pmd = ptepGet(k, pmdp);
@@ -808,9 +804,9 @@ export function* adviseHugePmd(
   k: Kernel,
   walk: AdviceWalk,
   vma: Vma,
-  pmdp: number,
-  start: number,
-  end: number,
+  pmdp: Ptep,
+  start: Vpn,
+  end: Vpn,
 ): Kernel$<boolean> {
   const free = walk.advice === 'free';
   const ptl = yield* pmdTransHugeLock(k, pmdp);
@@ -873,9 +869,9 @@ export function* adviseHugePmd(
 export function* setPmdMigrationEntry(
   k: Kernel,
   vma: Vma,
-  vpn: number,
-  pmdp: number,
-  folio: number,
+  vpn: Vpn,
+  pmdp: Ptep,
+  folio: Folio,
 ): Kernel$<number> {
   const { ptrsPerPte } = k.geometry;
   if (k.stepping) yield k.writeEntry(pmdp);
@@ -913,9 +909,9 @@ export function* setPmdMigrationEntry(
 export function* removeMigrationPmd(
   k: Kernel,
   vma: Vma,
-  _vpn: number,
-  pmdp: number,
-  folio: number,
+  _vpn: Vpn,
+  pmdp: Ptep,
+  folio: Folio,
 ): Kernel$<void> {
   k.bug(folioPages(k, folio) !== k.geometry.ptrsPerPte, 'a huge entry gets a small folio');
   const entry = ptepGet(k, pmdp);

@@ -31,6 +31,7 @@ import {
   pteYoung,
 } from '../machine/pte.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
+import type { Folio, Pfn, Pte, Ptep, TableId, Vpn } from '../machine/units.ts';
 import { folioGetAnonVma, putAnonVma } from './anon-vma.ts';
 import {
   folioClear,
@@ -106,7 +107,7 @@ import { type Vma, vmaIsAnonymous } from './vma.ts';
 // ---- mappings ----
 
 /** Puts `make(i)` into every entry of a table that nobody can see yet. */
-function fillTable(k: Kernel, table: number, make: (i: number) => number): void {
+function fillTable(k: Kernel, table: TableId, make: (i: number) => number): void {
   const first = table << k.tables.strideShift;
   k.warn(!k.tables.isEmpty(table), 'a deposited table is not empty');
   for (let i = 0; i < k.geometry.ptrsPerPte; i++) setPte(k, first + i, make(i));
@@ -118,7 +119,7 @@ function fillTable(k: Kernel, table: number, make: (i: number) => number): void 
  * Mirrors: mm/huge_memory.c __split_huge_zero_page_pmd()
  * simplified: no userfaultfd-wp
  */
-function* splitHugeZeroPagePmd(k: Kernel, vma: Vma, haddr: number, pmdp: number): Kernel$<void> {
+function* splitHugeZeroPagePmd(k: Kernel, vma: Vma, haddr: Vpn, pmdp: Ptep): Kernel$<void> {
   if (k.stepping) yield k.writeEntry(pmdp);
   ptepGetAndClear(k, pmdp);
   if (k.stepping) yield k.flushStep(vma.mm.id);
@@ -132,7 +133,7 @@ function* splitHugeZeroPagePmd(k: Kernel, vma: Vma, haddr: number, pmdp: number)
 
 /** What a huge entry knows, and what its small entries take over. */
 interface SplitState {
-  page: number;
+  page: Pfn;
   write: boolean;
   young: boolean;
   dirty: boolean;
@@ -145,11 +146,11 @@ interface SplitState {
 }
 
 /** The small entry of the page `i` pages after the first. */
-function smallEntry(vma: Vma, state: SplitState, i: number): number {
+function smallEntry(vma: Vma, state: SplitState, i: number): Pte {
   const page = state.page + i;
   const { write, young, dirty, softDirty, uffd } = state;
   if (state.migration || state.devicePrivate) {
-    let entry: number;
+    let entry: Pte;
     if (state.migration) {
       entry = write
         ? makeWritableMigrationEntry(page)
@@ -181,7 +182,7 @@ function smallEntry(vma: Vma, state: SplitState, i: number): number {
 function* splitReferences(
   k: Kernel,
   vma: Vma,
-  folio: number,
+  folio: Folio,
   state: SplitState,
   freeze: boolean,
 ): Kernel$<boolean> {
@@ -208,8 +209,8 @@ function* splitReferences(
 export function* splitHugePmdLocked(
   k: Kernel,
   vma: Vma,
-  vpn: number,
-  pmdp: number,
+  vpn: Vpn,
+  pmdp: Ptep,
   freeze: boolean,
 ): Kernel$<boolean> {
   const pmd = ptepGet(k, pmdp);
@@ -286,8 +287,8 @@ export function* splitHugePmdLocked(
 export function* splitHugePmd(
   k: Kernel,
   vma: Vma,
-  pmdp: number,
-  vpn: number,
+  pmdp: Ptep,
+  vpn: Vpn,
   freeze = false,
 ): Kernel$<boolean> {
   const haddr = hugeStart(k, vpn);
@@ -311,7 +312,7 @@ export function* splitHugePmd(
 export function* splitHugePmdAddress(
   k: Kernel,
   vma: Vma,
-  vpn: number,
+  vpn: Vpn,
   freeze: boolean,
 ): Kernel$<boolean> {
   const pmdp = pmdpOf(k, vma.mm, vpn);
@@ -324,7 +325,7 @@ export function* splitHugePmdAddress(
  * Mirrors: mm/huge_memory.c vma_adjust_trans_huge(), split_huge_pmd_if_needed()
  * faithful
  */
-export function* vmaAdjustTransHuge(k: Kernel, vma: Vma, at: number): Kernel$<void> {
+export function* vmaAdjustTransHuge(k: Kernel, vma: Vma, at: Vpn): Kernel$<void> {
   const down = hugeStart(k, at);
   if (down === at || down < vma.start || down + k.geometry.ptrsPerPte > vma.end) return;
   yield* splitHugePmdAddress(k, vma, at, false);
@@ -337,7 +338,7 @@ const INHERITED =
   PG_REFERENCED | PG_SWAPBACKED | PG_UPTODATE | PG_ACTIVE | PG_WORKINGSET | PG_LOCKED | PG_DIRTY;
 
 /** Gives the pages of an unmapped folio that nobody can reference an identity of their own. */
-function splitFolioToPages(k: Kernel, folio: number): void {
+function splitFolioToPages(k: Kernel, folio: Folio): void {
   const { pages } = k;
   const end = folio + folioPages(k, folio);
   const inherited = pages.flags[folio] & INHERITED;
@@ -369,10 +370,10 @@ function splitFolioToPages(k: Kernel, folio: number): void {
  */
 function freezeAndSplitUnmapped(
   k: Kernel,
-  folio: number,
+  folio: Folio,
   addLru: boolean,
   holder: Holder,
-  list: number[] | null,
+  list: Folio[] | null,
 ): number {
   if (k.pages.refcount[folio] !== 1) return -EAGAIN;
   const end = folio + folioPages(k, folio);
@@ -399,7 +400,7 @@ function freezeAndSplitUnmapped(
 }
 
 /** The caller's one reference of `folio` is one of `to` from now on. */
-function moveCallersReference(k: Kernel, folio: number, to: number): void {
+function moveCallersReference(k: Kernel, folio: Folio, to: Folio): void {
   if (k.ledger === null || folio === to) return;
   const holder = Object.keys(k.ledger.holders(folio))[0] as Holder;
   k.ledger.move(folio, holder, Holder.Split);
@@ -419,9 +420,9 @@ function moveCallersReference(k: Kernel, folio: number, to: number): void {
  */
 export function* splitFolio(
   k: Kernel,
-  folio: number,
+  folio: Folio,
   lockAt = folio,
-  list: number[] | null = null,
+  list: Folio[] | null = null,
 ): Kernel$<number> {
   k.warn(!k.folioLocked(folio), 'a folio is split without its lock');
   if (!folioIsLarge(k, folio) || pageFolio(k, lockAt) !== folio) return -EINVAL;
@@ -469,7 +470,7 @@ export function* splitFolio(
  */
 export function* folioSplitUnmapped(
   k: Kernel,
-  folio: number,
+  folio: Folio,
   holder: Holder = Holder.Migrate,
 ): Kernel$<number> {
   k.warn(folioMapcount(k, folio) !== 0, 'a mapped folio is split as an unmapped one');

@@ -5,12 +5,13 @@
  */
 import type { Lock } from '../machine/lock.ts';
 import { PG_HUGETLB, PG_RESTORE_RESERVE } from '../machine/page.ts';
+import type { Folio } from '../machine/units.ts';
 import type { Kernel } from './kernel.ts';
 
 /** struct hstate; counts are of huge pages. `hugetlb_lock` is one step, see Machine.poolStep(). */
 export class HugetlbPool {
   /** Free ones that were in use; the last to be freed is taken first. */
-  private readonly freed: number[] = [];
+  private readonly freed: Folio[] = [];
   /** Free ones that RAM has not been taken for. */
   private untouched: number;
   /** Free ones that are promised (resv_huge_pages). For a moment it can be below zero. */
@@ -48,7 +49,7 @@ export class HugetlbPool {
    * simplified: one node; RAM is taken for a huge page when it is used for the first time
    * @returns its first frame number with one reference, or -1
    */
-  take(k: Kernel): number {
+  take(k: Kernel): Folio {
     const { pages } = k;
     const order = k.geometry.pmdOrder;
     let folio = this.freed.pop();
@@ -66,7 +67,7 @@ export class HugetlbPool {
   }
 
   /** Puts a free huge page back (enqueue_hugetlb_folio()). */
-  give(folio: number): void {
+  give(folio: Folio): void {
     this.freed.push(folio);
   }
 
@@ -91,7 +92,7 @@ export class HugetlbPool {
  * Mirrors: mm/hugetlb.c free_huge_folio()
  * simplified: no surplus pages, no control groups
  */
-export function freeHugeFolio(k: Kernel, folio: number, flags: number): void {
+export function freeHugeFolio(k: Kernel, folio: Folio, flags: number): void {
   if (flags & PG_RESTORE_RESERVE) k.hugetlb.reserved++;
   k.hugetlb.give(folio);
 }

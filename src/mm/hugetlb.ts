@@ -18,6 +18,7 @@ import {
   pteWrite,
 } from '../machine/pte.ts';
 import { type Kernel$, Role, Space, type Step } from '../machine/step.ts';
+import type { Folio, Pgoff, Pte, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaPrepare } from './anon-vma.ts';
 import { FAULT_FLAG_UNSHARE, FAULT_FLAG_WRITE, VM_FAULT_SIGBUS } from './fault.ts';
 import {
@@ -78,10 +79,10 @@ import { MmuGather, tlbFinishMmu, tlbFlushOnly } from './zap.ts';
 // ---- areas ----
 
 /** A page number that is a multiple of the huge page's pages, from below or from above. */
-export function alignHuge(k: Kernel, vpn: number): number {
+export function alignHuge(k: Kernel, vpn: Vpn): Vpn {
   return hugeStart(k, vpn + k.geometry.ptrsPerPte - 1);
 }
-export function isHugeAligned(k: Kernel, vpn: number): boolean {
+export function isHugeAligned(k: Kernel, vpn: Vpn): boolean {
   return hugeStart(k, vpn) === vpn;
 }
 
@@ -92,13 +93,13 @@ export function isHugeAligned(k: Kernel, vpn: number): boolean {
  * faithful
  * @returns 0 or -EINVAL
  */
-export function maySplit(k: Kernel, vma: Vma, at: number): number {
+export function maySplit(k: Kernel, vma: Vma, at: Vpn): number {
   if (!isVmHugetlbPage(vma) || at <= vma.start || at >= vma.end) return 0;
   return isHugeAligned(k, at) ? 0 : -EINVAL;
 }
 
 /** The number of a huge page in its file (vma_hugecache_offset()). */
-function hugecacheOffset(k: Kernel, vma: Vma, address: number): number {
+function hugecacheOffset(k: Kernel, vma: Vma, address: Vpn): Pgoff {
   return linearPageIndex(vma, address) / k.geometry.ptrsPerPte;
 }
 
@@ -202,8 +203,8 @@ function* hugetlbfsFileMmap(k: Kernel, vma: Vma): Kernel$<number> {
 export function* mmapHugetlb(
   k: Kernel,
   mm: Mm,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   flags: number,
 ): Kernel$<number> {
   const pages = alignHuge(k, end - start);
@@ -270,7 +271,7 @@ function takeStep(k: Kernel): Step {
 }
 
 /** Whether the area's process must do without a promise for a huge page (vma_needs_reservation()). */
-function needsReservation(k: Kernel, vma: Vma, address: number): boolean {
+function needsReservation(k: Kernel, vma: Vma, address: Vpn): boolean {
   return vma.resv === null || vma.resv.used.has(hugecacheOffset(k, vma, address));
 }
 
@@ -285,7 +286,7 @@ function needsReservation(k: Kernel, vma: Vma, address: number): boolean {
 function* allocHugetlbFolio(
   k: Kernel,
   vma: Vma,
-  address: number,
+  address: Vpn,
   cowFromOwner: boolean,
 ): Kernel$<number> {
   const pool = k.hugetlb;
@@ -309,18 +310,18 @@ function* allocHugetlbFolio(
  * Mirrors: mm/hugetlb.c restore_reserve_on_error()
  * simplified: private mappings; nothing has to be allocated
  */
-function restoreReserveOnError(k: Kernel, vma: Vma, address: number, folio: number): void {
+function restoreReserveOnError(k: Kernel, vma: Vma, address: Vpn, folio: Folio): void {
   if (!folioTest(k, folio, PG_RESTORE_RESERVE)) return;
   vma.resv?.used.delete(hugecacheOffset(k, vma, address));
 }
 
 /** The entry of a huge page of the pool (make_huge_pte()). */
-function makeHugePte(vma: Vma, folio: number, tryMkwrite: boolean): number {
+function makeHugePte(vma: Vma, folio: Folio, tryMkwrite: boolean): Pte {
   const entry = mkHugePmd(folio, vma.pageProt) | PTE_ACCESSED;
   return tryMkwrite && vma.flags & VM_WRITE ? pteMkdirty(entry) | PTE_WRITE : entry & ~PTE_WRITE;
 }
 
-function* copyHugePage(k: Kernel, to: number, from: number): Kernel$<void> {
+function* copyHugePage(k: Kernel, to: Folio, from: Folio): Kernel$<void> {
   for (let i = 0; i < k.geometry.ptrsPerPte; i++) {
     if (k.stepping) yield k.copyStep(to + i, from + i);
     copyPage(k, to + i, from + i);
@@ -334,13 +335,13 @@ function* copyHugePage(k: Kernel, to: number, from: number): Kernel$<void> {
 interface HugeFault {
   readonly vma: Vma;
   /** First page of the huge page. */
-  readonly address: number;
+  readonly address: Vpn;
   readonly write: boolean;
   /** The page is to become the process's own. */
   readonly unshare: boolean;
-  readonly pmdp: number;
+  readonly pmdp: Ptep;
   /** The entry as it was read without its lock. */
-  readonly orig: number;
+  readonly orig: Pte;
   readonly ptl: Lock;
   readonly mutex: Lock;
 }
@@ -364,7 +365,7 @@ function* unlockFault(k: Kernel, { vma, mutex }: HugeFault): Kernel$<void> {
  * Mirrors: mm/hugetlb.c unmap_ref_private()
  * faithful
  */
-function* unmapRefPrivate(k: Kernel, vma: Vma, folio: number, address: number): Kernel$<void> {
+function* unmapRefPrivate(k: Kernel, vma: Vma, folio: Folio, address: Vpn): Kernel$<void> {
   const file = k.present(vma.file, 'the file of an area');
   const index = linearPageIndex(vma, address);
   k.warn(!folioTestAnon(k, folio), 'a huge page is taken from others that is not anonymous');
@@ -392,7 +393,7 @@ function* hugetlbWp(k: Kernel, fault: HugeFault): Kernel$<number> {
   const { mm } = vma;
   const pte = ptepGet(k, pmdp);
   const old = pageFolio(k, ptePfn(pte));
-  let fresh: number;
+  let fresh: Folio;
   for (;;) {
     if (k.stepping) yield k.writeFolio(old);
     // unlike elsewhere it does not matter who else holds a reference
@@ -510,7 +511,7 @@ function* hugetlbNoPage(k: Kernel, fault: HugeFault): Kernel$<number> {
  * simplified: no userfaultfd
  * @returns 0 or VM_FAULT_SIGBUS; a folio whose lock is to be waited for, or -1
  */
-function* hugetlbPresent(k: Kernel, fault: HugeFault): Kernel$<{ ret: number; waitFor: number }> {
+function* hugetlbPresent(k: Kernel, fault: HugeFault): Kernel$<{ ret: number; waitFor: Folio }> {
   const { pmdp, ptl, orig, write, unshare } = fault;
   let ret = 0;
   let waitFor = -1;
@@ -541,7 +542,7 @@ function* hugetlbPresent(k: Kernel, fault: HugeFault): Kernel$<{ ret: number; wa
  * simplified: a mutex for each huge page of a file instead of a table of them by hash
  * @returns 0 or VM_FAULT_SIGBUS
  */
-export function* hugetlbFault(k: Kernel, vma: Vma, vpn: number, flags: number): Kernel$<number> {
+export function* hugetlbFault(k: Kernel, vma: Vma, vpn: Vpn, flags: number): Kernel$<number> {
   const { mm } = vma;
   const address = hugeStart(k, vpn);
   const file = k.present(vma.file, 'the file of an area');
@@ -583,9 +584,9 @@ export function* unmapHugepages(
   k: Kernel,
   tlb: MmuGather,
   vma: Vma,
-  start: number,
-  end: number,
-  only = -1,
+  start: Vpn,
+  end: Vpn,
+  only: Folio = -1,
 ): Kernel$<void> {
   const pages = k.geometry.ptrsPerPte;
   const { mm } = vma;
@@ -626,7 +627,7 @@ export function* unmapHugepages(
 }
 
 /** Mirrors: mm/hugetlb.c unmap_hugepage_range(), for one huge page; faithful */
-function* unmapHugepageRange(k: Kernel, vma: Vma, address: number, folio: number): Kernel$<void> {
+function* unmapHugepageRange(k: Kernel, vma: Vma, address: Vpn, folio: Folio): Kernel$<void> {
   const end = address + k.geometry.ptrsPerPte;
   const range = notifierRange(MmuNotify.Clear, vma.mm, address, end);
   yield* mmuNotifierInvalidateRangeStart(k, range);
@@ -694,9 +695,9 @@ export function* copyHugetlbPageRange(k: Kernel, dst: Vma, src: Vma): Kernel$<nu
 function* copyPinned(
   k: Kernel,
   dst: Vma,
-  address: number,
-  dstPmd: number,
-  folio: number,
+  address: Vpn,
+  dstPmd: Ptep,
+  folio: Folio,
 ): Kernel$<number> {
   const fresh = yield* allocHugetlbFolio(k, dst, address, false);
   if (fresh >= 0) yield* copyHugePage(k, fresh, folio);
@@ -722,12 +723,7 @@ function* copyPinned(
  * Mirrors: mm/hugetlb.c hugetlb_change_protection()
  * simplified: nothing migrates; no userfaultfd
  */
-export function* hugetlbChangeProtection(
-  k: Kernel,
-  vma: Vma,
-  start: number,
-  end: number,
-): Kernel$<void> {
+export function* hugetlbChangeProtection(k: Kernel, vma: Vma, start: Vpn, end: Vpn): Kernel$<void> {
   const pages = k.geometry.ptrsPerPte;
   const tlb = new MmuGather(vma.mm);
   const range = notifierRange(MmuNotify.ProtectionVma, vma.mm, start, end);
@@ -763,8 +759,8 @@ export function* hugetlbChangeProtection(
 export function* moveHugetlbPageTables(
   k: Kernel,
   vma: Vma,
-  from: number,
-  to: number,
+  from: Vpn,
+  to: Vpn,
   pages: number,
 ): Kernel$<void> {
   const { mm } = vma;

@@ -6,6 +6,7 @@
 import { EBUSY } from '../machine/errno.ts';
 import { mkPte } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import type { Pfn, Vpn } from '../machine/units.ts';
 import { folioGet } from './folio.ts';
 import type { Kernel } from './kernel.ts';
 import { Holder } from './look/ledger.ts';
@@ -20,7 +21,7 @@ import { VM_MIXEDMAP, type Vma } from './vma.ts';
  * simplified: tables can always be allocated
  * @returns 0, or -EBUSY when something is mapped there
  */
-export function* vmInsertPage(k: Kernel, vma: Vma, vpn: number, page: number): Kernel$<number> {
+export function* vmInsertPage(k: Kernel, vma: Vma, vpn: Vpn, page: Pfn): Kernel$<number> {
   const { mm } = vma;
   k.assertHeld(mm.mmapLock);
   vma.flags |= VM_MIXEDMAP;

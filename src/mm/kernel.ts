@@ -1,6 +1,7 @@
 import type { Lock } from '../machine/lock.ts';
 import { Machine, type MachineOptions } from '../machine/machine.ts';
 import { PG_RESERVED, PG_UPTODATE, ZONE_COHERENT, ZONE_RAM } from '../machine/page.ts';
+import type { Folio, Pfn, Vpn } from '../machine/units.ts';
 import type { AnonVma } from './anon-vma.ts';
 import { HugetlbPool } from './hugetlb-pool.ts';
 import type { ReferenceLedger } from './look/ledger.ts';
@@ -26,10 +27,10 @@ const HUGETLB_PAGES = 16;
 
 /** A CPU's batches of folios on their way to or between the LRU lists; each holds a reference. */
 export interface LruBatches {
-  add: number[];
-  activate: number[];
-  deactivate: number[];
-  lazyfree: number[];
+  add: Folio[];
+  activate: Folio[];
+  deactivate: Folio[];
+  lazyfree: Folio[];
 }
 
 /** A device's view of an address space: its own page table, for those who look whether it is right. */
@@ -39,11 +40,11 @@ export interface DeviceView {
   readonly device: object;
   readonly table: {
     /** First page of `first` to `last` (inclusive) that the device can reach; -1: none. */
-    firstIn(first: number, last: number): number;
+    firstIn(first: Vpn, last: Vpn): Vpn;
     /** A page through which the device reaches one of `pages` frames; -1: none. */
-    pageOf(pfn: number, pages: number, writable: boolean): number;
+    pageOf(pfn: Pfn, pages: number, writable: boolean): Vpn;
     /** Whether the device has a page for itself. */
-    hasExclusive(vpn: number): boolean;
+    hasExclusive(vpn: Vpn): boolean;
   };
 }
 
@@ -65,9 +66,9 @@ export class Kernel extends Machine {
   /** Who holds which reference; null when nobody asks. */
   ledger: ReferenceLedger | null = null;
   /** The page that every untouched page reads as. */
-  readonly zeroPfn: number;
+  readonly zeroPfn: Pfn;
   /** The huge page that every untouched huge page reads as; -1 until it is needed. */
-  hugeZeroPfn = -1;
+  hugeZeroPfn: Pfn = -1;
   /** Huge pages that are kept for hugetlb mappings. */
   readonly hugetlb: HugetlbPool;
   private mmCount = 0;
@@ -104,16 +105,16 @@ export class Kernel extends Machine {
   }
 
   /** Whether CPUs reach a page's bytes: of RAM, or of device-coherent memory. */
-  hasFrame(pfn: number): boolean {
+  hasFrame(pfn: Pfn): boolean {
     const zone = this.pages.zone[pfn];
     return zone === ZONE_RAM || zone >= ZONE_COHERENT;
   }
 
-  isZero(pfn: number): boolean {
+  isZero(pfn: Pfn): boolean {
     return pfn === this.zeroPfn;
   }
 
-  isHugeZero(pfn: number): boolean {
+  isHugeZero(pfn: Pfn): boolean {
     return pfn === this.hugeZeroPfn;
   }
 

@@ -9,6 +9,7 @@
  * Models: include/linux/leafops.h, include/linux/swapops.h
  */
 import { PTE_PFN_SHIFT } from '../machine/pte.ts';
+import type { Pfn, Pte } from '../machine/units.ts';
 
 export const SWP_SOFT_DIRTY = 1 << 1;
 export const SWP_UFFD = 1 << 2;
@@ -30,71 +31,71 @@ export const DEVICE_PRIVATE_WRITE = 7 << TYPE_SHIFT;
 export const DEVICE_EXCLUSIVE = 4 << TYPE_SHIFT;
 
 /** An entry's type and frame number without its flags (softleaf_from_pte()). */
-export function softleafFromPte(pte: number): number {
+export function softleafFromPte(pte: Pte): Pte {
   return pte & ~SWP_FLAGS;
 }
-export function softleafToPfn(entry: number): number {
+export function softleafToPfn(entry: Pte): Pfn {
   return entry >>> PTE_PFN_SHIFT;
 }
-function make(type: number, pfn: number): number {
+function make(type: number, pfn: Pfn): Pte {
   return (pfn << PTE_PFN_SHIFT) | type;
 }
 
-export function isMigration(entry: number): boolean {
+export function isMigration(entry: Pte): boolean {
   const type = entry & TYPE_MASK;
   return type >= MIGRATION_READ && type <= MIGRATION_WRITE;
 }
-export function isMigrationRead(entry: number): boolean {
+export function isMigrationRead(entry: Pte): boolean {
   return (entry & TYPE_MASK) === MIGRATION_READ;
 }
-export function isMigrationReadExclusive(entry: number): boolean {
+export function isMigrationReadExclusive(entry: Pte): boolean {
   return (entry & TYPE_MASK) === MIGRATION_READ_EXCLUSIVE;
 }
-export function isMigrationWrite(entry: number): boolean {
+export function isMigrationWrite(entry: Pte): boolean {
   return (entry & TYPE_MASK) === MIGRATION_WRITE;
 }
-export function isMigrationYoung(entry: number): boolean {
+export function isMigrationYoung(entry: Pte): boolean {
   return (entry & MIGRATION_YOUNG) !== 0;
 }
-export function isMigrationDirty(entry: number): boolean {
+export function isMigrationDirty(entry: Pte): boolean {
   return (entry & MIGRATION_DIRTY) !== 0;
 }
-export function isDevicePrivate(entry: number): boolean {
+export function isDevicePrivate(entry: Pte): boolean {
   const type = entry & TYPE_MASK;
   return type === DEVICE_PRIVATE_READ || type === DEVICE_PRIVATE_WRITE;
 }
-export function isDevicePrivateWrite(entry: number): boolean {
+export function isDevicePrivateWrite(entry: Pte): boolean {
   return (entry & TYPE_MASK) === DEVICE_PRIVATE_WRITE;
 }
-export function isDeviceExclusive(entry: number): boolean {
+export function isDeviceExclusive(entry: Pte): boolean {
   return (entry & TYPE_MASK) === DEVICE_EXCLUSIVE;
 }
 
 /** The young and dirty bits of a migration entry, for an entry that replaces it. */
-export function migrationAge(entry: number): number {
+export function migrationAge(entry: Pte): number {
   return entry & (MIGRATION_YOUNG | MIGRATION_DIRTY);
 }
-export function makeReadableMigrationEntry(pfn: number): number {
+export function makeReadableMigrationEntry(pfn: Pfn): Pte {
   return make(MIGRATION_READ, pfn);
 }
-export function makeReadableExclusiveMigrationEntry(pfn: number): number {
+export function makeReadableExclusiveMigrationEntry(pfn: Pfn): Pte {
   return make(MIGRATION_READ_EXCLUSIVE, pfn);
 }
-export function makeWritableMigrationEntry(pfn: number): number {
+export function makeWritableMigrationEntry(pfn: Pfn): Pte {
   return make(MIGRATION_WRITE, pfn);
 }
-export function makeMigrationEntryYoung(entry: number): number {
+export function makeMigrationEntryYoung(entry: Pte): Pte {
   return entry | MIGRATION_YOUNG;
 }
-export function makeMigrationEntryDirty(entry: number): number {
+export function makeMigrationEntryDirty(entry: Pte): Pte {
   return entry | MIGRATION_DIRTY;
 }
-export function makeReadableDevicePrivateEntry(pfn: number): number {
+export function makeReadableDevicePrivateEntry(pfn: Pfn): Pte {
   return make(DEVICE_PRIVATE_READ, pfn);
 }
-export function makeWritableDevicePrivateEntry(pfn: number): number {
+export function makeWritableDevicePrivateEntry(pfn: Pfn): Pte {
   return make(DEVICE_PRIVATE_WRITE, pfn);
 }
-export function makeDeviceExclusiveEntry(pfn: number): number {
+export function makeDeviceExclusiveEntry(pfn: Pfn): Pte {
   return make(DEVICE_EXCLUSIVE, pfn);
 }

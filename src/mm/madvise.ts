@@ -7,6 +7,7 @@ import { EINVAL, ENOMEM } from '../machine/errno.ts';
 import { PG_ACTIVE, PG_DIRTY, PG_LRU, PG_REFERENCED, PG_WORKINGSET } from '../machine/page.ts';
 import { PTE_ACCESSED, PTE_DIRTY, ptePresent } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import type { Folio, Ptep, Vpn } from '../machine/units.ts';
 import { madviseCollapse } from './collapse.ts';
 import { vmNormalPage } from './fault.ts';
 import {
@@ -72,14 +73,14 @@ export interface AdviceWalk {
   tlb: MmuGather;
   advice: 'cold' | 'pageout' | 'free';
   /** For `pageout`: folios taken off the LRU lists, to be reclaimed. */
-  isolated: number[];
+  isolated: Folio[];
 }
 
 /**
  * Whether a large folio is mapped whole, by consecutive entries from `ptep` within the range
  * (madvise_folio_pte_batch()).
  */
-function mappedWhole(k: Kernel, folio: number, ptep: number, left: number): boolean {
+function mappedWhole(k: Kernel, folio: Folio, ptep: Ptep, left: number): boolean {
   const pages = folioPages(k, folio);
   if (left < pages) return false;
   for (let i = 0; i < pages; i++) {
@@ -95,7 +96,7 @@ function mappedWhole(k: Kernel, folio: number, ptep: number, left: number): bool
  * Mirrors: mm/madvise.c madvise_cold_or_pageout_pte_range(), madvise_free_pte_range() (their ends)
  * faithful
  */
-export function* adviseWholeFolio(k: Kernel, walk: AdviceWalk, folio: number): Kernel$<void> {
+export function* adviseWholeFolio(k: Kernel, walk: AdviceWalk, folio: Folio): Kernel$<void> {
   if (walk.advice === 'free') {
     yield* folioMarkLazyfree(k, folio);
     return;
@@ -115,9 +116,9 @@ export function* adviseWholeFolio(k: Kernel, walk: AdviceWalk, folio: number): K
 function* adviseFolio(
   k: Kernel,
   walk: AdviceWalk,
-  folio: number,
-  ptep: number,
-  vpn: number,
+  folio: Folio,
+  ptep: Ptep,
+  vpn: Vpn,
   pages: number,
 ): Kernel$<void> {
   if (walk.advice === 'free') {
@@ -155,11 +156,11 @@ function* adviseFolio(
 function* advisePtes(
   k: Kernel,
   walk: AdviceWalk,
-  pmdp: number,
-  start: number,
-  end: number,
+  pmdp: Ptep,
+  start: Vpn,
+  end: Vpn,
   tried: number,
-): Kernel$<{ vpn: number; split: number }> {
+): Kernel$<{ vpn: Vpn; split: number }> {
   const first = pteOffsetMap(k, pmdp, start);
   if (first < 0) return { vpn: end, split: -1 };
   const ptl = ptlOf(k, first);
@@ -207,9 +208,9 @@ function* advisePtes(
  */
 function* advicePmdEntry(
   k: Kernel,
-  pmdp: number,
-  start: number,
-  end: number,
+  pmdp: Ptep,
+  start: Vpn,
+  end: Vpn,
   walk: MmWalk<AdviceWalk>,
 ): Kernel$<number> {
   const vma = k.present(walk.vma, 'the area under a walk');
@@ -236,8 +237,8 @@ const ADVICE_OPS: MmWalkOps<AdviceWalk> = { pmdEntry: advicePmdEntry };
 function* adviseRange(
   k: Kernel,
   vma: Vma,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   advice: AdviceWalk['advice'],
 ): Kernel$<number> {
   if (isVmHugetlbPage(vma)) return -EINVAL;
@@ -253,13 +254,7 @@ function* adviseRange(
 }
 
 /** Mirrors: mm/madvise.c madvise_update_vma(); faithful */
-function* updateVma(
-  k: Kernel,
-  vma: Vma,
-  start: number,
-  end: number,
-  flags: number,
-): Kernel$<number> {
+function* updateVma(k: Kernel, vma: Vma, start: Vpn, end: Vpn, flags: number): Kernel$<number> {
   if (vma.flags === flags) return 0;
   const err = maySplit(k, vma, start) || maySplit(k, vma, end);
   if (err) return err;
@@ -277,13 +272,7 @@ function* updateVma(
  * faithful
  * @returns 0, or -EINVAL when the range begins in the middle of a huge page of the pool
  */
-function* dontneed(
-  k: Kernel,
-  tlb: MmuGather,
-  vma: Vma,
-  start: number,
-  end: number,
-): Kernel$<number> {
+function* dontneed(k: Kernel, tlb: MmuGather, vma: Vma, start: Vpn, end: Vpn): Kernel$<number> {
   let last = end;
   if (isVmHugetlbPage(vma)) {
     if (!isHugeAligned(k, start)) return -EINVAL;
@@ -298,8 +287,8 @@ function* adviseVma(
   k: Kernel,
   tlb: MmuGather,
   vma: Vma,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   advice: Advice,
 ): Kernel$<number> {
   switch (advice) {
@@ -335,13 +324,7 @@ const WRITE_LOCKED = new Set<Advice>(['hugepage', 'nohugepage', 'dontfork']);
  * simplified: per-area locks are not modelled
  * @returns 0; -ENOMEM when parts are not mapped (the others are advised); -EINVAL
  */
-export function* madvise(
-  k: Kernel,
-  mm: Mm,
-  start: number,
-  end: number,
-  advice: Advice,
-): Kernel$<number> {
+export function* madvise(k: Kernel, mm: Mm, start: Vpn, end: Vpn, advice: Advice): Kernel$<number> {
   const exclusive = WRITE_LOCKED.has(advice);
   if (k.stepping) yield k.acquire(mm.mmapLock, !exclusive);
   if (exclusive) k.lock(mm.mmapLock);

@@ -7,6 +7,7 @@ import type { DeviceMemory } from '../machine/device-memory.ts';
 import { POISON } from '../machine/machine.ts';
 import { PG_ANON_EXCLUSIVE, ZONE_COHERENT, ZONE_DEVICE } from '../machine/page.ts';
 import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
+import type { Folio, Pfn, Zone } from '../machine/units.ts';
 import type { VmFault } from './fault.ts';
 import { folioOrder, folioPages, folioTestAnon } from './folio.ts';
 import type { Kernel } from './kernel.ts';
@@ -15,19 +16,19 @@ import { Holder } from './look/ledger.ts';
 /** What a driver does for its pages (struct dev_pagemap_ops). */
 export interface DevPagemapOps {
   /** The last reference of a folio is gone. */
-  folioFree(k: Kernel, folio: number): Kernel$<void>;
+  folioFree(k: Kernel, folio: Folio): Kernel$<void>;
   /** A CPU touched a device-private page; `vmf.page` is locked and referenced. @returns VM_FAULT_* */
   migrateToRam(k: Kernel, vmf: VmFault): Kernel$<number>;
   /** A large folio was split: `tail` is one of its new folios, or null when all were told. */
-  folioSplit(k: Kernel, head: number, tail: number | null): void;
+  folioSplit(k: Kernel, head: Folio, tail: Folio | null): void;
 }
 
 /** A range of device pages (struct dev_pagemap). */
 export class DevPagemap {
   /** First frame number, and pages. */
-  start = 0;
+  start: Pfn = 0;
   count = 0;
-  zone = 0;
+  zone: Zone = 0;
   /** References that the driver's pages hold. */
   refs = 0;
 
@@ -42,13 +43,13 @@ export class DevPagemap {
   ) {}
 
   /** The device's own page that a frame number stands for. */
-  devicePage(pfn: number): number {
+  devicePage(pfn: Pfn): Pfn {
     return this.memoryStart + (pfn - this.start);
   }
 }
 
 /** The first zone number of a kind that is not in use. */
-function freeZone(k: Kernel, first: number, end: number): number {
+function freeZone(k: Kernel, first: Zone, end: Zone): Zone {
   for (let zone = first; zone < end; zone++) if (!k.pagemaps[zone]) return zone;
   throw new RangeError('too many ranges of device memory');
 }
@@ -88,7 +89,7 @@ export function* memunmapPages(k: Kernel, pagemap: DevPagemap): Kernel$<void> {
 }
 
 /** The range that a device page belongs to (page_pgmap()). */
-export function pagePgmap(k: Kernel, pfn: number): DevPagemap {
+export function pagePgmap(k: Kernel, pfn: Pfn): DevPagemap {
   return k.present(k.pagemaps[k.pages.zone[pfn]], 'the device memory of a page');
 }
 
@@ -98,7 +99,7 @@ export function pagePgmap(k: Kernel, pfn: number): DevPagemap {
  * Mirrors: mm/memremap.c zone_device_page_init()
  * faithful
  */
-export function zoneDevicePageInit(k: Kernel, pfn: number, order: number): void {
+export function zoneDevicePageInit(k: Kernel, pfn: Pfn, order: number): void {
   k.warn(!k.pages.isFree(pfn), 'a device page is handed out that is in use');
   k.pages.initFolio(pfn, order);
   k.ledger?.get(pfn, Holder.Alloc);
@@ -113,7 +114,7 @@ export function zoneDevicePageInit(k: Kernel, pfn: number, order: number): void 
  * Mirrors: mm/memremap.c free_zone_device_folio()
  * faithful
  */
-export function* freeZoneDeviceFolio(k: Kernel, folio: number): Kernel$<void> {
+export function* freeZoneDeviceFolio(k: Kernel, folio: Folio): Kernel$<void> {
   const pgmap = pagePgmap(k, folio);
   const nr = folioPages(k, folio);
   if (k.warn(!pgmap, 'a device folio without pgmap is freed')) return;

@@ -22,6 +22,7 @@ import {
   ptePresent,
 } from '../machine/pte.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
+import type { Folio, Pfn, Pte, Ptep, Vpn } from '../machine/units.ts';
 import {
   folioGet,
   folioIsDevicePrivate,
@@ -56,7 +57,7 @@ import type { Vma } from './vma.ts';
 /** What `removeMigrationPtes` is told. */
 interface RemoveArg {
   /** The folio that the migration entries name. */
-  source: number;
+  source: Folio;
   /** Map pages of zeros to the zero page (TTU_USE_SHARED_ZEROPAGE). */
   useZeroPage: boolean;
 }
@@ -65,12 +66,7 @@ interface RemoveArg {
  * Mirrors: mm/migrate.c try_to_map_unused_to_zeropage()
  * faithful
  */
-function tryToMapUnusedToZeropage(
-  k: Kernel,
-  pvmw: MappedWalk,
-  page: number,
-  oldPte: number,
-): boolean {
+function tryToMapUnusedToZeropage(k: Kernel, pvmw: MappedWalk, page: Pfn, oldPte: Pte): boolean {
   if (folioIsLarge(k, pageFolio(k, page)) || !k.frames.isZero(page)) return false;
   let pte = mkPte(k.zeroPfn, pvmw.vma.pageProt) | 4;
   if (oldPte & SWP_SOFT_DIRTY) pte |= PTE_SOFT_DIRTY;
@@ -86,9 +82,9 @@ function tryToMapUnusedToZeropage(
  */
 function* removeMigrationPte(
   k: Kernel,
-  folio: number,
+  folio: Folio,
   vma: Vma,
-  vpn: number,
+  vpn: Vpn,
   arg: RemoveArg,
 ): Kernel$<boolean> {
   const pvmw = new MappedWalk(k, arg.source, vma, vpn, PVMW_SYNC | PVMW_MIGRATION);
@@ -141,8 +137,8 @@ function* removeMigrationPte(
  */
 export function removeMigrationPtes(
   k: Kernel,
-  src: number,
-  dst: number,
+  src: Folio,
+  dst: Folio,
   useZeroPage = false,
   rmapLocked = false,
 ): Kernel$<void> {
@@ -158,7 +154,7 @@ export function removeMigrationPtes(
  */
 export function* softleafEntryWaitOnLocked(
   k: Kernel,
-  entry: number,
+  entry: Pte,
   ptl: ReturnType<typeof ptlOf>,
 ): Kernel$<void> {
   const folio = pageFolio(k, softleafToPfn(entry));
@@ -177,7 +173,7 @@ export function* softleafEntryWaitOnLocked(
  * Mirrors: mm/migrate.c migration_entry_wait()
  * faithful
  */
-export function* migrationEntryWait(k: Kernel, pmdp: number, vpn: number): Kernel$<void> {
+export function* migrationEntryWait(k: Kernel, pmdp: Ptep, vpn: Vpn): Kernel$<void> {
   const ptep = pteOffsetMap(k, pmdp, vpn);
   if (ptep < 0) return;
   const ptl = ptlOf(k, ptep);
@@ -193,7 +189,7 @@ export function* migrationEntryWait(k: Kernel, pmdp: number, vpn: number): Kerne
 }
 
 /** Mirrors: mm/migrate.c pmd_migration_entry_wait(); faithful */
-export function* pmdMigrationEntryWait(k: Kernel, pmdp: number): Kernel$<void> {
+export function* pmdMigrationEntryWait(k: Kernel, pmdp: Ptep): Kernel$<void> {
   const ptl = ptlOf(k, pmdp);
   if (k.stepping) yield k.acquire(ptl);
   k.lock(ptl);
@@ -207,14 +203,14 @@ export function* pmdMigrationEntryWait(k: Kernel, pmdp: number): Kernel$<void> {
 }
 
 /** The file that a folio belongs to, or null for anonymous memory (folio_mapping()). */
-export function folioMapping(k: Kernel, folio: number): AddressSpace | null {
+export function folioMapping(k: Kernel, folio: Folio): AddressSpace | null {
   const mapping = k.pages.mapping[folio];
   if (mapping === 0 || mapping & MAPPING_ANON) return null;
   return (k.mappings[mappingNumber(mapping)] as AddressSpace | undefined) ?? null;
 }
 
 /** References that are accounted for (folio_expected_ref_count()). */
-export function folioExpectedRefCount(k: Kernel, folio: number): number {
+export function folioExpectedRefCount(k: Kernel, folio: Folio): number {
   const cached = folioTestAnon(k, folio) || k.pages.mapping[folio] === 0 ? 0 : 1;
   return (cached << k.pages.order[folio]) + folioMapcount(k, folio);
 }
@@ -227,12 +223,7 @@ export function folioExpectedRefCount(k: Kernel, folio: number): number {
  * simplified: no swap cache, no statistics
  * @returns 0, or -EAGAIN when somebody else holds a reference
  */
-export function folioMigrateMapping(
-  k: Kernel,
-  to: number,
-  from: number,
-  extraCount: number,
-): number {
+export function folioMigrateMapping(k: Kernel, to: Folio, from: Folio, extraCount: number): number {
   const expected = folioExpectedRefCount(k, from) + extraCount + 1;
   if (k.pages.refcount[from] !== expected) return -EAGAIN;
   const pages = k.pages;
@@ -249,7 +240,7 @@ export function folioMigrateMapping(
  * Mirrors: mm/migrate.c folio_migrate_flags()
  * simplified: the flags that the model has
  */
-export function folioMigrateFlags(k: Kernel, to: number, from: number): void {
+export function folioMigrateFlags(k: Kernel, to: Folio, from: Folio): void {
   const flags = k.pages.flags[from] & (MIGRATED_FLAGS | PG_UPTODATE | PG_DIRTY);
   k.pages.flags[to] = k.pages.flags[to] | flags;
 }

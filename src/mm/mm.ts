@@ -1,4 +1,5 @@
 import type { Lock } from '../machine/lock.ts';
+import type { SpaceId, TableId, Vpn } from '../machine/units.ts';
 import type { NotifierSubscriptions } from './mmu-notifier.ts';
 import type { UserfaultfdCtx } from './userfaultfd.ts';
 import type { Vma } from './vma.ts';
@@ -12,7 +13,7 @@ export class Mm {
   /** Memory areas in the order of their addresses; they never overlap. */
   readonly vmas: Vma[] = [];
   /** Number of the highest page table (PGD): every walk starts here and goes down from table to table. */
-  pgd = 0;
+  pgd: TableId = 0;
   /** Pages mapped, by kind (MM_ANONPAGES; MM_FILEPAGES and MM_SHMEMPAGES together). */
   anonPages = 0;
   filePages = 0;
@@ -31,7 +32,7 @@ export class Mm {
 
   constructor(
     /** From 1; the TLBs' tag. */
-    readonly id: number,
+    readonly id: SpaceId,
     /** mmap_lock. */
     readonly mmapLock: Lock,
     /** page_table_lock: upper tables, and publishing an anon_vma. */
@@ -40,19 +41,19 @@ export class Mm {
   ) {}
 
   /** The first area that ends above `vpn` (find_vma()). */
-  findVma(vpn: number): Vma | undefined {
+  findVma(vpn: Vpn): Vma | undefined {
     const at = this.indexAfter(vpn);
     return this.vmas[at];
   }
 
   /** The area that holds `vpn` (vma_lookup()). */
-  lookupVma(vpn: number): Vma | undefined {
+  lookupVma(vpn: Vpn): Vma | undefined {
     const vma = this.findVma(vpn);
     return vma && vma.start <= vpn ? vma : undefined;
   }
 
   /** Index of the first area that ends above `vpn`. */
-  indexAfter(vpn: number): number {
+  indexAfter(vpn: Vpn): number {
     let low = 0;
     let high = this.vmas.length;
     while (low < high) {

@@ -5,6 +5,7 @@
  */
 import { EEXIST } from '../machine/errno.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import type { Vpn } from '../machine/units.ts';
 import { unlinkAnonVmas, vmaComplete, vmaPrepare } from './anon-vma.ts';
 import { vmaAdjustTransHuge } from './huge-memory.ts';
 import { hugetlbVmOpClose, hugetlbZapBegin, hugetlbZapEnd, maySplit } from './hugetlb.ts';
@@ -88,8 +89,8 @@ function* mmapFile(
 export function* mmapRegion(
   k: Kernel,
   mm: Mm,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   flags: number,
   file: AddressSpace | null,
   fileMmap: ((k: Kernel, vma: Vma) => Kernel$<number>) | null = null,
@@ -133,7 +134,7 @@ export function* mmapRegion(
  * Mirrors: mm/vma.c __split_vma()
  * simplified: the huge mapping is split before the areas' locks would be taken
  */
-export function* splitVmaAt(k: Kernel, vma: Vma, at: number): Kernel$<Vma> {
+export function* splitVmaAt(k: Kernel, vma: Vma, at: Vpn): Kernel$<Vma> {
   yield* vmaAdjustTransHuge(k, vma, at);
   const locks = yield* vmaPrepare(k, [vma]);
   const upper = splitVma(k, vma, at);
@@ -148,7 +149,7 @@ export function* splitVmaAt(k: Kernel, vma: Vma, at: number): Kernel$<Vma> {
  * simplified: mmap_lock is not downgraded
  * @returns 0, or -EINVAL when an area cannot be split there: nothing is unmapped then
  */
-export function* doMunmap(k: Kernel, mm: Mm, start: number, end: number): Kernel$<number> {
+export function* doMunmap(k: Kernel, mm: Mm, start: Vpn, end: Vpn): Kernel$<number> {
   k.assertHeld(mm.mmapLock);
   let at = mm.indexAfter(start);
   const first = mm.vmas[at];
@@ -208,7 +209,7 @@ export function* doMunmap(k: Kernel, mm: Mm, start: number, end: number): Kernel
  * faithful
  * @returns 0: unmapping what is not mapped is no error; -EINVAL for a part of a huge page of the pool
  */
-export function* munmap(k: Kernel, mm: Mm, start: number, end: number): Kernel$<number> {
+export function* munmap(k: Kernel, mm: Mm, start: Vpn, end: Vpn): Kernel$<number> {
   if (k.stepping) yield k.acquire(mm.mmapLock);
   k.lock(mm.mmapLock);
   const ret = yield* doMunmap(k, mm, start, end);

@@ -8,6 +8,7 @@ import { EAGAIN } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
 import { notifierOf } from '../machine/objects.ts';
 import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
+import type { Vpn } from '../machine/units.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
 
@@ -27,8 +28,8 @@ export type MmuNotify = (typeof MmuNotify)[keyof typeof MmuNotify];
 /** struct mmu_notifier_range; `start` and `end` (exclusive) in pages. */
 export interface NotifierRange {
   mm: Mm;
-  start: number;
-  end: number;
+  start: Vpn;
+  end: Vpn;
   event: MmuNotify;
   /** For Migrate and Exclusive: whose doing it is, so that a driver can skip its own. */
   owner: object | null;
@@ -57,8 +58,8 @@ export class IntervalNotifier {
   givenBack = false;
   mm: Mm | null = null;
   /** Pages; `last` is inclusive. */
-  start = 0;
-  last = 0;
+  start: Vpn = 0;
+  last: Vpn = 0;
 
   constructor(readonly ops: IntervalNotifierOps) {}
 }
@@ -114,8 +115,8 @@ export function mmHasNotifiers(mm: Mm): boolean {
 export function notifierRange(
   event: MmuNotify,
   mm: Mm,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   owner: object | null = null,
 ): NotifierRange {
   return { mm, start, end, event, owner, blockable: true };
@@ -271,8 +272,8 @@ export function* mmuIntervalNotifierInsert(
   k: Kernel,
   notifier: IntervalNotifier,
   mm: Mm,
-  start: number,
-  last: number,
+  start: Vpn,
+  last: Vpn,
 ): Kernel$<void> {
   const subs = mm.subscriptions;
   if (!subs.registered) {

@@ -6,6 +6,7 @@
 import { ENOMEM } from '../machine/errno.ts';
 import { PTE_PRESENT, PTE_WRITE, pteModify, ptePresent, pteWrite } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import type { Pte, Ptep, Vpn } from '../machine/units.ts';
 import { canChangePteWritable } from './fault.ts';
 import { folioTestAnon, pageFolio } from './folio.ts';
 import { changeHugePmd, splitHugePmd, vmaAdjustTransHuge } from './huge-memory.ts';
@@ -63,7 +64,7 @@ import { MmuGather, tlbFinishMmu } from './zap.ts';
  * Mirrors: mm/mprotect.c change_softleaf_pte()
  * simplified: no userfaultfd-wp, no markers
  */
-export function changedSoftleaf(k: Kernel, pte: number): number {
+export function changedSoftleaf(k: Kernel, pte: Pte): Pte {
   if (isMigrationWrite(pte)) {
     const page = softleafToPfn(pte);
     const entry = folioTestAnon(k, pageFolio(k, page))
@@ -85,9 +86,9 @@ function* changePteRange(
   k: Kernel,
   tlb: MmuGather,
   vma: Vma,
-  pmdp: number,
-  start: number,
-  end: number,
+  pmdp: Ptep,
+  start: Vpn,
+  end: Vpn,
   tryWritable: boolean,
 ): Kernel$<void> {
   const first = pteOffsetMap(k, pmdp, start);
@@ -130,8 +131,8 @@ export function* changeProtection(
   k: Kernel,
   tlb: MmuGather,
   vma: Vma,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   tryWritable: boolean,
 ): Kernel$<void> {
   const { pgdPages, pudPages, ptrsPerPte } = k.geometry;
@@ -197,8 +198,8 @@ function* mprotectFixup(
   k: Kernel,
   tlb: MmuGather,
   vma: Vma,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   newFlags: number,
 ): Kernel$<number> {
   if (vma.flags === newFlags) return 0;
@@ -228,13 +229,7 @@ function* mprotectFixup(
  * @returns 0; -ENOMEM where a part is not mapped, -EINVAL in the middle of a huge page of the pool (what
  *   comes before it is changed)
  */
-export function* mprotect(
-  k: Kernel,
-  mm: Mm,
-  start: number,
-  end: number,
-  prot: number,
-): Kernel$<number> {
+export function* mprotect(k: Kernel, mm: Mm, start: Vpn, end: Vpn, prot: number): Kernel$<number> {
   if (k.stepping) yield k.acquire(mm.mmapLock);
   k.lock(mm.mmapLock);
   const tlb = new MmuGather(mm);

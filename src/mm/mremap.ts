@@ -6,6 +6,7 @@
 import { EFAULT, EINVAL } from '../machine/errno.ts';
 import { PTE_SOFT_DIRTY, ptePresent } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import type { Pte, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaClone, unlinkAnonVmas, vmaComplete, vmaPrepare } from './anon-vma.ts';
 import { moveHugePmd, splitHugePmd } from './huge-memory.ts';
 import {
@@ -52,7 +53,7 @@ import {
 import { vmaMergeNewRange, vmasAround } from './vma-merge.ts';
 
 /** An entry that moves counts as written. */
-export function moveSoftDirty(pte: number): number {
+export function moveSoftDirty(pte: Pte): Pte {
   return pte | (ptePresent(pte) ? PTE_SOFT_DIRTY : SWP_SOFT_DIRTY);
 }
 
@@ -63,11 +64,11 @@ export function moveSoftDirty(pte: number): number {
 function* movePtes(
   k: Kernel,
   vma: Vma,
-  from: number,
-  to: number,
+  from: Vpn,
+  to: Vpn,
   pages: number,
-  oldPmd: number,
-  newPmd: number,
+  oldPmd: Ptep,
+  newPmd: Ptep,
 ): Kernel$<void> {
   const oldFirst = pteOffsetMap(k, oldPmd, from);
   const newFirst = pteOffsetMap(k, newPmd, to);
@@ -111,9 +112,9 @@ function* movePtes(
 function* moveNormalPmd(
   k: Kernel,
   vma: Vma,
-  from: number,
-  oldPmd: number,
-  newPmd: number,
+  from: Vpn,
+  oldPmd: Ptep,
+  newPmd: Ptep,
 ): Kernel$<boolean> {
   // entries that lose their userfaultfd are moved one by one
   if (vma.uffd) return false;
@@ -146,7 +147,7 @@ function* moveNormalPmd(
 }
 
 /** Whether nothing is mapped from `vpn` down to its table's start (can_align_down()). */
-function canAlignDown(k: Kernel, vma: Vma, vpn: number): boolean {
+function canAlignDown(k: Kernel, vma: Vma, vpn: Vpn): boolean {
   if (vma.start !== vpn) return false;
   const down = vpn - (vpn & (k.geometry.ptrsPerPte - 1));
   const below = vma.mm.findVma(down);
@@ -174,8 +175,8 @@ function* movePageTables(
   k: Kernel,
   old: Vma,
   fresh: Vma,
-  from: number,
-  to: number,
+  from: Vpn,
+  to: Vpn,
   pages: number,
   needRmapLocks: boolean,
 ): Kernel$<void> {
@@ -245,8 +246,8 @@ function* movePageTables(
 function* copyVma(
   k: Kernel,
   vma: Vma,
-  from: number,
-  to: number,
+  from: Vpn,
+  to: Vpn,
   pages: number,
   keepSource: boolean,
 ): Kernel$<Vma> {
@@ -293,7 +294,7 @@ function* copyVma(
  * Mirrors: mm/mremap.c dontunmap_complete()
  * faithful
  */
-function* dontunmapComplete(k: Kernel, old: Vma, start: number, end: number): Kernel$<void> {
+function* dontunmapComplete(k: Kernel, old: Vma, start: Vpn, end: Vpn): Kernel$<void> {
   if (start !== old.start || end !== old.end) return;
   const locks = yield* vmaPrepare(k, [old]);
   unlinkAnonVmas(k, old);
@@ -315,9 +316,9 @@ function* dontunmapComplete(k: Kernel, old: Vma, start: number, end: number): Ke
 export function* mremap(
   k: Kernel,
   mm: Mm,
-  from: number,
+  from: Vpn,
   pages: number,
-  to: number,
+  to: Vpn,
   keepSource = false,
 ): Kernel$<number> {
   if (from + pages > to && to + pages > from) return -EINVAL;

@@ -6,6 +6,7 @@
 import type { Lock } from '../machine/lock.ts';
 import { ptePfn, ptePresent } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import type { Folio, Pfn, Pte, Ptep, Vpn } from '../machine/units.ts';
 import { folioPages, folioTestAnon } from './folio.ts';
 import { thpVmaSuitableOrder } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
@@ -29,7 +30,7 @@ export const PVMW_SYNC = 1;
 export const PVMW_MIGRATION = 2;
 
 /** First page of the area that may map page `index` to `index + pages` of a mapping, or -1. */
-export function vmaAddress(k: Kernel, folio: number, vma: Vma): number {
+export function vmaAddress(k: Kernel, folio: Folio, vma: Vma): Vpn {
   const index = k.pages.index[folio];
   const offset = folioTestAnon(k, folio) ? vma.anonPgoff : vma.pgoff;
   if (index >= offset) {
@@ -41,19 +42,19 @@ export function vmaAddress(k: Kernel, folio: number, vma: Vma): number {
 
 /** struct page_vma_mapped_walk */
 export class MappedWalk {
-  readonly pfn: number;
+  readonly pfn: Pfn;
   readonly pages: number;
-  readonly end: number;
+  readonly end: Vpn;
   /** Index of the entry found; -1: none yet. A huge mapping has `pmd` but no `pte`. */
-  pmd = -1;
-  pte = -1;
+  pmd: Ptep = -1;
+  pte: Ptep = -1;
   ptl: Lock | null = null;
 
   constructor(
     k: Kernel,
-    folio: number,
+    folio: Folio,
     readonly vma: Vma,
-    public vpn: number,
+    public vpn: Vpn,
     readonly flags: number,
   ) {
     this.pfn = folio;
@@ -76,7 +77,7 @@ export class MappedWalk {
   }
 }
 
-function overlaps(pvmw: MappedWalk, pfn: number, pages: number): boolean {
+function overlaps(pvmw: MappedWalk, pfn: Pfn, pages: number): boolean {
   return pfn + pages - 1 >= pvmw.pfn && pfn <= pvmw.pfn + pvmw.pages - 1;
 }
 
@@ -93,7 +94,7 @@ function checkPte(k: Kernel, pvmw: MappedWalk): boolean {
 }
 
 /** Whether an entry that was read without the lock is worth taking it (in map_pte()). */
-function worthLocking(pvmw: MappedWalk, pte: number): boolean {
+function worthLocking(pvmw: MappedWalk, pte: Pte): boolean {
   if (pvmw.flags & PVMW_SYNC) return true;
   if (pte === 0) return false;
   const migration = (pvmw.flags & PVMW_MIGRATION) !== 0;

@@ -5,6 +5,7 @@
  */
 import { PTE_SOFT_DIRTY, PTE_WRITE, ptePfn, ptePresent, pteSoftDirty } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import type { Pfn, Pte, Vpn } from '../machine/units.ts';
 import { vmNormalPage } from './fault.ts';
 import { folioTestAnon, pageFolio } from './folio.ts';
 import { clearSoftDirtyPmd, pmdTransHugeLock } from './huge-memory.ts';
@@ -36,19 +37,19 @@ export const PAGE_IS_PFNZERO = 4;
 export const PAGE_IS_HUGE = 8;
 
 interface Observation {
-  readonly start: number;
+  readonly start: Vpn;
   readonly bits: number[];
 }
 
-function isZeroOrHugeZero(k: Kernel, pfn: number): boolean {
+function isZeroOrHugeZero(k: Kernel, pfn: Pfn): boolean {
   return k.isZero(pfn) || k.isHugeZero(pfn);
 }
 
 /** Mirrors: fs/proc/task_mmu.c pte_to_pagemap_entry(); simplified: no frame numbers */
-function pagemapBits(k: Kernel, vma: Vma, pte: number, huge: boolean): number {
+function pagemapBits(k: Kernel, vma: Vma, pte: Pte, huge: boolean): number {
   let bits = vma.flags & VM_SOFTDIRTY ? PM_SOFT_DIRTY : 0;
   if (pte === 0) return bits;
-  let page: number;
+  let page: Pfn;
   if (ptePresent(pte)) {
     bits |= PM_PRESENT;
     page = huge && k.isHugeZero(ptePfn(pte)) ? -1 : vmNormalPage(pte);
@@ -69,7 +70,7 @@ function pagemapBits(k: Kernel, vma: Vma, pte: number, huge: boolean): number {
   return bits;
 }
 
-function scanBits(k: Kernel, pte: number, huge: boolean): number {
+function scanBits(k: Kernel, pte: Pte, huge: boolean): number {
   if (pte === 0) return 0;
   if (!ptePresent(pte)) return PAGE_IS_SWAPPED | (huge ? PAGE_IS_HUGE : 0);
   const zero = isZeroOrHugeZero(k, ptePfn(pte));
@@ -77,7 +78,7 @@ function scanBits(k: Kernel, pte: number, huge: boolean): number {
 }
 
 /** Mirrors: fs/proc/task_mmu.c pagemap_hugetlb_range(); simplified: no frame numbers */
-function hugetlbPagemapBits(k: Kernel, vma: Vma, pte: number): number {
+function hugetlbPagemapBits(k: Kernel, vma: Vma, pte: Pte): number {
   let bits = vma.flags & VM_SOFTDIRTY ? PM_SOFT_DIRTY : 0;
   if (!ptePresent(pte)) return bits;
   bits |= PM_PRESENT;
@@ -88,8 +89,8 @@ function hugetlbPagemapBits(k: Kernel, vma: Vma, pte: number): number {
 }
 
 function observer(
-  bitsOf: (k: Kernel, vma: Vma, pte: number, huge: boolean) => number,
-  hugetlbBits: (k: Kernel, vma: Vma, pte: number) => number,
+  bitsOf: (k: Kernel, vma: Vma, pte: Pte, huge: boolean) => number,
+  hugetlbBits: (k: Kernel, vma: Vma, pte: Pte) => number,
   holeBits: (k: Kernel, vma: Vma | null) => number,
 ): MmWalkOps<Observation> {
   return {
@@ -150,8 +151,8 @@ const SCAN_OPS = observer(
 function* observe(
   k: Kernel,
   mm: Mm,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   ops: MmWalkOps<Observation>,
 ): Kernel$<number[]> {
   const bits: number[] = new Array(end - start).fill(0);
@@ -170,7 +171,7 @@ function* observe(
  * faithful
  * @returns PM_* bits a page
  */
-export function readPagemap(k: Kernel, mm: Mm, start: number, end: number): Kernel$<number[]> {
+export function readPagemap(k: Kernel, mm: Mm, start: Vpn, end: Vpn): Kernel$<number[]> {
   return observe(k, mm, start, end, PAGEMAP_OPS);
 }
 
@@ -181,7 +182,7 @@ export function readPagemap(k: Kernel, mm: Mm, start: number, end: number): Kern
  * faithful
  * @returns PAGE_IS_* bits a page
  */
-export function pagemapScan(k: Kernel, mm: Mm, start: number, end: number): Kernel$<number[]> {
+export function pagemapScan(k: Kernel, mm: Mm, start: Vpn, end: Vpn): Kernel$<number[]> {
   return observe(k, mm, start, end, SCAN_OPS);
 }
 
@@ -189,7 +190,7 @@ export function pagemapScan(k: Kernel, mm: Mm, start: number, end: number): Kern
  * The entry without its soft-dirty bit; a present one becomes read-only, so that the next write is
  * seen.
  */
-export function clearedSoftDirty(pte: number): number {
+export function clearedSoftDirty(pte: Pte): Pte {
   return ptePresent(pte) ? pte & ~(PTE_WRITE | PTE_SOFT_DIRTY) : pte & ~SWP_SOFT_DIRTY;
 }
 

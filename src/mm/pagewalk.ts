@@ -4,6 +4,7 @@
  * Models: mm/pagewalk.c
  */
 import type { Kernel$ } from '../machine/step.ts';
+import type { Ptep, Vpn } from '../machine/units.ts';
 import { hugetlbVmaLockRead, hugetlbVmaUnlockRead } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
@@ -23,19 +24,13 @@ export interface MmWalk<P> {
 /** struct mm_walk_ops. Addresses in pages, `end` exclusive. A result other than 0 ends the walk. */
 export interface MmWalkOps<P> {
   /** A PMD entry that is not none. */
-  pmdEntry(k: Kernel, pmdp: number, start: number, end: number, walk: MmWalk<P>): Kernel$<number>;
+  pmdEntry(k: Kernel, pmdp: Ptep, start: Vpn, end: Vpn, walk: MmWalk<P>): Kernel$<number>;
   /** The entry of a huge page of the pool, empty or not; without it such areas are passed over. */
-  hugetlbEntry?(
-    k: Kernel,
-    pmdp: number,
-    start: number,
-    end: number,
-    walk: MmWalk<P>,
-  ): Kernel$<number>;
+  hugetlbEntry?(k: Kernel, pmdp: Ptep, start: Vpn, end: Vpn, walk: MmWalk<P>): Kernel$<number>;
   /** Nothing is mapped. */
-  pteHole?(k: Kernel, start: number, end: number, walk: MmWalk<P>): number;
+  pteHole?(k: Kernel, start: Vpn, end: Vpn, walk: MmWalk<P>): number;
   /** Before an area: 1 skips it. */
-  testWalk?(k: Kernel, start: number, end: number, walk: MmWalk<P>): Kernel$<number>;
+  testWalk?(k: Kernel, start: Vpn, end: Vpn, walk: MmWalk<P>): Kernel$<number>;
 }
 
 /**
@@ -44,8 +39,8 @@ export interface MmWalkOps<P> {
  */
 function* walkTables<P>(
   k: Kernel,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   ops: MmWalkOps<P>,
   walk: MmWalk<P>,
 ): Kernel$<number> {
@@ -87,8 +82,8 @@ function* walkTables<P>(
  */
 function* walkHugetlbRange<P>(
   k: Kernel,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   ops: MmWalkOps<P>,
   walk: MmWalk<P>,
 ): Kernel$<number> {
@@ -111,8 +106,8 @@ function* walkHugetlbRange<P>(
 /** Mirrors: mm/pagewalk.c __walk_page_range(); faithful */
 function walkArea<P>(
   k: Kernel,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   ops: MmWalkOps<P>,
   walk: MmWalk<P>,
 ): Kernel$<number> {
@@ -130,8 +125,8 @@ function walkArea<P>(
 export function* walkPageRange<P>(
   k: Kernel,
   mm: Mm,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   ops: MmWalkOps<P>,
   priv: P,
 ): Kernel$<number> {
@@ -167,8 +162,8 @@ export function* walkPageRange<P>(
 export function walkPageRangeVma<P>(
   k: Kernel,
   vma: Vma,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   ops: MmWalkOps<P>,
   priv: P,
 ): Kernel$<number> {

@@ -4,25 +4,26 @@
  * Models: include/linux/pgtable.h, mm/pgtable-generic.c, mm/memory.c
  */
 import type { Lock } from '../machine/lock.ts';
-import { mkPte, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, ptePfn, TABLE_PROT } from '../machine/pte.ts';
+import { mkTable, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, pteTable } from '../machine/pte.ts';
 import { type Kernel$, Role, Space, type Step } from '../machine/step.ts';
+import type { Pfn, Pte, Ptep, TableId, Vpn } from '../machine/units.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
 
 /** An entry's present value, at any level. */
-export function ptepGet(k: Kernel, ptep: number): number {
+export function ptepGet(k: Kernel, ptep: Ptep): Pte {
   if (k.monitor !== null) k.monitor.onRead(ptep);
   return k.tables.entries[ptep];
 }
 
 /** Writes an entry. The step before it is the caller's. */
-export function setPte(k: Kernel, ptep: number, pte: number): void {
+export function setPte(k: Kernel, ptep: Ptep, pte: Pte): void {
   if (k.monitor !== null) k.monitor.onEntry(ptep);
   k.tables.entries[ptep] = pte;
 }
 
 /** Clears an entry and returns what it was, with the hardware's bits (ptep_get_and_clear()). */
-export function ptepGetAndClear(k: Kernel, ptep: number): number {
+export function ptepGetAndClear(k: Kernel, ptep: Ptep): Pte {
   if (k.monitor !== null) k.monitor.onEntry(ptep);
   const pte = k.tables.entries[ptep];
   k.tables.entries[ptep] = 0;
@@ -30,80 +31,75 @@ export function ptepGetAndClear(k: Kernel, ptep: number): number {
 }
 
 /** The lock of the table that an entry is in (pte_lockptr(), pmd_lockptr()). */
-export function ptlOf(k: Kernel, ptep: number): Lock {
+export function ptlOf(k: Kernel, ptep: Ptep): Lock {
   return k.present(k.tables.lockOf(ptep), 'the page table of an entry');
 }
 
 /** A PMD entry that points to a table. */
-export function pmdIsTable(pmd: number): boolean {
+export function pmdIsTable(pmd: Pte): boolean {
   return (pmd & (PTE_PRESENT | PTE_HUGE)) === PTE_PRESENT;
 }
 /** A present huge page (pmd_trans_huge()); also one made PROT_NONE, or invalid for a moment. */
-export function pmdTransHuge(pmd: number): boolean {
+export function pmdTransHuge(pmd: Pte): boolean {
   return (pmd & PTE_HUGE) !== 0;
 }
 /** Present for the kernel: a table, or a huge page (pmd_present()). */
-export function pmdPresent(pmd: number): boolean {
+export function pmdPresent(pmd: Pte): boolean {
   return (pmd & (PTE_PRESENT | PTE_PROTNONE | PTE_HUGE)) !== 0;
 }
 /** A present huge page that the hardware may not use while it changes (pmd_mkinvalid()). */
-export function pmdMkinvalid(pmd: number): number {
+export function pmdMkinvalid(pmd: Pte): Pte {
   return pmd & ~(PTE_PRESENT | PTE_PROTNONE);
 }
 /** A leaf at the PMD level: a huge page, or an entry that is not present. */
-export function pmdIsHuge(pmd: number): boolean {
+export function pmdIsHuge(pmd: Pte): boolean {
   return pmd !== 0 && !pmdIsTable(pmd);
 }
 
-/** The table that an entry of an upper table points to: its number stands where a frame's would. */
-function tableOf(entry: number): number {
-  return ptePfn(entry);
-}
-
 /** The entry of a table that covers `vpn`; `cover` is the pages of one entry. */
-function slot(k: Kernel, table: number, vpn: number, cover: number): number {
+function slot(k: Kernel, table: TableId, vpn: Vpn, cover: number): Ptep {
   const index = (vpn / cover) & (k.geometry.ptrsPerTable - 1);
   return (table << k.tables.strideShift) + index;
 }
 
 /** The PUD entry of a page, or -1 when the table above has none. */
-export function pudpOf(k: Kernel, mm: Mm, vpn: number): number {
+export function pudpOf(k: Kernel, mm: Mm, vpn: Vpn): Ptep {
   const pgd = k.tables.entries[slot(k, mm.pgd, vpn, k.geometry.pgdPages)];
-  return pgd === 0 ? -1 : slot(k, tableOf(pgd), vpn, k.geometry.pudPages);
+  return pgd === 0 ? -1 : slot(k, pteTable(pgd), vpn, k.geometry.pudPages);
 }
 
 /** The PMD entry of a page, or -1 when no table holds one (mm_find_pmd(), without its checks). */
-export function pmdpOf(k: Kernel, mm: Mm, vpn: number): number {
+export function pmdpOf(k: Kernel, mm: Mm, vpn: Vpn): Ptep {
   const pudp = pudpOf(k, mm, vpn);
   if (pudp < 0) return -1;
   const pud = k.tables.entries[pudp];
-  return pud === 0 ? -1 : slot(k, tableOf(pud), vpn, k.geometry.ptrsPerPte);
+  return pud === 0 ? -1 : slot(k, pteTable(pud), vpn, k.geometry.ptrsPerPte);
 }
 
-function ensure(k: Kernel, entry: number): number {
+function ensure(k: Kernel, entry: Ptep): TableId {
   const value = k.tables.entries[entry];
-  if (value !== 0) return tableOf(value);
+  if (value !== 0) return pteTable(value);
   const table = k.tables.alloc(k.current.cpu, false);
-  k.tables.entries[entry] = mkPte(table, TABLE_PROT);
+  k.tables.entries[entry] = mkTable(table);
   return table;
 }
 
 /** The entry of an upper table that is missing on the way to a page's PMD entry; -1 for none. */
-export function missingTable(k: Kernel, mm: Mm, vpn: number): number {
+export function missingTable(k: Kernel, mm: Mm, vpn: Vpn): Ptep {
   const pgdp = slot(k, mm.pgd, vpn, k.geometry.pgdPages);
   const pgd = k.tables.entries[pgdp];
   if (pgd === 0) return pgdp;
-  const pudp = slot(k, tableOf(pgd), vpn, k.geometry.pudPages);
+  const pudp = slot(k, pteTable(pgd), vpn, k.geometry.pudPages);
   return k.tables.entries[pudp] === 0 ? pudp : -1;
 }
 
 /** Whether whoever looks for a page's PMD entry has to take a step to see that there is none. */
-export function lacksTable(k: Kernel, mm: Mm, vpn: number): boolean {
+export function lacksTable(k: Kernel, mm: Mm, vpn: Vpn): boolean {
   return missingTable(k, mm, vpn) >= 0;
 }
 
 /** That step. */
-export function lackStep(k: Kernel, mm: Mm, vpn: number): Step {
+export function lackStep(k: Kernel, mm: Mm, vpn: Vpn): Step {
   return k.readEntry(missingTable(k, mm, vpn));
 }
 
@@ -111,7 +107,7 @@ export function lackStep(k: Kernel, mm: Mm, vpn: number): Step {
  * The step before a PMD entry is read that `pmdAlloc` returned. Whether that had to make the tables
  * above it depends on who came first.
  */
-export function allocatedStep(k: Kernel, mm: Mm, vpn: number, pmdp: number): Step {
+export function allocatedStep(k: Kernel, mm: Mm, vpn: Vpn, pmdp: Ptep): Step {
   const pgdp = slot(k, mm.pgd, vpn, k.geometry.pgdPages);
   const step = k.readEntry(pmdp).and(Space.Entry, pgdp, Role.Read);
   const pudp = pudpOf(k, mm, vpn);
@@ -124,7 +120,7 @@ export function allocatedStep(k: Kernel, mm: Mm, vpn: number, pmdp: number): Ste
  * Mirrors: mm/memory.c __pud_alloc(), __pmd_alloc()
  * simplified: installed in one step, allocations do not fail
  */
-export function* pmdAlloc(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
+export function* pmdAlloc(k: Kernel, mm: Mm, vpn: Vpn): Kernel$<number> {
   if (k.stepping && lacksTable(k, mm, vpn)) yield k.writeEntry(missingTable(k, mm, vpn));
   const pudTable = ensure(k, slot(k, mm.pgd, vpn, k.geometry.pgdPages));
   const pmdTable = ensure(k, slot(k, pudTable, vpn, k.geometry.pudPages));
@@ -137,7 +133,7 @@ export function* pmdAlloc(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
  * Mirrors: mm/memory.c __pte_alloc(), pmd_install()
  * simplified: allocations do not fail
  */
-export function* pteAlloc(k: Kernel, mm: Mm, pmdp: number): Kernel$<void> {
+export function* pteAlloc(k: Kernel, mm: Mm, pmdp: Ptep): Kernel$<void> {
   if (k.stepping) yield k.readEntry(pmdp);
   if (k.tables.entries[pmdp] !== 0) return;
   const ptl = ptlOf(k, pmdp);
@@ -146,7 +142,7 @@ export function* pteAlloc(k: Kernel, mm: Mm, pmdp: number): Kernel$<void> {
   // who migrates the huge page has cleared the entry for a moment, and holds the lock
   if (k.tables.entries[pmdp] === 0) {
     const table = k.tables.alloc(k.current.cpu);
-    k.tables.entries[pmdp] = mkPte(table, TABLE_PROT);
+    k.tables.entries[pmdp] = mkTable(table);
     mm.pteTables++;
   }
   if (k.stepping) yield k.release(ptl);
@@ -154,18 +150,18 @@ export function* pteAlloc(k: Kernel, mm: Mm, pmdp: number): Kernel$<void> {
 }
 
 /** Makes a PMD entry point to a table (pmd_populate()). The step before it is the caller's. */
-export function pmdPopulate(k: Kernel, pmdp: number, table: number): void {
-  k.tables.entries[pmdp] = mkPte(table, TABLE_PROT);
+export function pmdPopulate(k: Kernel, pmdp: Ptep, table: TableId): void {
+  k.tables.entries[pmdp] = mkTable(table);
 }
 
 /** Keeps a table for a huge entry; the PMD is locked (pgtable_trans_huge_deposit()). */
-export function pgtableDeposit(k: Kernel, pmdp: number, table: number): void {
+export function pgtableDeposit(k: Kernel, pmdp: Ptep, table: TableId): void {
   k.assertHeld(ptlOf(k, pmdp));
   k.tables.deposit(pmdp, table);
 }
 
 /** Takes a kept table back; the PMD is locked (pgtable_trans_huge_withdraw()). */
-export function pgtableWithdraw(k: Kernel, pmdp: number): number {
+export function pgtableWithdraw(k: Kernel, pmdp: Ptep): TableId {
   k.assertHeld(ptlOf(k, pmdp));
   const table = k.tables.withdraw(pmdp);
   k.bug(table === 0, 'no table was deposited for a huge entry');
@@ -173,31 +169,31 @@ export function pgtableWithdraw(k: Kernel, pmdp: number): number {
 }
 
 /** The PTE of a page below a PMD entry, or -1 when that is no table (pte_offset_map()). */
-export function pteOffsetMap(k: Kernel, pmdp: number, vpn: number): number {
+export function pteOffsetMap(k: Kernel, pmdp: Ptep, vpn: Vpn): Ptep {
   const pmd = k.tables.entries[pmdp];
   if (!pmdIsTable(pmd)) return -1;
-  return (tableOf(pmd) << k.tables.strideShift) + (vpn & (k.geometry.ptrsPerPte - 1));
+  return (pteTable(pmd) << k.tables.strideShift) + (vpn & (k.geometry.ptrsPerPte - 1));
 }
 
 /** The PTE of a page, or -1. */
-export function ptepOf(k: Kernel, mm: Mm, vpn: number): number {
+export function ptepOf(k: Kernel, mm: Mm, vpn: Vpn): Ptep {
   const pmdp = pmdpOf(k, mm, vpn);
   return pmdp < 0 ? -1 : pteOffsetMap(k, pmdp, vpn);
 }
 
 /** First page of the huge page that holds `vpn`. */
-export function hugeStart(k: Kernel, vpn: number): number {
+export function hugeStart(k: Kernel, vpn: Vpn): Vpn {
   return vpn - (vpn & (k.geometry.ptrsPerPte - 1));
 }
 
 /** End of the PMD entry's range, or `end` if that is lower (pmd_addr_end()). */
-export function pmdAddrEnd(k: Kernel, vpn: number, end: number): number {
+export function pmdAddrEnd(k: Kernel, vpn: Vpn, end: Vpn): Vpn {
   const next = hugeStart(k, vpn) + k.geometry.ptrsPerPte;
   return next < end ? next : end;
 }
 
 /** End of the range of the entry that covers `cover` pages, or `end` if that is lower. */
-export function entryEnd(vpn: number, cover: number, end: number): number {
+export function entryEnd(vpn: Vpn, cover: number, end: Vpn): Vpn {
   const next = (Math.floor(vpn / cover) + 1) * cover;
   return next < end ? next : end;
 }
@@ -212,19 +208,19 @@ export function entryEnd(vpn: number, cover: number, end: number): number {
 export function* freePgtables(
   k: Kernel,
   mm: Mm,
-  start: number,
-  end: number,
-  floor: number,
-  ceiling: number,
+  start: Vpn,
+  end: Vpn,
+  floor: Vpn,
+  ceiling: Vpn,
 ): Kernel$<void> {
   const { pgdPages, pudPages, ptrsPerPte } = k.geometry;
-  const inside = (vpn: number, cover: number): boolean => {
+  const inside = (vpn: Vpn, cover: number): boolean => {
     const from = Math.floor(vpn / cover) * cover;
     return from >= floor && from + cover <= ceiling;
   };
-  function* drop(entry: number): Kernel$<void> {
+  function* drop(entry: Ptep): Kernel$<void> {
     if (k.stepping) yield k.writeEntry(entry);
-    const table = tableOf(k.tables.entries[entry]);
+    const table = pteTable(k.tables.entries[entry]);
     k.warn(k.tables.deposits.has(table), 'a table is freed that others were deposited in');
     k.tables.release(table, k.current.cpu);
     k.tables.entries[entry] = 0;
@@ -256,6 +252,6 @@ export function* freePgtables(
  * Mirrors: include/asm-generic/cacheflush.h flush_cache_page()
  * simplified: only looks whether it could be done
  */
-export function flushCachePage(k: Kernel, pfn: number): void {
+export function flushCachePage(k: Kernel, pfn: Pfn): void {
   k.warn(!k.hasFrame(pfn), 'the caches of a page are flushed that no CPU can reach');
 }

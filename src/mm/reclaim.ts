@@ -18,6 +18,7 @@ import {
   ptePresent,
 } from '../machine/pte.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
+import type { Folio, Pfn, Pte, Vpn } from '../machine/units.ts';
 import {
   folioClear,
   folioFree,
@@ -54,7 +55,7 @@ import type { Vma } from './vma.ts';
  * Mirrors: mm/rmap.c folio_unmap_pte_batch()
  * faithful
  */
-function unmapBatch(k: Kernel, folio: number, pvmw: MappedWalk): number {
+function unmapBatch(k: Kernel, folio: Folio, pvmw: MappedWalk): number {
   if (!folioIsLarge(k, folio)) return 1;
   const first = ptepGet(k, pvmw.pte);
   const same = PTE_WRITE | PTE_SOFT_DIRTY;
@@ -75,7 +76,7 @@ function unmapBatch(k: Kernel, folio: number, pvmw: MappedWalk): number {
  * Mirrors: mm/rmap.c ttu_anon_lazyfree_folio()
  * faithful
  */
-function mayDiscard(k: Kernel, folio: number): boolean {
+function mayDiscard(k: Kernel, folio: Folio): boolean {
   if (folioTest(k, folio, PG_DIRTY)) {
     folioSet(k, folio, PG_SWAPBACKED);
     return false;
@@ -87,7 +88,7 @@ function mayDiscard(k: Kernel, folio: number): boolean {
  * Mirrors: mm/rmap.c try_to_unmap_one()
  * simplified: no swap, so only files and anonymous folios that were given up are unmapped
  */
-function* tryToUnmapOne(k: Kernel, folio: number, vma: Vma, vpn: number): Kernel$<boolean> {
+function* tryToUnmapOne(k: Kernel, folio: Folio, vma: Vma, vpn: Vpn): Kernel$<boolean> {
   const { mm } = vma;
   const sync = folioIsLarge(k, folio) ? PVMW_SYNC : 0;
   let pvmw = new MappedWalk(k, folio, vma, vpn, sync);
@@ -144,11 +145,11 @@ function* tryToUnmapOne(k: Kernel, folio: number, vma: Vma, vpn: number): Kernel
   return ret;
 }
 
-function withPfn(pte: number, pfn: number): number {
+function withPfn(pte: Pte, pfn: Pfn): Pte {
   return mkPte(pfn, pte & PTE_FLAGS_MASK);
 }
 
-function folioNotMapped(k: Kernel, folio: number): boolean {
+function folioNotMapped(k: Kernel, folio: Folio): boolean {
   return folioMapcount(k, folio) === 0;
 }
 
@@ -160,7 +161,7 @@ function folioNotMapped(k: Kernel, folio: number): boolean {
  * @param list new folios of a split are appended, isolated
  * @returns whether the folio is still there
  */
-function* shrinkFolio(k: Kernel, folio: number, list: number[]): Kernel$<boolean> {
+function* shrinkFolio(k: Kernel, folio: Folio, list: number[]): Kernel$<boolean> {
   if (k.stepping) yield k.tryAcquireFolio(folio);
   if (!k.folioTryLock(folio)) return true;
   let active = false;
@@ -205,7 +206,7 @@ function* shrinkFolio(k: Kernel, folio: number, list: number[]): Kernel$<boolean
  */
 export function* reclaimPages(k: Kernel, isolated: readonly number[]): Kernel$<void> {
   const list = [...isolated];
-  const kept: number[] = [];
+  const kept: Folio[] = [];
   for (const folio of list) {
     if (k.stepping) yield k.writeFolio(folio);
     folioClear(k, folio, PG_ACTIVE);

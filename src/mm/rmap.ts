@@ -27,6 +27,7 @@ import {
   pteYoung,
 } from '../machine/pte.ts';
 import { type Kernel$, Role, Space } from '../machine/step.ts';
+import type { Folio, Pfn, Pte, Vpn } from '../machine/units.ts';
 import type { AnonVma } from './anon-vma.ts';
 import {
   folioClear,
@@ -81,7 +82,7 @@ import { linearAnonPageIndex, type Vma } from './vma.ts';
  * Mirrors: include/linux/mm.h folio_maybe_mapped_shared()
  * faithful
  */
-export function folioMaybeMappedShared(k: Kernel, folio: number): boolean {
+export function folioMaybeMappedShared(k: Kernel, folio: Folio): boolean {
   const mapped = folioMapcount(k, folio);
   if (!folioIsLarge(k, folio) || folioTest(k, folio, PG_HUGETLB)) return mapped > 1;
   return mapped > 1 && folioTest(k, folio, PG_MAPPED_SHARED);
@@ -93,7 +94,7 @@ export function folioMaybeMappedShared(k: Kernel, folio: number): boolean {
  * Mirrors: include/linux/rmap.h folio_add_return_large_mapcount()
  * faithful
  */
-function addLarge(k: Kernel, folio: number, mm: Mm, diff: number): void {
+function addLarge(k: Kernel, folio: Folio, mm: Mm, diff: number): void {
   const { largeMapcount, mmId, mmIdCount } = k.pages;
   const total = largeMapcount[folio] + diff;
   largeMapcount[folio] = total;
@@ -116,7 +117,7 @@ function addLarge(k: Kernel, folio: number, mm: Mm, diff: number): void {
  * Mirrors: include/linux/rmap.h folio_sub_return_large_mapcount()
  * faithful
  */
-function subLarge(k: Kernel, folio: number, mm: Mm, diff: number): void {
+function subLarge(k: Kernel, folio: Folio, mm: Mm, diff: number): void {
   const { largeMapcount, mmId, mmIdCount } = k.pages;
   const total = largeMapcount[folio] - diff;
   largeMapcount[folio] = total;
@@ -133,7 +134,7 @@ function subLarge(k: Kernel, folio: number, mm: Mm, diff: number): void {
   }
 }
 
-function setAnon(k: Kernel, folio: number, vma: Vma, vpn: number): void {
+function setAnon(k: Kernel, folio: Folio, vma: Vma, vpn: Vpn): void {
   k.pages.mapping[folio] = anonMapping(k.present(vma.anonVma, 'the anon_vma of an area').number);
   k.pages.index[folio] = linearAnonPageIndex(vma, vpn);
 }
@@ -145,7 +146,7 @@ function setAnon(k: Kernel, folio: number, vma: Vma, vpn: number): void {
  * Mirrors: mm/rmap.c folio_add_new_anon_rmap()
  * simplified: always exclusive
  */
-export function folioAddNewAnonRmap(k: Kernel, folio: number, vma: Vma, vpn: number): void {
+export function folioAddNewAnonRmap(k: Kernel, folio: Folio, vma: Vma, vpn: Vpn): void {
   k.bug(!vma.anonVma, 'a new anonymous folio in an area without anon_vma');
   folioSet(k, folio, PG_SWAPBACKED);
   setAnon(k, folio, vma, vpn);
@@ -161,8 +162,8 @@ export function folioAddNewAnonRmap(k: Kernel, folio: number, vma: Vma, vpn: num
 /** Mirrors: mm/rmap.c folio_add_anon_rmap_pte(); faithful */
 export function folioAddAnonRmapPte(
   k: Kernel,
-  folio: number,
-  page: number,
+  folio: Folio,
+  page: Pfn,
   vma: Vma,
   exclusive: boolean,
 ): void {
@@ -176,7 +177,7 @@ export function folioAddAnonRmapPte(
 }
 
 /** Mirrors: mm/rmap.c folio_add_anon_rmap_pmd(); faithful */
-export function folioAddAnonRmapPmd(k: Kernel, folio: number, vma: Vma, exclusive: boolean): void {
+export function folioAddAnonRmapPmd(k: Kernel, folio: Folio, vma: Vma, exclusive: boolean): void {
   k.pages.entireMapcount[folio] = k.pages.entireMapcount[folio] + 1;
   addLarge(k, folio, vma.mm, 1);
   if (exclusive) folioSet(k, folio, PG_ANON_EXCLUSIVE);
@@ -187,7 +188,7 @@ export function folioAddAnonRmapPmd(k: Kernel, folio: number, vma: Vma, exclusiv
 }
 
 /** Mirrors: mm/rmap.c folio_add_file_rmap_pte(); simplified: files have base pages */
-export function folioAddFileRmapPte(k: Kernel, page: number): void {
+export function folioAddFileRmapPte(k: Kernel, page: Pfn): void {
   k.pages.mapcount[page] = k.pages.mapcount[page] + 1;
 }
 
@@ -198,8 +199,8 @@ export function folioAddFileRmapPte(k: Kernel, page: number): void {
  */
 export function folioAddAnonRmapPtes(
   k: Kernel,
-  folio: number,
-  page: number,
+  folio: Folio,
+  page: Pfn,
   pages: number,
   vma: Vma,
   exclusive: boolean,
@@ -218,18 +219,18 @@ export function folioAddAnonRmapPtes(
  * Mirrors: mm/huge_memory.c deferred_split_folio()
  * simplified: a mark on the folio; no shrinker runs
  */
-export function deferredSplitFolio(k: Kernel, folio: number, partiallyMapped: boolean): void {
+export function deferredSplitFolio(k: Kernel, folio: Folio, partiallyMapped: boolean): void {
   if (k.pages.order[folio] <= 1) return;
   folioSet(k, folio, PG_DEFERRED_SPLIT | (partiallyMapped ? PG_PARTIALLY_MAPPED : 0));
 }
 
-function queueDeferredSplit(k: Kernel, folio: number): void {
+function queueDeferredSplit(k: Kernel, folio: Folio): void {
   if (!folioTestAnon(k, folio) || folioIsDevicePrivate(k, folio)) return;
   if (!folioTest(k, folio, PG_PARTIALLY_MAPPED)) deferredSplitFolio(k, folio, true);
 }
 
 /** Mirrors: mm/rmap.c folio_remove_rmap_pte(); faithful */
-export function folioRemoveRmapPte(k: Kernel, folio: number, page: number, vma: Vma): void {
+export function folioRemoveRmapPte(k: Kernel, folio: Folio, page: Pfn, vma: Vma): void {
   const count = k.pages.mapcount[page] - 1;
   k.pages.mapcount[page] = count;
   if (count < 0) k.report('map count', 'a page is unmapped more often than mapped');
@@ -242,7 +243,7 @@ export function folioRemoveRmapPte(k: Kernel, folio: number, page: number, vma: 
 }
 
 /** Mirrors: mm/rmap.c folio_remove_rmap_pmd(); faithful */
-export function folioRemoveRmapPmd(k: Kernel, folio: number, vma: Vma): void {
+export function folioRemoveRmapPmd(k: Kernel, folio: Folio, vma: Vma): void {
   const entire = k.pages.entireMapcount[folio] - 1;
   k.pages.entireMapcount[folio] = entire;
   if (entire < 0) k.report('map count', 'a huge page is unmapped more often than mapped');
@@ -263,7 +264,7 @@ export function folioRemoveRmapPmd(k: Kernel, folio: number, vma: Vma): void {
  * Mirrors: mm/rmap.c hugetlb_add_new_anon_rmap()
  * faithful
  */
-export function hugetlbAddNewAnonRmap(k: Kernel, folio: number, vma: Vma, vpn: number): void {
+export function hugetlbAddNewAnonRmap(k: Kernel, folio: Folio, vma: Vma, vpn: Vpn): void {
   k.bug(vpn < vma.start || vpn >= vma.end, 'a huge page is mapped outside of its area');
   k.bug(!vma.anonVma, 'a new huge page in an area without anon_vma');
   k.pages.entireMapcount[folio] = 1;
@@ -280,7 +281,7 @@ export function hugetlbAddNewAnonRmap(k: Kernel, folio: number, vma: Vma, vpn: n
  * faithful
  * @returns 0, or -EBUSY when the page must be copied because the parent may have pinned it
  */
-export function hugetlbTryDupAnonRmap(k: Kernel, folio: number): number {
+export function hugetlbTryDupAnonRmap(k: Kernel, folio: Folio): number {
   if (pageAnonExclusive(k, folio)) {
     if (folioMaybeDmaPinned(k, folio)) return -EBUSY;
     folioClear(k, folio, PG_ANON_EXCLUSIVE);
@@ -291,7 +292,7 @@ export function hugetlbTryDupAnonRmap(k: Kernel, folio: number): number {
 }
 
 /** Mirrors: include/linux/rmap.h hugetlb_remove_rmap(); faithful */
-export function hugetlbRemoveRmap(k: Kernel, folio: number): void {
+export function hugetlbRemoveRmap(k: Kernel, folio: Folio): void {
   k.pages.entireMapcount[folio]--;
   k.pages.largeMapcount[folio]--;
   const left = k.pages.entireMapcount[folio];
@@ -299,7 +300,7 @@ export function hugetlbRemoveRmap(k: Kernel, folio: number): void {
 }
 
 /** The folio belongs to this area's process alone from now on (folio_move_anon_rmap()). */
-export function folioMoveAnonRmap(k: Kernel, folio: number, vma: Vma): void {
+export function folioMoveAnonRmap(k: Kernel, folio: Folio, vma: Vma): void {
   k.bug(!vma.anonVma, 'a folio moves to an area without anon_vma');
   k.pages.mapping[folio] = anonMapping(k.present(vma.anonVma, 'the anon_vma of an area').number);
 }
@@ -308,7 +309,7 @@ export function folioMoveAnonRmap(k: Kernel, folio: number, vma: Vma): void {
 export const GUP_PIN_COUNTING_BIAS = 1024;
 
 /** Mirrors: include/linux/mm.h folio_maybe_dma_pinned(); faithful */
-export function folioMaybeDmaPinned(k: Kernel, folio: number): boolean {
+export function folioMaybeDmaPinned(k: Kernel, folio: Folio): boolean {
   if (folioIsLarge(k, folio)) return k.pages.pinCount.has(folio);
   return k.pages.refcount[folio] >= GUP_PIN_COUNTING_BIAS;
 }
@@ -320,7 +321,7 @@ export function folioMaybeDmaPinned(k: Kernel, folio: number): boolean {
  * faithful
  * @returns 0, or -EBUSY when it may be pinned
  */
-export function folioTryShareAnonRmap(k: Kernel, folio: number, page: number): number {
+export function folioTryShareAnonRmap(k: Kernel, folio: Folio, page: Pfn): number {
   if (!folioIsDevicePrivate(k, folio) && folioMaybeDmaPinned(k, folio)) return -EBUSY;
   k.pages.flags[page] = k.pages.flags[page] & ~PG_ANON_EXCLUSIVE;
   return 0;
@@ -333,7 +334,7 @@ export function folioTryShareAnonRmap(k: Kernel, folio: number, page: number): n
  * faithful
  * @returns 0, or -EBUSY when the page must be copied because the parent may have pinned it
  */
-export function folioTryDupAnonRmapPte(k: Kernel, folio: number, page: number, child: Vma): number {
+export function folioTryDupAnonRmapPte(k: Kernel, folio: Folio, page: Pfn, child: Vma): number {
   const pinned = !folioIsDevicePrivate(k, folio) && folioMaybeDmaPinned(k, folio);
   if (pinned && pageAnonExclusive(k, page)) return -EBUSY;
   k.pages.flags[page] = k.pages.flags[page] & ~PG_ANON_EXCLUSIVE;
@@ -343,7 +344,7 @@ export function folioTryDupAnonRmapPte(k: Kernel, folio: number, page: number, c
 }
 
 /** Mirrors: include/linux/rmap.h folio_try_dup_anon_rmap_pmd(); faithful */
-export function folioTryDupAnonRmapPmd(k: Kernel, folio: number, child: Vma): number {
+export function folioTryDupAnonRmapPmd(k: Kernel, folio: Folio, child: Vma): number {
   const pinned = !folioIsDevicePrivate(k, folio) && folioMaybeDmaPinned(k, folio);
   if (pinned && pageAnonExclusive(k, folio)) return -EBUSY;
   k.pages.flags[folio] = k.pages.flags[folio] & ~PG_ANON_EXCLUSIVE;
@@ -355,13 +356,7 @@ export function folioTryDupAnonRmapPmd(k: Kernel, folio: number, child: Vma): nu
 // ---- walks ----
 
 /** What is done in each area that may map the folio; false stops the walk. */
-export type RmapOne<A> = (
-  k: Kernel,
-  folio: number,
-  vma: Vma,
-  vpn: number,
-  arg: A,
-) => Kernel$<boolean>;
+export type RmapOne<A> = (k: Kernel, folio: Folio, vma: Vma, vpn: Vpn, arg: A) => Kernel$<boolean>;
 
 /**
  * Visits every area that may map a folio.
@@ -373,10 +368,10 @@ export type RmapOne<A> = (
  */
 export function* rmapWalk<A>(
   k: Kernel,
-  folio: number,
+  folio: Folio,
   one: RmapOne<A>,
   arg: A,
-  done: ((k: Kernel, folio: number) => boolean) | null,
+  done: ((k: Kernel, folio: Folio) => boolean) | null,
   locked = false,
 ): Kernel$<void> {
   const mapping = k.pages.mapping[folio];
@@ -408,7 +403,7 @@ export function* rmapWalk<A>(
   k.unlockShared(lock);
 }
 
-function folioNotMapped(k: Kernel, folio: number): boolean {
+function folioNotMapped(k: Kernel, folio: Folio): boolean {
   return folioMapcount(k, folio) === 0;
 }
 
@@ -424,8 +419,8 @@ export const TTU_SYNC = 4;
  * entry knew carried over. Used by every way of preparing a migration.
  */
 export function migrationPte(
-  pte: number,
-  page: number,
+  pte: Pte,
+  page: Pfn,
   writable: boolean,
   anonExclusive: boolean,
 ): number {
@@ -449,9 +444,9 @@ export function migrationPte(
  */
 function* tryToMigrateOne(
   k: Kernel,
-  folio: number,
+  folio: Folio,
   vma: Vma,
-  vpn: number,
+  vpn: Vpn,
   arg: { flags: number },
 ): Kernel$<boolean> {
   const { mm } = vma;
@@ -525,7 +520,7 @@ function* tryToMigrateOne(
  * Mirrors: mm/rmap.c try_to_migrate()
  * faithful
  */
-export function tryToMigrate(k: Kernel, folio: number, flags: number): Kernel$<void> {
+export function tryToMigrate(k: Kernel, folio: Folio, flags: number): Kernel$<void> {
   const locked = (flags & TTU_RMAP_LOCKED) !== 0;
   return rmapWalk(k, folio, tryToMigrateOne, { flags }, folioNotMapped, locked);
 }
@@ -542,7 +537,7 @@ export function tryToMigrate(k: Kernel, folio: number, flags: number): Kernel$<v
 export function* makeDeviceExclusive(
   k: Kernel,
   mm: Mm,
-  vpn: number,
+  vpn: Vpn,
   owner: object | null,
 ): Kernel$<number> {
   k.assertHeld(mm.mmapLock);

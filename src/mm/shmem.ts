@@ -8,6 +8,7 @@ import type { Lock } from '../machine/lock.ts';
 import { cachePageOf } from '../machine/objects.ts';
 import { fileMapping, PG_DIRTY, PG_SWAPBACKED, PG_UPTODATE } from '../machine/page.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import type { Folio, Pgoff } from '../machine/units.ts';
 import {
   clearPage,
   folioAddLru,
@@ -51,7 +52,7 @@ export class AddressSpace {
   ) {}
 
   /** A migration moved a page of the file. */
-  replaceFolio(k: Kernel, from: number, to: number): void {
+  replaceFolio(k: Kernel, from: Folio, to: Folio): void {
     this.folios.set(k.pages.index[from], to);
     folioGet(k, to, Holder.PageCache);
     folioPutTestzero(k, from, Holder.PageCache);
@@ -101,7 +102,7 @@ export function* fillFile(
 }
 
 /** A new folio for an offset, which the page cache does not know yet; -1 when there is no memory. */
-export function newFolio(k: Kernel, file: AddressSpace, index: number): number {
+export function newFolio(k: Kernel, file: AddressSpace, index: Pgoff): Folio {
   const folio = folioAlloc(k, 0);
   if (folio < 0) return -1;
   clearPage(k, folio);
@@ -112,14 +113,14 @@ export function newFolio(k: Kernel, file: AddressSpace, index: number): number {
 }
 
 /** The step before the page cache's idea of a page changes, where the folio is in it. */
-export function cacheStep(k: Kernel, file: AddressSpace | null, folio: number): Step {
+export function cacheStep(k: Kernel, file: AddressSpace | null, folio: Folio): Step {
   const step = k.writeFolio(folio);
   if (!file) return step;
   return step.and(Space.Cache, cachePageOf(file.number, k.pages.index[folio]), Role.Write);
 }
 
 /** The step before the page cache is asked for a page. */
-function lookupStep(k: Kernel, file: AddressSpace, index: number): Step {
+function lookupStep(k: Kernel, file: AddressSpace, index: Pgoff): Step {
   return k.step(StepKind.Shared, Space.Cache, cachePageOf(file.number, index), Role.Read);
 }
 
@@ -133,7 +134,7 @@ function lookupStep(k: Kernel, file: AddressSpace, index: number): Step {
 export function* shmemMfillFilemapAdd(
   k: Kernel,
   file: AddressSpace,
-  folio: number,
+  folio: Folio,
 ): Kernel$<boolean> {
   const index = k.pages.index[folio];
   if (k.stepping) yield cacheStep(k, file, folio);
@@ -154,7 +155,7 @@ export function* shmemMfillFilemapAdd(
 export function* shmemMfillFilemapRemove(
   k: Kernel,
   file: AddressSpace,
-  folio: number,
+  folio: Folio,
 ): Kernel$<void> {
   if (k.stepping) yield cacheStep(k, file, folio);
   file.folios.delete(k.pages.index[folio]);
@@ -175,7 +176,7 @@ export function* shmemMfillFilemapRemove(
 export function* shmemFault(
   k: Kernel,
   file: AddressSpace,
-  index: number,
+  index: Pgoff,
   monitored = false,
 ): Kernel$<number> {
   if (index >= file.pages) return -2;
@@ -215,7 +216,7 @@ export function* shmemFault(
  * faithful
  * @returns the folio, or -1
  */
-export function* cachedFolio(k: Kernel, file: AddressSpace, index: number): Kernel$<number> {
+export function* cachedFolio(k: Kernel, file: AddressSpace, index: Pgoff): Kernel$<number> {
   if (index >= file.pages) return -1;
   if (k.stepping) yield lookupStep(k, file, index);
   const folio = file.folios.get(index);
@@ -244,7 +245,7 @@ export function* cachedFolio(k: Kernel, file: AddressSpace, index: number): Kern
 export function* fileRead(
   k: Kernel,
   file: AddressSpace,
-  start: number,
+  start: Pgoff,
   into: Uint8Array,
 ): Kernel$<number> {
   const size = k.geometry.pageBytes;
@@ -275,7 +276,7 @@ export function* fileRead(
  * simplified: no swap, no huge pages
  * @returns the folio; -1 for a hole
  */
-function* readFolio(k: Kernel, file: AddressSpace, index: number): Kernel$<number> {
+function* readFolio(k: Kernel, file: AddressSpace, index: Pgoff): Kernel$<number> {
   for (;;) {
     if (k.stepping) yield lookupStep(k, file, index);
     const folio = file.folios.get(index);
@@ -304,7 +305,7 @@ function* readFolio(k: Kernel, file: AddressSpace, index: number): Kernel$<numbe
 export function* fileWrite(
   k: Kernel,
   file: AddressSpace,
-  start: number,
+  start: Pgoff,
   from: Uint8Array,
 ): Kernel$<number> {
   const size = k.geometry.pageBytes;

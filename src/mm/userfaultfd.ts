@@ -9,6 +9,7 @@ import { userfaultfdOf } from '../machine/objects.ts';
 import { PG_UPTODATE } from '../machine/page.ts';
 import { mkPte, PTE_WRITE, pteMkdirty } from '../machine/pte.ts';
 import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import type { Folio, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaPrepare } from './anon-vma.ts';
 import { FAULT_FLAG_ALLOW_RETRY, VM_FAULT_RETRY, VM_FAULT_SIGBUS, type VmFault } from './fault.ts';
 import { folioAddLru, folioAlloc, folioHandOver, folioPut, folioSet } from './folio.ts';
@@ -44,7 +45,7 @@ import { vmaModifyFlags } from './vma-merge.ts';
 
 /** A fault that waits for the monitor (struct userfaultfd_wait_queue). */
 interface WaitingFault {
-  readonly vpn: number;
+  readonly vpn: Vpn;
   woken: boolean;
 }
 
@@ -167,12 +168,7 @@ export function* uffdRead(k: Kernel, ctx: UserfaultfdCtx, stopped: () => boolean
  * Mirrors: mm/userfaultfd.c userfaultfd_wake(), wake_userfault(), userfaultfd_wake_function()
  * faithful
  */
-export function* uffdWake(
-  k: Kernel,
-  ctx: UserfaultfdCtx,
-  start: number,
-  end: number,
-): Kernel$<void> {
+export function* uffdWake(k: Kernel, ctx: UserfaultfdCtx, start: Vpn, end: Vpn): Kernel$<void> {
   if (k.stepping) yield userfaultStep(k, ctx);
   for (const fault of [...ctx.pending, ...ctx.delivered]) {
     if (fault.vpn < start || fault.vpn >= end) continue;
@@ -188,7 +184,7 @@ export function* uffdWake(
  * simplified: tables can always be allocated
  * @returns the entry's index, or -EEXIST when something huge is there
  */
-function* mfillEstablishPmd(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
+function* mfillEstablishPmd(k: Kernel, mm: Mm, vpn: Vpn): Kernel$<number> {
   const pmdp = yield* pmdAlloc(k, mm, vpn);
   if (k.stepping) yield allocatedStep(k, mm, vpn, pmdp);
   yield* pteAlloc(k, mm, pmdp);
@@ -207,10 +203,10 @@ function* mfillEstablishPmd(k: Kernel, mm: Mm, vpn: number): Kernel$<number> {
  */
 function* mfillAtomicInstallPte(
   k: Kernel,
-  pmdp: number,
+  pmdp: Ptep,
   vma: Vma,
-  vpn: number,
-  folio: number,
+  vpn: Vpn,
+  folio: Folio,
   cached: boolean,
 ): Kernel$<number> {
   const { mm } = vma;
@@ -249,7 +245,7 @@ function* mfillAtomicInstallPte(
  * A new folio for a page: the file's where it is shared, the process's own where it is private, also of
  * a file.
  */
-function mfillAllocFolio(k: Kernel, vma: Vma, vpn: number): number {
+function mfillAllocFolio(k: Kernel, vma: Vma, vpn: Vpn): Folio {
   const { file } = vma;
   const folio =
     vma.flags & VM_SHARED && file ? newFolio(k, file, linearPageIndex(vma, vpn)) : folioAlloc(k, 0);
@@ -258,12 +254,7 @@ function mfillAllocFolio(k: Kernel, vma: Vma, vpn: number): number {
 }
 
 /** The part under mmap_lock. */
-function* mfillAtomic(
-  k: Kernel,
-  ctx: UserfaultfdCtx,
-  vpn: number,
-  page: Uint8Array,
-): Kernel$<number> {
+function* mfillAtomic(k: Kernel, ctx: UserfaultfdCtx, vpn: Vpn, page: Uint8Array): Kernel$<number> {
   const { mm } = ctx;
   const vma = mm.lookupVma(vpn);
   if (!vma) return -ENOENT;
@@ -300,7 +291,7 @@ function* mfillAtomic(
 export function* uffdCopy(
   k: Kernel,
   ctx: UserfaultfdCtx,
-  vpn: number,
+  vpn: Vpn,
   page: Uint8Array,
 ): Kernel$<number> {
   const { mmapLock } = ctx.mm;
@@ -321,7 +312,7 @@ function vmaCanUserfault(vma: Vma): boolean {
 }
 
 /** The areas of a range, whole. */
-function areasIn(mm: Mm, start: number, end: number): Vma[] {
+function areasIn(mm: Mm, start: Vpn, end: Vpn): Vma[] {
   return mm.vmas.filter((vma) => vma.start < end && vma.end > start);
 }
 
@@ -329,8 +320,8 @@ function areasIn(mm: Mm, start: number, end: number): Vma[] {
 function* setCtx(
   k: Kernel,
   vma: Vma,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   ctx: UserfaultfdCtx | null,
 ): Kernel$<Vma> {
   const flags = (vma.flags & ~VM_UFFD_MISSING) | (ctx ? VM_UFFD_MISSING : 0);
@@ -351,8 +342,8 @@ function* setCtx(
 function* setRange(
   k: Kernel,
   mm: Mm,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   ctx: UserfaultfdCtx | null,
 ): Kernel$<void> {
   for (let vpn = start; vpn < end; ) {
@@ -376,8 +367,8 @@ function* setRange(
 export function* uffdRegister(
   k: Kernel,
   ctx: UserfaultfdCtx,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
 ): Kernel$<number> {
   const { mm } = ctx;
   if (k.stepping) yield k.acquire(mm.mmapLock);
@@ -405,8 +396,8 @@ export function* uffdRegister(
 export function* uffdUnregister(
   k: Kernel,
   ctx: UserfaultfdCtx,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
 ): Kernel$<number> {
   const { mm } = ctx;
   if (k.stepping) yield k.acquire(mm.mmapLock);

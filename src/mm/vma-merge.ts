@@ -5,6 +5,7 @@
  * Models: mm/vma.c
  */
 import type { Kernel$ } from '../machine/step.ts';
+import type { Pgoff, Vpn } from '../machine/units.ts';
 import {
   type AnonVma,
   anonVmaClone,
@@ -33,11 +34,11 @@ import {
 
 /** A range that may merge with its neighbours (struct vma_merge_struct). */
 interface Proposal {
-  start: number;
-  end: number;
+  start: Vpn;
+  end: Vpn;
   flags: number;
-  pgoff: number;
-  anonPgoff: number;
+  pgoff: Pgoff;
+  anonPgoff: Pgoff;
   file: AddressSpace | null;
   anonVma: AnonVma | null;
   uffd: UserfaultfdCtx | null;
@@ -86,7 +87,7 @@ function canMergeRight(range: Proposal, next: Vma | undefined, prev: Vma | null)
 }
 
 /** The areas that a change of `start` to `end` may change: it and its neighbours. */
-export function vmasAround(mm: Mm, start: number, end: number): Vma[] {
+export function vmasAround(mm: Mm, start: Vpn, end: Vpn): Vma[] {
   return mm.vmas.filter((vma) => vma.end >= start && vma.start <= end);
 }
 
@@ -103,7 +104,7 @@ function remove(k: Kernel, vma: Vma): void {
 }
 
 /** Moves the start of an area, its offsets with it. */
-function setStart(vma: Vma, start: number): void {
+function setStart(vma: Vma, start: Vpn): void {
   vmaUpdate(vma, () => {
     const by = start - vma.start;
     vma.start = start;
@@ -112,7 +113,7 @@ function setStart(vma: Vma, start: number): void {
   });
 }
 
-function setEnd(vma: Vma, end: number): void {
+function setEnd(vma: Vma, end: Vpn): void {
   vmaUpdate(vma, () => {
     vma.end = end;
   });
@@ -172,7 +173,7 @@ function mergeExisting(k: Kernel, range: Proposal): Vma | null {
  * simplified: no limit on the number of areas; huge pages across `at` are split by the caller
  * @returns the upper part
  */
-export function splitVma(k: Kernel, vma: Vma, at: number): Vma {
+export function splitVma(k: Kernel, vma: Vma, at: Vpn): Vma {
   const upper = new VmaClass(
     vma.mm,
     at,
@@ -203,8 +204,8 @@ export function splitVma(k: Kernel, vma: Vma, at: number): Vma {
 export function* vmaModifyFlags(
   k: Kernel,
   vma: Vma,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   flags: number,
   uffd: UserfaultfdCtx | null = vma.uffd,
 ): Kernel$<Vma> {

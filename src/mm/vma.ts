@@ -4,6 +4,7 @@
  * Models: include/linux/mm_types.h struct vm_area_struct, mm/vma.c
  */
 import { PAGE_NONE, PAGE_READONLY, PAGE_SHARED } from '../machine/pte.ts';
+import type { Pgoff, Vpn } from '../machine/units.ts';
 import type { AnonVma, AnonVmaChain } from './anon-vma.ts';
 import type { ReserveMap } from './hugetlb-pool.ts';
 import type { Mm } from './mm.ts';
@@ -55,13 +56,13 @@ export class Vma {
 
   constructor(
     readonly mm: Mm,
-    public start: number,
-    public end: number,
+    public start: Vpn,
+    public end: Vpn,
     flags: number,
     /** Offset of `start` in the file; for anonymous memory the address at first touch. */
-    public pgoff: number,
+    public pgoff: Pgoff,
     /** Offset of `start` for anonymous pages; differs from `pgoff` in private files. */
-    public anonPgoff: number,
+    public anonPgoff: Pgoff,
     readonly file: AddressSpace | null,
   ) {
     this.flags = flags;
@@ -112,11 +113,11 @@ export function vmaSetPageProt(vma: Vma): void {
 }
 
 /** Offset in the file of a page of the area (linear_page_index()). */
-export function linearPageIndex(vma: Vma, vpn: number): number {
+export function linearPageIndex(vma: Vma, vpn: Vpn): Pgoff {
   return vma.pgoff + (vpn - vma.start);
 }
 /** Offset of an anonymous page of the area (linear_anon_page_index()). */
-export function linearAnonPageIndex(vma: Vma, vpn: number): number {
+export function linearAnonPageIndex(vma: Vma, vpn: Vpn): Pgoff {
   return vma.anonPgoff + (vpn - vma.start);
 }
 

@@ -6,6 +6,7 @@
 import { PG_DIRTY } from '../machine/page.ts';
 import { pteDirty, ptePresent, pteYoung } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
+import type { Folio, Ptep, Vpn } from '../machine/units.ts';
 import { vmNormalPage } from './fault.ts';
 import {
   folioFree,
@@ -49,18 +50,18 @@ export class MmuGather {
   start = Infinity;
   end = 0;
   /** References to drop: folio, count. */
-  readonly folios: number[] = [];
+  readonly folios: Folio[] = [];
   readonly counts: number[] = [];
 
   constructor(readonly mm: Mm) {}
 
   /** A translation of `vpn` may be cached. */
-  track(vpn: number, pages: number): void {
+  track(vpn: Vpn, pages: number): void {
     if (vpn < this.start) this.start = vpn;
     if (vpn + pages > this.end) this.end = vpn + pages;
   }
 
-  page(folio: number, count: number): void {
+  page(folio: Folio, count: number): void {
     this.folios.push(folio);
     this.counts.push(count);
   }
@@ -105,7 +106,7 @@ export function* tlbFinishMmu(k: Kernel, tlb: MmuGather): Kernel$<void> {
  * Mirrors: mm/memory.c zap_present_ptes(), zap_nonpresent_ptes()
  * simplified: no batching, the reverse map is updated before the flush for dirty file pages too
  */
-function* zapPte(k: Kernel, tlb: MmuGather, vma: Vma, ptep: number, vpn: number): Kernel$<void> {
+function* zapPte(k: Kernel, tlb: MmuGather, vma: Vma, ptep: Ptep, vpn: Vpn): Kernel$<void> {
   if (k.stepping) yield k.writeEntry(ptep);
   const pte = ptepGetAndClear(k, ptep);
   if (ptePresent(pte)) {
@@ -147,9 +148,9 @@ function* zapPteRange(
   k: Kernel,
   tlb: MmuGather,
   vma: Vma,
-  pmdp: number,
-  start: number,
-  end: number,
+  pmdp: Ptep,
+  start: Vpn,
+  end: Vpn,
   reclaim: boolean,
 ): Kernel$<void> {
   const first = pteOffsetMap(k, pmdp, start);
@@ -170,7 +171,7 @@ function* zapPteRange(
 }
 
 /** Mirrors: mm/memory.c zap_pte_table_if_empty(); simplified: freed at once */
-function* zapPteTableIfEmpty(k: Kernel, mm: Mm, pmdp: number, start: number): Kernel$<void> {
+function* zapPteTableIfEmpty(k: Kernel, mm: Mm, pmdp: Ptep, start: Vpn): Kernel$<void> {
   const pmdLock = ptlOf(k, pmdp);
   if (k.stepping) yield k.acquire(pmdLock);
   k.lock(pmdLock);
@@ -207,8 +208,8 @@ export function* zapVmaRange(
   k: Kernel,
   tlb: MmuGather,
   vma: Vma,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   reclaim: boolean,
 ): Kernel$<void> {
   const { pgdPages, pudPages, ptrsPerPte } = k.geometry;
@@ -251,8 +252,8 @@ export function* zapVmaRangeBatched(
   k: Kernel,
   tlb: MmuGather,
   vma: Vma,
-  start: number,
-  end: number,
+  start: Vpn,
+  end: Vpn,
   reclaim: boolean,
 ): Kernel$<void> {
   const huge = isVmHugetlbPage(vma);

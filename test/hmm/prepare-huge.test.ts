@@ -85,7 +85,7 @@ function prepare(
   k.lock(ptl);
   walk.ptl = ptl;
   walk.pmdLocked = call.locked ?? true;
-  const ret = call.run(k, ops.preparePmd(k, walk, at, r.start, r.end, 0));
+  const ret = call.run(k, ops.preparePmd(k, walk, at, r.start, r.end));
   k.unlock(ptl);
   return { ret, last: walk.last };
 }

@@ -10,6 +10,7 @@ import { EAGAIN, EBUSY, EFAULT, ENOENT } from '../../machine/errno.ts';
 import { PG_DIRTY } from '../../machine/page.ts';
 import { pteDirty, ptePfn, ptePresent, pteWrite } from '../../machine/pte.ts';
 import type { Kernel$ } from '../../machine/step.ts';
+import type { Folio, Pfn, Ptep, Vpn } from '../../machine/units.ts';
 import { vmNormalPage } from '../../mm/fault.ts';
 import {
   folioGet,
@@ -75,11 +76,7 @@ function hmmSelectMigrate(range: HmmRange): number {
  * Mirrors: the series' migrate_vma_split_folio()
  * faithful
  */
-export function* migrateVmaSplitFolio(
-  k: Kernel,
-  folio: number,
-  faultPage: number,
-): Kernel$<number> {
+export function* migrateVmaSplitFolio(k: Kernel, folio: Folio, faultPage: Pfn): Kernel$<number> {
   const faultFolio = faultPage < 0 ? -1 : pageFolio(k, faultPage);
   if (folio !== faultFolio) {
     if (k.stepping) yield k.writeFolio(folio);
@@ -115,13 +112,13 @@ export function* migrateVmaSplitFolio(
 function* hmmVmaHandleMigratePreparePmd(
   k: Kernel,
   walk: HmmVmaWalk,
-  pmdp: number,
-  start: number,
-  end: number,
-  at: number,
+  pmdp: Ptep,
+  start: Vpn,
+  end: Vpn,
 ): Kernel$<number> {
   const { range } = walk;
   const pfns = range.hmmPfns;
+  const at = start - range.start;
   const minfo = hmmSelectMigrate(range);
   if (!minfo) return 0;
   k.warn(!range.migrate, 'a migration without arguments');
@@ -131,7 +128,7 @@ function* hmmVmaHandleMigratePreparePmd(
   const pmd = ptepGet(k, pmdp);
   if (pmd === 0) return hmmPfnsFill(k, start, end, walk, 0, true);
   if (!(pfns[at] & HMM_PFN_VALID)) return 0;
-  let folio: number;
+  let folio: Folio;
   if (pmdTransHuge(pmd)) {
     if (!(minfo & MIGRATE_VMA_SELECT_SYSTEM)) return 0;
     folio = ptePfn(pmd);
@@ -186,12 +183,12 @@ function* pteUnmapUnlock(k: Kernel, walk: HmmVmaWalk): Kernel$<void> {
 function* hmmVmaHandleMigratePrepare(
   k: Kernel,
   walk: HmmVmaWalk,
-  ptep: number,
-  vpn: number,
-  at: number,
+  ptep: Ptep,
+  vpn: Vpn,
 ): Kernel$<number> {
   const { range } = walk;
   const pfns = range.hmmPfns;
+  const at = vpn - range.start;
   const minfo = hmmSelectMigrate(range);
   if (!minfo) return 0;
   k.warn(!range.migrate, 'a migration without arguments');
@@ -205,7 +202,7 @@ function* hmmVmaHandleMigratePrepare(
     return 0;
   }
   if (!(pfns[at] & HMM_PFN_VALID)) return 0;
-  let page: number;
+  let page: Pfn;
   let writable = false;
   if (!ptePresent(pte)) {
     if (!isDevicePrivate(pte)) return 0;
@@ -279,7 +276,7 @@ function* hmmVmaHandleMigratePrepare(
  * Mirrors: the series' hmm_vma_walk_split()
  * faithful
  */
-function* hmmVmaWalkSplit(k: Kernel, walk: HmmVmaWalk, pmdp: number, vpn: number): Kernel$<number> {
+function* hmmVmaWalkSplit(k: Kernel, walk: HmmVmaWalk, pmdp: Ptep, vpn: Vpn): Kernel$<number> {
   const { migrate } = walk.range;
   assertUnlocked(k, walk);
   const faultFolio = migrate && migrate.faultPage >= 0 ? pageFolio(k, migrate.faultPage) : -1;

@@ -3,6 +3,7 @@
  */
 
 import { ptePresent } from '../../machine/pte.ts';
+import type { Folio } from '../../machine/units.ts';
 import { folioIsDevicePrivate, folioIsZoneDevice } from '../../mm/folio.ts';
 import type { Kernel } from '../../mm/kernel.ts';
 import { isMigration, softleafToPfn } from '../../mm/leafops.ts';
@@ -129,7 +130,7 @@ export function checkSetup(k: Kernel, args: MigrateVma, before: [Pfns, Pfns], re
 }
 
 /** After remove_migration_ptes(), the folio still locked: no migration entry of it is left. */
-export function checkNoEntryLeft(k: Kernel, folio: number, pages: number): void {
+export function checkNoEntryLeft(k: Kernel, folio: Folio, pages: number): void {
   for (const mm of k.mms) {
     for (const { pte } of leavesOf(k, mm)) {
       if (ptePresent(pte) || !isMigration(pte)) continue;

@@ -20,6 +20,7 @@ import {
   PTE_WRITE,
   ptePresent,
 } from '../../machine/pte.ts';
+import type { Folio, Pfn, Pte } from '../../machine/units.ts';
 import { folioTestAnon, pageFolio } from '../folio.ts';
 import { reservedIn } from '../hugetlb.ts';
 import type { Kernel } from '../kernel.ts';
@@ -81,7 +82,7 @@ export class Describer {
   }
 
   /** The number of a page: the same for every mapping of it. */
-  number(pfn: number): number {
+  number(pfn: Pfn): number {
     let number = this.numbers.get(pfn);
     if (number === undefined) {
       number = this.numbers.size;
@@ -95,7 +96,7 @@ export class Describer {
   }
 
   /** A digest of a page's bytes, in RAM or on a device. */
-  content(pfn: number): string {
+  content(pfn: Pfn): string {
     const { k, bytes } = this;
     if (!k.hasFrame(pfn)) {
       const pagemap = pagePgmap(k, pfn);
@@ -157,7 +158,7 @@ function entryKind(k: Kernel, { pte, huge }: Leaf): string {
 }
 
 /** @param vma an area that is soft-dirty as a whole hides the entry's own bit */
-function entryBits(pte: number, vma: Vma | undefined, exact: boolean): string {
+function entryBits(pte: Pte, vma: Vma | undefined, exact: boolean): string {
   const words: string[] = [];
   const softDirty = (bit: number): number =>
     exact || !vma ? bit : bit | (vma.flags & VM_SOFTDIRTY);
@@ -179,7 +180,7 @@ function entryBits(pte: number, vma: Vma | undefined, exact: boolean): string {
   return words.join(' ');
 }
 
-function waiting(k: Kernel, folio: number): number {
+function waiting(k: Kernel, folio: Folio): number {
   let count = 0;
   for (const own of k.lru) {
     for (const list of Object.values(own) as number[][]) {
@@ -190,7 +191,7 @@ function waiting(k: Kernel, folio: number): number {
 }
 
 /** Whether a folio's contents may be discarded, or will be when its batch is drained. */
-function isLazyfree(k: Kernel, folio: number): boolean {
+function isLazyfree(k: Kernel, folio: Folio): boolean {
   if (!folioTestAnon(k, folio)) return false;
   if (!(k.pages.flags[folio] & (PG_SWAPBACKED | PG_HUGETLB))) return true;
   return k.lru.some((own) => own.lazyfree.includes(folio));

@@ -28,6 +28,7 @@ import {
   ptePresent,
 } from '../../machine/pte.ts';
 import type { Task } from '../../machine/task.ts';
+import type { Folio, Pfn, Pte, SpaceId, TableId, Vpn } from '../../machine/units.ts';
 import { AnonVma } from '../anon-vma.ts';
 import {
   folioIsDevicePrivate,
@@ -110,7 +111,7 @@ function bump(map: Map<number, number>, key: number, by = 1): void {
 }
 
 /** A writable entry of either kind. */
-function isWritable(pte: number): boolean {
+function isWritable(pte: Pte): boolean {
   return ptePresent(pte) ? (pte & PTE_WRITE) !== 0 : isDevicePrivateWrite(pte);
 }
 
@@ -154,7 +155,7 @@ class Inspection {
   }
 
   /** Who holds a folio, as the ledger knows. */
-  holders(folio: number): string {
+  holders(folio: Folio): string {
     const who = this.k.ledger?.describe(folio) ?? '';
     return who === '' ? '' : `held by ${who}`;
   }
@@ -304,7 +305,7 @@ class Inspection {
   tables(): void {
     const { k } = this;
     const seen = new Set<number>();
-    const take = (table: number, where: string): void => {
+    const take = (table: TableId, where: string): void => {
       if (seen.has(table)) this.say('table', where, `table ${table} is used twice`);
       seen.add(table);
     };
@@ -415,7 +416,7 @@ class Inspection {
     this.equal('rss', this.name(mm), 'the count of hugetlb pages', mm.hugetlbPages, hugetlb);
   }
 
-  permission(vma: Vma, pte: number, where: Where): void {
+  permission(vma: Vma, pte: Pte, where: Where): void {
     if (isWritable(pte) && !(vma.flags & VM_WRITE)) {
       this.say('permission', where, 'a writable entry in an area that is not writable');
     }
@@ -462,7 +463,7 @@ class Inspection {
     }
   }
 
-  exclusive(leaf: Leaf, page: number, folio: number, where: Where): void {
+  exclusive(leaf: Leaf, page: Pfn, folio: Folio, where: Where): void {
     const { k, counts } = this;
     const exclusive = (k.pages.flags[page] & PG_ANON_EXCLUSIVE) !== 0;
     if (!exclusive) {
@@ -485,7 +486,7 @@ class Inspection {
   // ---- pages ----
 
   /** A pinned page: the zero page's are not counted, a large folio's by themselves. */
-  pinned(page: number): void {
+  pinned(page: Pfn): void {
     const { k, counts } = this;
     const { pages } = k;
     const where = `page ${page}`;
@@ -543,7 +544,7 @@ class Inspection {
     }
   }
 
-  folio(folio: number, where: Where): void {
+  folio(folio: Folio, where: Where): void {
     const { k, counts } = this;
     const { pages } = k;
     const mappings = counts.mappings.get(folio) ?? 0;
@@ -607,12 +608,12 @@ class Inspection {
     }
   }
 
-  inAddBatch(folio: number): boolean {
+  inAddBatch(folio: Folio): boolean {
     return this.k.lru.some((own) => own.add.includes(folio));
   }
 
   ledger(
-    folio: number,
+    folio: Folio,
     where: Where,
     counted: { mappings: number; pins: number; batches: number; cached: number },
   ): void {
@@ -648,7 +649,7 @@ class Inspection {
   // ---- TLBs ----
 
   /** The entry that maps a page, as a TLB would have it; 0 for none. */
-  mappedAt(space: number, vpn: number): number {
+  mappedAt(space: SpaceId, vpn: Vpn): Pte {
     const mm = this.k.mms.find(({ id }) => id === space);
     if (!mm) return 0;
     for (const leaf of this.tree(mm).leaves) {

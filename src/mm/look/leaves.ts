@@ -2,7 +2,8 @@
  * The page tables as an observer sees them, without locks or steps: for describing the state and
  * for checking it while no task runs.
  */
-import { ptePfn, ptePresent } from '../../machine/pte.ts';
+import { ptePfn, ptePresent, pteTable } from '../../machine/pte.ts';
+import type { Pfn, Pte, Ptep, TableId, Vpn } from '../../machine/units.ts';
 import type { Kernel } from '../kernel.ts';
 import { softleafToPfn } from '../leafops.ts';
 import type { Mm } from '../mm.ts';
@@ -11,30 +12,30 @@ import { pmdIsTable } from '../pgtable.ts';
 /** An entry that is not none and points to no table. */
 export interface Leaf {
   /** First page that it maps. */
-  readonly vpn: number;
+  readonly vpn: Vpn;
   /** Pages that it maps: 1, or those of a huge page. */
   readonly pages: number;
   /** Its index in the table pool, and its value. */
-  readonly ptep: number;
-  readonly pte: number;
+  readonly ptep: Ptep;
+  readonly pte: Pte;
   readonly huge: boolean;
 }
 
 /** The tables of an address space. */
 export interface Tables {
   /** Every table that can be reached, the highest among them, in the order of addresses. */
-  readonly all: number[];
+  readonly all: TableId[];
   /** The lowest-level ones among them. */
-  readonly pteTables: number[];
+  readonly pteTables: TableId[];
   /** Those above the lowest level, which may have tables deposited. */
-  readonly pmdTables: number[];
+  readonly pmdTables: TableId[];
 }
 
 /** Visits every table and every leaf of an address space in the order of addresses. */
 function visit(k: Kernel, mm: Mm, tables: Tables, leaf: (leaf: Leaf) => void): void {
   const { pgdPages, pudPages, ptrsPerPte, ptrsPerTable } = k.geometry;
   const shift = k.tables.strideShift;
-  const level = (table: number, base: number, cover: number): void => {
+  const level = (table: TableId, base: Vpn, cover: number): void => {
     tables.all.push(table);
     const lowest = cover === 1;
     if (lowest) tables.pteTables.push(table);
@@ -50,7 +51,7 @@ function visit(k: Kernel, mm: Mm, tables: Tables, leaf: (leaf: Leaf) => void): v
         leaf({ vpn, pages: ptrsPerPte, ptep, pte, huge: true });
       } else {
         const below = cover === pgdPages ? pudPages : cover === pudPages ? ptrsPerPte : 1;
-        level(ptePfn(pte), vpn, below);
+        level(pteTable(pte), vpn, below);
       }
     }
   };
@@ -76,12 +77,12 @@ export function tablesOf(k: Kernel, mm: Mm): Tables {
 }
 
 /** The page that an entry names, present or not. */
-export function leafPfn(pte: number): number {
+export function leafPfn(pte: Pte): Pfn {
   return ptePresent(pte) ? ptePfn(pte) : softleafToPfn(pte);
 }
 
 /** A page's place in words: its buffer, and its number there. */
-export function placeOf(k: Kernel, vpn: number): string {
+export function placeOf(k: Kernel, vpn: Vpn): string {
   const { bufferBase, bufferSpacing } = k.geometry;
   const at = vpn - bufferBase;
   if (at < 0) return `page ${vpn}`;

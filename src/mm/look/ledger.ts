@@ -5,6 +5,7 @@
 import { modelledStack } from '../../machine/finding.ts';
 import { grow } from '../../machine/grow.ts';
 import type { Machine } from '../../machine/machine.ts';
+import type { Folio } from '../../machine/units.ts';
 
 export const Holder = {
   /** The allocator handed it out: whoever builds the folio. */
@@ -30,20 +31,20 @@ export type Holder = (typeof Holder)[keyof typeof Holder];
 /** Who holds which reference. Whoever reads `errors` learns what does not fit together. */
 export interface ReferenceLedger {
   readonly errors: string[];
-  get(folio: number, holder: Holder, count?: number): void;
-  put(folio: number, holder: Holder, count?: number): void;
+  get(folio: Folio, holder: Holder, count?: number): void;
+  put(folio: Folio, holder: Holder, count?: number): void;
   /** One holder hands `count` references to another. */
-  move(folio: number, from: Holder, to: Holder, count?: number): void;
+  move(folio: Folio, from: Holder, to: Holder, count?: number): void;
   /** The folio is free: nobody may hold it. */
-  freed(folio: number): void;
+  freed(folio: Folio): void;
   /** By holder: how many references. */
-  holders(folio: number): Record<string, number>;
-  total(folio: number): number;
+  holders(folio: Folio): Record<string, number>;
+  total(folio: Folio): number;
   /** References of all folios together. */
   readonly outstanding: number;
   /** Folios that somebody may hold. */
   folios(): Iterable<number>;
-  describe(folio: number): string;
+  describe(folio: Folio): string;
 }
 
 /** What takes references for others: the function that matters called them. */
@@ -86,7 +87,7 @@ export class CountingLedger implements ReferenceLedger {
     this.steps = grow(this.steps, length);
   }
 
-  get(folio: number, holder: Holder, count = 1): void {
+  get(folio: Folio, holder: Holder, count = 1): void {
     const slot = folio * SLOTS + INDEX[holder];
     if (slot >= this.counts.length) this.grow(slot);
     this.counts[slot] += count;
@@ -95,7 +96,7 @@ export class CountingLedger implements ReferenceLedger {
     this.steps[slot] = this.machine.steps;
   }
 
-  put(folio: number, holder: Holder, count = 1): void {
+  put(folio: Folio, holder: Holder, count = 1): void {
     const slot = folio * SLOTS + INDEX[holder];
     if (slot >= this.counts.length || this.counts[slot] < count) {
       const held = HOLDERS.filter((h) => this.count(folio, h) > 0);
@@ -109,12 +110,12 @@ export class CountingLedger implements ReferenceLedger {
     this.outstanding -= count;
   }
 
-  move(folio: number, from: Holder, to: Holder, count = 1): void {
+  move(folio: Folio, from: Holder, to: Holder, count = 1): void {
     this.put(folio, from, count);
     this.get(folio, to, count);
   }
 
-  freed(folio: number): void {
+  freed(folio: Folio): void {
     const from = folio * SLOTS;
     if (from >= this.counts.length) return;
     for (let i = 0; i < SLOTS; i++) {
@@ -129,7 +130,7 @@ export class CountingLedger implements ReferenceLedger {
     this.counts.fill(0, from, from + SLOTS);
   }
 
-  private count(folio: number, holder: Holder): number {
+  private count(folio: Folio, holder: Holder): number {
     const slot = folio * SLOTS + INDEX[holder];
     return slot < this.counts.length ? this.counts[slot] : 0;
   }
@@ -141,7 +142,7 @@ export class CountingLedger implements ReferenceLedger {
     machine.findings[machine.findings.length - 1].detail = detail;
   }
 
-  holders(folio: number): Record<string, number> {
+  holders(folio: Folio): Record<string, number> {
     const holders: Record<string, number> = {};
     for (const holder of HOLDERS) {
       const count = this.count(folio, holder);
@@ -150,7 +151,7 @@ export class CountingLedger implements ReferenceLedger {
     return holders;
   }
 
-  total(folio: number): number {
+  total(folio: Folio): number {
     const { counts } = this;
     const from = folio * SLOTS;
     let total = 0;
@@ -172,7 +173,7 @@ export class CountingLedger implements ReferenceLedger {
     return held;
   }
 
-  describe(folio: number): string {
+  describe(folio: Folio): string {
     const parts = Object.entries(this.holders(folio)).map(([holder, count]) => {
       const slot = folio * SLOTS + INDEX[holder];
       const last = `last by task ${this.takers[slot]} at step ${this.steps[slot]}`;
@@ -203,7 +204,7 @@ export class Ledger implements ReferenceLedger {
     machine.findings[machine.findings.length - 1].detail = detail;
   }
 
-  private list(folio: number): Entry[] {
+  private list(folio: Folio): Entry[] {
     let list = this.entries.get(folio);
     if (!list) {
       list = [];
@@ -212,13 +213,13 @@ export class Ledger implements ReferenceLedger {
     return list;
   }
 
-  get(folio: number, holder: Holder, count = 1): void {
+  get(folio: Folio, holder: Holder, count = 1): void {
     const taken = caller();
     const list = this.list(folio);
     for (let i = 0; i < count; i++) list.push({ holder, taken });
   }
 
-  put(folio: number, holder: Holder, count = 1): void {
+  put(folio: Folio, holder: Holder, count = 1): void {
     const list = this.list(folio);
     for (let i = 0; i < count; i++) {
       const at = list.findIndex((entry) => entry.holder === holder);
@@ -232,13 +233,13 @@ export class Ledger implements ReferenceLedger {
   }
 
   /** One holder hands `count` references to another. */
-  move(folio: number, from: Holder, to: Holder, count = 1): void {
+  move(folio: Folio, from: Holder, to: Holder, count = 1): void {
     this.put(folio, from, count);
     this.get(folio, to, count);
   }
 
   /** The folio is free: nobody may hold it. */
-  freed(folio: number): void {
+  freed(folio: Folio): void {
     const list = this.entries.get(folio);
     if (list && list.length > 0) {
       const holder = HOLDERS.find((h) => list.some((entry) => entry.holder === h));
@@ -250,7 +251,7 @@ export class Ledger implements ReferenceLedger {
     this.entries.delete(folio);
   }
 
-  holders(folio: number): Record<string, number> {
+  holders(folio: Folio): Record<string, number> {
     const counts: Record<string, number> = {};
     for (const entry of this.entries.get(folio) ?? []) {
       counts[entry.holder] = (counts[entry.holder] ?? 0) + 1;
@@ -258,7 +259,7 @@ export class Ledger implements ReferenceLedger {
     return counts;
   }
 
-  total(folio: number): number {
+  total(folio: Folio): number {
     return this.entries.get(folio)?.length ?? 0;
   }
 
@@ -272,7 +273,7 @@ export class Ledger implements ReferenceLedger {
     return this.entries.keys();
   }
 
-  describe(folio: number): string {
+  describe(folio: Folio): string {
     const list = this.entries.get(folio) ?? [];
     return list.map((entry) => `${entry.holder} (taken in ${entry.taken})`).join(', ');
   }
