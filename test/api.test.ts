@@ -30,6 +30,18 @@ describe('the entry points', () => {
     },
   );
 
+  it('have docstrings for what one calls or makes', () => {
+    // what looks at or packs the bits of a number is told by the kernel's name
+    const BITS = ['src/machine/pte.ts', 'src/hmm/pfn.ts'];
+    const bare = api.flatMap(({ name, exports }) =>
+      exports
+        .filter(({ file }) => !BITS.includes(file))
+        .filter(({ doc, signature }) => !doc && /^(abstract )?(function|class)/.test(signature))
+        .map((one) => `${name} ${one.name}`),
+    );
+    expect(bare).toEqual([]);
+  });
+
   it('show neither comments nor what is private', () => {
     const all = api.flatMap(({ exports }) => exports);
     expect(all.some(({ doc }) => doc.includes('Mirrors:'))).toBe(true);

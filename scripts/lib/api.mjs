@@ -122,7 +122,9 @@ export function readApi(root) {
     if (there) {
       const { signature, doc } = module.declared.get(there.name);
       const source = relative(join(root, 'dist'), path).replace(/\.d\.ts$/, '.ts');
-      return { name, signature, doc, file: `src/${source}` };
+      // of a file with one export its header is about that
+      const told = doc || (module.exported.size === 1 ? module.doc : '');
+      return { name, signature, doc: told, file: `src/${source}` };
     }
     for (const star of module.stars) {
       const found = find(star, name);

@@ -34,6 +34,7 @@ export interface Running {
   done: boolean;
 }
 
+/** Runs the tasks of a scenario as a strategy says, one schedule after the other. */
 export class Execution<S extends object = object> {
   readonly state: S;
   /** The scenario's tasks, and after them what the hardware does on its own. */

@@ -89,6 +89,7 @@ export interface JobOptions {
 /** The scenario's part of a job: a program, or a scenario of one's own. */
 export type Subject = { program: ConcurrentProgram } | { scenario: Scenario };
 
+/** The scenario of a job. */
 export function scenarioOf(subject: Subject): Scenario {
   return 'program' in subject ? programScenario(subject.program) : subject.scenario;
 }

@@ -17,6 +17,7 @@ interface Waiting<Work, Answer> {
   reject(error: unknown): void;
 }
 
+/** Gives pieces of work to threads, each to one that is idle. */
 export class Threads<Work, Answer> {
   private readonly queue: Waiting<Work, Answer>[] = [];
   private readonly underWay = new Set<Waiting<Work, Answer>>();

@@ -13,6 +13,7 @@ export const DPT_WRITE = 3;
 
 const CHUNK = 512;
 
+/** A device's page table: an entry for each page of an address space, kept in chunks. */
 export class DeviceTable {
   private readonly chunks = new Map<number, Int32Array>();
   private lastKey = -1;
@@ -134,6 +135,8 @@ export class DeviceTable {
 export function pfnOf(entry: number): number {
   return (entry >>> 2) - 1;
 }
+
+/** What the device may do with the page of an entry: `DPT_READ`, `DPT_WRITE`, `DPT_ATOMIC`. */
 export function tagOf(entry: number): number {
   return entry & 3;
 }

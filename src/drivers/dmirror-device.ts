@@ -29,6 +29,7 @@ const CHUNK_HUGE_PAGES = 16;
 /** What kind of memory a device has (HMM_DMIRROR_MEMORY_DEVICE_*). */
 export type DeviceKind = 'private' | 'coherent';
 
+/** A device of the test driver (struct dmirror_device): its memory, and those who have it open. */
 export class DmirrorDevice {
   /** Null where CPUs reach the device's memory: its bytes are in `Kernel.frames` then. */
   readonly memory: DeviceMemory | null;

@@ -19,6 +19,7 @@ function log2(value: number): number {
   return 31 - Math.clz32(value);
 }
 
+/** The sizes of a machine, and what follows from them: places of buffers, indices into tables. */
 export class Geometry {
   readonly pageBytes: number;
   readonly pageShift: number;

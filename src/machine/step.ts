@@ -97,6 +97,7 @@ export type Role = (typeof Role)[keyof typeof Role];
 /** Objects that a step names at most. */
 const MOST = 8;
 
+/** What a task is about to do, and on which objects. A task has one, which says its next step. */
 export class Step {
   /** Note the modelled functions on the stack with each step. Slow: for reports. */
   static traced = false;

@@ -94,6 +94,7 @@ export interface SystemOptions extends KernelOptions {
   keepsFiles?: boolean;
 }
 
+/** What a program runs on: a machine with processes, devices and who holds pages. */
 export class System {
   readonly kernel: Kernel;
   readonly processes: (Process | undefined)[] = [];

@@ -185,6 +185,8 @@ export interface StateView {
 export function lockWords({ name }: Pick<Lock, 'name'>): string {
   return /_lock|rwsem/.test(name) ? `the ${name}` : `the lock of ${name}`;
 }
+
+/** A folio's lock in words. */
 export function folioLockWords(folio: number): string {
   return `the lock of folio ${folio}`;
 }

@@ -66,6 +66,9 @@ class Cursor {
   }
 }
 
+/**
+ * A schedule that ran: its events, and the state at any step, which is reached by running it again.
+ */
 export class Recording {
   readonly events: RecordedEvent[];
   /** Who holds which lock when, folios' locks among them. */

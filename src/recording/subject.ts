@@ -63,6 +63,7 @@ function sequentialScenario(program: Program): Scenario<ProgramState> {
 
 export type Recordable = Program | ConcurrentProgram | Scenario;
 
+/** Whether it is a scenario, which is code and no program. */
 export function isScenario(program: Recordable): program is Scenario {
   return 'kernel' in program;
 }

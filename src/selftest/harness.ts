@@ -31,6 +31,7 @@ export interface SelfTest {
   body(t: Test): Kernel$<void>;
 }
 
+/** A test of a fixture: the steps and assertions of its namesake in the kernel. */
 export function test(fixture: Fixture, name: string, body: (t: Test) => Kernel$<void>): SelfTest {
   return { fixture, name, body };
 }

@@ -20,6 +20,7 @@ export function ktapRun(name: string): string {
   return `#  RUN           ${name} ...`;
 }
 
+/** A line for readers, as KTAP has it. */
 export function ktapDiagnostic(line: string): string {
   return `# ${line}`;
 }

@@ -58,6 +58,7 @@ export interface ExhaustiveOptions {
   reduce?: boolean;
 }
 
+/** Tries every schedule that can end differently, depth first; of steps that commute one order. */
 export class Exhaustive implements Strategy {
   private nodes: Node[] = [];
   /** The points up to here are fixed: what leads to the subtree that is searched. */

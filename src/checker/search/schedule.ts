@@ -57,6 +57,7 @@ export function runsOf(choices: readonly Choice[]): Run[] {
   return runs;
 }
 
+/** A schedule as text, which `--replay` takes; `digest` says of which program and model it is. */
 export function encodeSchedule(runs: readonly Run[], digest: string): string {
   const text = runs.map(({ task, steps, fail }) => {
     const count = steps === Number.POSITIVE_INFINITY ? '' : steps;

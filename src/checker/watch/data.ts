@@ -95,6 +95,7 @@ function add(values: number[], value: number): void {
   if (!values.includes(value)) values.push(value);
 }
 
+/** Knows which words each page may have, and looks at what is read. */
 export class DataOracle {
   private readonly places = new Map<number, MemoryPlace>();
   /** Of files, by place in the file. */

@@ -44,6 +44,10 @@ interface Invalidation {
 /** What the notifiers call an invalidation, among locks. */
 const INVALIDATION = 'invalidation';
 
+/**
+ * Listens to a machine while its tasks run, and reports what must not be: data, translations,
+ * locks.
+ */
 export class Watch implements Monitor {
   readonly locks: LockOrder;
   readonly data: DataOracle | null;
