@@ -1,3 +1,5 @@
+import type { Monitor } from './monitor.ts';
+
 /**
  * What the model reports about the modelled kernel: a WARN, a BUG, a failed lock assertion, a
  * broken invariant. A mistake in the user's program is a different thing (ProgramError).
@@ -38,74 +40,42 @@ const FRAME = /^\s*at (?:async )?(?:new )?([\w$.]+)(?: \[as [^\]]+\])? \(/;
 const FRAME_AT = /^(?:[^@]*[*/])?([\w$.]+?)(?:\$\d+)?@.*:\d+:\d+$/;
 /** Executors: what lies outwards of them is not modelled. */
 const ENDS = new Set(['runToEnd', 'runStepping', 'resume', 'stuck', 'checkAll']);
-const INTERNAL = new Set([
-  'next',
-  'here',
-  'finding',
-  'warn',
-  'bug',
-  'present',
-  'assertHeld',
-  'capture',
-  'throwBug',
-  'report',
-  'lock',
-  'lockShared',
-  'tryLock',
-  'unlock',
-  'unlockShared',
-  'forget',
-  'folioLock',
-  'folioTryLock',
-  'takeFolio',
-  'folioUnlock',
-  'deadlock',
-  'waited',
-  'mightSleep',
-  'sleepsUnderSpinlock',
-  // the ledger's
-  'wrong',
-  'put',
-  'freed',
-]);
+/** Names of functions that work for modelled ones and are none themselves. */
+const INTERNAL = new Set(['here', 'modelledStack']);
+
+/** Takes a class's methods out of the inner end of stacks: the function that matters called them. */
+export function notModelled({ prototype }: { readonly prototype: object }): void {
+  for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
+    if (typeof value === 'function' && name !== 'constructor') INTERNAL.add(name);
+  }
+}
+
+/** Whether a function of this name is left out of the inner end of stacks. */
+export const isInternal = (name: string): boolean => INTERNAL.has(name);
 
 /** A monitor's: what lies inwards of them is not modelled. */
-const MONITOR = new Set([
-  'onLock',
-  'onUnlock',
-  'onFolioLock',
-  'onFolioUnlock',
-  'onWait',
-  'onFolioWait',
-  'onTableFree',
-  'onEntry',
-  'onCpuAccess',
-  'onFill',
-  'onDeviceAccess',
-  'onMove',
-  'onFree',
-  'onInvalidate',
-  'onInvalidateEnd',
-  'onDeviceMap',
-  'onFork',
-]);
-/** What makes a step, besides what is called so: not modelled, where it is innermost. */
-const MAKERS = new Set([
-  'set',
-  'step',
-  'acquire',
-  'tryAcquire',
-  'release',
-  'writeEntry',
-  'readEntry',
-  'writeFolio',
-  'readFolio',
-  'waitFor',
-  'deviceWait',
-  'acquireFolio',
-  'tryAcquireFolio',
-  'releaseFolio',
-]);
+export const HOOKS: Record<keyof Monitor, true> = {
+  onLock: true,
+  onUnlock: true,
+  onFolioLock: true,
+  onFolioUnlock: true,
+  onWait: true,
+  onFolioWait: true,
+  onTableFree: true,
+  onRead: true,
+  onEntry: true,
+  onCpuAccess: true,
+  onFill: true,
+  onFileAccess: true,
+  onDeviceAccess: true,
+  onMove: true,
+  onFree: true,
+  onInvalidate: true,
+  onInvalidateEnd: true,
+  onDeviceMap: true,
+  onFork: true,
+};
+const MONITOR = new Set(Object.keys(HOOKS));
 
 /** What V8 tells of a function on the stack. */
 interface CallSite {
@@ -148,8 +118,10 @@ export function modelledStack(of?: Error): string[] {
   for (const whole of of ? namesIn(of.stack ?? '') : here()) {
     if (whole === null) continue;
     const name = whole.slice(whole.lastIndexOf('.') + 1);
-    if (name === 'here' || name === 'modelledStack' || INTERNAL.has(name)) continue;
-    if (names.length === 0 && (MAKERS.has(name) || name.endsWith('Step'))) continue;
+    // of a generator
+    if (name === 'next') continue;
+    // what makes a step is called `…Step`
+    if (names.length === 0 && (INTERNAL.has(name) || name.endsWith('Step'))) continue;
     if (ENDS.has(name)) break;
     if (MONITOR.has(name)) {
       names.length = 0;

@@ -1,5 +1,5 @@
 import { Counters } from './counters.ts';
-import { type Finding, KernelBug, modelledStack } from './finding.ts';
+import { type Finding, KernelBug, modelledStack, notModelled } from './finding.ts';
 import { Frames } from './frames.ts';
 import { Geometry, type GeometryOptions } from './geometry.ts';
 import { Lock, type LockClass } from './lock.ts';
@@ -427,3 +427,5 @@ export class Machine {
     return (pte & PTE_PRESENT) !== 0 && (!write || (pte & PTE_WRITE) !== 0);
   }
 }
+
+notModelled(Machine);

@@ -10,7 +10,7 @@
  * pending.
  */
 
-import { modelledStack } from './finding.ts';
+import { modelledStack, notModelled } from './finding.ts';
 export const StepKind = {
   /** Take a lock, waiting for it. */
   Acquire: 0,
@@ -146,6 +146,8 @@ export class Step {
     return this;
   }
 }
+
+notModelled(Step);
 
 /** A modelled kernel function that returns `T`. */
 export type Kernel$<T> = Generator<Step, T, void>;

@@ -206,7 +206,7 @@ function* swapIn(k: Kernel, vma: Vma, pmdp: Ptep, haddr: Vpn): Kernel$<Scan> {
 }
 
 /** A page is not collapsed after all (release_pte_folio()). */
-function* releaseFolio(k: Kernel, folio: Folio): Kernel$<void> {
+function* releasePteFolio(k: Kernel, folio: Folio): Kernel$<void> {
   if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   yield* folioPutbackLru(k, folio);
@@ -257,7 +257,7 @@ function* isolate(k: Kernel, vma: Vma, first: Ptep, folios: Folio[]): Kernel$<Sc
     folios.push(folio);
   }
   if (result !== Scan.Succeed) {
-    for (const folio of folios.splice(0)) yield* releaseFolio(k, folio);
+    for (const folio of folios.splice(0)) yield* releasePteFolio(k, folio);
   }
   return result;
 }
@@ -292,13 +292,13 @@ function* copyPages(
       continue;
     }
     const folio = pageFolio(k, ptePfn(pte));
-    if (!folioIsLarge(k, folio)) yield* releaseFolio(k, folio);
+    if (!folioIsLarge(k, folio)) yield* releasePteFolio(k, folio);
     if (k.stepping) yield k.writeFolio(folio);
     folioRemoveRmapPte(k, folio, ptePfn(pte), vma);
     if (folioPutTestzero(k, folio, Holder.Mapping)) yield* folioFree(k, folio);
   }
   for (const folio of folios) {
-    if (folioIsLarge(k, folio)) yield* releaseFolio(k, folio);
+    if (folioIsLarge(k, folio)) yield* releasePteFolio(k, folio);
   }
 }
 

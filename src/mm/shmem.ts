@@ -251,7 +251,7 @@ export function* fileRead(
   const size = k.geometry.pageBytes;
   const pages = Math.max(0, Math.min(into.length / size, file.pages - start));
   for (let i = 0; i < pages; i++) {
-    const folio = yield* readFolio(k, file, start + i);
+    const folio = yield* shmemGetFolio(k, file, start + i);
     const to = into.subarray(i * size, (i + 1) * size);
     if (folio < 0) {
       to.fill(0);
@@ -276,7 +276,7 @@ export function* fileRead(
  * simplified: no swap, no huge pages
  * @returns the folio; -1 for a hole
  */
-function* readFolio(k: Kernel, file: AddressSpace, index: Pgoff): Kernel$<number> {
+function* shmemGetFolio(k: Kernel, file: AddressSpace, index: Pgoff): Kernel$<number> {
   for (;;) {
     if (k.stepping) yield lookupStep(k, file, index);
     const folio = file.folios.get(index);

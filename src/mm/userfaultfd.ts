@@ -109,7 +109,7 @@ function leaveStep(k: Kernel, ctx: UserfaultfdCtx, missing: boolean): Step {
   return missing ? step : step.and(Space.Userfault, ctx.id, Role.Write);
 }
 
-function forget(ctx: UserfaultfdCtx, fault: WaitingFault): void {
+function forgetFault(ctx: UserfaultfdCtx, fault: WaitingFault): void {
   ctx.pending = ctx.pending.filter((other) => other !== fault);
   ctx.delivered = ctx.delivered.filter((other) => other !== fault);
 }
@@ -137,7 +137,7 @@ export function* handleUserfault(k: Kernel, vmf: VmFault): Kernel$<number> {
     const ready = () => fault.woken || ctx.released;
     if (k.stepping) yield k.waitFor(Space.Userfault, ctx.id, ready);
     k.waited(ready(), `the monitor to give ${placeOf(k, vmf.vpn)}`);
-  } else forget(ctx, fault);
+  } else forgetFault(ctx, fault);
   return VM_FAULT_RETRY;
 }
 
@@ -173,7 +173,7 @@ export function* uffdWake(k: Kernel, ctx: UserfaultfdCtx, start: Vpn, end: Vpn):
   for (const fault of [...ctx.pending, ...ctx.delivered]) {
     if (fault.vpn < start || fault.vpn >= end) continue;
     fault.woken = true;
-    forget(ctx, fault);
+    forgetFault(ctx, fault);
   }
 }
 

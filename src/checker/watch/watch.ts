@@ -77,7 +77,8 @@ export class Watch implements Monitor {
   /** Begins to look. */
   attach(): void {
     this.k.monitor = this;
-    this.k.tables.onRelease = (table) => this.onTableFree(table);
+    // itself, not a function around it: stacks end at a hook
+    this.k.tables.onRelease = this.onTableFree.bind(this);
   }
 
   // ---- locks ----

@@ -2,7 +2,7 @@
  * The reference ledger: who holds each reference of a folio. The kernel only counts; the model can
  * also name the holders, so that a leak names the function that took the reference.
  */
-import { modelledStack } from '../../machine/finding.ts';
+import { modelledStack, notModelled } from '../../machine/finding.ts';
 import { grow } from '../../machine/grow.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { Folio } from '../../machine/units.ts';
@@ -48,11 +48,7 @@ export interface ReferenceLedger {
 }
 
 /** What takes references for others: the function that matters called them. */
-const HELPERS = new Set(['caller', 'get', 'move', 'folioGet', 'folioTryGet', 'folioHandOver']);
-
-function caller(): string {
-  return modelledStack().find((name) => !HELPERS.has(name)) ?? '';
-}
+const HELPERS = new Set(['folioGet', 'folioTryGet', 'folioHandOver']);
 
 const HOLDERS: readonly Holder[] = Object.values(Holder);
 const INDEX: Readonly<Record<string, number>> = Object.fromEntries(
@@ -213,8 +209,13 @@ export class Ledger implements ReferenceLedger {
     return list;
   }
 
+  /** The function that takes a reference. */
+  private taker(): string {
+    return modelledStack().find((name) => !HELPERS.has(name)) ?? '';
+  }
+
   get(folio: Folio, holder: Holder, count = 1): void {
-    const taken = caller();
+    const taken = this.taker();
     const list = this.list(folio);
     for (let i = 0; i < count; i++) list.push({ holder, taken });
   }
@@ -278,3 +279,6 @@ export class Ledger implements ReferenceLedger {
     return list.map((entry) => `${entry.holder} (taken in ${entry.taken})`).join(', ');
   }
 }
+
+notModelled(CountingLedger);
+notModelled(Ledger);
