@@ -1,8 +1,15 @@
 /** Reading programs and data that ship with the package. */
+import { isUtf8 } from 'node:buffer';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type ProgramFile, parseProgramFile } from '../program/corpus.ts';
+import { visit } from 'jsonc-parser';
+import { type BadLine, type ProgramFile, parseProgramFile, readProgram } from '../program/corpus.ts';
+import { jsonReader, type ReadJson, type VisitJson } from '../program/json.ts';
+import { type ConcurrentProgram, type Program, parseAnyProgram } from '../program/schema.ts';
 import { UsageError } from './terminal.ts';
+
+/** JSON with comments and trailing commas, and where its parts are. */
+export const readJson: ReadJson = jsonReader(visit as VisitJson);
 
 /** A file of the package, found from `src/` and from `dist/` alike. */
 export function packageFile(path: string): string {
@@ -14,15 +21,48 @@ export function packageFile(path: string): string {
  * @throws UsageError where it cannot be read
  */
 export function readText(file: string): string {
+  let bytes: Buffer;
   try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
+    bytes = readFileSync(file === '-' ? 0 : file);
   } catch (error) {
     throw new UsageError(`cannot read ${file}: ${(error as Error).message}`);
   }
+  if (!isUtf8(bytes)) throw new UsageError(`${file}:${wrongLine(bytes)}: this line is not UTF-8`);
+  return bytes.toString('utf8');
+}
+
+/** The first line, from 1, that is not UTF-8. A line's end is never a part of another character. */
+function wrongLine(bytes: Buffer): number {
+  let line = 1;
+  for (let start = 0; start < bytes.length; line++) {
+    const end = bytes.indexOf(0x0a, start);
+    if (end < 0 || !isUtf8(bytes.subarray(start, end))) break;
+    start = end + 1;
+  }
+  return line;
 }
 
 export function readPrograms(file: string): ProgramFile {
-  return parseProgramFile(readText(file), file);
+  return parseProgramFile(readText(file), file, readJson);
+}
+
+/** A mistake in a file as a line, which editors jump to. */
+export function showBadLine({ file, line, column, message }: BadLine): string {
+  return `${file}:${line}:${column === undefined ? '' : `${column}:`} ${message}`;
+}
+
+/**
+ * The one program of a file, of either form.
+ * @throws UsageError with all mistakes, a line each
+ */
+export function readAnyProgram(
+  file: string,
+  text: string = readText(file),
+): Program | ConcurrentProgram {
+  const parse = (value: unknown) => parseAnyProgram(value, file);
+  const { program, mistakes } = readProgram(text, readJson, parse);
+  if (program) return program;
+  throw new UsageError(mistakes.map((one) => showBadLine({ file, ...one })).join('\n'));
 }
 
 /** The recorded corpus that ships with the package: its files, by name. */

@@ -1,8 +1,8 @@
 /** `softleaf lab`: serves the lab, and says where a program is shown in it. */
-import { ProgramError, parseAnyProgram, ScheduleError, type Walk } from '../checker/index.ts';
+import { ProgramError, ScheduleError, type Walk } from '../checker/index.ts';
 import { encodeLink } from '../recording/link.ts';
 import { record } from '../recording/recorder.ts';
-import { packageFile, readText } from './files.ts';
+import { packageFile, readAnyProgram, readText } from './files.ts';
 import { LAB_HOST, LAB_PORT } from './lab-link.ts';
 import { serveLab } from './lab-server.ts';
 import { ExitCode, painter, type Terminal, UsageError } from './terminal.ts';
@@ -14,20 +14,29 @@ export interface LabCommandOptions {
   replay?: string;
 }
 
+function isPlainJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /**
- * The link, from `#` on, to a program in a file.
+ * The link, from `#` on, to a program in a file; the lab reads JSON without comments.
  * @throws UsageError where it is none, or the schedule is not one of it
  */
 async function linkOf(file: string, { walk, replay }: LabCommandOptions): Promise<string> {
   const text = readText(file);
   try {
-    const program = parseAnyProgram(JSON.parse(text), file);
+    const program = readAnyProgram(file, text);
     const shown = record(program, {
       ...(walk ? { walk } : {}),
       ...(replay === undefined ? {} : { schedule: replay }),
     });
     return await encodeLink({
-      program: { text },
+      program: { text: isPlainJson(text) ? text : JSON.stringify(program, null, 2) },
       walk: shown.walk,
       hardware: false,
       schedule: shown.schedule,
@@ -38,7 +47,7 @@ async function linkOf(file: string, { walk, replay }: LabCommandOptions): Promis
     });
   } catch (error) {
     if (error instanceof ScheduleError) throw new UsageError(`--replay: ${error.message}`);
-    if (!(error instanceof ProgramError || error instanceof SyntaxError)) throw error;
+    if (!(error instanceof ProgramError)) throw error;
     const { message } = error;
     throw new UsageError(message.startsWith(file) ? message : `${file}: ${message}`);
   }

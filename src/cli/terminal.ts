@@ -20,10 +20,12 @@ export const ExitCode = {
   finding: 1,
   /** Bad input: the program, a file or the command line. */
   badInput: 2,
-  /** Interrupted before anything was found. */
-  interrupted: 130,
   /** A mistake in Softleaf itself. */
   internal: 70,
+  /** What it prints cannot be written: a full disk. */
+  output: 74,
+  /** Interrupted before anything was found. */
+  interrupted: 130,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
@@ -41,8 +43,30 @@ export function painter(stream: Stream, env: Terminal['env']): Paint {
   return (style, text) => `\x1b[${STYLES[style]}m${text}\x1b[0m`;
 }
 
+/** Control characters but tab and newline, and those that turn the direction of text around. */
+const OBEYED =
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to replace
+  /[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+
 /** Replaces what a terminal would obey. */
 export function printable(text: string): string {
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to replace
-  return text.replace(/[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, '?');
+  return text.replace(OBEYED, '?');
+}
+
+/** JSON in one line, in which a terminal finds nothing to obey. */
+export function jsonLine(value: unknown): string {
+  const text = JSON.stringify(value);
+  const escaped = text.replace(OBEYED, (letter) => {
+    return `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}`;
+  });
+  return `${escaped}\n`;
+}
+
+/** Characters of a line of a message. */
+const LINE = 1000;
+
+/** Cuts lines that nobody could read. */
+export function bounded(text: string): string {
+  const lines = text.split('\n');
+  return lines.map((line) => (line.length > LINE ? `${line.slice(0, LINE)}...` : line)).join('\n');
 }

@@ -39,7 +39,16 @@ const FRAME = /^\s*at (?:async )?(?:new )?([\w$.]+)(?: \[as [^\]]+\])? \(/;
  */
 const FRAME_AT = /^(?:[^@]*[*/])?([\w$.]+?)(?:\$\d+)?@.*:\d+:\d+$/;
 /** Executors: what lies outwards of them is not modelled. */
-const ENDS = new Set(['runToEnd', 'runStepping', 'resume', 'stuck', 'checkAll']);
+const ENDS = new Set([
+  'runToEnd',
+  'runStepping',
+  'resume',
+  'stuck',
+  'checkAll',
+  // without steps, nothing else is between the model and who runs it
+  'runProgram',
+  'runTest',
+]);
 /** Names of functions that work for modelled ones and are none themselves. */
 const INTERNAL = new Set(['here', 'modelledStack']);
 

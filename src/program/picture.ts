@@ -8,13 +8,15 @@ import { pagePgmap } from '../mm/memremap.ts';
 import { pmdIsHuge, pmdpOf, ptepGet, ptepOf } from '../mm/pgtable.ts';
 import type { System } from './system.ts';
 
-/** One buffer of one process, a glyph a page. */
+/** Some pages of a buffer of a process, a glyph a page. */
 export interface PictureRow {
   proc: number;
   buf: number;
   /** The first page shown. */
   page: number;
   glyphs: string;
+  /** How many rows like this follow each other, this one among them. */
+  times: number;
 }
 
 export const LEGEND: readonly [glyph: string, meaning: string][] = [
@@ -74,8 +76,55 @@ export function glyphAt(system: System, mm: Mm, vpn: number): string {
   return huge ? (HUGE[glyph] ?? glyph) : glyph;
 }
 
-/** A row for each mapped buffer of each process, and the legend of the glyphs that occur. */
-export function picture(outcome: { system: System }): {
+/** Pages from `vpn` on, below `end`, that need no look at each: not mapped, or without a page table. */
+function alike(system: System, mm: Mm, vpn: number, end: number): { pages: number; glyph: string } {
+  const k: Kernel = system.kernel;
+  const vma = mm.findVma(vpn);
+  if (!vma || vma.start > vpn) {
+    return { pages: Math.min(end, vma?.start ?? end) - vpn, glyph: ' ' };
+  }
+  const pmdp = pmdpOf(k, mm, vpn);
+  if (pmdp >= 0 && ptepGet(k, pmdp) !== 0) return { pages: 0, glyph: '' };
+  const { ptrsPerPte } = k.geometry;
+  const next = vpn - (vpn % ptrsPerPte) + ptrsPerPte;
+  return { pages: Math.min(end, vma.end, next) - vpn, glyph: '.' };
+}
+
+/** Rows of `perRow` pages of the range from `vpn` to `end`, without those in which nothing is mapped. */
+function rowsOf(
+  system: System,
+  mm: Mm,
+  vpn: number,
+  end: number,
+  perRow: number,
+): { vpn: number; glyphs: string; times: number }[] {
+  const rows: ReturnType<typeof rowsOf> = [];
+  for (let at = vpn; at < end; ) {
+    const { pages, glyph } = alike(system, mm, at, end);
+    const times = Math.floor(pages / perRow);
+    if (times > 0) {
+      if (glyph !== ' ') rows.push({ vpn: at, glyphs: glyph.repeat(perRow), times });
+      at += times * perRow;
+      continue;
+    }
+    let glyphs = '';
+    for (const stop = Math.min(at + perRow, end); at + glyphs.length < stop; )
+      glyphs += glyphAt(system, mm, at + glyphs.length);
+    if (glyphs.trim() !== '') rows.push({ vpn: at, glyphs, times: 1 });
+    at += glyphs.length;
+  }
+  return rows;
+}
+
+/**
+ * Rows for each mapped buffer of each process, and the legend of the glyphs that occur. Rows that are alike
+ * are one, rows in which nothing is mapped are none.
+ * @param perRow pages a row
+ */
+export function picture(
+  outcome: { system: System },
+  perRow = 64,
+): {
   rows: PictureRow[];
   legend: [string, string][];
 } {
@@ -85,25 +134,26 @@ export function picture(outcome: { system: System }): {
   const seen = new Set<string>();
   system.processes.forEach((process, proc) => {
     if (!process) return;
-    const byBuffer = new Map<number, { first: number; last: number }>();
-    for (const vma of process.mm.vmas) {
-      const buf = Math.floor((vma.start - geometry.bufferBase) / geometry.bufferSpacing);
-      const base = geometry.vpnOf(buf, 0);
-      const range = byBuffer.get(buf);
-      const first = vma.start - base;
-      const last = vma.end - base;
+    const { mm } = process;
+    const byBuffer = new Map<number, { start: number; end: number }>();
+    for (const { start, end } of mm.vmas) {
+      const buf = Math.floor((start - geometry.bufferBase) / geometry.bufferSpacing);
+      const range = byBuffer.get(buf) ?? { start, end };
       byBuffer.set(buf, {
-        first: Math.min(first, range?.first ?? first),
-        last: Math.max(last, range?.last ?? last),
+        start: Math.min(start, range.start),
+        end: Math.max(end, range.end),
       });
     }
-    for (const [buf, { first, last }] of [...byBuffer].sort((a, b) => a[0] - b[0])) {
-      let glyphs = '';
-      for (let page = first; page < last; page++) {
-        glyphs += glyphAt(system, process.mm, geometry.vpnOf(buf, page));
+    for (const [buf, { start, end }] of [...byBuffer].sort((a, b) => a[0] - b[0])) {
+      for (const { vpn, glyphs, times } of rowsOf(system, mm, start, end, perRow)) {
+        for (const glyph of new Set(glyphs)) seen.add(glyph);
+        const last = rows[rows.length - 1];
+        const page = geometry.pageOf(vpn);
+        const follows =
+          last?.proc === proc && last.buf === buf && page === last.page + last.times * perRow;
+        if (follows && last.glyphs === glyphs) last.times += times;
+        else rows.push({ proc, buf, page, glyphs, times });
       }
-      for (const glyph of glyphs) seen.add(glyph);
-      rows.push({ proc, buf, page: first, glyphs });
     }
   });
   const legend = LEGEND.filter(([glyph]) => seen.has(glyph)).map(

@@ -8,13 +8,12 @@ import {
   type ConcurrentProgram,
   isConcurrent,
   ProgramError,
-  parseAnyProgram,
   type Scenario,
   ScenarioError,
   type Subject,
   tryScenario,
 } from '../../checker/index.ts';
-import { packageFile, readText } from '../files.ts';
+import { packageFile, readAnyProgram } from '../files.ts';
 import { UsageError } from '../terminal.ts';
 
 const MODULE = /\.[cm]?[jt]s$/;
@@ -25,7 +24,7 @@ function filesOf(folder: string): string[] {
   return readdirSync(folder, { withFileTypes: true })
     .filter((entry) => !entry.isDirectory())
     .map(({ name }) => name)
-    .filter((name) => (name.endsWith('.json') || MODULE.test(name)) && !TYPES.test(name))
+    .filter((name) => (/\.jsonc?$/.test(name) || MODULE.test(name)) && !TYPES.test(name))
     .sort()
     .map((name) => join(folder, name));
 }
@@ -106,14 +105,7 @@ async function scenariosOfModule(file: string): Promise<Scenario[]> {
 }
 
 function programOfFile(file: string): ConcurrentProgram {
-  let value: unknown;
-  const text = readText(file);
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new UsageError(`${file}: ${(error as Error).message}`);
-  }
-  const program = parseAnyProgram(value, file);
+  const program = readAnyProgram(file);
   if (isConcurrent(program)) return program;
   // operations one after the other are a task alone
   const { ops, results: _, ...head } = program;
