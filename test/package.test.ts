@@ -43,6 +43,8 @@ beforeAll(() => {
     'corpus',
     'examples',
     'scenarios',
+    'schema',
+    'man',
     ...configs,
     ...documents,
   ])

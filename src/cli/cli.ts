@@ -1,39 +1,45 @@
 /** The command line. A command's module is loaded only when it runs, so that help comes at once. */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { STRATEGIES, STRATEGY_ROWS, type StrategyName } from '../checker/search/strategies.ts';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { STRATEGIES, STRATEGY_ROWS } from '../checker/search/strategies.ts';
+import { WALKS, type Walk } from '../mm/walks.ts';
 import { ProgramError } from '../program/error.ts';
-import { WALKS, type Walk } from '../program/schema.ts';
 import type { CheckCommandOptions } from './check/plans.ts';
+import {
+  FORMATS,
+  KINDS as INIT_KINDS,
+  type Kind as InitKind,
+  SHELLS,
+  type Shell,
+} from './choices.ts';
 import type { ConformOptions } from './conform.ts';
 import type { LabCommandOptions } from './lab.ts';
+import type { ListOptions } from './list.ts';
 import type { RunCommandOptions } from './run.ts';
 import type { SelftestOptions } from './selftest.ts';
-import { ExitCode, printable, type Terminal, UsageError } from './terminal.ts';
-
-function parseWalk(value: string): Walk {
-  const walk = WALKS.find((name) => name === value);
-  if (walk === undefined) throw new InvalidArgumentError(`Expected one of ${WALKS.join(', ')}.`);
-  return walk;
-}
-
-function parseStrategy(value: string): StrategyName {
-  const strategy = STRATEGIES.find((name) => name === value);
-  if (strategy === undefined)
-    throw new InvalidArgumentError(`Expected one of ${STRATEGIES.join(', ')}.`);
-  return strategy;
-}
+import {
+  bounded,
+  EXIT_CODES,
+  ExitCode,
+  messageLines,
+  printable,
+  type Terminal,
+  UsageError,
+} from './terminal.ts';
 
 const KINDS = ['private', 'coherent'] as const;
 
-function parseKind(value: string): (typeof KINDS)[number] {
-  const kind = KINDS.find((name) => name === value);
-  if (kind === undefined) throw new InvalidArgumentError(`Expected one of ${KINDS.join(', ')}.`);
-  return kind;
+/** Two different walks: `collect,unified`. */
+function parseWalks(value: string): readonly [Walk, Walk] {
+  const walks = value.split(',').map((part) => WALKS.find((name) => name === part.trim()));
+  const [a, b] = walks;
+  if (walks.length !== 2 || a === undefined || b === undefined || a === b)
+    throw new InvalidArgumentError(`Expected two of ${WALKS.join(', ')} with a comma between.`);
+  return [a, b];
 }
 
-/** A parser of whole numbers from `min`. */
+/** A parser of whole numbers from `min` to `max`. */
 function count(min: number, max = Number.MAX_SAFE_INTEGER): (value: string) => number {
   const range = max === Number.MAX_SAFE_INTEGER ? `from ${min}` : `from ${min} to ${max}`;
   return (value) => {
@@ -44,6 +50,12 @@ function count(min: number, max = Number.MAX_SAFE_INTEGER): (value: string) => n
   };
 }
 
+/** A name that is not empty: '' would be every host. */
+function hostName(value: string): string {
+  if (value.trim() === '') throw new InvalidArgumentError('Expected the name of a host.');
+  return value;
+}
+
 function packageVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
   return (JSON.parse(text) as { version: string }).version;
@@ -51,9 +63,7 @@ function packageVersion(): string {
 
 const EXIT_HELP = `
 Exit codes:
-  0  clean
-  1  a finding, or a result that differs from the recording
-  2  bad input: a program, a file or the command line`;
+${EXIT_CODES.map(([code, meaning]) => `  ${String(code).padEnd(4)} ${meaning}`).join('\n')}`;
 
 /** The index of the documents, which the package has as well. */
 const DOCUMENTS = fileURLToPath(new URL('../../docs/README.md', import.meta.url));
@@ -62,7 +72,10 @@ const MAIN_HELP = `${EXIT_HELP}
 
 Examples:
   $ softleaf demo
+  $ softleaf list
   $ softleaf run examples/migrate-on-fault.json
+  $ softleaf init program
+  $ softleaf check program.jsonc
   $ softleaf conform corpus/base.jsonl --walk collect
 
 Documents: ${DOCUMENTS}`;
@@ -72,6 +85,9 @@ const RUN_HELP = `${EXIT_HELP}
 Examples:
   $ softleaf run examples/migrate-on-fault.json
   $ softleaf run examples/migrate-on-fault.json --walk collect --counters
+  $ softleaf run examples/migrate-on-fault.json --compare collect,unified
+  $ softleaf run examples/holes.json --trace
+  $ softleaf run program.json --watch
   $ softleaf run corpus/base.jsonl --only base-10000 --json
   $ cat program.json | softleaf run -`;
 
@@ -80,7 +96,33 @@ const CONFORM_HELP = `${EXIT_HELP}
 Examples:
   $ softleaf conform corpus/base.jsonl corpus/fork.jsonl
   $ softleaf conform corpus/mof.jsonl --walk collect --json
-  $ softleaf conform corpus/base.jsonl --only base-10000 --verbose`;
+  $ softleaf conform corpus/base.jsonl --only base-10000 --verbose
+  $ softleaf conform corpus/*.jsonl --format junit > conform.xml`;
+
+const INIT_HELP = `${EXIT_HELP}
+
+Examples:
+  $ softleaf init program
+  $ softleaf init driver my-gpu.mjs`;
+
+const LIST_HELP = `${EXIT_HELP}
+
+Examples:
+  $ softleaf list
+  $ softleaf list --json`;
+
+const OPS_HELP = `${EXIT_HELP}
+
+Examples:
+  $ softleaf ops
+  $ softleaf ops madvise`;
+
+const COMPLETION_HELP = `${EXIT_HELP}
+
+Examples:
+  $ source <(softleaf completion bash)
+  $ softleaf completion zsh > ~/.zsh/completions/_softleaf
+  $ softleaf completion fish > ~/.config/fish/completions/softleaf.fish`;
 
 /** A line for each strategy. */
 const STRATEGY_HELP = `
@@ -89,7 +131,6 @@ ${STRATEGIES.map((name) => `  ${name.padEnd(11)} ${STRATEGY_ROWS[name].what}`).j
 
 const CHECK_HELP = `${STRATEGY_HELP}
 ${EXIT_HELP}
-  130  interrupted before anything was found
 
 Examples:
   $ softleaf check
@@ -120,7 +161,11 @@ Examples:
   $ softleaf lab examples/migrate-on-fault.json --walk collect
   $ softleaf lab --host 0.0.0.0 --port 8080`;
 
-function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
+/** Ten years. */
+const MAX_SECONDS = 315_360_000;
+
+/** Every command, with its options; what a command comes to is told to `setExit`. */
+export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
   const program = new Command('softleaf')
     .description(
       "Linux's heterogeneous memory management as a program you can run, check and look at.",
@@ -129,33 +174,40 @@ function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
     .exitOverride()
     .configureOutput({
       writeOut: (text) => terminal.stdout.write(text),
-      writeErr: (text) => terminal.stderr.write(printable(text)),
+      writeErr: (text) => terminal.stderr.write(bounded(printable(text))),
     })
     .addHelpText('after', MAIN_HELP);
-  const walkHelp = `how a migration is prepared: ${WALKS.join(', ')} (default: the program's, else unified)`;
+  const walkOption = (fallback = "the program's, else unified") =>
+    new Option('--walk <walk>', `how a migration is prepared (default: ${fallback})`).choices(
+      WALKS,
+    );
 
   program
     .command('run')
     .description('Run a memory program: each operation with its result, then what memory holds.')
     .argument('<program>', 'a JSON file with one program; - for standard input')
-    .option('--walk <walk>', walkHelp, parseWalk)
+    .addOption(walkOption())
     .option('--only <name>', 'the program to run, in a file of several')
     .option('--json', 'print one JSON object: name, results, counters')
     .option('--counters', 'print all counters, also those that are 0')
+    .option('--compare <walks>', 'run it with two walks (collect,unified) and compare', parseWalks)
+    .option('--trace', 'print every step, and what it changed')
+    .option('--watch', 'run it again whenever the file changes, until interrupted')
     .addHelpText('after', RUN_HELP)
     .action(async (file: string, options: RunCommandOptions) => {
       const { runCommand } = await import('./run.ts');
-      setExit(runCommand(file, options, terminal));
+      setExit(await runCommand(file, options, terminal));
     });
 
   program
     .command('conform')
     .description('Run recorded programs and compare with what a real Linux returned.')
     .argument('<files...>', 'files with one program a line (.jsonl), or JSON files')
-    .option('--walk <walk>', walkHelp, parseWalk)
+    .addOption(walkOption())
     .option('--only <name>', 'only the program of this name')
     .option('--json', 'print one JSON object: programs, passed, failed, knownDifferences, badLines')
     .option('--verbose', 'print every program, and what differs in known differences')
+    .addOption(new Option('--format <name>', 'print for another program to read').choices(FORMATS))
     .addHelpText('after', CONFORM_HELP)
     .action(async (files: string[], options: ConformOptions) => {
       const { conformCommand } = await import('./conform.ts');
@@ -171,19 +223,23 @@ function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
       '[files...]',
       'concurrent programs (.json), modules with scenarios (.js, .mjs, .ts), folders of them; none: the quick suite',
     )
-    .option('--walk <walk>', walkHelp, parseWalk)
-    .option('--strategy <name>', `how to search: ${STRATEGIES.join(', ')}`, parseStrategy)
+    .addOption(walkOption())
+    .addOption(new Option('--strategy <name>', 'how to search').choices(STRATEGIES))
     .option('--seed <n>', 'for the random strategies (default 1)', count(0))
-    .option('--time <seconds>', 'for the whole run, at most', count(1))
+    .option('--time <seconds>', 'for the whole run, at most', count(1, MAX_SECONDS))
     .option('--schedules <n>', 'for each search, at most (default 100000)', count(1))
-    .option('--preemptions <n>', 'in a schedule, at most (exhaustive)', count(0))
+    .option('--preemptions <n>', 'in a schedule, at most (exhaustive)', count(0, 1000))
     .option('--hardware', 'let TLBs fill and drop entries on their own')
-    .option('--faults <n>', 'allocations that may fail in a schedule (default 0)', count(0))
-    .option('--findings <n>', 'different findings after which a search ends (default 3)', count(1))
+    .option('--faults <n>', 'allocations that may fail in a schedule (default 0)', count(0, 1000))
+    .option(
+      '--findings <n>',
+      'different findings after which a search ends (default 3)',
+      count(1, 10_000),
+    )
     .option(
       '--workers <n>',
       'threads (default: one a processor); the verdict is the same',
-      count(1),
+      count(1, 1024),
     )
     .option('--replay <schedule>', 'run this schedule of one scenario')
     .option('--resume <file>', 'keep here what is left to do; go on with what is kept here')
@@ -203,8 +259,8 @@ function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
       "Run the kernel's own tests of HMM on the model, as its harness prints them (KTAP).",
     )
     .argument('[filters...]', 'tests whose name has one of these in it, or is one; none: all')
-    .option('--walk <walk>', walkHelp.replace("the program's, else ", ''), parseWalk)
-    .option('--device <kind>', `on devices of this kind alone: ${KINDS.join(', ')}`, parseKind)
+    .addOption(walkOption('unified'))
+    .addOption(new Option('--device <kind>', 'on devices of this kind alone').choices(KINDS))
     .option('--no-mended', 'keep the mistakes of 7.3.4, for one of which a test of its own fails')
     .option('--seed <n>', 'for addresses, and the order of threads (default 1)', count(0))
     .option('--json', 'print one JSON object: walk, tests, passed, failed')
@@ -219,13 +275,56 @@ function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
     .description('Serve the lab, a page that shows a program step by step, until interrupted.')
     .argument('[program]', 'a JSON file with a program, to be opened; - for standard input')
     .option('--port <n>', 'where to listen (default 7340); 0: any that is free', count(0, 65535))
-    .option('--host <name>', 'for whom to listen (default localhost: this machine alone)')
-    .option('--walk <walk>', walkHelp, parseWalk)
+    .option('--host <name>', 'for whom to listen (default localhost: this machine alone)', hostName)
+    .addOption(walkOption())
     .option('--replay <schedule>', 'open this schedule of the program, at its end')
     .addHelpText('after', LAB_HELP)
     .action(async (file: string | undefined, options: LabCommandOptions) => {
       const { labCommand } = await import('./lab.ts');
       setExit(await labCommand(file, options, terminal));
+    });
+
+  program
+    .command('init')
+    .description(
+      'Write something to begin with: a concurrent program, or a driver with a scenario.',
+    )
+    .addArgument(new Argument('<kind>', 'what to write').choices(INIT_KINDS))
+    .argument('[file]', 'where to; it must not be there yet (default program.jsonc, driver.mjs)')
+    .addHelpText('after', INIT_HELP)
+    .action(async (kind: InitKind, file: string | undefined) => {
+      const { initCommand } = await import('./init.ts');
+      setExit(initCommand(kind, file, terminal));
+    });
+
+  program
+    .command('list')
+    .description('List the examples and scenarios that ship, with a line about each.')
+    .option('--json', 'print one JSON array: file, kind, about')
+    .addHelpText('after', LIST_HELP)
+    .action(async (options: ListOptions) => {
+      const { listCommand } = await import('./list.ts');
+      setExit(listCommand(options, terminal));
+    });
+
+  program
+    .command('ops')
+    .description('Say what operations there are, or what the fields of one are.')
+    .argument('[name]', 'an operation')
+    .addHelpText('after', OPS_HELP)
+    .action(async (name: string | undefined) => {
+      const { opsCommand } = await import('./ops.ts');
+      setExit(opsCommand(name, terminal));
+    });
+
+  program
+    .command('completion')
+    .description('Print what a shell needs to complete command lines.')
+    .addArgument(new Argument('<shell>', 'the shell').choices(SHELLS))
+    .addHelpText('after', COMPLETION_HELP)
+    .action(async (shell: Shell) => {
+      const { completion } = await import('./completion.ts');
+      terminal.stdout.write(completion(shell, program));
     });
 
   program
@@ -246,7 +345,7 @@ function build(terminal: Terminal, setExit: (code: ExitCode) => void): Command {
  */
 export async function main(args: readonly string[], terminal: Terminal): Promise<ExitCode> {
   let exit: ExitCode = ExitCode.clean;
-  const command = build(terminal, (code) => {
+  const command = commandTree(terminal, (code) => {
     exit = code;
   });
   try {
@@ -257,7 +356,7 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
       return error.exitCode === 0 ? ExitCode.clean : ExitCode.badInput;
     const isInput = error instanceof ProgramError || error instanceof UsageError;
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
-    terminal.stderr.write(printable(`softleaf: ${isInput ? '' : 'internal error: '}${message}\n`));
+    terminal.stderr.write(messageLines(isInput ? message : `internal error: ${message}`));
     if (!isInput && terminal.env.SOFTLEAF_DEBUG) terminal.stderr.write(`${stack}\n`);
     return isInput ? ExitCode.badInput : ExitCode.internal;
   }

@@ -1,18 +1,31 @@
 /** `softleaf conform`: runs recorded programs and compares with the recording. */
+import { basename } from 'node:path';
 import type { BadLine, LocatedProgram } from '../program/corpus.ts';
 import { ProgramError } from '../program/error.ts';
 import { runProgram } from '../program/run.ts';
 import { compareResults } from '../program/runs.ts';
 import { type Program, type Result, showOp, showResult, type Walk } from '../program/schema.ts';
-import { type KnownDifference, knownDifferences, readPrograms } from './files.ts';
+import { didYouMean } from '../program/similar.ts';
+import type { Format } from './choices.ts';
+import { type KnownDifference, knownDifferences, readPrograms, showBadLine } from './files.ts';
+import { type Case, formatCases } from './formats.ts';
 import { progressBar } from './progress.ts';
-import { ExitCode, painter, printable, type Terminal, UsageError } from './terminal.ts';
+import {
+  ExitCode,
+  jsonLine,
+  messageLines,
+  painter,
+  printable,
+  type Terminal,
+  UsageError,
+} from './terminal.ts';
 
 export interface ConformOptions {
   walk?: Walk;
   json?: boolean;
   only?: string;
   verbose?: boolean;
+  format?: Format;
 }
 
 /** A program whose run was not what was recorded. */
@@ -75,7 +88,12 @@ export interface ConformRun {
   walk?: Walk;
   run?: Run;
   /** Called after each program, with the failure where there is one, known or not. */
-  each?: (program: Program, verdict: Verdict, failure?: Failure) => void;
+  each?: (
+    program: Program,
+    verdict: Verdict,
+    failure: Failure | undefined,
+    where: LocatedProgram,
+  ) => void;
 }
 
 /** Runs the programs and sorts them into passed, failed, known differences and bad ones. */
@@ -91,7 +109,8 @@ export function conformAll(
     knownDifferences: [],
     badLines: [],
   };
-  for (const { program, file, line } of programs) {
+  for (const located of programs) {
+    const { program, file, line } = located;
     let verdict: Verdict = 'passed';
     let failure: Failure | undefined;
     try {
@@ -109,7 +128,7 @@ export function conformAll(
       verdict = 'not run';
       report.badLines.push({ file, line, message: error.message });
     }
-    each?.(program, verdict, failure);
+    each?.(program, verdict, failure, located);
   }
   return report;
 }
@@ -129,6 +148,31 @@ function failureText(failure: Failure, program: Program): string {
   ].join('');
 }
 
+/** Mistakes in files that are told one by one. */
+const MAX_SHOWN = 100;
+
+/** A number of things. */
+function count(n: number, thing: string): string {
+  return `${n} ${thing}${n === 1 ? '' : 's'}`;
+}
+
+/** What became of a program, as a test. */
+function caseOf(
+  verdict: Exclude<Verdict, 'not run'>,
+  failure: Failure | undefined,
+  program: Program,
+  known: ReadonlyMap<string, KnownDifference>,
+): Pick<Case, 'outcome' | 'message' | 'details'> {
+  if (verdict === 'passed' || failure === undefined) return { outcome: 'passed' };
+  if (verdict === 'known difference') {
+    return { outcome: 'skipped', message: known.get(program.name)?.mechanism ?? verdict };
+  }
+  const details = failureText(failure, program).trimEnd().split('\n');
+  const { op } = failure;
+  const message = op < 0 ? 'the run ends early' : `op ${op} differs from the recording`;
+  return { outcome: 'failed', message, details: details.map((line) => line.trim()) };
+}
+
 /** The command. */
 export function conformCommand(
   files: readonly string[],
@@ -143,22 +187,36 @@ export function conformCommand(
   let programs = read.flatMap((file) => file.programs);
   if (options.only !== undefined) {
     programs = programs.filter(({ program }) => program.name === options.only);
-    if (programs.length === 0) throw new UsageError(`no program is called ${options.only}`);
+    if (programs.length === 0)
+      throw new UsageError(
+        `no program is called ${options.only}${didYouMean(
+          options.only,
+          read.flatMap((file) => file.programs.map(({ program }) => program.name)),
+        )}`,
+      );
   }
+  const { json, format } = options;
+  if (json && format) throw new UsageError('--json and --format: expected one of them');
+  const quiet = json || format !== undefined;
+  const cases: Case[] = [];
   const write = (text: string) => {
-    if (!options.json) terminal.stdout.write(printable(text));
+    if (!quiet) terminal.stdout.write(printable(text));
   };
   const progress = progressBar(terminal, programs.length);
   let done = 0;
-  const each: ConformRun['each'] = (program, verdict, failure) => {
+  const each: ConformRun['each'] = (program, verdict, failure, { file, line }) => {
     progress.at(++done);
+    if (format && verdict !== 'not run') {
+      const { name } = program;
+      cases.push({ name, file, line, ...caseOf(verdict, failure, program, known) });
+    }
     const listed = known.get(program.name);
     if (verdict === 'passed' && listed === undefined && !options.verbose) return;
     if (verdict === 'not run') return;
     progress.clear();
     const style = { passed: 'green', failed: 'red', 'known difference': 'yellow' } as const;
     const note = verdict === 'passed' && listed ? ' (although listed as a known difference)' : '';
-    if (!options.json)
+    if (!quiet)
       terminal.stdout.write(
         `${paint(style[verdict], verdict)}${note} ${printable(program.name)}\n`,
       );
@@ -167,16 +225,24 @@ export function conformCommand(
   };
   const report = conformAll(programs, known, { walk: options.walk, run, each });
   progress.clear();
-  report.badLines.unshift(...badLines);
+  report.badLines = [...badLines, ...report.badLines];
 
-  for (const { file, line, message } of report.badLines)
-    terminal.stderr.write(printable(`softleaf: ${file}:${line}: ${message}\n`));
-  if (options.json) terminal.stdout.write(`${JSON.stringify(report)}\n`);
-  else {
-    const bad = report.badLines.length === 0 ? '' : `, ${report.badLines.length} bad lines`;
+  for (const bad of report.badLines.slice(0, MAX_SHOWN))
+    terminal.stderr.write(messageLines(showBadLine(bad)));
+  const more = report.badLines.length - MAX_SHOWN;
+  if (more > 0) terminal.stderr.write(messageLines(`and ${count(more, 'mistake')} more`));
+  if (json) terminal.stdout.write(jsonLine(report));
+  else if (format) {
+    for (const { file, line, column, message } of report.badLines)
+      cases.push({ name: `${file}:${line}`, outcome: 'error', message, file, line, column });
+    const suite = `softleaf conform ${files.map((file) => basename(file)).join(' ')}`;
+    terminal.stdout.write(formatCases(format, suite, cases));
+  } else {
+    const bad = report.badLines.length === 0 ? '' : `, ${count(report.badLines.length, 'mistake')}`;
     write(
-      `${report.programs} programs, ${report.passed} passed, ${report.failed.length} failed, ` +
-        `${report.knownDifferences.length} known differences${bad}\n`,
+      `${count(report.programs, 'program')}, ${report.passed} passed, ` +
+        `${report.failed.length} failed, ` +
+        `${count(report.knownDifferences.length, 'known difference')}${bad}\n`,
     );
   }
   if (report.badLines.length > 0) return ExitCode.badInput;

@@ -3,7 +3,12 @@ import { isUtf8 } from 'node:buffer';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { visit } from 'jsonc-parser';
-import { type BadLine, type ProgramFile, parseProgramFile, readProgram } from '../program/corpus.ts';
+import {
+  type BadLine,
+  type ProgramFile,
+  parseProgramFile,
+  readProgram,
+} from '../program/corpus.ts';
 import { jsonReader, type ReadJson, type VisitJson } from '../program/json.ts';
 import { type ConcurrentProgram, type Program, parseAnyProgram } from '../program/schema.ts';
 import { UsageError } from './terminal.ts';

@@ -1,7 +1,6 @@
 /** Results of many tests as other programs read them: KTAP, JUnit's XML, annotations of GitHub. */
 
-export const FORMATS = ['ktap', 'junit', 'github'] as const;
-export type Format = (typeof FORMATS)[number];
+import type { Format } from './choices.ts';
 
 /** What became of one test. */
 export interface Case {
@@ -47,10 +46,12 @@ const XML: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"
 
 /** Text in XML 1.0, which most control characters cannot be in. */
 function xml(text: string): string {
-  return text
-    // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to replace
-    .replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, '?')
-    .replace(/[&<>"]/g, (letter) => XML[letter]);
+  return (
+    text
+      // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones to replace
+      .replace(/[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]/g, '?')
+      .replace(/[&<>"]/g, (letter) => XML[letter])
+  );
 }
 
 const ELEMENTS = { failed: 'failure', error: 'error', skipped: 'skipped' } as const;

@@ -1,10 +1,6 @@
 /** `softleaf ops`: the table of operations at the prompt. */
-import {
-  OP_FIELD_MEANINGS,
-  OP_MEANINGS,
-  VALUE_MEANINGS,
-} from '../program/meanings.ts';
-import { describeField, type OpField, type OpFieldSpec, OPS, type OpName } from '../program/ops.ts';
+import { OP_FIELD_MEANINGS, OP_MEANINGS, VALUE_MEANINGS } from '../program/meanings.ts';
+import { describeField, OPS, type OpField, type OpFieldSpec, type OpName } from '../program/ops.ts';
 import { didYouMean } from '../program/similar.ts';
 import { ExitCode, type Paint, painter, type Terminal, UsageError } from './terminal.ts';
 
@@ -38,7 +34,9 @@ function one(name: OpName, paint: Paint): string {
     const values = VALUE_MEANINGS[field as OpField];
     const wide = Math.max(...spec.values.map((value) => value.length));
     for (const value of spec.values)
-      lines.push(`  ${' '.repeat(width)}    ${value.padEnd(wide)}  ${values?.[value] ?? ''}`.trimEnd());
+      lines.push(
+        `  ${' '.repeat(width)}    ${value.padEnd(wide)}  ${values?.[value] ?? ''}`.trimEnd(),
+      );
   }
   if (fields.length > 0) lines.push('');
   lines.push(`${JSON.stringify(exampleOf(name)).replace(/([,:])/g, '$1 ')}`);

@@ -1,17 +1,36 @@
 /** `softleaf run`: one program, each operation with its result, then a picture of the memory. */
+import { ProgramError } from '../program/error.ts';
+import { MAX_MISTAKES } from '../program/json.ts';
 import type { Op } from '../program/ops.ts';
 import { type RunOutcome, runProgram } from '../program/run.ts';
 import { compareResults } from '../program/runs.ts';
 import { type Program, showOp, showResult, type Walk } from '../program/schema.ts';
-import { readPrograms } from './files.ts';
+import { didYouMean } from '../program/similar.ts';
+import { compareText, sameResults } from './compare-text.ts';
+import { readPrograms, showBadLine } from './files.ts';
 import { legendText, pictureLines } from './picture-text.ts';
-import { ExitCode, type Paint, painter, printable, type Terminal, UsageError } from './terminal.ts';
+import { progressBar } from './progress.ts';
+import {
+  ExitCode,
+  jsonLine,
+  messageLines,
+  type Paint,
+  painter,
+  printable,
+  type Terminal,
+  UsageError,
+} from './terminal.ts';
+import { interrupted, watchFiles } from './watch.ts';
 
 export interface RunCommandOptions {
   walk?: Walk;
   json?: boolean;
   counters?: boolean;
   only?: string;
+  /** Two walks. */
+  compare?: readonly [Walk, Walk];
+  trace?: boolean;
+  watch?: boolean;
 }
 
 /** The one program that the command line means. */
@@ -19,9 +38,18 @@ function chooseProgram(file: string, only: string | undefined): Program {
   const { programs, badLines } = readPrograms(file);
   const named = programs.filter(({ program }) => only === undefined || program.name === only);
   if (named.length === 1 && (only !== undefined || badLines.length === 0)) return named[0].program;
-  const [bad] = badLines;
-  if (bad !== undefined) throw new UsageError(`${bad.file}:${bad.line}: ${bad.message}`);
-  if (only !== undefined) throw new UsageError(`${file} has ${named.length} programs ${only}`);
+  if (badLines.length > 0) {
+    const shown = badLines.slice(0, MAX_MISTAKES).map(showBadLine);
+    const more = badLines.length - shown.length;
+    throw new UsageError([...shown, ...(more > 0 ? [`and ${more} mistakes more`] : [])].join('\n'));
+  }
+  if (only !== undefined && named.length > 1)
+    throw new UsageError(`${file}: ${named.length} programs are called ${only}`);
+  if (only !== undefined) {
+    const names = programs.map(({ program }) => program.name);
+    throw new UsageError(`${file}: no program is called ${only}${didYouMean(only, names)}`);
+  }
+  if (programs.length === 0) throw new UsageError(`${file}: there is no program in it`);
   throw new UsageError(`${file} has ${programs.length} programs: name one with --only NAME`);
 }
 
@@ -46,22 +74,74 @@ function opsText(ops: readonly Op[], outcome: RunOutcome, paint: Paint): string 
     .join('');
 }
 
-/** The command. */
-export function runCommand(
-  file: string,
+/** Runs a program; a bar shows how far it is, where it takes its time. */
+function runShown(
+  program: Program,
+  walk: Walk | undefined,
+  terminal: Terminal,
+  run: typeof runProgram,
+): RunOutcome {
+  const progress = progressBar(terminal, program.ops.length);
+  try {
+    return run(program, {
+      ...(walk === undefined ? {} : { walk }),
+      onResult: (_result, _op, index) => progress.at(index + 1),
+    });
+  } finally {
+    progress.clear();
+  }
+}
+
+function compareCommand(
+  program: Program,
+  walks: readonly [Walk, Walk],
+  { json }: RunCommandOptions,
+  terminal: Terminal,
+  run: typeof runProgram,
+): ExitCode {
+  const [a, b] = walks.map((walk) => runShown(program, walk, terminal, run));
+  const { stdout, env } = terminal;
+  if (json) {
+    const runs = [a, b].map(({ results, counters, findings }, i) => {
+      return { walk: walks[i], results, counters, findings };
+    });
+    stdout.write(jsonLine({ name: program.name, same: sameResults(a, b), runs }));
+  } else {
+    const paint = painter(stdout, env);
+    stdout.write(`${paint('bold', printable(program.name))}\n\n`);
+    stdout.write(compareText(program, walks, [a, b], paint));
+  }
+  const found = a.findings.length + b.findings.length > 0;
+  return found || !sameResults(a, b) ? ExitCode.finding : ExitCode.clean;
+}
+
+async function traceCommand(
+  program: Program,
+  { walk }: RunCommandOptions,
+  terminal: Terminal,
+): Promise<ExitCode> {
+  const { record } = await import('../recording/index.ts');
+  const { writeTrace } = await import('./trace-text.ts');
+  const recording = record(program, walk === undefined ? {} : { walk });
+  const { stdout, env } = terminal;
+  writeTrace(recording, painter(stdout, env), (text) => stdout.write(text));
+  return recording.finding ? ExitCode.finding : ExitCode.clean;
+}
+
+function once(
+  program: Program,
   options: RunCommandOptions,
   terminal: Terminal,
-  run: typeof runProgram = runProgram,
+  run: typeof runProgram,
 ): ExitCode {
-  const program = chooseProgram(file, options.only);
-  const outcome = run(program, options.walk === undefined ? {} : { walk: options.walk });
+  const outcome = runShown(program, options.walk, terminal, run);
   const { results, counters, findings } = outcome;
   const difference = program.results && compareResults(program.results, results);
   const { stdout, env } = terminal;
 
   if (options.json) {
     const more = findings.length === 0 ? {} : { findings };
-    stdout.write(`${JSON.stringify({ name: program.name, results, counters, ...more })}\n`);
+    stdout.write(jsonLine({ name: program.name, results, counters, ...more }));
   } else {
     const paint = painter(stdout, env);
     stdout.write(`${paint('bold', printable(program.name))}\n`);
@@ -69,8 +149,10 @@ export function runCommand(
     stdout.write(`\n${opsText(program.ops, outcome, paint)}`);
     for (const { title, op, stack } of findings)
       stdout.write(`\n${paint('red', 'finding')} at op ${op}: ${title}\n  ${stack.join('\n  ')}\n`);
-    stdout.write(`\n${pictureLines(outcome).join('\n')}\n\n${legendText([outcome])}\n`);
-    stdout.write(`\ncounters\n${countersText(counters, options.counters ?? false)}`);
+    const lines = pictureLines(outcome);
+    if (lines.length > 0) stdout.write(`\n${lines.join('\n')}\n\n${legendText([outcome])}\n`);
+    const counted = countersText(counters, options.counters ?? false);
+    if (counted !== '') stdout.write(`\ncounters\n${counted}`);
     if (program.results !== undefined && difference === undefined)
       stdout.write(`\n${paint('green', 'as recorded')}\n`);
     if (difference !== undefined)
@@ -81,4 +163,46 @@ export function runCommand(
       );
   }
   return findings.length > 0 || difference !== undefined ? ExitCode.finding : ExitCode.clean;
+}
+
+/**
+ * The command.
+ * @param end when to stop watching
+ */
+export async function runCommand(
+  file: string,
+  options: RunCommandOptions,
+  terminal: Terminal,
+  run: typeof runProgram = runProgram,
+  end: () => Promise<void> = interrupted,
+): Promise<ExitCode> {
+  const { compare, trace, watch } = options;
+  if (compare && options.walk !== undefined)
+    throw new UsageError('--compare and --walk: --compare has the walks');
+  if (compare && trace) throw new UsageError('--compare and --trace: expected one of them');
+  if (trace && options.json) throw new UsageError('--trace and --json: expected one of them');
+  if (watch && file === '-') throw new UsageError('--watch: standard input cannot be watched');
+  const go = async (): Promise<ExitCode> => {
+    const program = chooseProgram(file, options.only);
+    if (compare) return compareCommand(program, compare, options, terminal, run);
+    if (trace) return traceCommand(program, options, terminal);
+    return once(program, options, terminal, run);
+  };
+  if (!watch) return go();
+  let code: ExitCode = ExitCode.clean;
+  const again = async (): Promise<void> => {
+    try {
+      code = await go();
+    } catch (error) {
+      if (!(error instanceof ProgramError || error instanceof UsageError)) throw error;
+      // the next one may be better
+      terminal.stderr.write(messageLines(error.message));
+      code = ExitCode.badInput;
+    }
+    terminal.stderr.write(`softleaf: watching ${printable(file)}, Ctrl+C ends it\n`);
+  };
+  const ended = end();
+  await again();
+  await watchFiles([file], again, ended);
+  return code;
 }

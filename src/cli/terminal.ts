@@ -29,6 +29,16 @@ export const ExitCode = {
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
+/** Every exit code and what it says. */
+export const EXIT_CODES: readonly [code: ExitCode, meaning: string][] = [
+  [ExitCode.clean, 'clean'],
+  [ExitCode.finding, 'a finding, or a result that differs from the recording'],
+  [ExitCode.badInput, 'bad input: a program, a file or the command line'],
+  [ExitCode.internal, 'an internal error: a mistake in Softleaf itself'],
+  [ExitCode.output, 'the output cannot be written: a full disk'],
+  [ExitCode.interrupted, 'interrupted before anything was found'],
+];
+
 /** Bad input that is no mistake in a program: a file that cannot be read, say. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
@@ -69,4 +79,10 @@ const LINE = 1000;
 export function bounded(text: string): string {
   const lines = text.split('\n');
   return lines.map((line) => (line.length > LINE ? `${line.slice(0, LINE)}...` : line)).join('\n');
+}
+
+/** A message, every line of it with who says so before it. */
+export function messageLines(message: string): string {
+  const lines = bounded(printable(message)).split('\n');
+  return lines.map((line) => `softleaf: ${line}\n`).join('');
 }

@@ -24,6 +24,8 @@ export interface MachineOptions extends GeometryOptions {
   poison?: boolean;
 }
 
+/** CPUs at most. */
+const MAX_CPUS = 8;
 /** Pages of RAM when nobody says how many. */
 const UNLIMITED_RAM = 2 ** 21;
 /** Frames that a step names at most. */
@@ -69,6 +71,8 @@ export class Machine {
     this.geometry = new Geometry(options);
     this.frames = new Frames(this.geometry.pageBytes);
     const cpus = options.cpus ?? 1;
+    if (!Number.isInteger(cpus) || cpus < 1 || cpus > MAX_CPUS)
+      throw new RangeError(`cpus: expected an integer from 1 to ${MAX_CPUS}, got ${cpus}`);
     this.pages = new PageMap(this.geometry, cpus);
     this.tables = new TablePool(this.geometry, cpus);
     for (let cpu = 0; cpu < cpus; cpu++) this.tlbs.push(new Tlb(options.tlbEntries));

@@ -61,3 +61,4 @@ export {
   userfaultStep,
 } from './userfaultfd.ts';
 export { VM_READ, VM_SHARED, VM_WRITE, Vma } from './vma.ts';
+export { WALKS } from './walks.ts';

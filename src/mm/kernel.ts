@@ -9,9 +9,9 @@ import type { DevPagemap } from './memremap.ts';
 import { Mm } from './mm.ts';
 import { NotifierSubscriptions } from './mmu-notifier.ts';
 import type { AddressSpace } from './shmem.ts';
+import { WALKS, type Walk } from './walks.ts';
 
-/** How a migration is prepared: which walk `migrate_vma_setup()` makes. */
-export type Walk = 'collect' | 'unified' | 'as-posted';
+export type { Walk };
 
 export interface KernelOptions extends MachineOptions {
   /** Default `unified`. */
@@ -76,6 +76,8 @@ export class Kernel extends Machine {
   constructor(options: KernelOptions = {}) {
     super(options);
     this.walk = options.walk ?? 'unified';
+    if (!WALKS.includes(this.walk))
+      throw new RangeError(`walk: expected one of ${WALKS.join(', ')}, got ${String(this.walk)}`);
     this.mended = options.mended ?? false;
     this.hugetlb = new HugetlbPool(options.hugetlbPages ?? HUGETLB_PAGES);
     for (let cpu = 0; cpu < this.tlbs.length; cpu++) {

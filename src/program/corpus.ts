@@ -1,5 +1,5 @@
 /** Files of programs: one a line (`.jsonl`), or one JSON value, a program or an array of them. */
-import { pathOf, ProgramError } from './error.ts';
+import { ProgramError, pathOf } from './error.ts';
 import {
   type JsonPath,
   type JsonText,

@@ -3,6 +3,17 @@ export * from './corpus.ts';
 export { describeSystem } from './describe.ts';
 export * from './error.ts';
 export { checkShutDown, checkSystem, showBroken } from './invariants.ts';
+export {
+  type JsonMistake,
+  type JsonPath,
+  type JsonText,
+  jsonReader,
+  type Position,
+  plainJson,
+  type ReadJson,
+  type VisitJson,
+} from './json.ts';
+export { programSchema } from './json-schema.ts';
 export * from './meanings.ts';
 export { perform } from './operations.ts';
 export * from './ops.ts';

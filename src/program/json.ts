@@ -116,8 +116,12 @@ class Reading implements JsonVisitor {
   readonly errors: [offset: number, message: string][] = [];
   private readonly open: { value: unknown; name: string; part: Part }[] = [];
   private nameAt = -1;
+  private lastError = -1;
 
-  constructor(private readonly places: boolean) {}
+  constructor(
+    private readonly text: string,
+    private readonly places: boolean,
+  ) {}
 
   private put(value: unknown, offset: number): Part {
     const { open } = this;
@@ -174,6 +178,9 @@ class Reading implements JsonVisitor {
   }
 
   onError(code: number, offset: number): void {
+    // what follows on the same line is mostly of the same mistake
+    if (this.lastError >= 0 && !this.text.slice(this.lastError, offset).includes('\n')) return;
+    this.lastError = offset;
     this.errors.push([offset, ERRORS[code - 1] ?? 'expected JSON']);
   }
 }
@@ -181,7 +188,7 @@ class Reading implements JsonVisitor {
 /** @param visit the package's function */
 export function jsonReader(visit: VisitJson): ReadJson {
   const go = (text: string, places: boolean): Reading => {
-    const reading = new Reading(places);
+    const reading = new Reading(text, places);
     const visitor: JsonVisitor = {
       onObjectBegin: (offset) => reading.onObjectBegin(offset),
       onObjectProperty: (name, offset) => reading.onObjectProperty(name, offset),

@@ -3,7 +3,7 @@ import { KernelBug, OutOfRam, runStepping, runToEnd } from '../machine/index.ts'
 import { ProgramError } from './error.ts';
 import { perform } from './operations.ts';
 import type { Op } from './ops.ts';
-import type { ConcurrentProgram, Program, Result, Walk } from './schema.ts';
+import { type ConcurrentProgram, type Program, parsed, type Result, type Walk } from './schema.ts';
 import { System, type SystemOptions } from './system.ts';
 
 export interface RunOptions {
@@ -82,13 +82,14 @@ export function checkPlaces(program: Pick<Program, 'name' | 'ops'>, system: Syst
 }
 
 /**
- * Runs a program, one operation after the other.
+ * Runs a program, one operation after the other. One that `parseProgram` did not make is read first.
  * @throws ProgramError for a mistake in the program
+ * @throws RangeError for an option that there is not
  */
 export function runProgram(program: Program, options: RunOptions = {}): RunOutcome {
+  program = parsed(program);
   const system = new System(systemOptions(program, options));
   const { kernel } = system;
-  checkPlaces(program, system);
   const results: Result[] = [];
   const findings: RunFinding[] = [];
   const run = options.stepping ? runStepping : runToEnd;

@@ -1,14 +1,13 @@
 /** The program format: its types, and reading a program strictly. */
 import { Geometry } from '../machine/geometry.ts';
+import { WALKS, type Walk } from '../mm/walks.ts';
 import { type MistakeWords, ProgramError, type ProgramPlace, showValue } from './error.ts';
 import { MAX_MISTAKES, quote } from './json.ts';
 import { choice, describeField, type FieldSpec, integer, OPS, type Op, PROC } from './ops.ts';
 import { RETURNS } from './returns.ts';
 import { didYouMean } from './similar.ts';
 
-export const WALKS = ['collect', 'unified', 'as-posted'] as const;
-/** How a migration is prepared. */
-export type Walk = (typeof WALKS)[number];
+export { WALKS, type Walk };
 
 /** The machine that a program runs on. */
 export interface MachineOptions {
@@ -77,9 +76,12 @@ export interface ConcurrentProgram extends ProgramHead {
   after: Op[];
 }
 
-const MAX_OPS = 100_000;
-const MAX_TASKS = 16;
-const MAX_NAME = 200;
+/** Operations of a list. */
+export const MAX_OPS = 100_000;
+/** Tasks of a program. */
+export const MAX_TASKS = 16;
+/** Characters of the name of a program or a task. */
+export const MAX_NAME = 200;
 
 type Fields = Record<string, unknown>;
 
@@ -446,7 +448,9 @@ export function parseConcurrentProgram(value: unknown, where = 'program'): Concu
   const procs = new Processes(new Set([0]));
   const { alive } = procs;
   const list = (name: 'setup' | 'after') =>
-    parseOps(reading, value[name] ?? [], { ...place, list: name }, name, procs, true);
+    value[name] === undefined
+      ? []
+      : parseOps(reading, value[name], { ...place, list: name }, name, procs, true);
   const setup = list('setup');
   const tasks = parseTasks(reading, value.tasks, place, procs);
   for (const [task, ops] of Object.entries(tasks)) {

@@ -30,13 +30,14 @@ export function similar(name: string, known: Iterable<string>): string | undefin
   let best: string | undefined;
   let least = Number.POSITIVE_INFINITY;
   for (const one of known) {
-    const far = distance(plain(name), plain(one));
+    // of two that are as far away, the one that is as long
+    const far = distance(plain(name), plain(one)) + Math.abs(name.length - one.length) / 100;
     if (far < least) {
       least = far;
       best = one;
     }
   }
-  return least <= Math.max(1, Math.floor(name.length / 3)) ? best : undefined;
+  return Math.floor(least) <= Math.max(1, Math.floor(name.length / 3)) ? best : undefined;
 }
 
 /** `; did you mean "x"?` where there is one. */

@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
@@ -47,6 +48,59 @@ describe('the built executable', () => {
     });
     await new Promise((done) => child.on('close', done));
     expect(stderr).toBe('');
+  });
+});
+
+describe('the built executable: output', () => {
+  const wrong = ['check', 'scenarios/device-fault-hole.json', '--walk', 'as-posted'];
+  const one = ['--workers', '1', '--strategy', 'pct', '--schedules', '200'];
+
+  it.skipIf(!existsSync('/dev/full'))('a full disk: one line, and a code of its own', () => {
+    const full = openSync('/dev/full', 'w');
+    const args = [binary, 'run', 'examples/migrate-on-fault.json', '--json'];
+    const { status, stderr } = spawnSync(process.execPath, args, {
+      cwd: root,
+      encoding: 'utf8',
+      stdio: ['ignore', full, 'pipe'],
+    });
+    closeSync(full);
+    expect(status).toBe(74);
+    expect(stderr).toMatch(/^softleaf: cannot write the output: ENOSPC.*\n$/);
+  });
+
+  it('a reader that goes away does not change the verdict', async () => {
+    const child = spawn(process.execPath, [binary, ...wrong, ...one], { cwd: root });
+    child.stdout.destroy();
+    const status = await new Promise((done) => child.on('close', done));
+    expect(status).toBe(1);
+  });
+
+  it('a finding has no function of the executable in its stack', () => {
+    const ops = [
+      { op: 'mmap', buf: 1, page: 0, pages: 64, prot: 'rw', kind: 'anon' },
+      { op: 'cpu_write', buf: 1, page: 0, pages: 64, tag: 1 },
+      { op: 'migrate_to_dev', dev: 2, buf: 1, page: 15, pages: 4 },
+      { op: 'pin', id: 0, buf: 1, page: 17 },
+      { op: 'release', dev: 2 },
+    ];
+    const { status, stdout } = spawnSync(process.execPath, [binary, 'run', '-', '--json'], {
+      encoding: 'utf8',
+      input: JSON.stringify({ name: 'p', ops }),
+    });
+    expect(status).toBe(1);
+    const [{ stack }] = JSON.parse(stdout).findings;
+    expect(stack[0]).toBe('evictLeft');
+    expect(stack.join(' ')).not.toMatch(/run|main|parse/i);
+  });
+
+  it('what init writes is checked, and clean', () => {
+    const dir = mkdtempSync(join(tmpdir(), 'softleaf-init-'));
+    const on = (...args: string[]) =>
+      spawnSync(process.execPath, [binary, ...args], { cwd: dir, encoding: 'utf8' });
+    expect(on('init', 'program')).toMatchObject({ status: 0, stderr: '' });
+    const { status, stderr, stdout } = on('check', 'program.jsonc', ...one);
+    expect({ status, stderr }, stdout).toEqual({ status: 0, stderr: '' });
+    rmSync(dir, { recursive: true });
   });
 });
 

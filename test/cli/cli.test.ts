@@ -90,7 +90,7 @@ describe('softleaf', () => {
     expect(await softleaf('run', path)).toEqual({
       code: 2,
       out: '',
-      err: `softleaf: ${path}:1: program "x", op 0 (fork), field "child": expected an integer from 1 to 15, got 0\n`,
+      err: `softleaf: ${path}:1:41: program "x", op 0 (fork), field "child": expected an integer from 1 to 15, got 0\n`,
     });
   });
 });
@@ -101,11 +101,13 @@ describe('softleaf run', () => {
   const program = () => file('p.json', JSON.stringify({ name: 'p', ops: [op, op], results }));
   const run = (given: RunOutcome) => {
     const { text, ...on } = terminal();
-    return { code: runCommand(program(), { json: true }, on, () => given), ...text };
+    return runCommand(program(), { json: true }, on, () => given).then((code) => {
+      return { code, ...text };
+    });
   };
 
-  it('--json prints name, results and counters', () => {
-    const { code, out } = run(outcome(results));
+  it('--json prints name, results and counters', async () => {
+    const { code, out } = await run(outcome(results));
     expect(code).toBe(0);
     expect(JSON.parse(out)).toEqual({ name: 'p', results, counters: { walks: 2, flushes: 0 } });
   });
@@ -129,11 +131,11 @@ describe('softleaf run', () => {
     },
   );
 
-  it('exits 1 on a finding and on a difference', () => {
-    const found = run(outcome(results, [finding]));
+  it('exits 1 on a finding and on a difference', async () => {
+    const found = await run(outcome(results, [finding]));
     expect(found.code).toBe(1);
     expect(JSON.parse(found.out).findings).toEqual([finding]);
-    expect(run(outcome([results[0], { ret: 'EINVAL' }])).code).toBe(1);
+    expect((await run(outcome([results[0], { ret: 'EINVAL' }]))).code).toBe(1);
   });
 });
 
@@ -236,7 +238,7 @@ describe('softleaf conform', () => {
     const path = file('mixed.jsonl', `${good}\n{"name":"cut","op\n${unrecorded}\n${good}\n`);
     const { code, out, err } = run({ json: true }, asRecorded, [path]);
     expect(code).toBe(2);
-    expect(err).toContain(`${path}:2: no JSON`);
+    expect(err).toContain(`${path}:2:15: no JSON`);
     expect(err).toContain(`${path}:3: program "unrecorded", field "results"`);
     const report = JSON.parse(out);
     expect(report).toMatchObject({ programs: 3, passed: 2, failed: [] });
@@ -254,7 +256,7 @@ describe('softleaf conform', () => {
 
   it('--only and --verbose', () => {
     const { out } = run({ only: 'base-10000', verbose: true });
-    expect(out).toBe('passed base-10000\n1 programs, 1 passed, 0 failed, 0 known differences\n');
+    expect(out).toBe('passed base-10000\n1 program, 1 passed, 0 failed, 0 known differences\n');
   });
 });
 

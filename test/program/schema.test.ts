@@ -1,11 +1,15 @@
 import { describe, expect, it } from 'vitest';
+import { Kernel } from '../../src/mm/kernel.ts';
 import { ProgramError } from '../../src/program/error.ts';
 import { OPS, operationsTable } from '../../src/program/ops.ts';
+import { runProgram } from '../../src/program/run.ts';
 import {
+  type Program,
   parseAnyProgram,
   parseConcurrentProgram,
   parseProgram,
   showOp,
+  type Walk,
 } from '../../src/program/schema.ts';
 
 const MMAP = { op: 'mmap', buf: 0, page: 0, pages: 8, prot: 'rw', kind: 'anon' };
@@ -172,4 +176,67 @@ it('docs/operations.md is the table of operations', async () => {
     '',
   ].join('\n');
   await expect(text).toMatchFileSnapshot('../../docs/operations.md');
+});
+
+describe('mistakes', () => {
+  it('are all told, the first twenty of them', () => {
+    const bad = { op: 'munmap', buf: 99, page: 0, pages: 0 };
+    const error = mistake(withOps(bad, MMAP, bad));
+    expect(error.mistakes.map(({ opIndex, field }) => [opIndex, field])).toEqual([
+      [0, 'buf'],
+      [0, 'pages'],
+      [2, 'buf'],
+      [2, 'pages'],
+    ]);
+    const many = mistake(withOps(...Array.from({ length: 30 }, () => bad)));
+    expect([many.mistakes.length, many.more]).toEqual([20, 40]);
+  });
+
+  it('do not make others: what could not be read may have made a process', () => {
+    const error = mistake(withOps({ op: 'frok', child: 1 }, { ...MMAP, proc: 1 }));
+    expect(error.mistakes).toHaveLength(1);
+  });
+
+  it.each([
+    [withOps({ op: 'mmapp' }), '"mmap"'],
+    [withOps({ ...MMAP, pagse: 1 }), '"pages"'],
+    [withOps({ ...MMAP, prot: 'RW' }), '"rw"'],
+    [{ ...withOps(), machine: { pmdorder: 2 } }, '"pmdOrder"'],
+    [{ ...withOps(), machine: { walk: 'colect' } }, '"collect"'],
+    [{ name: 'p', tasks: { a: [{ ...MMAP, expect: { ret: 'EFAULTT' } }] } }, '"EFAULT"'],
+    [{ name: 'p', tasks: { a: [{ ...MMAP, expect: { rets: 'ok' } }] } }, '"ret"'],
+  ])('%j: says what was meant', (value, meant) => {
+    expect(mistake(value, parseAnyProgram).message).toContain(`did you mean ${meant}?`);
+  });
+
+  it('are holes, and what is wrong with an array that JSON cannot have', () => {
+    expect(mistake({ name: 'n', ops: new Array(5) }).mistakes).toHaveLength(5);
+    const odd = Object.assign([MMAP], { constructor: {} });
+    expect(parseProgram({ name: 'n', ops: odd }).ops).toHaveLength(1);
+  });
+
+  it('are ranges that do not fit into the buffers of a small machine', () => {
+    const machine = { pmdOrder: 2 };
+    const error = mistake({ ...withOps({ ...MMAP, page: 2048 }), machine });
+    expect(error.message).toContain('within the 2048 pages of its buffer');
+  });
+});
+
+it('$schema is for editors', () => {
+  expect(parseProgram({ $schema: './program.json', ...withOps() })).toEqual(withOps());
+  expect(mistake({ $schema: 1, ...withOps() }).field).toBe('$schema');
+});
+
+describe('a program that nobody has read', () => {
+  it('is read before it is run', () => {
+    expect(runProgram(withOps(MMAP) as unknown as Program).results).toEqual([{ ret: 'ok' }]);
+    expect(() => runProgram({ name: 'n', ops: [{}] } as unknown as Program)).toThrow(ProgramError);
+  });
+
+  it('is not run with what there is not', () => {
+    const program = parseProgram(withOps(MMAP));
+    const walk = 'colect' as Walk;
+    expect(() => runProgram(program, { walk })).toThrow('walk: expected one of collect');
+    expect(() => new Kernel({ cpus: 1e9 })).toThrow('cpus: expected an integer from 1 to 8');
+  });
 });
