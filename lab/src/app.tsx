@@ -1,5 +1,6 @@
 import { useSignalEffect } from '@preact/signals';
 import { useEffect, useState } from 'preact/hooks';
+import { WALKS } from '../../src/checker/index.ts';
 import type { EventKind } from '../../src/recording/index.ts';
 import { compare, stopComparing } from './compare/comparing.ts';
 import { copyLink } from './copy.ts';
@@ -13,32 +14,33 @@ import { Changes, Why } from './panels/happened.tsx';
 import { Memory } from './panels/memory.tsx';
 import { Spaces } from './panels/spaces.tsx';
 import { rove } from './roving.ts';
+import { go, goChange, goEvent, goTask } from './store/going.ts';
+import { openProgram } from './store/opening.ts';
+import { chooseWalk } from './store/showing.ts';
 import {
   busy,
   checking,
-  chooseWalk,
   compared,
   editable,
   editing,
-  go,
-  goChange,
-  goEvent,
-  goTask,
   helping,
   introducing,
   length,
   making,
   name,
-  openProgram,
   playing,
   recording,
   searching,
   selected,
+  setChecking,
+  setEditing,
+  setHelping,
+  setPlaying,
+  setSearching,
   step,
   trouble,
-  WALKS,
   walk,
-} from './store.ts';
+} from './store/state.ts';
 import { nextTheme, theme } from './theme.ts';
 import { Timeline } from './timeline/timeline.tsx';
 
@@ -139,11 +141,7 @@ function Transport() {
       <span class="of">of {length.value}</span>
       <Go label="▶" title="One step on (→)" off={end} onClick={() => go(step.value + 1)} />
       <Go label="»" title="To the end (End)" off={end} onClick={() => go(length.value)} />
-      <button
-        type="button"
-        title="Play (space bar)"
-        onClick={() => void (playing.value = !playing.value)}
-      >
+      <button type="button" title="Play (space bar)" onClick={() => setPlaying(!playing.value)}>
         {playing.value ? 'Stop' : 'Play'}
       </button>
       <span class="sep" />
@@ -188,7 +186,7 @@ function usePlay(): void {
   useSignalEffect(() => {
     if (!playing.value) return;
     if (step.value >= length.value) {
-      playing.value = false;
+      setPlaying(false);
       return;
     }
     const timer = setTimeout(() => go(step.value + 1), 160);
@@ -253,7 +251,7 @@ export function App() {
               ? 'The program as text (p)'
               : 'This is a scenario in JavaScript: it cannot be changed here'
           }
-          onClick={() => void (editing.value = true)}
+          onClick={() => setEditing(true)}
         >
           Edit
         </button>
@@ -261,7 +259,7 @@ export function App() {
           type="button"
           class={busy.value ? 'busy' : ''}
           title={busy.value ? 'A check is under way (k)' : 'Try the orders of its steps (k)'}
-          onClick={() => void (checking.value = true)}
+          onClick={() => setChecking(true)}
         >
           Check
         </button>
@@ -286,16 +284,11 @@ export function App() {
         <button
           type="button"
           title="Find a command, a program, a function or a page (Ctrl K)"
-          onClick={() => void (searching.value = true)}
+          onClick={() => setSearching(true)}
         >
           Find
         </button>
-        <button
-          type="button"
-          title="Keys (?)"
-          aria-label="Keys"
-          onClick={() => void (helping.value = true)}
-        >
+        <button type="button" title="Keys (?)" aria-label="Keys" onClick={() => setHelping(true)}>
           ?
         </button>
       </header>

@@ -1,17 +1,20 @@
 /** Copying the link to what is shown. */
-import { signal } from '@preact/signals';
-import { here } from './store.ts';
+import { owned } from './owned.ts';
+import { here } from './store/address.ts';
 
 /** What was done, for a moment; empty: nothing. */
-export const notice = signal('');
+const [notice, setNotice] = owned('');
+
+export { notice };
+
 const SHOWN = 4000;
 let timer = 0;
 
 export function say(what: string): void {
-  notice.value = what;
+  setNotice(what);
   clearTimeout(timer);
   timer = window.setTimeout(() => {
-    notice.value = '';
+    setNotice('');
   }, SHOWN);
 }
 

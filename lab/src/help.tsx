@@ -1,10 +1,10 @@
 /** The list of keys. */
 import { Dialog } from './dialog.tsx';
 import { commands } from './keys.ts';
-import { helping } from './store.ts';
+import { setHelping } from './store/state.ts';
 
 const leave = (): void => {
-  helping.value = false;
+  setHelping(false);
 };
 
 export function Help() {

@@ -6,28 +6,29 @@ import {
   goPlace,
   place,
   running,
+  setRunning,
   stopComparing,
 } from './compare/comparing.ts';
 import { copyLink } from './copy.ts';
 import { covered } from './dialog.tsx';
+import { go, goChange, goEvent, goTask } from './store/going.ts';
 import {
-  checking,
   compared,
   editable,
-  editing,
-  go,
-  goChange,
-  goEvent,
-  goTask,
   helping,
   introducing,
   length,
   playing,
   recording,
-  searching,
-  selected,
+  setChecking,
+  setEditing,
+  setHelping,
+  setIntroducing,
+  setPlaying,
+  setSearching,
+  setSelected,
   step,
-} from './store.ts';
+} from './store/state.ts';
 import { nextTheme } from './theme.ts';
 import { fit, pan, room, zoom } from './timeline/sight.ts';
 
@@ -40,17 +41,17 @@ export interface Command {
 
 /** What can be done whatever is shown. */
 const COMMON: readonly Command[] = [
-  { keys: ['p'], what: 'the program', run: () => void (editing.value = editable.value) },
+  { keys: ['p'], what: 'the program', run: () => setEditing(editable.value) },
   {
     keys: ['k'],
     what: 'check it: try the orders of its steps',
-    run: () => void (checking.value = true),
+    run: () => setChecking(true),
   },
   { keys: ['y'], what: 'copy a link to what is shown', run: () => void copyLink() },
   {
     keys: ['Ctrl K', '/'],
     what: 'the command palette: find a command, a program, a function or a page',
-    run: () => void (searching.value = true),
+    run: () => setSearching(true),
   },
   { what: 'light or dark', run: nextTheme },
   {
@@ -58,7 +59,7 @@ const COMMON: readonly Command[] = [
     what: 'the introduction: what one sees, and what migrate-on-fault does',
     run: introduce,
   },
-  { keys: ['?'], what: 'this list', run: () => void (helping.value = !helping.value) },
+  { keys: ['?'], what: 'this list', run: () => setHelping(!helping.value) },
 ];
 
 const COMMANDS: readonly Command[] = [
@@ -68,7 +69,7 @@ const COMMANDS: readonly Command[] = [
   { keys: ['Shift ←'], what: 'ten steps back', run: () => go(step.value - 10) },
   { keys: ['Home'], what: 'to the beginning', run: () => go(0) },
   { keys: ['End'], what: 'to the end', run: () => go(length.value) },
-  { keys: ['Space'], what: 'play, or stop', run: () => void (playing.value = !playing.value) },
+  { keys: ['Space'], what: 'play, or stop', run: () => setPlaying(!playing.value) },
   { keys: ['e'], what: 'to the next event', run: () => goEvent('', 1) },
   { keys: ['E'], what: 'to the last event', run: () => goEvent('', -1) },
   { keys: ['o'], what: 'to the next operation', run: () => goEvent('operation', 1) },
@@ -112,7 +113,7 @@ const COMPARE_COMMANDS: readonly Command[] = [
   { keys: ['O'], what: 'back to the end of the operation before', run: () => goOperation(-1) },
   { keys: ['Home'], what: 'to the beginning', run: () => goPlace(0) },
   { keys: ['End'], what: 'to the end', run: () => goPlace(end.value) },
-  { keys: ['Space'], what: 'play, or stop', run: () => void (running.value = !running.value) },
+  { keys: ['Space'], what: 'play, or stop', run: () => setRunning(!running.value) },
   { keys: ['Escape', 'v'], what: 'back to one walk', run: close },
   ...COMMON,
 ];
@@ -120,16 +121,16 @@ const COMPARE_COMMANDS: readonly Command[] = [
 /** The introduction is about one walk's steps. */
 function introduce(): void {
   stopComparing();
-  introducing.value = true;
+  setIntroducing(true);
 }
 
 /** The commands of what is shown. */
 export const commands = (): readonly Command[] => (compared.value ? COMPARE_COMMANDS : COMMANDS);
 
 function close(): void {
-  if (introducing.value) introducing.value = false;
+  if (introducing.value) setIntroducing(false);
   else if (compared.value) stopComparing();
-  else selected.value = '';
+  else setSelected('');
 }
 
 const NAMES: Record<string, string> = { ArrowRight: '→', ArrowLeft: '←', ' ': 'Space' };

@@ -2,7 +2,8 @@
 import { useSignalEffect } from '@preact/signals';
 import { useState } from 'preact/hooks';
 import { notice } from './copy.ts';
-import { entry, making, soFar } from './store.ts';
+import { entry } from './store/opening.ts';
+import { making, soFar } from './store/state.ts';
 
 /** What there is to see in a program that is there for a mistake. */
 export function Story() {

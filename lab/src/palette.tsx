@@ -5,17 +5,10 @@ import { Dialog } from './dialog.tsx';
 import { best } from './fuzzy.ts';
 import { GALLERY } from './gallery.ts';
 import { commands } from './keys.ts';
-import {
-  go,
-  goTask,
-  lanes,
-  moment,
-  openProgram,
-  recording,
-  searching,
-  selected,
-  step,
-} from './store.ts';
+import { go, goTask } from './store/going.ts';
+import { openProgram } from './store/opening.ts';
+import { lanes, moment } from './store/showing.ts';
+import { recording, setSearching, setSelected, step } from './store/state.ts';
 
 /** Something that can be chosen. */
 interface Choice {
@@ -73,7 +66,7 @@ function items(): Choice[] {
     kind: 'item',
     name: name.replace(/^the /, ''),
     run: () => {
-      selected.value = key;
+      setSelected(key);
       // what is selected comes into sight
       requestAnimationFrame(() => {
         const shown = document.querySelector(`main [data-key="${CSS.escape(key)}"]`);
@@ -112,7 +105,7 @@ function Marked({ name, at }: { name: string; at: readonly number[] }) {
 }
 
 const leave = (): void => {
-  searching.value = false;
+  setSearching(false);
 };
 
 export function Palette() {

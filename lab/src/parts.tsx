@@ -5,7 +5,9 @@ import type { ReadonlySignal } from '@preact/signals';
 import { type ComponentChildren, createContext } from 'preact';
 import { useContext } from 'preact/hooks';
 import type { Look } from './kinds.ts';
-import { changedKeys, select, selected } from './store.ts';
+import { select } from './store/going.ts';
+import { changedKeys } from './store/showing.ts';
+import { selected } from './store/state.ts';
 
 /** The keys of what the step before changed: of the recording that is shown, unless told otherwise. */
 export const Changed = createContext<ReadonlySignal<ReadonlySet<string>>>(changedKeys);

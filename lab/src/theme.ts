@@ -1,5 +1,6 @@
 /** Light or dark: as the system says, unless one has said otherwise. */
-import { effect, signal } from '@preact/signals';
+import { effect } from '@preact/signals';
+import { owned } from './owned.ts';
 
 export type Theme = 'system' | 'light' | 'dark';
 const KEY = 'softleaf-lab-theme';
@@ -13,7 +14,9 @@ function kept(): Theme {
   }
 }
 
-export const theme = signal<Theme>(kept());
+const [theme, setTheme] = owned<Theme>(kept());
+
+export { theme };
 
 effect(() => {
   const { documentElement: root } = document;
@@ -28,5 +31,5 @@ effect(() => {
 
 export function nextTheme(): void {
   const order: Theme[] = ['system', 'light', 'dark'];
-  theme.value = order[(order.indexOf(theme.value) + 1) % order.length];
+  setTheme(order[(order.indexOf(theme.value) + 1) % order.length]);
 }

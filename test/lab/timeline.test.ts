@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
+import type { Lane } from '../../lab/src/timeline/lanes.ts';
 import { MARKS } from '../../lab/src/timeline/marks.ts';
 import { type Font, type Shape, type Surface, SvgSurface } from '../../lab/src/timeline/surface.ts';
 import {
@@ -10,7 +11,6 @@ import {
   GUTTER,
   heightOf,
   hitTimeline,
-  type Lane,
   type Scene,
 } from '../../lab/src/timeline/timeline-draw.ts';
 import type { Span } from '../../src/recording/index.ts';

@@ -1,8 +1,11 @@
 /** The dialog that checks what is shown: the choices, how far it is, what it found. */
 import type { ComponentChildren } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
+import { WALKS } from '../../../src/checker/index.ts';
 import { Dialog } from '../dialog.tsx';
-import { busy, checking, chooseWalk, entry, WALKS, walk } from '../store.ts';
+import { entry } from '../store/opening.ts';
+import { chooseWalk } from '../store/showing.ts';
+import { busy, setChecking, walk } from '../store/state.ts';
 import { counted, findingWords, STRATEGY_WORDS } from './check-words.ts';
 import { type Check, check, choices, choose, type Listed, open, start, stop } from './checking.ts';
 
@@ -228,7 +231,7 @@ function Came({ of }: { of: Check }) {
 }
 
 const leave = (): void => {
-  checking.value = false;
+  setChecking(false);
 };
 
 export function CheckDialog() {

@@ -1,5 +1,4 @@
 /** The check that is under way, or was last: what it was asked to do, and what came of it. */
-import { signal } from '@preact/signals';
 import {
   DEFAULT_PLAN,
   type Found,
@@ -12,7 +11,9 @@ import {
 import { isScenario, type Recordable } from '../../../src/recording/index.ts';
 import { say } from '../copy.ts';
 import type { Entry } from '../gallery.ts';
-import { busy, checking, name, recording, show, text, walk } from '../store.ts';
+import { owned } from '../owned.ts';
+import { show } from '../store/showing.ts';
+import { checking, name, recording, setBusy, setChecking, text, walk } from '../store/state.ts';
 import type { Source } from './check.worker.ts';
 import { Pool } from './check-pool.ts';
 import { coverageOf, verdictOf } from './check-words.ts';
@@ -24,14 +25,14 @@ export interface Choices extends Omit<Plan, 'time' | 'part'> {
 
 const FIRST: Choices = { ...DEFAULT_PLAN, walk: 'unified', schedules: 5000 };
 /** As chosen last; null: nothing was, and what is shown says what fits. */
-const chosen = signal<Choices | null>(null);
+const [chosen, setChosen] = owned<Choices | null>(null);
 
 export function choices(): Choices {
   return { ...(chosen.value ?? FIRST), walk: walk.value };
 }
 
 export function choose(some: Partial<Choices>): void {
-  chosen.value = { ...choices(), ...some };
+  setChosen({ ...choices(), ...some });
 }
 
 /** Something that breaks: at first only its name is known, until it was made short. */
@@ -64,7 +65,9 @@ export interface Check {
   readonly error: string;
 }
 
-export const check = signal<Check | null>(null);
+const [check, setCheck] = owned<Check | null>(null);
+
+export { check };
 
 /** Milliseconds that a thread does one thing at most: so soon it is seen and can be stopped. */
 const SLICE = 250;
@@ -87,7 +90,7 @@ function abandon(): void {
   endIt?.();
   endIt = null;
   stopIt = null;
-  busy.value = false;
+  setBusy(false);
 }
 
 /** Where a thread finds what is to be checked. */
@@ -109,9 +112,9 @@ async function search(
   abandon();
   const mine = current;
   const tell = (some: Partial<Check>): void => {
-    if (mine === current && check.value) check.value = { ...check.value, ...some };
+    if (mine === current && check.value) setCheck({ ...check.value, ...some });
   };
-  check.value = {
+  setCheck({
     of,
     walk: by,
     plan,
@@ -122,8 +125,8 @@ async function search(
     verdict: '',
     coverage: '',
     error: '',
-  };
-  busy.value = true;
+  });
+  setBusy(true);
   const pool = new Pool(threads(), { source, walk: by, plan });
   let stopped = false;
   stopIt = () => {
@@ -192,7 +195,7 @@ export async function checkMistake(entry: Entry): Promise<void> {
   const { plan, known, walk: by = walk.value } = entry;
   if (!shown || !plan) return;
   choose({ ...plan, findings: DEFAULT_PLAN.findings });
-  checking.value = true;
+  setChecking(true);
   const of = { program: shown.program, source: text.value, name: entry.name };
   await search(of, sourceOf(of, entry), by, plan, known);
   const first = check.value?.listed[0]?.finding;
@@ -207,7 +210,7 @@ export async function open(finding: ReportedFinding): Promise<void> {
   const of = check.value?.of;
   if (!of) return;
   const { walk: by, hardware = false, schedule } = finding;
-  checking.value = false;
+  setChecking(false);
   await show(of.program, of.source, {
     name: of.name,
     walk: by,

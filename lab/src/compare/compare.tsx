@@ -1,5 +1,6 @@
 /** Two walks on one program, side by side: what each has done and counted at the same place. */
 import { batch, signal, useComputed, useSignalEffect } from '@preact/signals';
+import { WALKS } from '../../../src/checker/index.ts';
 import {
   MIGRATION_ENTRIES,
   stepWords,
@@ -9,7 +10,8 @@ import {
 import { ENTRY_LEGEND } from '../kinds.ts';
 import { Area } from '../panels/spaces.tsx';
 import { Changed, Fn, Legend } from '../parts.tsx';
-import { chooseWalk, go, WALKS } from '../store.ts';
+import { go } from '../store/going.ts';
+import { chooseWalk } from '../store/showing.ts';
 import { MARKS } from '../timeline/marks.ts';
 import { Sign } from '../timeline/timeline.tsx';
 import {
@@ -24,6 +26,7 @@ import {
   prepare,
   running,
   type Side,
+  setRunning,
   settle,
   soFar,
   steps,
@@ -385,11 +388,7 @@ function Bar({ sides }: { sides: readonly [Side, Side] }) {
         {go('«', 'To the beginning (Home)', first, () => goPlace(0))}
         {go('◀◀', 'One operation back (O)', first, () => goOperation(-1))}
         {go('◀', 'Both one step back (←)', first, () => goPlace(place.value - 1))}
-        <button
-          type="button"
-          title="Play (space bar)"
-          onClick={() => void (running.value = !running.value)}
-        >
+        <button type="button" title="Play (space bar)" onClick={() => setRunning(!running.value)}>
           {running.value ? 'Stop' : 'Play'}
         </button>
         {go('▶', 'Both one step on (→)', over, () => goPlace(place.value + 1))}
@@ -447,7 +446,7 @@ export function Compare() {
   useSignalEffect(() => {
     if (!running.value) return;
     if (place.value >= end.value) {
-      running.value = false;
+      setRunning(false);
       return;
     }
     const timer = setTimeout(() => goPlace(place.value + 1), 120);

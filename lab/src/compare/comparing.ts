@@ -3,7 +3,7 @@
  * place is one number: the operations one after the other, in each as many places as the longer side has
  * steps. The side that needs fewer steps waits at the end of the operation for the other.
  */
-import { computed, signal } from '@preact/signals';
+import { computed } from '@preact/signals';
 import { parseAnyProgram, type Walk } from '../../../src/checker/index.ts';
 import { showOp } from '../../../src/program/index.ts';
 import {
@@ -13,10 +13,12 @@ import {
   walksOf,
 } from '../../../src/recording/index.ts';
 import { COMPARED, type Compared } from '../../../src/recording/link.ts';
-import { breathe, compared, recording, text, trouble } from '../store.ts';
+import { owned } from '../owned.ts';
+import { breathe } from '../store/showing.ts';
+import { clear, compared, recording, setCompared, setTrouble, text } from '../store/state.ts';
 
 /** It goes on by itself. */
-export const running = signal(false);
+export const [running, setRunning] = owned(false);
 
 /** One operation of a side. */
 interface Part {
@@ -82,9 +84,14 @@ const wanted = computed(() => {
   if (!compared.value || !recording.value) return '';
   return JSON.stringify([compared.value.walks, text.value]);
 });
-const ready = signal<{ readonly of: string; readonly sides: readonly [Side, Side] } | null>(null);
+const [ready, setReady] = owned<{
+  readonly of: string;
+  readonly sides: readonly [Side, Side];
+} | null>(null);
 /** Steps that were recorded so far, of both. */
-export const soFar = signal(0);
+const [soFar, setSoFar] = owned(0);
+
+export { soFar };
 
 /** Both sides; null: nothing is compared, or they are not recorded yet. */
 export const both = computed<readonly [Side, Side] | null>(() =>
@@ -101,7 +108,7 @@ export function prepare(): () => void {
   const goOn =
     (before: number) =>
     (steps: number): boolean => {
-      if (!given) soFar.value = before + steps;
+      if (!given) setSoFar(before + steps);
       return !given;
     };
   const make = async (): Promise<void> => {
@@ -109,11 +116,11 @@ export function prepare(): () => void {
     const [a, b] = (compared.peek() as Compared).walks;
     const left = await sideOf(a, goOn(0));
     const right = left && (await sideOf(b, goOn(left.recording.length)));
-    if (right && !given) ready.value = { of, sides: [left, right] };
+    if (right && !given) setReady({ of, sides: [left, right] });
   };
   make().catch((error: Error) => {
     if (given) return;
-    trouble.value = { title: 'These walks cannot be compared', text: error.message };
+    setTrouble({ title: 'These walks cannot be compared', text: error.message });
     stopComparing();
   });
   return () => {
@@ -172,7 +179,7 @@ export const steps = computed<readonly [number, number]>(() => {
 export function goPlace(to: number): void {
   // a place that a link says stays until there is one to go to
   if (!compared.value || !both.value) return;
-  compared.value = { ...compared.value, place: Math.max(0, Math.min(end.value, to)) };
+  setCompared({ ...compared.value, place: Math.max(0, Math.min(end.value, to)) });
 }
 
 /** To the end of the next operation, or to the end of the one before: what it did can be seen then. */
@@ -183,14 +190,14 @@ export function goOperation(by: 1 | -1): void {
 }
 
 export function compare(which: readonly [Walk, Walk] = COMPARED): void {
-  running.value = false;
+  setRunning(false);
   // a place of one pair of walks is none of another's
-  compared.value = { walks: which, place: -1 };
+  setCompared({ walks: which, place: -1 });
 }
 
 export function stopComparing(): void {
-  running.value = false;
-  compared.value = null;
+  setRunning(false);
+  setCompared(null);
 }
 
 /** A comparison without a place gets one; a link may say a place that is not: it is refused. */
@@ -198,10 +205,10 @@ export function settle(): void {
   if (!both.value || !compared.value) return;
   if (compared.value.place < 0) goPlace(place.value);
   if (place.value <= end.value) return;
-  trouble.value = {
+  setTrouble({
     title: 'This link cannot be shown',
     text: `The comparison has no place ${place.value}: it ends at ${end.value}.`,
-  };
+  });
   stopComparing();
-  recording.value = null;
+  clear();
 }

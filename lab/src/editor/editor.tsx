@@ -22,7 +22,8 @@ import { parseAnyProgram } from '../../../src/program/index.ts';
 import { Dialog } from '../dialog.tsx';
 import { changeMachine, type MachineField, machineIn } from '../geometry.ts';
 import { type Mistake, mistakeOf } from '../mistake.ts';
-import { checking, editing, run, text } from '../store.ts';
+import { run } from '../store/showing.ts';
+import { setChecking, setEditing, text } from '../store/state.ts';
 import { complete, explaining } from './complete.ts';
 import { look } from './look.ts';
 import { Machine } from './machine.tsx';
@@ -59,7 +60,7 @@ function Standing({ mistake, line }: { mistake: Mistake | null; line: number }) 
 }
 
 const leave = (): void => {
-  editing.value = false;
+  setEditing(false);
 };
 
 export function Editor() {
@@ -75,7 +76,7 @@ export function Editor() {
     setMistake(found);
     if (!found) {
       leave();
-      checking.value = check;
+      setChecking(check);
       if (check) await (await import('../check/checking.ts')).start(null);
       return;
     }

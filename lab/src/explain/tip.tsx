@@ -1,7 +1,8 @@
 /** What a square or a name is, bit by bit, beside it while one points at it or has the focus there. */
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { type Item, itemsOf } from '../../../src/recording/index.ts';
-import { moment, step } from '../store.ts';
+import { moment } from '../store/showing.ts';
+import { step } from '../store/state.ts';
 import {
   type Explained,
   explainDeviceEntry,

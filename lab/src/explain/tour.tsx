@@ -6,7 +6,10 @@ import type { ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import type { Recording } from '../../../src/recording/index.ts';
 import { GALLERY } from '../gallery.ts';
-import { chooseWalk, go, introducing, name, openGallery, recording, step, walk } from '../store.ts';
+import { go } from '../store/going.ts';
+import { openGallery } from '../store/opening.ts';
+import { chooseWalk } from '../store/showing.ts';
+import { name, recording, setIntroducing, step, walk } from '../store/state.ts';
 import { introduced } from './visited.ts';
 
 interface Stop {
@@ -160,7 +163,7 @@ export function Tour() {
   }, [looked]);
   const leave = (): void => {
     introduced();
-    introducing.value = false;
+    setIntroducing(false);
   };
   const left = looked.includes('changed') || looked.includes('memory');
   return (

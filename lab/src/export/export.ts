@@ -1,6 +1,8 @@
 /** Files of what is shown: a trace, pictures, the program. Made here, sent nowhere. */
 import { stepWords, traceOf } from '../../../src/recording/index.ts';
-import { changedKeys, here, lastStep, moment, name, recording, step, text } from '../store.ts';
+import { here } from '../store/address.ts';
+import { changedKeys, lastStep, moment } from '../store/showing.ts';
+import { name, recording, step, text } from '../store/state.ts';
 import { sight } from '../timeline/sight.ts';
 import { scene } from '../timeline/timeline.tsx';
 import type { Palette } from '../timeline/timeline-draw.ts';

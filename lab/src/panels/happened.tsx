@@ -4,7 +4,9 @@ import { showOp } from '../../../src/program/index.ts';
 import { itemsOf, nameOf, roleWords, stepWords } from '../../../src/recording/index.ts';
 import { About } from '../explain/about.tsx';
 import { Chip, Fn } from '../parts.tsx';
-import { changes, go, lastStep, length, moment, recording, selected, step } from '../store.ts';
+import { go } from '../store/going.ts';
+import { changes, lastStep, moment } from '../store/showing.ts';
+import { length, recording, selected, step } from '../store/state.ts';
 
 const OUTER = new Set(['act', 'perform', 'performWatched', 'taskBody', 'inTurn']);
 

@@ -4,7 +4,8 @@ import { FLAGS, type FrameItem, mappersOf, type StateView } from '../../../src/r
 import { About } from '../explain/about.tsx';
 import { FRAME_LEGEND, frameLook } from '../kinds.ts';
 import { Cell, Chip, Legend } from '../parts.tsx';
-import { moment, selected } from '../store.ts';
+import { moment } from '../store/showing.ts';
+import { selected } from '../store/state.ts';
 
 const MOST = 1024;
 

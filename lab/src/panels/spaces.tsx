@@ -10,7 +10,7 @@ import type {
 import { About } from '../explain/about.tsx';
 import { ENTRY_LEGEND, entryLook } from '../kinds.ts';
 import { Cell, Chip, Legend } from '../parts.tsx';
-import { moment } from '../store.ts';
+import { moment } from '../store/showing.ts';
 
 /** Pages of an area that are drawn one by one. */
 const MOST = 512;

@@ -1,7 +1,8 @@
 /** The whole of a recording in a strip: where something happens, and what part of it the timeline shows. */
 import { useComputed } from '@preact/signals';
 import { useRef } from 'preact/hooks';
-import { lanes, length, step } from '../store.ts';
+import { lanes } from '../store/showing.ts';
+import { length, step } from '../store/state.ts';
 import { MARKS } from './marks.ts';
 import { from, hidden, lookAt, scale, seen } from './sight.ts';
 import { lowerBound } from './timeline-draw.ts';

@@ -1,15 +1,18 @@
 /** What the timeline shows of a recording: from which step, how large, and which events. */
-import { batch, signal } from '@preact/signals';
-import { length, step } from '../store.ts';
+import { batch } from '@preact/signals';
+import { owned } from '../owned.ts';
+import { length, step } from '../store/state.ts';
 
 /** First step that is seen. */
-export const from = signal(0);
+const [from, setFrom] = owned(0);
 /** Pixels a step. */
-export const scale = signal(12);
+const [scale, setScale] = owned(12);
 /** Pixels that steps have. */
-export const room = signal(800);
+export const [room, setRoom] = owned(800);
 /** Kinds of events that are not drawn. */
-export const hidden = signal<ReadonlySet<string>>(new Set());
+const [hidden, setHidden] = owned<ReadonlySet<string>>(new Set());
+
+export { from, hidden, scale };
 
 /** Both, to draw with. */
 export const sight = () => ({ from: from.value, scale: scale.value });
@@ -21,8 +24,8 @@ export const seen = (): number => room.value / scale.value;
 
 function look(at: number, size: number): void {
   batch(() => {
-    scale.value = Math.min(40, Math.max(Math.min(8, room.value / whole()), size));
-    from.value = Math.max(0, Math.min(at, whole() - seen()));
+    setScale(Math.min(40, Math.max(Math.min(8, room.value / whole()), size)));
+    setFrom(Math.max(0, Math.min(at, whole() - seen())));
   });
 }
 
@@ -74,5 +77,5 @@ export function follow(): void {
 export function toggle(kind: string): void {
   const next = new Set(hidden.value);
   if (!next.delete(kind)) next.add(kind);
-  hidden.value = next;
+  setHidden(next);
 }

@@ -4,6 +4,7 @@
  * thousand steps as for a thousand.
  */
 import type { Span } from '../../../src/recording/index.ts';
+import type { Lane } from './lanes.ts';
 import { MARKS, type Mark } from './marks.ts';
 import { CHARACTER, type Surface } from './surface.ts';
 
@@ -17,19 +18,6 @@ const LOCKS = 3;
 const GAP = 8;
 /** Marks of one kind are at least so far from each other. */
 const APART = 7;
-
-/** By task, in the order of steps, so that what is seen is found by bisection. */
-export interface Lane {
-  readonly name: string;
-  readonly steps: Int32Array;
-  /** The functions that it is in, by depth. */
-  readonly rows: readonly (readonly Span[])[];
-  /** The locks that it holds, by how many it held before. */
-  readonly held: readonly (readonly Span[])[];
-  readonly waited: readonly Span[];
-  /** By kind: the steps with such an event. */
-  readonly events: ReadonlyMap<string, Int32Array>;
-}
 
 /** What is to be drawn. */
 export interface Scene {

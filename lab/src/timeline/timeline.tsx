@@ -6,7 +6,9 @@ import type { JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 import { stepWords } from '../../../src/recording/index.ts';
 import { About } from '../explain/about.tsx';
-import { go, lanes, lastStep, length, moment, recording, step } from '../store.ts';
+import { go } from '../store/going.ts';
+import { lanes, lastStep, moment } from '../store/showing.ts';
+import { length, recording, step } from '../store/state.ts';
 import { theme } from '../theme.ts';
 import { CanvasSurface } from './canvas.ts';
 import { MARKS, shapePath } from './marks.ts';
@@ -21,6 +23,7 @@ import {
   room,
   scale,
   seen,
+  setRoom,
   sight,
   start,
   toggle,
@@ -247,7 +250,7 @@ export function Timeline() {
     const { current } = canvas;
     if (!current?.parentElement) return;
     const observer = new ResizeObserver(([{ contentRect }]) => {
-      room.value = Math.max(100, contentRect.width - GUTTER);
+      setRoom(Math.max(100, contentRect.width - GUTTER));
       // what fitted fits again
       lookFrom(from.value);
       again();

@@ -1,0 +1,35 @@
+/** The address of what is shown. */
+import { effect } from '@preact/signals';
+import { encodeLink } from '../../../src/recording/link.ts';
+import { compared, name, recording, selected, step, text, walk } from './state.ts';
+
+/** The link, from `#` on; empty where nothing is shown. */
+export async function here(): Promise<string> {
+  const shown = recording.value;
+  if (!shown) return '';
+  const program = name.value === '' ? { text: text.value } : { name: name.value };
+  const { schedule, walk, hardware } = shown;
+  return encodeLink({
+    program,
+    walk,
+    hardware,
+    schedule,
+    step: step.value,
+    selected: selected.value,
+    compared: compared.value,
+  });
+}
+
+/** Keeps the address current. */
+export function keepAddress(): void {
+  let timer = 0;
+  effect(() => {
+    // what the address depends on
+    void [recording.value, step.value, selected.value, walk.value, compared.value];
+    clearTimeout(timer);
+    timer = window.setTimeout(async () => {
+      const hash = await here();
+      if (hash !== '') history.replaceState(null, '', hash);
+    }, 120);
+  });
+}
