@@ -1,17 +1,17 @@
 /** Where the parts of a JSON text are, as far as it is JSON. JSON.parse() says what they hold. */
 
-export interface Part {
+export interface JsonPart {
   readonly kind: 'object' | 'array' | 'other';
   /** Characters of the text; `to` is behind the last. */
   readonly from: number;
   to: number;
   /** By name, in the order of the text; the last of those of the same name counts. */
-  readonly members: { readonly name: string; readonly from: number; readonly part: Part }[];
-  readonly items: Part[];
+  readonly members: { readonly name: string; readonly from: number; readonly part: JsonPart }[];
+  readonly items: JsonPart[];
 }
 
 export interface Scanned {
-  readonly root: Part | null;
+  readonly root: JsonPart | null;
   /** The first character that has no place in JSON; -1: there is none. */
   readonly error: number;
 }
@@ -27,7 +27,7 @@ const SPACE = /[ \t\r\n]*/y;
 
 export function scan(text: string): Scanned {
   let at = 0;
-  let root: Part | null = null;
+  let root: JsonPart | null = null;
   const match = (pattern: RegExp): string | null => {
     pattern.lastIndex = at;
     const found = pattern.exec(text)?.[0] ?? null;
@@ -46,12 +46,12 @@ export function scan(text: string): Scanned {
     at++;
     return true;
   };
-  const value = (put: (part: Part) => void): void => {
+  const value = (put: (part: JsonPart) => void): void => {
     match(SPACE);
     const from = at;
     const open = text[at];
     const kind = open === '{' ? 'object' : open === '[' ? 'array' : 'other';
-    const part: Part = { kind, from, to: text.length, members: [], items: [] };
+    const part: JsonPart = { kind, from, to: text.length, members: [], items: [] };
     put(part);
     if (kind === 'other') {
       if (match(open === '"' ? STRING : OTHER) === null) throw new Stop(at);
@@ -92,7 +92,7 @@ export type Path = readonly (string | number)[];
  * The characters of what a path leads to: a member with its name, an item alone. Where the path leads to
  * nothing, those of the innermost part that is there.
  */
-export function locate(root: Part, path: Path): { from: number; to: number } {
+export function locate(root: JsonPart, path: Path): { from: number; to: number } {
   let part = root;
   let range = { from: root.from, to: root.to };
   for (const name of path) {

@@ -1,6 +1,6 @@
 /** The machine's geometry as a program's text says it, and changing it there. */
 import { MACHINE } from '../../src/program/index.ts';
-import { type Part, scan } from './json.ts';
+import { type JsonPart, scan } from './json.ts';
 
 export type MachineField = keyof typeof MACHINE;
 
@@ -29,7 +29,7 @@ export function choicesOf(field: MachineField): readonly string[] {
   }
 }
 
-const member = (part: Part | null | undefined, name: string) =>
+const member = (part: JsonPart | null | undefined, name: string) =>
   part?.members.findLast((one) => one.name === name);
 
 /** What the text says of a field, as JSON; empty: nothing. */
@@ -39,7 +39,7 @@ export function machineIn(text: string, field: MachineField): string {
 }
 
 /** Takes a member out of an object, with the comma that goes with it. */
-function without(part: Part, name: string): Edit | null {
+function without(part: JsonPart, name: string): Edit | null {
   const at = part.members.findIndex((one) => one.name === name);
   if (at < 0) return null;
   const next = part.members[at + 1];

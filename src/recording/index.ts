@@ -14,6 +14,6 @@ export {
   scenarioOfProgram,
   systemOf,
 } from './subject.ts';
-export * from './trace.ts';
+export * from './trace-events.ts';
 export * from './viewer.ts';
 export * from './walks.ts';

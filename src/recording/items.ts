@@ -80,7 +80,7 @@ export interface TableItem extends Item {
 }
 
 /** What kind a leaf entry is of. */
-export type EntryKind =
+export type LeafKind =
   | 'present'
   | 'zero'
   | 'not accessible'
@@ -98,7 +98,7 @@ export interface EntryItem extends Item {
   readonly place: string;
   readonly table: number;
   readonly ptep: number;
-  readonly kind: EntryKind;
+  readonly kind: LeafKind;
   /** Its bits in words; see `BITS`. */
   readonly bits: readonly string[];
   readonly pfn: number;

@@ -20,7 +20,7 @@ export interface TraceEvent {
   readonly args?: Readonly<Record<string, unknown>>;
 }
 
-export interface Trace {
+export interface TraceFile {
   readonly traceEvents: readonly TraceEvent[];
   readonly displayTimeUnit: 'ns';
   readonly otherData: Readonly<Record<string, string>>;
@@ -76,7 +76,7 @@ function taskSlices(recording: Recording, task: number): Slice[] {
 }
 
 /** A recording as a trace. */
-export function traceOf(recording: Recording): Trace {
+export function traceOf(recording: Recording): TraceFile {
   const { program, tasks, events, held, waited, counted, walk, schedule, length } = recording;
   const out: TraceEvent[] = [];
   const meta = (name: string, pid: number, tid: number, args: TraceEvent['args']): void => {

@@ -50,7 +50,7 @@ import {
   type AreaItem,
   type DeviceEntryItem,
   type EntryItem,
-  type EntryKind,
+  type LeafKind,
   FLAGS,
   type FrameItem,
   type Item,
@@ -83,7 +83,7 @@ function backingOf({ flags, file }: Vma): AreaItem['backing'] {
 }
 
 /** What kind of leaf an entry is. */
-export function entryKind(k: Kernel, pte: number): EntryKind {
+export function leafKind(k: Kernel, pte: number): LeafKind {
   if (ptePresent(pte)) {
     if (pte & PTE_SPECIAL || k.isHugeZero(leafPfn(pte))) return 'zero';
     return pte & PTE_PROTNONE ? 'not accessible' : 'present';
@@ -212,7 +212,7 @@ class Viewer {
       place: placeOf(k, vpn),
       table: k.tables.tableOf(ptep),
       ptep,
-      kind: entryKind(k, value),
+      kind: leafKind(k, value),
       bits: entryBits(value, pages > 1),
       pfn: leafPfn(value),
       value,

@@ -21,7 +21,7 @@ import { clear, compared, recording, setCompared, setTrouble, text } from '../st
 export const [running, setRunning] = owned(false);
 
 /** One operation of a side. */
-interface Part {
+interface SideOperation {
   /** First step, and first after it. */
   readonly from: number;
   readonly to: number;
@@ -31,7 +31,7 @@ interface Part {
 export interface Side {
   readonly walk: Walk;
   readonly recording: Recording;
-  readonly parts: readonly Part[];
+  readonly parts: readonly SideOperation[];
   readonly walks: ReturnType<typeof walksOf>;
 }
 
@@ -39,7 +39,7 @@ export interface Side {
 const made = new Map<Walk, Side>();
 let madeOf = '';
 
-function partsOf(one: Recording): Part[] {
+function partsOf(one: Recording): SideOperation[] {
   const starts = one.events.filter(({ kind }) => kind === 'operation');
   // what a task does after its last operation belongs to that
   const real = starts.filter(({ at, task }) => one.operations[task][one.step(at).op]);

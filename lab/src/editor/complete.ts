@@ -9,7 +9,7 @@ import {
 import { type EditorView, hoverTooltip } from '@codemirror/view';
 import { OP_MEANINGS, OPS, type OpName } from '../../../src/program/index.ts';
 import { contextAt } from './context.ts';
-import { type Field, fieldsAt, isOp, ownFields, placeOf, valuesAt } from './shape.ts';
+import { type Field, fieldsAt, isOp, ownFields, targetOf, valuesAt } from './shape.ts';
 
 /** Writes a template over what is there of the name or value; then offers what may stand in it. */
 function writing(template: string, goOn = false): (view: EditorView) => void {
@@ -71,7 +71,7 @@ export function complete({ state, pos, explicit }: CompletionContext): Completio
       })),
     );
   }
-  if (name === '' && placeOf(path) === 'operations') {
+  if (name === '' && targetOf(path) === 'operations') {
     return result(
       (Object.keys(OPS) as OpName[]).map((op) => ({
         label: op,

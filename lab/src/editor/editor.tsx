@@ -20,7 +20,7 @@ import {
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { parseAnyProgram } from '../../../src/program/index.ts';
 import { Dialog } from '../dialog.tsx';
-import { changeMachine, type MachineField, machineIn } from '../geometry.ts';
+import { changeMachine, type MachineField, machineIn } from '../machine-text.ts';
 import { type Mistake, mistakeOf } from '../mistake.ts';
 import { run } from '../store/showing.ts';
 import { setChecking, setEditing, text } from '../store/state.ts';

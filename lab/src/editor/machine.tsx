@@ -1,6 +1,6 @@
 /** The machine's geometry: choices that change the program's text. */
 import { MACHINE_MEANINGS } from '../../../src/program/index.ts';
-import { choicesOf, type MachineField } from '../geometry.ts';
+import { choicesOf, type MachineField } from '../machine-text.ts';
 
 /** The walk is chosen for the whole page. */
 const SHOWN: readonly [field: MachineField, label: string, words: (json: string) => string][] = [

@@ -40,9 +40,9 @@ export interface Value {
 export const isOp = (name: string): name is OpName => Object.hasOwn(OPS, name);
 
 /** What a path leads to. */
-type Place = 'program' | 'machine' | 'tasks' | 'operations' | 'operation' | 'result' | 'nothing';
+type PathTarget = 'program' | 'machine' | 'tasks' | 'operations' | 'operation' | 'result' | 'nothing';
 
-export function placeOf(path: Path): Place {
+export function targetOf(path: Path): PathTarget {
   const [top, ...below] = path;
   if (top === undefined) return 'program';
   if (top === 'machine' && below.length === 0) return 'machine';
@@ -81,7 +81,7 @@ export function ownFields(op: OpName): Field[] {
 
 /** The fields that may stand where a path leads to. */
 export function fieldsAt(path: Path, said: ReadonlyMap<string, string>): Field[] {
-  switch (placeOf(path)) {
+  switch (targetOf(path)) {
     case 'program': {
       const tasks = CONCURRENT_FIELDS.some((name) => said.has(name));
       const ops = SEQUENTIAL_FIELDS.some((name) => said.has(name));
@@ -147,7 +147,7 @@ export function valuesOf(spec: FieldSpec, name: string): Value[] {
 
 /** The values that may stand where a path and a name lead to. */
 export function valuesAt(path: Path, name: string, said: ReadonlyMap<string, string>): Value[] {
-  if (placeOf(path) === 'operation' && name === 'op') {
+  if (targetOf(path) === 'operation' && name === 'op') {
     return Object.entries(OP_MEANINGS).map(([op, what]) => ({ json: JSON.stringify(op), what }));
   }
   const found = fieldsAt(path, said).find((one) => one.name === name);

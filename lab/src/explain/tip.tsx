@@ -9,7 +9,7 @@ import {
   explainEntry,
   explainFrame,
   explainTlb,
-} from './meanings.ts';
+} from './explanations.ts';
 
 const ID = 'tip';
 const DELAY = 250;
