@@ -19,6 +19,7 @@ export {
   type Description,
   describeKernel,
 } from './look/describe.ts';
+export { LEAF_BITS, type LeafKind, leafBits, leafKind, PAGE_FLAGS } from './look/flag-words.ts';
 export {
   type Broken,
   checkEmpty,

@@ -5,25 +5,8 @@
  *
  * Pages of address spaces are virtual page numbers, pages of memory frame numbers.
  */
-import {
-  type Lock,
-  PG_ACTIVE,
-  PG_ANON_EXCLUSIVE,
-  PG_DEFERRED_SPLIT,
-  PG_DIRTY,
-  PG_HEAD,
-  PG_HUGETLB,
-  PG_LOCKED,
-  PG_LRU,
-  PG_MAPPED_SHARED,
-  PG_PARTIALLY_MAPPED,
-  PG_REFERENCED,
-  PG_RESERVED,
-  PG_RESTORE_RESERVE,
-  PG_SWAPBACKED,
-  PG_UPTODATE,
-  PG_WORKINGSET,
-} from '../machine/index.ts';
+import type { Lock } from '../machine/index.ts';
+import type { LeafKind } from '../mm/index.ts';
 
 /** A thing that is there at a moment. */
 export interface Item {
@@ -79,16 +62,6 @@ export interface TableItem extends Item {
   readonly used: number;
 }
 
-/** What kind a leaf entry is of. */
-export type LeafKind =
-  | 'present'
-  | 'zero'
-  | 'not accessible'
-  | 'migration'
-  | 'device-private'
-  | 'device-exclusive'
-  | 'unknown';
-
 /** A leaf entry: one that is not empty and points to no table. */
 export interface EntryItem extends Item {
   readonly space: number;
@@ -99,7 +72,7 @@ export interface EntryItem extends Item {
   readonly table: number;
   readonly ptep: number;
   readonly kind: LeafKind;
-  /** Its bits in words; see `BITS`. */
+  /** Its bits in words; see `LEAF_BITS`. */
   readonly bits: readonly string[];
   readonly pfn: number;
   /** The word in the table. */
@@ -141,7 +114,7 @@ export interface FrameItem extends Item {
   readonly holders: Readonly<Record<string, number>>;
   /** Page-table entries that map this page. */
   readonly mapcount: number;
-  /** Page flags in words; see `FLAGS`. */
+  /** Page flags in words; see `PAGE_FLAGS`. */
   readonly flags: readonly string[];
   /** The task that has the folio locked; empty: nobody. */
   readonly lockedBy: string;
@@ -190,44 +163,6 @@ export function lockWords({ name }: Pick<Lock, 'name'>): string {
 export function folioLockWords(folio: number): string {
   return `the lock of folio ${folio}`;
 }
-
-/** The bits of leaf entries: word, the kernel's name, what it means. */
-export const BITS: readonly [word: string, kernel: string, meaning: string][] = [
-  ['writable', '_PAGE_RW', 'the CPU (or, once migrated back, the process) may write'],
-  ['young', '_PAGE_ACCESSED', 'used since somebody last looked'],
-  ['dirty', '_PAGE_DIRTY', 'written through this entry'],
-  ['soft-dirty', '_PAGE_SOFT_DIRTY', 'changed since a debugger or checkpoint last cleared it'],
-  ['uffd', '_PAGE_UFFD_WP', 'write-protected for userfaultfd'],
-  ['special', '_PAGE_SPECIAL', 'maps no counted page'],
-  ['no access', '_PAGE_PROTNONE', 'present for the kernel, not for the hardware'],
-  ['huge', '_PAGE_PSE', 'one entry for a whole huge page'],
-  ['exclusive', 'SWP_MIGRATION_READ_EXCLUSIVE', 'the page is this process’s alone'],
-];
-
-/** The flags of pages: bit, word, the kernel's name, what it means. */
-export const FLAGS: readonly [bit: number, word: string, kernel: string, meaning: string][] = [
-  [PG_LOCKED, 'locked', 'PG_locked', 'a task has the folio’s lock'],
-  [PG_LRU, 'on LRU', 'PG_lru', 'on a list of what may be reclaimed'],
-  [PG_ACTIVE, 'active', 'PG_active', 'on the list of what is in use'],
-  [PG_REFERENCED, 'referenced', 'PG_referenced', 'used lately'],
-  [PG_DIRTY, 'dirty', 'PG_dirty', 'changed since it was last written out'],
-  [PG_UPTODATE, 'up to date', 'PG_uptodate', 'holds valid data'],
-  [PG_SWAPBACKED, 'swap-backed', 'PG_swapbacked', 'would be written to swap'],
-  [PG_WORKINGSET, 'working set', 'PG_workingset', 'came back soon after it was reclaimed'],
-  [PG_ANON_EXCLUSIVE, 'exclusive', 'PG_anon_exclusive', 'mapped by one process only'],
-  [PG_HEAD, 'head', 'PG_head', 'first page of a large folio'],
-  [PG_DEFERRED_SPLIT, 'to be split', 'deferred_split_scan()', 'on the queue of folios to split'],
-  [PG_PARTIALLY_MAPPED, 'partly mapped', 'PG_partially_mapped', 'once mapped whole, now in part'],
-  [PG_RESERVED, 'reserved', 'PG_reserved', 'never freed'],
-  [PG_MAPPED_SHARED, 'maybe shared', 'folio_maybe_mapped_shared()', 'several may map it'],
-  [PG_HUGETLB, 'hugetlb', 'folio_test_hugetlb()', 'a huge page of the pool'],
-  [
-    PG_RESTORE_RESERVE,
-    'promised again',
-    'HPG_restore_reserve',
-    'its promise comes back when it is freed',
-  ],
-];
 
 /** The pages, entries and translations that name a page of memory, by key. */
 export function mappersOf(view: StateView, pfn: number): Item[] {

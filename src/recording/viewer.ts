@@ -4,54 +4,22 @@ import {
   type Lock,
   MAPPING_ANON,
   PG_LOCKED,
-  PTE_ACCESSED,
-  PTE_DIRTY,
-  PTE_HUGE,
-  PTE_PROTNONE,
-  PTE_SOFT_DIRTY,
-  PTE_SPECIAL,
-  PTE_UFFD,
   PTE_WRITE,
   ptePfn,
-  ptePresent,
   type Task,
   ZONE_DEVICE,
   ZONE_NONE,
 } from '../machine/index.ts';
 import type { Kernel, Mm, Vma } from '../mm/index.ts';
-import {
-  isDeviceExclusive,
-  isDevicePrivate,
-  isDevicePrivateWrite,
-  isMigration,
-  isMigrationDirty,
-  isMigrationReadExclusive,
-  isMigrationWrite,
-  isMigrationYoung,
-  SWP_SOFT_DIRTY,
-  SWP_UFFD,
-} from '../mm/leafops.ts';
+import { areaWords, leafBits, leafKind, PAGE_FLAGS } from '../mm/look/flag-words.ts';
 import { leafPfn, placeOf } from '../mm/look/leaves.ts';
 import { pagePgmap } from '../mm/memremap.ts';
 import { pmdIsHuge, pmdIsTable, pmdpOf, pteOffsetMap } from '../mm/pgtable.ts';
-import {
-  VM_DONTCOPY,
-  VM_HUGEPAGE,
-  VM_HUGETLB,
-  VM_MIXEDMAP,
-  VM_NOHUGEPAGE,
-  VM_READ,
-  VM_SHARED,
-  VM_SOFTDIRTY,
-  VM_UFFD_MISSING,
-  VM_WRITE,
-} from '../mm/vma.ts';
+import { VM_HUGETLB, VM_MIXEDMAP } from '../mm/vma.ts';
 import {
   type AreaItem,
   type DeviceEntryItem,
   type EntryItem,
-  type LeafKind,
-  FLAGS,
   type FrameItem,
   type Item,
   LEVELS,
@@ -64,15 +32,9 @@ import {
   type TlbItem,
 } from './items.ts';
 
-function areaWords(flags: number): string {
-  const words = [`${flags & VM_READ ? 'r' : '-'}${flags & VM_WRITE ? 'w' : '-'}`];
-  words.push(flags & VM_SHARED ? 'shared' : 'private');
-  if (flags & VM_DONTCOPY) words.push('not copied');
-  if (flags & VM_HUGEPAGE) words.push('huge pages');
-  if (flags & VM_NOHUGEPAGE) words.push('no huge pages');
-  if (flags & VM_UFFD_MISSING) words.push('userfaultfd');
-  if (flags & VM_SOFTDIRTY) words.push('soft-dirty');
-  return words.join(', ');
+/** The flags of an area in words; what is behind it is told apart. */
+function areaFlags({ flags }: Vma): string {
+  return areaWords(flags & ~(VM_HUGETLB | VM_MIXEDMAP), 'private').join(', ');
 }
 
 /** What is behind an area. */
@@ -80,46 +42,6 @@ function backingOf({ flags, file }: Vma): AreaItem['backing'] {
   if (flags & VM_HUGETLB) return 'hugetlb';
   if (flags & VM_MIXEDMAP) return 'driver';
   return file ? 'file' : 'anonymous';
-}
-
-/** What kind of leaf an entry is. */
-export function leafKind(k: Kernel, pte: number): LeafKind {
-  if (ptePresent(pte)) {
-    if (pte & PTE_SPECIAL || k.isHugeZero(leafPfn(pte))) return 'zero';
-    return pte & PTE_PROTNONE ? 'not accessible' : 'present';
-  }
-  if (isMigration(pte)) return 'migration';
-  if (isDevicePrivate(pte)) return 'device-private';
-  return isDeviceExclusive(pte) ? 'device-exclusive' : 'unknown';
-}
-
-/** The bits of a leaf entry in words. */
-export function entryBits(pte: number, huge: boolean): string[] {
-  const words: string[] = [];
-  const say = (bit: number | boolean, word: string): void => {
-    if (bit) words.push(word);
-  };
-  if (ptePresent(pte)) {
-    say(pte & PTE_WRITE, 'writable');
-    say(pte & PTE_ACCESSED, 'young');
-    say(pte & PTE_DIRTY, 'dirty');
-    say(pte & PTE_SOFT_DIRTY, 'soft-dirty');
-    say(pte & PTE_UFFD, 'uffd');
-    say(pte & PTE_SPECIAL, 'special');
-    say(pte & PTE_PROTNONE, 'no access');
-    say(pte & PTE_HUGE, 'huge');
-    return words;
-  }
-  say(isDevicePrivateWrite(pte) || isMigrationWrite(pte), 'writable');
-  if (isMigration(pte)) {
-    say(isMigrationReadExclusive(pte), 'exclusive');
-    say(isMigrationYoung(pte), 'young');
-    say(isMigrationDirty(pte), 'dirty');
-  }
-  say(pte & SWP_SOFT_DIRTY, 'soft-dirty');
-  say(pte & SWP_UFFD, 'uffd');
-  say(huge, 'huge');
-  return words;
 }
 
 /** A device as an address space has it open. */
@@ -194,7 +116,7 @@ class Viewer {
         start: vma.start,
         end: vma.end,
         place: placeOf(this.k, vma.start),
-        flags: areaWords(vma.flags),
+        flags: areaFlags(vma),
         backing: backingOf(vma),
       })),
     );
@@ -213,7 +135,7 @@ class Viewer {
       table: k.tables.tableOf(ptep),
       ptep,
       kind: leafKind(k, value),
-      bits: entryBits(value, pages > 1),
+      bits: leafBits(value, pages > 1),
       pfn: leafPfn(value),
       value,
     };
@@ -347,7 +269,7 @@ class Viewer {
       refcount: pages.refcount[folio],
       holders: k.ledger?.holders(folio) ?? {},
       mapcount: pages.mapcount[pfn] + entire,
-      flags: FLAGS.filter(([bit]) => flags & bit).map(([, word]) => word),
+      flags: PAGE_FLAGS.filter(([bit]) => flags & bit).map(([, word]) => word),
       lockedBy: lock === 0 ? '' : (this.names.get(lock) ?? 'setup'),
       kind: zero
         ? 'zero page'

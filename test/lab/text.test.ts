@@ -2,8 +2,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { changeMachine, choicesOf, type MachineField, machineIn } from '../../lab/src/machine-text.ts';
 import { scan } from '../../lab/src/json.ts';
+import {
+  changeMachine,
+  choicesOf,
+  type MachineField,
+  machineIn,
+} from '../../lab/src/machine-text.ts';
 import { mistakeOf } from '../../lab/src/mistake.ts';
 import { MACHINE, parseAnyProgram } from '../../src/program/index.ts';
 

@@ -40,7 +40,14 @@ export interface Value {
 export const isOp = (name: string): name is OpName => Object.hasOwn(OPS, name);
 
 /** What a path leads to. */
-type PathTarget = 'program' | 'machine' | 'tasks' | 'operations' | 'operation' | 'result' | 'nothing';
+type PathTarget =
+  | 'program'
+  | 'machine'
+  | 'tasks'
+  | 'operations'
+  | 'operation'
+  | 'result'
+  | 'nothing';
 
 export function targetOf(path: Path): PathTarget {
   const [top, ...below] = path;

@@ -1,12 +1,10 @@
 /** What entries and pages of memory are, bit by bit, with the kernel's names. */
-import type { Holder } from '../../../src/mm/index.ts';
-import {
-  BITS,
-  type DeviceEntryItem,
-  type EntryItem,
-  FLAGS,
-  type FrameItem,
-  type TlbItem,
+import { type Holder, LEAF_BITS, PAGE_FLAGS } from '../../../src/mm/index.ts';
+import type {
+  DeviceEntryItem,
+  EntryItem,
+  FrameItem,
+  TlbItem,
 } from '../../../src/recording/index.ts';
 
 /** One bit, flag or count. */
@@ -92,7 +90,7 @@ export function explainEntry(entry: EntryItem): Explained {
   const [level, size] = pages > 1 ? ['PMD', `, one entry for ${pages} pages`] : ['PTE', ''];
   const always = ALWAYS[present ? 'present' : kind === 'migration' ? 'migration' : 'other'];
   const type = typeOf(entry);
-  const lines: Line[] = BITS.flatMap(([word, macro, meaning]) => {
+  const lines: Line[] = LEAF_BITS.flatMap(([word, macro, meaning]) => {
     const set = bits.includes(word);
     // what the type of an entry says is said with the type
     const ofType = !present && (word === 'writable' || word === 'exclusive');
@@ -156,7 +154,7 @@ export function explainFrame(frame: FrameItem): Explained {
         set: mapcount > 0,
       },
       ...flags.flatMap((flag) => {
-        const [, word, kernel, meaning] = FLAGS.find(([, one]) => one === flag) ?? [
+        const [, word, kernel, meaning] = PAGE_FLAGS.find(([, one]) => one === flag) ?? [
           0,
           flag,
           '',

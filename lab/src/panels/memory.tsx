@@ -1,6 +1,7 @@
 /** Physical memory: pages of RAM and of devices, and the folio that is selected. */
 
-import { FLAGS, type FrameItem, mappersOf, type StateView } from '../../../src/recording/index.ts';
+import { PAGE_FLAGS } from '../../../src/mm/index.ts';
+import { type FrameItem, mappersOf, type StateView } from '../../../src/recording/index.ts';
 import { About } from '../explain/about.tsx';
 import { FRAME_LEGEND, frameLook } from '../kinds.ts';
 import { Cell, Chip, Legend } from '../parts.tsx';
@@ -64,7 +65,7 @@ function Folio({ frame, view }: { frame: FrameItem; view: StateView }) {
         <dd>
           {frame.flags.length === 0 ? 'none' : null}
           {frame.flags.map((flag) => {
-            const [, word, kernel, meaning] = FLAGS.find(([, w]) => w === flag) ?? [
+            const [, word, kernel, meaning] = PAGE_FLAGS.find(([, w]) => w === flag) ?? [
               0,
               flag,
               '',

@@ -10,45 +10,16 @@ import {
   PG_SWAPBACKED,
   ZONE_DEVICE,
 } from '../../machine/page.ts';
-import {
-  PTE_ACCESSED,
-  PTE_DIRTY,
-  PTE_PROTNONE,
-  PTE_SOFT_DIRTY,
-  PTE_SPECIAL,
-  PTE_UFFD,
-  PTE_WRITE,
-  ptePresent,
-} from '../../machine/pte.ts';
+import { PTE_DIRTY, PTE_SOFT_DIRTY, ptePresent } from '../../machine/pte.ts';
 import type { Folio, Pfn, Pte } from '../../machine/units.ts';
 import { folioTestAnon, pageFolio } from '../folio.ts';
 import { reservedIn } from '../hugetlb.ts';
 import type { Kernel } from '../kernel.ts';
-import {
-  isDeviceExclusive,
-  isDevicePrivate,
-  isDevicePrivateWrite,
-  isMigration,
-  isMigrationReadExclusive,
-  isMigrationWrite,
-  SWP_SOFT_DIRTY,
-  SWP_UFFD,
-} from '../leafops.ts';
+import { SWP_SOFT_DIRTY } from '../leafops.ts';
 import { pagePgmap } from '../memremap.ts';
 import type { Mm } from '../mm.ts';
-import {
-  VM_DONTCOPY,
-  VM_HUGEPAGE,
-  VM_HUGETLB,
-  VM_MIXEDMAP,
-  VM_NOHUGEPAGE,
-  VM_READ,
-  VM_SHARED,
-  VM_SOFTDIRTY,
-  VM_UFFD_MISSING,
-  VM_WRITE,
-  type Vma,
-} from '../vma.ts';
+import { VM_SOFTDIRTY, type Vma } from '../vma.ts';
+import { areaWords, leafBits, leafKind } from './flag-words.ts';
 import { type Leaf, leafPfn, leavesOf, placeOf } from './leaves.ts';
 
 /** A part of a description: JSON. */
@@ -123,61 +94,27 @@ export function digest(bytes: Uint8Array): string {
   return (a >>> 0).toString(16).padStart(8, '0') + (b >>> 0).toString(16).padStart(8, '0');
 }
 
-function areaFlags(flags: number): string {
-  const words = [`${flags & VM_READ ? 'r' : '-'}${flags & VM_WRITE ? 'w' : '-'}`];
-  if (flags & VM_SHARED) words.push('shared');
-  if (flags & VM_DONTCOPY) words.push('not copied');
-  if (flags & VM_HUGEPAGE) words.push('huge pages');
-  if (flags & VM_NOHUGEPAGE) words.push('no huge pages');
-  if (flags & VM_UFFD_MISSING) words.push('userfaultfd');
-  if (flags & VM_HUGETLB) words.push('hugetlb');
-  if (flags & VM_MIXEDMAP) words.push('driver’s pages');
-  if (flags & VM_SOFTDIRTY) words.push('soft-dirty');
-  return words.join(', ');
-}
-
 function describeArea(k: Kernel, vma: Vma): Description {
-  const area: Description = { pages: vma.pages, flags: areaFlags(vma.flags) };
+  const area: Description = { pages: vma.pages, flags: areaWords(vma.flags).join(', ') };
   if (vma.file) area.file = vma.pgoff;
   if (vma.resv) area.reserved = reservedIn(k, vma);
   if (vma.resvUnmapped) area.taken = true;
   return area;
 }
 
-/** What kind of entry it is. */
-function entryKind(k: Kernel, { pte, huge }: Leaf): string {
-  const page = leafPfn(pte);
-  const size = huge ? 'huge ' : '';
-  if (ptePresent(pte)) {
-    if (pte & PTE_SPECIAL || k.isHugeZero(page)) return `${size}zero`;
-    return `${size}${pte & PTE_PROTNONE ? 'not accessible' : 'present'}`;
-  }
-  if (isMigration(pte)) return `${size}migration`;
-  if (isDevicePrivate(pte)) return `${size}device-private`;
-  return isDeviceExclusive(pte) ? 'device-exclusive' : 'unknown';
-}
+/** What a program can find out of an entry's bits, and what only an exact description says. */
+const SEEN = new Set(['writable', 'exclusive', 'soft-dirty', 'uffd']);
+const EXACT = new Set([...SEEN, 'young', 'dirty']);
 
 /** @param vma an area that is soft-dirty as a whole hides the entry's own bit */
 function entryBits(pte: Pte, vma: Vma | undefined, exact: boolean): string {
-  const words: string[] = [];
-  const softDirty = (bit: number): number =>
-    exact || !vma ? bit : bit | (vma.flags & VM_SOFTDIRTY);
-  const say = (bit: number | boolean, word: string): void => {
-    if (bit) words.push(word);
-  };
-  if (ptePresent(pte)) {
-    say(pte & PTE_WRITE, 'writable');
-    say(exact && pte & PTE_ACCESSED, 'young');
-    say(exact && pte & PTE_DIRTY, 'dirty');
-    say(softDirty(pte & PTE_SOFT_DIRTY), 'soft-dirty');
-    say(pte & PTE_UFFD, 'uffd');
-    return words.join(' ');
-  }
-  say(isDevicePrivateWrite(pte) || isMigrationWrite(pte), 'writable');
-  say(isMigrationReadExclusive(pte), 'exclusive');
-  say(softDirty(pte & SWP_SOFT_DIRTY), 'soft-dirty');
-  say(pte & SWP_UFFD, 'uffd');
-  return words.join(' ');
+  const present = ptePresent(pte);
+  const whole = !exact && vma !== undefined && (vma.flags & VM_SOFTDIRTY) !== 0;
+  const softDirty = present ? PTE_SOFT_DIRTY : SWP_SOFT_DIRTY;
+  const said = exact && present ? EXACT : SEEN;
+  return leafBits(whole ? pte | softDirty : pte)
+    .filter((word) => said.has(word))
+    .join(' ');
 }
 
 function waiting(k: Kernel, folio: Folio): number {
@@ -202,7 +139,7 @@ function describePage(d: Describer, mm: Mm, leaf: Leaf, offset: number): Descrip
   const { k } = d;
   const exact = d.options.exact ?? false;
   const { pages } = k;
-  const kind = entryKind(k, leaf);
+  const kind = `${leaf.huge ? 'huge ' : ''}${leafKind(k, leaf.pte)}`;
   const bits = entryBits(leaf.pte, mm.lookupVma(leaf.vpn), exact);
   const page: Description = { entry: kind, bits };
   const pfn = leafPfn(leaf.pte) + offset;
