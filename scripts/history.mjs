@@ -2,7 +2,7 @@
  * Whether commits can be read: a subject of at most 72 characters with the room first, and a body that says
  * why. docs/contributing.md has the habit.
  *
- * Usage: node scripts/history.mjs: the newest commits since that document is there
+ * Usage: node scripts/history.mjs: the newest commit, if that document was there
  *        node scripts/history.mjs --message FILE: one that is being written (scripts/hooks/commit-msg)
  */
 import { spawnSync } from 'node:child_process';
@@ -12,8 +12,8 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const RULE = 'docs/contributing.md';
-/** Commits that are looked at: an old mistake cannot be mended. */
-const NEWEST = 20;
+/** Commits that are looked at: the mistake of one that has others on it cannot be mended any more. */
+const NEWEST = 1;
 const SUBJECT_LENGTH = 72;
 
 /** What is wrong with a commit's message; nothing for merges and those that git makes to be squashed. */
@@ -35,7 +35,7 @@ export function wrongWith(message) {
   return wrong;
 }
 
-/** The newest messages since the rule; of a shallow clone those that it has. */
+/** The newest messages since the rule; none in a shallow clone that begins later. */
 function messages() {
   const git = (...args) => {
     const { status, stdout, stderr } = spawnSync('git', args, { cwd: root, encoding: 'utf8' });
@@ -59,6 +59,6 @@ if (resolve(process.argv[1] ?? '') === fileURLToPath(import.meta.url)) {
     return wrongWith(message).map((why) => `${hash} "${message.split('\n')[0]}": ${why}`);
   });
   for (const line of wrong) console.error(line);
-  if (!one) console.log(`${all.length} commits since ${RULE}`);
+  if (!one) console.log(`looked at ${all.length} of the commits since ${RULE}`);
   process.exit(wrong.length > 0 ? 1 : 0);
 }
