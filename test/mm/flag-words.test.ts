@@ -15,7 +15,7 @@ const bitsOf = (module: object, prefix: string) =>
 /** Flags without a word, and why. */
 const UNSAID: Record<string, string> = {
   VM_ACCOUNT: 'follows from the rights an area ever had, and limits nothing that is modelled',
-  VM_DONTEXPAND: 'comes with VM_MIXEDMAP or VM_HUGETLB, which are said',
+  VM_DONTEXPAND: 'comes with VM_HUGETLB, which is said',
   PTE_PRESENT: 'is what kind an entry is of',
   PTE_MAX_PFN: 'is no bit but a limit',
 };
