@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { STRATEGIES } from '../../src/checker/index.ts';
 import { race } from '../support/one-page.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -202,19 +203,16 @@ describe('--resume', () => {
     coverage,
   });
 
-  it.each(['exhaustive', 'pct', 'uniform', 'random'])(
-    'goes on where --schedules ended, %s: the same as in one go',
-    (strategy) => {
-      const args = [SOME_HUNDRED, '--strategy', strategy];
-      const whole = checkJson(...args, '--schedules', '180');
-      const first = checkJson(...args, '--schedules', '50', '--resume', state());
-      expect(first.coverage.schedules).toBe(50);
-      const second = checkJson(...args, '--schedules', '120', '--resume', state());
-      expect(second.coverage.schedules).toBe(120);
-      const third = checkJson(...args, '--schedules', '180', '--resume', state());
-      expect(told(third)).toEqual(told(whole));
-    },
-  );
+  it.each(STRATEGIES)('goes on where --schedules ended, %s: the same as in one go', (strategy) => {
+    const args = [SOME_HUNDRED, '--strategy', strategy];
+    const whole = checkJson(...args, '--schedules', '180');
+    const first = checkJson(...args, '--schedules', '50', '--resume', state());
+    expect(first.coverage.schedules).toBe(50);
+    const second = checkJson(...args, '--schedules', '120', '--resume', state());
+    expect(second.coverage.schedules).toBe(120);
+    const third = checkJson(...args, '--schedules', '180', '--resume', state());
+    expect(told(third)).toEqual(told(whole));
+  });
 
   it('comes to the end of an exhaustive search, and keeps no more then', () => {
     const whole = checkJson(SOME_HUNDRED);
@@ -560,7 +558,7 @@ describe('standard input', () => {
 describe('bad input exits 2 and names what is wrong', () => {
   it.each([
     ['--walk', 'fast', 'collect, unified, as-posted'],
-    ['--strategy', 'best', 'exhaustive, pct, uniform, random'],
+    ['--strategy', 'best', 'exhaustive, pct, uniform, random, turns'],
     ['--seed', '-1', 'whole number from 0'],
     ['--time', '0', 'whole number from 1'],
     ['--schedules', '1.5', 'whole number from 1'],

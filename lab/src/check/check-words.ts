@@ -20,6 +20,11 @@ export const STRATEGY_WORDS: readonly [name: StrategyName, words: string, meanin
   ],
   ['uniform', 'any order, at random', 'every order is about as likely as any other.'],
   ['random', 'any task, at random', 'at each step any task goes on that can (a random walk).'],
+  [
+    'turns',
+    'turns that repeat, at random',
+    'tasks take turns of so many steps in a pattern that repeats: shows what never ends.',
+  ],
 ];
 
 export function counted(n: number, thing: string, things = `${thing}s`): string {

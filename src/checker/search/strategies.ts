@@ -7,6 +7,7 @@ import { Exhaustive } from './exhaustive.ts';
 import { Pct } from './pct.ts';
 import { RandomWalk } from './random-walk.ts';
 import type { Strategy } from './strategy.ts';
+import { Turns } from './turns.ts';
 import { UniformWalk } from './uniform-walk.ts';
 
 /** What a strategy may be told. */
@@ -56,6 +57,11 @@ const ROWS = {
     exhaustive: false,
     make: (_, options) => new RandomWalk(atRandom(options)),
   },
+  turns: {
+    what: 'so many steps of each task, in a pattern that repeats: shows what never ends',
+    exhaustive: false,
+    make: (_, options) => new Turns(atRandom(options)),
+  },
 } satisfies Record<string, StrategyRow>;
 
 export type StrategyName = keyof typeof ROWS;
@@ -64,7 +70,7 @@ export type StrategyName = keyof typeof ROWS;
 export const STRATEGY_ROWS: Readonly<Record<StrategyName, StrategyRow>> = ROWS;
 
 /** The names of the strategies. */
-export const STRATEGIES = Object.keys(ROWS) as StrategyName[];
+export const STRATEGIES = Object.keys(ROWS) as readonly StrategyName[];
 
 /**
  * A new strategy.
