@@ -188,8 +188,8 @@ describe('docs/checking.md', () => {
       const { stdout, stderr } = softleaf(command);
       expect(stderr).toBe('');
       // how many functions there are changes with every change of the model
-      const shown = stdout.replace(/^of src\/mm and [\s\S]*/m, '…\n');
-      expect(shown).toMatch(/…\n$/);
+      const shown = stdout.replace(/^ {2}reached: [\s\S]*/m, '  …\n');
+      expect(shown).toMatch(/^ {2}…\n$/m);
       return `\`\`\`sh\n${command}\n\`\`\`\n\n\`\`\`text\n${shown}\`\`\``;
     });
     await expect(now).toMatchFileSnapshot('../docs/checking.md');

@@ -66,4 +66,5 @@ export {
   summarizeCoverage,
 } from './watch/coverage.ts';
 export { DataOracle, type MemoryChange, type PendingChange } from './watch/data.ts';
+export { MOST_TRANSLATIONS } from './watch/hardware.ts';
 export { Watch } from './watch/watch.ts';

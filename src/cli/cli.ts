@@ -217,7 +217,7 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
   program
     .command('check')
     .description(
-      'Try the schedules of concurrent programs: clean, or the shortest one that breaks.',
+      'Try the schedules of concurrent programs: proved, nothing found, or the shortest one that breaks.',
     )
     .argument(
       '[files...]',
@@ -245,7 +245,9 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     .option('--resume <file>', 'keep here what is left to do; go on with what is kept here')
     .option('--report <file>', 'write a self-contained page')
     .option('--link [address]', 'say where the lab shows a finding (default: that of softleaf lab)')
+    .option('--require-complete', 'exit with 3 where nothing was found but not everything tried')
     .option('--json', 'print one JSON object: verdict, findings, coverage')
+    .option('--coverage', 'print what was reached and met, and what was not')
     .option('--verbose', 'print every search, and the shrunk programs; all of a finding in JSON')
     .addHelpText('after', CHECK_HELP)
     .action(async (files: string[], options: CheckCommandOptions) => {

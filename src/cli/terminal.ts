@@ -15,11 +15,14 @@ export interface Terminal {
 
 /** What a command's exit code says. */
 export const ExitCode = {
+  /** Nothing was found: proved or not. */
   clean: 0,
   /** A finding, or a result that differs from the recording. */
   finding: 1,
   /** Bad input: the program, a file or the command line. */
   badInput: 2,
+  /** Nothing was found, but not everything was tried, where that is required. */
+  incomplete: 3,
   /** A mistake in Softleaf itself. */
   internal: 70,
   /** What it prints cannot be written: a full disk. */
@@ -31,9 +34,10 @@ export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
 /** Every exit code and what it says. */
 export const EXIT_CODES: readonly [code: ExitCode, meaning: string][] = [
-  [ExitCode.clean, 'clean'],
+  [ExitCode.clean, 'clean: of a check, proved, or nothing found in what was tried'],
   [ExitCode.finding, 'a finding, or a result that differs from the recording'],
   [ExitCode.badInput, 'bad input: a program, a file or the command line'],
+  [ExitCode.incomplete, 'nothing found, but not everything tried: check --require-complete'],
   [ExitCode.internal, 'an internal error: a mistake in Softleaf itself'],
   [ExitCode.output, 'the output cannot be written: a full disk'],
   [ExitCode.interrupted, 'interrupted before anything was found'],

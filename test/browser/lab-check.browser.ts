@@ -110,11 +110,13 @@ describe('a check', () => {
     const { page, context, complaints } = await lab.open();
     await openProgram(page, 'exclusive-against-write');
     await startCheck(page, { Schedules: '30' });
-    expect(await verdict(page)).toMatch(/Nothing broke in 30 schedules.*no proof/);
+    expect(await verdict(page)).toMatch(/Nothing found in 30 schedules.*no proof/);
     await startCheckAgain(page, { 'Orders to try': 'pct' });
-    expect(await verdict(page)).toMatch(/Nothing broke in 30 .* at random: that is no proof/);
+    expect(await verdict(page)).toMatch(/Nothing found in 30 .* at random: that is no proof/);
     await startCheckAgain(page, { 'Orders to try': 'exhaustive', Schedules: '100000' });
-    expect(await verdict(page)).toMatch(/^✓ Nothing breaks in any order .*: [\d,]+ schedules\.$/);
+    expect(await verdict(page)).toMatch(
+      /^✓ Proved: nothing breaks in any order .*: [\d,]+ schedules\.$/,
+    );
     await startCheckAgain(page, { Preemptions: '1' });
     expect(await verdict(page)).toMatch(/at most 1 preemption \(more were not tried\)/);
     expect(await dialog(page).locator('.verdict').innerText()).toMatch(/in both orders/);
@@ -145,13 +147,13 @@ describe('a check', () => {
     await page.keyboard.press('k');
     expect(await main(page).innerText()).toBe('Stop');
     await main(page).click();
-    expect(await verdict(page)).toMatch(/Stopped after [\d,]+ schedules: nothing broke so far/);
+    expect(await verdict(page)).toMatch(/Stopped\. Nothing found in [\d,]+ schedules/);
     expect(await main(page).innerText()).toBe('Check');
     // one that ends while nobody looks says so
     await startCheckAgain(page, { Schedules: '2000' });
     await page.keyboard.press('Escape');
     await page
-      .getByText('The check has ended. Nothing broke in 2,000')
+      .getByText('The check has ended. Nothing found in 2,000')
       .waitFor({ timeout: 60_000 });
     expect(complaints).toEqual([]);
     await context.close();
@@ -183,7 +185,7 @@ describe('a check', () => {
     const { page, context, complaints } = await lab.open();
     await openProgram(page, 'fail-alloc');
     await startCheck(page, { 'Failing allocations': '1' });
-    expect(await verdict(page)).toMatch(/Nothing breaks .* at most 1 failing allocation/);
+    expect(await verdict(page)).toMatch(/Proved: nothing breaks .* at most 1 failing allocation/);
     expect(complaints).toEqual([]);
     await context.close();
   });

@@ -12,6 +12,10 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const main = join(root, 'dist/cli/main.js');
 const scenario = (name: string) => join(root, 'scenarios', `${name}.json`);
 const example = (name: string) => join(root, 'examples/scenarios', `${name}.mjs`);
+/** One search, of every order. */
+const EXHAUSTIVE = ['--strategy', 'exhaustive'];
+/** What every schedule keeps to where no option says otherwise. */
+const ASSUMES = ['no allocation fails', 'TLBs do nothing on their own'];
 /** A scenario whose search is over after some hundred schedules. */
 const SOME_HUNDRED = scenario('eviction-against-device-fault');
 
@@ -48,7 +52,8 @@ const raceTitle = 'cpu_read: tags must be [[65536,1,0]], is [[131072,1,0]]';
 
 const KEYS = ['title', 'invariant', 'function', 'scenario', 'schedule', 'steps', 'preemptions'];
 const COVERAGE = [
-  ...['scenarios', 'schedules', 'steps', 'states', 'complete', 'searches', 'bounds'],
+  ...['scenarios', 'cases', 'proved', 'schedules', 'steps', 'states'],
+  ...['complete', 'searches', 'bounds', 'assumes'],
   ...['functions', 'branches', 'pairs', 'entries'],
 ];
 
@@ -56,7 +61,7 @@ const COVERAGE = [
 function expectShape(json: Record<string, unknown>): void {
   const { code: _, ...object } = json;
   expect(Object.keys(object)).toEqual(['verdict', 'findings', 'coverage']);
-  expect(['clean', 'findings', 'interrupted']).toContain(object.verdict);
+  expect(['proved', 'nothing-found', 'found']).toContain(object.verdict);
   for (const finding of object.findings as Record<string, unknown>[]) {
     expect(Object.keys(finding)).toEqual(KEYS);
     for (const key of ['title', 'invariant', 'function', 'scenario']) {
@@ -71,11 +76,11 @@ function expectShape(json: Record<string, unknown>): void {
 
 describe('--json', () => {
   it('of a finding', () => {
-    const json = checkJson(raceFile('race.json'));
+    const json = checkJson(raceFile('race.json'), ...EXHAUSTIVE);
     expectShape(json);
     expect(json).toMatchObject({
       code: 1,
-      verdict: 'findings',
+      verdict: 'found',
       findings: [
         {
           title: raceTitle,
@@ -89,21 +94,49 @@ describe('--json', () => {
     });
   });
 
-  it('of what is clean', () => {
-    const json = checkJson(scenario('device-fault-munmap'));
+  it('of what is proved', () => {
+    const json = checkJson(scenario('device-fault-munmap'), '--require-complete');
     expectShape(json);
-    expect(json).toMatchObject({ code: 0, verdict: 'clean', findings: [] });
-    expect(json.coverage).toMatchObject({ scenarios: 1, complete: 1, searches: 1, bounds: [] });
+    expect(json).toMatchObject({ code: 0, verdict: 'proved', findings: [] });
+    expect(json.coverage).toMatchObject({ scenarios: 1, cases: 1, proved: 1, complete: 1 });
+    expect(json.coverage).toMatchObject({ bounds: [], assumes: ASSUMES });
     expect(json.coverage.states).toBeGreaterThan(1);
   });
 
-  it('says what bounded a search', () => {
-    const { code, verdict, coverage } = checkJson(SOME_HUNDRED, '--schedules', '20');
-    expect({ code, verdict }).toEqual({ code: 0, verdict: 'clean' });
-    expect(coverage).toMatchObject({ schedules: 20, complete: 0, searches: 1 });
+  it('says what bounded a search that found nothing', () => {
+    const few = ['--schedules', '20'];
+    const { code, verdict, coverage } = checkJson(SOME_HUNDRED, ...few);
+    expect({ code, verdict }).toEqual({ code: 0, verdict: 'nothing-found' });
+    expect(coverage).toMatchObject({ schedules: 20, proved: 0, complete: 0, searches: 1 });
     expect(coverage.bounds).toEqual(['20 schedules a search']);
-    const random = checkJson(SOME_HUNDRED, '--schedules', '20', '--strategy', 'pct');
-    expect(random.coverage).toMatchObject({ complete: 0, bounds: ['schedules at random'] });
+    const random = checkJson(SOME_HUNDRED, ...few, '--strategy', 'pct', '--faults', '1');
+    expect(random).toMatchObject({ code: 0, verdict: 'nothing-found' });
+    expect(random.coverage).toMatchObject({
+      complete: 0,
+      bounds: ['schedules at random', '20 schedules a search'],
+      assumes: ['at most 1 allocation fails', ASSUMES[1]],
+    });
+    // to the end, but with a bound
+    const preempted = checkJson(scenario('device-fault-munmap'), '--preemptions', '0');
+    expect(preempted).toMatchObject({ code: 0, verdict: 'nothing-found' });
+    expect(preempted.coverage).toMatchObject({ proved: 0, bounds: ['at most 0 preemptions'] });
+  });
+
+  it('exits with 3 where not everything was tried, and that is required', () => {
+    const required = [SOME_HUNDRED, '--require-complete'];
+    const cut = checkJson(...required, '--schedules', '20');
+    expect(cut).toMatchObject({ code: 3, verdict: 'nothing-found' });
+    const random = checkJson(...required, '--strategy', 'random', '--schedules', '20');
+    expect(random).toMatchObject({ code: 3, verdict: 'nothing-found' });
+    // of two scenarios one is proved
+    const both = [scenario('device-fault-munmap'), ...required, '--schedules', '20'];
+    const some = checkJson(...both);
+    expect(some).toMatchObject({ code: 3, verdict: 'nothing-found' });
+    expect(some.coverage).toMatchObject({ scenarios: 2, cases: 2, proved: 1 });
+    expect(some.coverage.bounds).toEqual(['20 schedules a search']);
+    // what was found is found, whatever else was tried
+    const found = checkJson(raceFile('race.json'), ...required, '--schedules', '20');
+    expect(found).toMatchObject({ code: 1, verdict: 'found' });
   });
 
   it('with --verbose has all of a finding', () => {
@@ -130,7 +163,7 @@ describe('--replay', () => {
     for (const { title, schedule, invariant, preemptions } of found.findings) {
       const again = checkJson(subject(), '--replay', schedule);
       expectShape(again);
-      expect(again).toMatchObject({ code: 1, verdict: 'findings', coverage: { schedules: 1 } });
+      expect(again).toMatchObject({ code: 1, verdict: 'found', coverage: { schedules: 1 } });
       expect(again.findings).toHaveLength(1);
       expect(again.findings[0]).toMatchObject({ title, schedule, invariant });
       // a program's finding is counted in the program as it was shrunk
@@ -142,12 +175,13 @@ describe('--replay', () => {
     }
   });
 
-  it('is clean where nothing breaks', () => {
+  it('proves nothing where nothing breaks', () => {
     const [{ schedule }] = checkJson(raceFile('race.json')).findings;
     const [version, digest] = schedule.split('.');
     const json = checkJson(raceFile('race.json'), '--replay', `${version}.${digest}.ba`);
     expectShape(json);
-    expect(json).toMatchObject({ code: 0, verdict: 'clean', findings: [] });
+    expect(json).toMatchObject({ code: 0, verdict: 'nothing-found', findings: [] });
+    expect(json.coverage.bounds).toEqual(['one schedule']);
   });
 
   it('refuses a schedule of what was something else', () => {
@@ -215,8 +249,8 @@ describe('--resume', () => {
   });
 
   it('comes to the end of an exhaustive search, and keeps no more then', () => {
-    const whole = checkJson(SOME_HUNDRED);
-    expect(whole.coverage.complete).toBe(1);
+    const whole = checkJson(SOME_HUNDRED, ...EXHAUSTIVE);
+    expect(whole).toMatchObject({ verdict: 'proved', coverage: { complete: 1 } });
     checkJson(SOME_HUNDRED, '--schedules', '100', '--resume', state());
     expect(existsSync(state())).toBe(true);
     const rest = checkJson(SOME_HUNDRED, '--schedules', '100000', '--resume', state());
@@ -227,7 +261,8 @@ describe('--resume', () => {
   it('goes on where --time ended', () => {
     const long = [scenario('pin-against-migration'), '--time', '1', '--resume', state()];
     const [first, second] = [checkJson(...long), checkJson(...long)];
-    expect(first).toMatchObject({ code: 0, verdict: 'clean', coverage: { complete: 0 } });
+    expect(first).toMatchObject({ code: 0, verdict: 'nothing-found', coverage: { complete: 0 } });
+    expect(first.coverage.bounds).toContain('1 seconds');
     expect(second.coverage.schedules).toBeGreaterThan(first.coverage.schedules);
     expect(second.coverage.states).toBeGreaterThanOrEqual(first.coverage.states);
     expect(existsSync(state())).toBe(true);
@@ -235,7 +270,7 @@ describe('--resume', () => {
 
   it('reports what was found before', () => {
     const subject = raceFile('race.json');
-    const whole = checkJson(subject);
+    const whole = checkJson(subject, ...EXHAUSTIVE);
     const first = checkJson(subject, '--schedules', '1', '--resume', state());
     expect(first.coverage.schedules).toBe(1);
     const rest = checkJson(subject, '--schedules', '2', '--resume', state());
@@ -244,7 +279,7 @@ describe('--resume', () => {
   });
 
   it('keeps what a signal interrupts, and says so', async () => {
-    const slow = [scenario('two-devices-overlap'), '--resume', state()];
+    const slow = [scenario('two-devices-overlap'), ...EXHAUSTIVE, '--resume', state()];
     /** What is printed when the signal comes after so many milliseconds; nothing: too early. */
     const interrupted = async (after: number) => {
       const child = spawn(process.execPath, [main, 'check', ...slow, '--json'], { cwd: dir });
@@ -262,14 +297,15 @@ describe('--resume', () => {
     const first = JSON.parse(out);
     expectShape(first);
     expect(first).toMatchObject({
-      verdict: 'interrupted',
+      verdict: 'nothing-found',
       findings: [],
-      coverage: { complete: 0 },
+      coverage: { complete: 0, bounds: ['interrupted'] },
     });
     expect(code).toBe(130);
-    const second = checkJson(...slow, '--schedules', String(first.coverage.schedules + 10));
+    const more = ['--schedules', String(first.coverage.schedules + 10)];
+    const second = checkJson(...slow, ...more);
     expect(second.coverage.schedules).toBe(first.coverage.schedules + 10);
-    expect(second.verdict).toBe('clean');
+    expect(second).toMatchObject({ code: 0, verdict: 'nothing-found' });
   });
 
   it('refuses a run of another command, or of what has changed since', () => {
@@ -306,6 +342,42 @@ describe('--resume', () => {
   });
 });
 
+describe('what is printed at the end', () => {
+  const lines = (...args: string[]) => check(...args).out.split('\n');
+
+  it('is the verdict and three lines; with --coverage everything', () => {
+    const told = lines(scenario('device-fault-munmap'));
+    expect(told).toEqual([
+      'proved: nothing breaks in any schedule of these tasks, on this model',
+      expect.stringMatching(
+        /^ {2}tried: {3}\d+ schedules of 1 scenario, \d+ steps; they end in 3 d/,
+      ),
+      `  bounds:  none, every schedule was tried; assumed: ${ASSUMES.join(', ')}`,
+      expect.stringMatching(
+        /^ {2}reached: \d+ of \d+ functions .*, \d+ of \d+ branches \(--coverage/,
+      ),
+      '',
+    ]);
+    const all = lines(scenario('device-fault-munmap'), '--coverage');
+    expect(all.slice(-5).map((line) => line.replace(/\d+ schedules of .*/, ''))).toEqual(
+      told.map((line) => line.replace(/\d+ schedules of .*/, '')),
+    );
+    expect(all).toContain('functions that never ran');
+    expect(all).toContain('kinds of entries that operations met');
+    expect(all).toContainEqual(
+      expect.stringMatching(/^\d+ pairs of steps of two tasks on one object/),
+    );
+  });
+
+  it('is another word where not everything was tried', () => {
+    const [verdict, , bounds] = lines(SOME_HUNDRED, '--schedules', '20');
+    expect(verdict).toBe('nothing found, which is no proof: not every schedule was tried');
+    expect(bounds).toContain('  bounds:  20 schedules a search; assumed: no allocation fails');
+    const [both] = lines(SOME_HUNDRED, scenario('device-fault-munmap'), '--schedules', '20');
+    expect(both).toBe(`${verdict}; 1 of 2 are proved`);
+  });
+});
+
 describe('--report', () => {
   it('is a page that needs nothing else, with the columns', () => {
     const page = join(dir, 'page.html');
@@ -330,10 +402,10 @@ describe('--report', () => {
     expect(html).toContain('mapPage &lt; faultCheckedWithoutLock');
   });
 
-  it('says what was clean', () => {
-    const page = join(dir, 'clean.html');
+  it('says what was proved', () => {
+    const page = join(dir, 'proved.html');
     expect(check(scenario('device-fault-munmap'), '--report', page).code).toBe(0);
-    expect(readFileSync(page, 'utf8')).toContain('clean: 1 scenario, 1 search');
+    expect(readFileSync(page, 'utf8')).toContain('<pre>proved: nothing breaks in any schedule');
   });
 
   it('is also made of a replay', () => {
@@ -372,7 +444,7 @@ describe('folders', () => {
     const { code, findings, coverage } = checkJson(folder);
     expect(code).toBe(1);
     expect(findings).toHaveLength(1);
-    expect(coverage).toMatchObject({ scenarios: 2, searches: 2, complete: 2 });
+    expect(coverage).toMatchObject({ scenarios: 2, cases: 2, complete: 2 });
   });
 
   it('are refused where there is nothing to check', () => {
@@ -386,10 +458,10 @@ describe('folders', () => {
 });
 
 describe('a module with scenarios', () => {
-  it('shows what retries wrongly, and that the mended one is clean', () => {
-    const wrong = checkJson(example('check-without-lock'));
+  it('shows what retries wrongly, and proves the mended one', () => {
+    const wrong = checkJson(example('check-without-lock'), ...EXHAUSTIVE);
     expectShape(wrong);
-    expect(wrong).toMatchObject({ code: 1, verdict: 'findings', coverage: { complete: 1 } });
+    expect(wrong).toMatchObject({ code: 1, verdict: 'found', coverage: { complete: 1 } });
     expect(wrong.findings).toHaveLength(1);
     expect(wrong.findings[0]).toMatchObject({
       title: 'a device maps a page where the process has none in mapPage',
@@ -398,7 +470,7 @@ describe('a module with scenarios', () => {
       preemptions: 1,
     });
     const right = checkJson(example('check-under-lock'));
-    expect(right).toMatchObject({ code: 0, verdict: 'clean', coverage: { complete: 1 } });
+    expect(right).toMatchObject({ code: 0, verdict: 'proved', coverage: { complete: 1 } });
     expect(right.coverage.states).toBe(2);
   });
 
@@ -411,7 +483,7 @@ describe('a module with scenarios', () => {
     );
     const { code, findings, coverage } = checkJson(list, '--workers', '2');
     expect(code).toBe(1);
-    expect(coverage).toMatchObject({ scenarios: 2, searches: 2, complete: 2 });
+    expect(coverage).toMatchObject({ scenarios: 2, cases: 2, complete: 2 });
     const [{ scenario: name, schedule, title }] = findings;
     expect(name).toBe('a GPU that checks without its lock');
     expect(checkJson(list, '--replay', schedule).findings[0].title).toBe(title);
@@ -421,7 +493,7 @@ describe('a module with scenarios', () => {
 
   it('can go on with --resume', () => {
     const state = join(dir, 'module.json');
-    const whole = checkJson(example('check-under-lock'));
+    const whole = checkJson(example('check-under-lock'), ...EXHAUSTIVE);
     checkJson(example('check-under-lock'), '--schedules', '5', '--resume', state);
     const rest = checkJson(example('check-under-lock'), '--schedules', '99', '--resume', state);
     expect(rest).toEqual(whole);
@@ -533,7 +605,7 @@ describe('a module with scenarios', () => {
     const { code, out, err } = check(path);
     if ((process.features as { typescript?: string | false }).typescript) {
       expect({ code, err }).toEqual({ code: 0, err: expect.not.stringContaining('softleaf:') });
-      expect(out).toContain('clean: 1 scenario, 1 search (everything was tried)');
+      expect(out).toMatch(/^proved: /);
     } else {
       expect({ code, out }).toEqual({ code: 2, out: '' });
       expect(err).toContain(`cannot load ${path}`);

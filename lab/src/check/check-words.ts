@@ -52,14 +52,13 @@ export function verdictOf(result: JobResult, plan: Plan, stopped: boolean): stri
     const more = all ? `There are no other orders${within(plan)}` : 'There may be more';
     return `${things}: found in ${tried}. ${more}.`;
   }
-  const end = stopped ? `Stopped after ${tried}: nothing broke so far.` : '';
-  if (plan.strategy !== 'exhaustive') {
-    return `${end || `Nothing broke in ${tried}.`} They were taken at random: that is no proof.`;
+  if (result.complete && plan.strategy === 'exhaustive' && plan.preemptions === undefined) {
+    return `Proved: nothing breaks in any order of steps that can make a difference${within(plan)}: ${tried}.`;
   }
-  if (result.complete) {
-    return `Nothing breaks in any order of steps that can make a difference${within(plan)}: ${tried}.`;
-  }
-  return `${end || `Nothing broke in ${tried}.`} There are more orders: that is no proof.`;
+  const end = stopped ? `Stopped. Nothing found in ${tried}.` : `Nothing found in ${tried}.`;
+  if (plan.strategy !== 'exhaustive') return `${end} They were taken at random: that is no proof.`;
+  const others = result.complete ? `They are all${within(plan)}` : 'There are more orders';
+  return `${end} ${others}: that is no proof.`;
 }
 
 /** What was come across. */

@@ -84,7 +84,8 @@ export async function checkCommand(
     const result = results[at];
     return result ? [{ job, result }] : [];
   });
-  const exit = await tell(await summarize(done, stopped), options, terminal);
+  const summary = await summarize(jobs, done, { stopped, seconds: options.time });
+  const exit = await tell(summary, options, terminal);
   if (resume !== undefined) {
     // what was cut by --schedules can go on with more of them
     const isOpen = (job: CheckJob, at: number): boolean =>

@@ -27,6 +27,10 @@ export interface CheckCommandOptions {
   /** The address of a lab; true: that of `softleaf lab`. */
   link?: string | true;
   json?: boolean;
+  /** What was come across and what was not reached, all of it. */
+  coverage?: boolean;
+  /** Exit with a code of its own where nothing was found but not everything tried. */
+  requireComplete?: boolean;
   verbose?: boolean;
 }
 

@@ -100,5 +100,5 @@ export async function replayCommand(
     findings,
   };
   const job = { file, name: scenario.name, walk, plan: planOf(options) };
-  return tell(await summarize([{ job, result }], false), options, terminal);
+  return tell(await summarize([job], [{ job, result }]), options, terminal);
 }

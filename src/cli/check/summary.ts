@@ -2,6 +2,7 @@
 import {
   type CoverageSummary,
   type JobResult,
+  MOST_TRANSLATIONS,
   placesThatRun,
   type ReportedFinding,
   STRATEGY_ROWS,
@@ -9,7 +10,11 @@ import {
 } from '../../checker/index.ts';
 import type { CheckJob } from './jobs.ts';
 
-export type Verdict = 'clean' | 'findings' | 'interrupted';
+/**
+ * `proved`: every schedule of every scenario was tried, and nothing broke. `nothing-found`: nothing broke in
+ * those that were tried.
+ */
+export type Verdict = 'proved' | 'nothing-found' | 'found';
 
 /** A finding, and the search that came to it. */
 export interface CheckedFinding {
@@ -22,8 +27,13 @@ export interface CheckedFinding {
 export interface CheckSummary {
   verdict: Verdict;
   findings: CheckedFinding[];
+  /** Whether it was stopped before its end. */
+  interrupted: boolean;
   coverage: {
     scenarios: number;
+    /** Scenarios, each on each of its walks; and those of them of which every schedule was tried. */
+    cases: number;
+    proved: number;
     schedules: number;
     steps: number;
     /** Different states in which schedules ended, summed over scenarios and walks. */
@@ -31,8 +41,10 @@ export interface CheckSummary {
     /** Searches that tried everything, and all. */
     complete: number;
     searches: number;
-    /** What bounded the others. */
+    /** What bounded the searches of the cases that are not proved. */
     bounds: string[];
+    /** What every schedule keeps to by the setup of the searches, a proof too. */
+    assumes: string[];
   } & CoverageSummary;
 }
 
@@ -43,7 +55,7 @@ export interface FinishedSearch {
 }
 
 /** Whether a search left nothing out: a bound on preemptions does. */
-function triedEverything({ job, result }: FinishedSearch): boolean {
+export function triedEverything({ job, result }: FinishedSearch): boolean {
   const { strategy, preemptions } = job.plan;
   return result.complete && STRATEGY_ROWS[strategy].exhaustive && preemptions === undefined;
 }
@@ -63,43 +75,94 @@ function distinct(done: readonly FinishedSearch[]): CheckedFinding[] {
   return [...byTitle.values()];
 }
 
-/**
- * @param stopped whether some searches were given up
- */
-export async function summarize(
-  done: readonly FinishedSearch[],
-  stopped: boolean,
-): Promise<CheckSummary> {
-  const findings = distinct(done);
-  const states = new Map<string, Set<string>>();
+/** A scenario on a walk. */
+const caseOf = ({ file, name, walk }: CheckJob): string => JSON.stringify([file, name, walk]);
+
+/** The searches that can come to a proof, of each case that has one; of the others all. */
+function mostOf(searches: readonly FinishedSearch[]): FinishedSearch[] {
+  const isWhole = ({ job: { plan } }: FinishedSearch): boolean =>
+    STRATEGY_ROWS[plan.strategy].exhaustive && plan.preemptions === undefined;
+  const whole = new Set(searches.filter(isWhole).map(({ job }) => caseOf(job)));
+  return searches.filter((search) => isWhole(search) || !whole.has(caseOf(search.job)));
+}
+
+/** What bounded searches that are no proof. */
+function boundsOf(
+  searches: readonly FinishedSearch[],
+  { stopped, seconds }: { stopped: boolean; seconds: number | undefined },
+): string[] {
   const bounds = new Set<string>();
   const cut: number[] = [];
-  for (const { job, result } of done) {
-    const key = JSON.stringify([job.file, job.name, job.walk]);
-    const set = states.get(key) ?? new Set();
-    for (const outcome of result.outcomes) set.add(outcome);
-    states.set(key, set);
-    const { complete, strategy, schedules } = result;
+  let late = false;
+  for (const { job, result } of searches) {
     for (const bound of result.bounds) bounds.add(bound);
-    if (!complete && STRATEGY_ROWS[strategy].exhaustive) cut.push(schedules);
+    if (result.complete) continue;
+    if (result.schedules >= job.plan.schedules) cut.push(result.schedules);
+    else if (job.plan.time !== undefined) late = true;
   }
   if (cut.length > 0) {
     const [least, most] = [Math.min(...cut), Math.max(...cut)];
     bounds.add(`${least === most ? least : `${least} to ${most}`} schedules a search`);
   }
+  if (late && seconds !== undefined) bounds.add(`${seconds} seconds`);
+  if (stopped) bounds.add('interrupted');
+  return [...bounds];
+}
+
+/** What all that was tried keeps to. */
+function assumptionsOf(searches: readonly FinishedSearch[]): string[] {
+  const plans = searches.map(({ job }) => job.plan);
+  const faults = Math.min(...plans.map((plan) => plan.faults));
+  return [
+    faults === 0
+      ? 'no allocation fails'
+      : `at most ${faults === 1 ? '1 allocation fails' : `${faults} allocations fail`}`,
+    plans.every((plan) => plan.hardware)
+      ? `at most ${MOST_TRANSLATIONS} TLB entries come and go on their own`
+      : 'TLBs do nothing on their own',
+  ];
+}
+
+/**
+ * One verdict over what searches came to.
+ * @param jobs all that were asked for
+ * @param done those that were begun
+ * @param stopped whether some were given up
+ * @param seconds of the whole run, at most
+ */
+export async function summarize(
+  jobs: readonly CheckJob[],
+  done: readonly FinishedSearch[],
+  { stopped = false, seconds }: { stopped?: boolean; seconds?: number | undefined } = {},
+): Promise<CheckSummary> {
+  const findings = distinct(done);
+  const states = new Map<string, Set<string>>();
+  for (const { job, result } of done) {
+    const set = states.get(caseOf(job)) ?? new Set();
+    for (const outcome of result.outcomes) set.add(outcome);
+    states.set(caseOf(job), set);
+  }
+  const cases = new Set(jobs.map(caseOf));
+  const proved = new Set(done.filter(triedEverything).map(({ job }) => caseOf(job)));
+  const open = done.filter(({ job }) => !proved.has(caseOf(job)));
+  const isProved = proved.size === cases.size;
   const sum = (of: (result: JobResult) => number): number =>
     done.reduce((total, { result }) => total + of(result), 0);
   return {
-    verdict: findings.length > 0 ? 'findings' : stopped ? 'interrupted' : 'clean',
+    verdict: findings.length > 0 ? 'found' : isProved ? 'proved' : 'nothing-found',
     findings,
+    interrupted: stopped && !isProved,
     coverage: {
       scenarios: new Set(done.map(({ job }) => JSON.stringify([job.file, job.name]))).size,
+      cases: cases.size,
+      proved: proved.size,
       schedules: sum(({ schedules }) => schedules),
       steps: sum(({ steps }) => steps),
       states: [...states.values()].reduce((total, set) => total + set.size, 0),
       complete: done.filter(triedEverything).length,
       searches: done.length,
-      bounds: [...bounds],
+      bounds: isProved ? [] : boundsOf(mostOf(open), { stopped, seconds }),
+      assumes: done.length > 0 ? assumptionsOf(mostOf(done)) : [],
       ...summarizeCoverage(
         done.map(({ result }) => result.coverage),
         await placesThatRun(),

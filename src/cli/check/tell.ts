@@ -6,7 +6,7 @@ import { ExitCode, type Terminal } from '../terminal.ts';
 import { loadSubject } from './files.ts';
 import type { CheckCommandOptions } from './plans.ts';
 import type { CheckedFinding, CheckSummary } from './summary.ts';
-import { coverageText, jsonOf, replayLine, showFinding, thinText, whereText } from './texts.ts';
+import { coverageText, jsonOf, replayLine, showFinding, verdictText, whereText } from './texts.ts';
 
 /** The findings with where a lab shows them. */
 async function linked(findings: readonly CheckedFinding[], lab: string): Promise<CheckedFinding[]> {
@@ -33,13 +33,13 @@ export async function tell(
   const findings =
     link === undefined ? summary.findings : await linked(summary.findings, labAddress(link));
   const verbose = options.verbose === true;
-  const lines = coverageText(summary);
+  const lines = verdictText(summary);
   if (options.json) {
     const list = findings.map((told) => jsonOf(told, verbose));
     terminal.stdout.write(`${JSON.stringify({ verdict, findings: list, coverage })}\n`);
   } else {
     for (const told of findings) showFinding(told, terminal, verbose);
-    if (verbose) terminal.stdout.write(`${thinText(summary)}\n`);
+    if (options.coverage) terminal.stdout.write(`${coverageText(summary)}\n`);
     terminal.stdout.write(`${lines}\n`);
   }
   if (options.report !== undefined) {
@@ -55,6 +55,9 @@ export async function tell(
     }));
     writeFileSync(options.report, reportPage(`Softleaf: ${verdict}`, lines, parts));
   }
-  if (verdict === 'findings') return ExitCode.finding;
-  return verdict === 'clean' ? ExitCode.clean : ExitCode.interrupted;
+  if (verdict === 'found') return ExitCode.finding;
+  if (summary.interrupted) return ExitCode.interrupted;
+  return verdict === 'nothing-found' && options.requireComplete
+    ? ExitCode.incomplete
+    : ExitCode.clean;
 }

@@ -1,38 +1,54 @@
 /** What `softleaf check` prints of searches and of findings. */
 import { type ReportedFinding, reportText, STRATEGY_ROWS } from '../../checker/index.ts';
 import { type Paint, painter, printable, type Terminal } from '../terminal.ts';
-import type { CheckedFinding, CheckSummary, FinishedSearch } from './summary.ts';
+import {
+  type CheckedFinding,
+  type CheckSummary,
+  type FinishedSearch,
+  triedEverything,
+} from './summary.ts';
 
 /** A number of things in words. */
 export function counted(n: number, thing: string, things = `${thing}s`): string {
   return `${n} ${n === 1 ? thing : things}`;
 }
 
-export function coverageText({ verdict, coverage: c }: CheckSummary): string {
-  const bounds = c.bounds.join(', ');
-  const within = bounds === '' ? '' : ` with ${bounds}`;
-  const others = bounds === '' ? '' : `; the others: ${bounds}`;
-  const proof =
-    c.complete === c.searches
-      ? `everything was tried${within}`
-      : `${c.complete} tried everything${others}`;
-  const searches = counted(c.searches, 'search', 'searches');
-  const states = counted(c.states, 'different end');
-  const { functions, branches, pairs } = c;
-  const kinds = Object.values(c.entries).reduce((total, own) => total + own.length, 0);
+/** A verdict and what it is worth: a line for those who only want to know, and three that say why. */
+export function verdictText({ verdict, findings, coverage: c }: CheckSummary): string {
+  const some = `${c.proved} of ${c.cases} are proved`;
+  const partly = c.proved > 0 && c.proved < c.cases ? `; ${some}` : '';
+  const line = {
+    proved: 'proved: nothing breaks in any schedule of these tasks, on this model',
+    'nothing-found': `nothing found, which is no proof: not every schedule was tried${partly}`,
+    found: `found: ${counted(findings.length, 'finding')}`,
+  }[verdict];
+  const bounds = c.bounds.length > 0 ? c.bounds.join(', ') : 'none, every schedule was tried';
+  const assumes = c.assumes.length > 0 ? `; assumed: ${c.assumes.join(', ')}` : '';
+  const { functions, branches } = c;
   return [
-    `${verdict}: ${counted(c.scenarios, 'scenario')}, ${searches} (${proof}),`,
-    `${counted(c.schedules, 'schedule')}, ${counted(c.steps, 'step')}, ${states}`,
-    `of src/mm and src/hmm ran ${functions.ran} of ${functions.of} functions, ${branches.ran} of ${branches.of} branches;`,
-    `${pairs.seen} pairs of steps on one object, ${pairs.bothOrders} in both orders;`,
-    `${Object.keys(c.entries).length} operations, ${kinds} meetings of an operation with a kind of entry`,
+    line,
+    `  tried:   ${counted(c.schedules, 'schedule')} of ${counted(c.scenarios, 'scenario')}, ` +
+      `${counted(c.steps, 'step')}; they end in ${counted(c.states, 'different state')}`,
+    `  bounds:  ${bounds}${assumes}`,
+    `  reached: ${functions.ran} of ${functions.of} functions of src/mm and src/hmm, ` +
+      `${branches.ran} of ${branches.of} branches (--coverage: which not)`,
+  ].join('\n');
+}
+
+/** Everything that was come across, and what was not reached. */
+export function coverageText(summary: CheckSummary): string {
+  const { pairs, entries, complete, searches } = summary.coverage;
+  const kinds = Object.values(entries).reduce((total, own) => total + own.length, 0);
+  return [
+    thinText(summary),
+    `${counted(searches, 'search', 'searches')}, ${complete} of everything`,
+    `${pairs.seen} pairs of steps of two tasks on one object, ${pairs.bothOrders} in both orders`,
+    `${Object.keys(entries).length} operations, ${kinds} meetings of an operation with a kind of entry`,
   ].join('\n');
 }
 
 /** What was not reached, for those who want to know where cover is thin. */
-export function thinText({
-  coverage: { functions, branches, pairs, entries },
-}: CheckSummary): string {
+function thinText({ coverage: { functions, branches, pairs, entries } }: CheckSummary): string {
   const list = (title: string, lines: readonly string[]): string[] =>
     lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
   return [
@@ -100,13 +116,15 @@ export function showFinding(told: CheckedFinding, terminal: Terminal, verbose: b
 }
 
 /** What came of one search, in a line. */
-export function searchLine({ job, result }: FinishedSearch, paint: Paint): string {
+export function searchLine(search: FinishedSearch, paint: Paint): string {
+  const { job, result } = search;
   const { schedules, complete, outcomes, findings } = result;
-  const word = findings.length > 0 ? paint('red', 'findings') : paint('green', 'clean');
+  const isFound = findings.length > 0;
+  const word = isFound ? 'found' : triedEverything(search) ? 'proved' : 'nothing found';
   const bounded = job.plan.preemptions === undefined ? '' : ' within the bound';
   const end = complete && STRATEGY_ROWS[job.plan.strategy].exhaustive ? `all${bounded}` : 'some';
   return (
-    `${word} ${printable(job.name)}, ${job.walk}, ${job.plan.strategy}: ` +
+    `${paint(isFound ? 'red' : 'green', word)}: ${printable(job.name)}, ${job.walk}, ${job.plan.strategy}: ` +
     `${schedules} schedules (${end}), ${outcomes.length} ends\n`
   );
 }
