@@ -246,7 +246,7 @@ export class Search {
     const { plan, found } = this;
     const left = (plan.time ?? Number.POSITIVE_INFINITY) - this.time;
     const known = [...this.known, ...found.map(({ title }) => title)];
-    if (found.length >= plan.findings || left <= 0) return [];
+    if (known.length >= plan.findings || left <= 0) return [];
     const parts = this.parts.next(plan.schedules - this.schedules);
     this.given = parts.length;
     return parts.map((part) => ({
@@ -283,7 +283,7 @@ export class Search {
   private find(found: Found): void {
     const same = (title: string): boolean =>
       title === found.title || title.startsWith(`${found.finding.title} in `);
-    if (this.found.length >= this.plan.findings) return;
+    if (this.known.length + this.found.length >= this.plan.findings) return;
     if (this.found.some(({ title }) => same(title)) || this.known.some(same)) return;
     this.found.push(found);
   }

@@ -224,7 +224,12 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
       'concurrent programs (.json), modules with scenarios (.js, .mjs, .ts), folders of them; none: the quick suite',
     )
     .addOption(walkOption())
-    .addOption(new Option('--strategy <name>', 'how to search').choices(STRATEGIES))
+    .addOption(
+      new Option(
+        '--strategy <name>',
+        'how to search; none: at random first, then exhaustive',
+      ).choices(STRATEGIES),
+    )
     .option('--seed <n>', 'for the random strategies (default 1)', count(0))
     .option('--time <seconds>', 'for the whole run, at most', count(1, MAX_SECONDS))
     .option('--schedules <n>', 'for each search, at most (default 100000)', count(1))

@@ -319,12 +319,12 @@ describe('--resume', () => {
       [subject, '--faults', '1'],
       [subject, '--hardware'],
     ]) {
-      const { code, out, err } = check(...other, '--resume', state());
+      const { code, out, err } = check(...EXHAUSTIVE, ...other, '--resume', state());
       expect({ code, out }).toEqual({ code: 2, out: '' });
       expect(err).toContain(`${state()}: keeps another run than this one`);
     }
     raceFile('changing.json', 'other');
-    const { code, err } = check(subject, '--resume', state());
+    const { code, err } = check(subject, ...EXHAUSTIVE, '--resume', state());
     expect(code).toBe(2);
     expect(err).toContain(`${state()}: "race" of ${subject}, or the model, has changed since`);
   });
@@ -378,6 +378,28 @@ describe('what is printed at the end', () => {
   });
 });
 
+describe('without an option that says how to search', () => {
+  /** The searches in their order, from what `--verbose` prints of each. */
+  const searches = (...args: string[]) =>
+    [
+      ...check(...args, '--verbose', '--workers', '1').out.matchAll(
+        /^[a-z ]+: [^,]+, \w+, (\w+): /gm,
+      ),
+    ].map(([, strategy]) => strategy);
+
+  it('goes first here and there, and by turns, then through every order', () => {
+    const suite = ['pct', 'turns', 'exhaustive'];
+    expect(searches(scenario('device-fault-munmap'))).toEqual(suite);
+    expect(searches(scenario('device-fault-munmap'), '--time', '1')).toEqual(suite);
+  });
+
+  it('reports once what several searches come to, and ends where that is enough', () => {
+    const subject = raceFile('race.json');
+    expect(checkJson(subject).findings).toHaveLength(1);
+    expect(searches(subject, '--findings', '1')).toEqual(['pct']);
+  });
+});
+
 describe('--report', () => {
   it('is a page that needs nothing else, with the columns', () => {
     const page = join(dir, 'page.html');
@@ -424,7 +446,7 @@ describe('--workers', () => {
       example('check-without-lock'),
     ];
     const [one, two, five] = ['1', '2', '5'].map((n) => checkJson(...files, '--workers', n));
-    expect(one.findings).toHaveLength(2);
+    expect(one.findings).toHaveLength(3);
     expect(two).toEqual(one);
     expect(five).toEqual(one);
   });

@@ -5,7 +5,7 @@ import type { JobResult } from '../../checker/index.ts';
 import { labAddress } from '../lab-link.ts';
 import { progressBar } from '../progress.ts';
 import { type ExitCode, painter, printable, type Terminal, UsageError } from '../terminal.ts';
-import { type CheckJob, doJobs } from './jobs.ts';
+import { type CheckJob, doJobs, titlesBySubject } from './jobs.ts';
 import { type CheckCommandOptions, jobsOf, workersOf } from './plans.ts';
 import { replayCommand } from './replay.ts';
 import { digestsOf, joined, keepRun, type Limits, restOf, resumeRun } from './resume.ts';
@@ -46,8 +46,9 @@ export async function checkCommand(
   const digests = saved?.digests ?? (resume === undefined ? [] : await digestsOf(jobs));
   const before = saved?.results ?? [];
 
+  const known = titlesBySubject(jobs, before);
   const left = jobs.flatMap((job, at) => {
-    const rest = restOf(job, before[at]);
+    const rest = restOf(job, before[at], known[at]);
     return rest ? [{ at, job: rest }] : [];
   });
 
@@ -88,8 +89,9 @@ export async function checkCommand(
   const exit = await tell(summary, options, terminal);
   if (resume !== undefined) {
     // what was cut by --schedules can go on with more of them
+    const found = titlesBySubject(jobs, results);
     const isOpen = (job: CheckJob, at: number): boolean =>
-      restOf(job, results[at]) !== null ||
+      restOf(job, results[at], found[at]) !== null ||
       (options.schedules !== undefined && results[at]?.at !== undefined);
     const kept = keepRun(resume, jobs.some(isOpen) ? { jobs, digests, results } : null);
     if (kept && !options.json) {

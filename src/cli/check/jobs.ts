@@ -124,8 +124,39 @@ async function doJob(
   return { result: search.result(job.name, job.walk, reported), time: search.time };
 }
 
+/** What jobs are searches of: they find the same things. */
+const subjectKey = ({ file, name, walk, plan }: CheckJob): string =>
+  JSON.stringify([file, name, walk, plan.hardware === true]);
+
+/** The numbers of the jobs that search the same, in their order. */
+function bySubject(jobs: readonly CheckJob[]): number[][] {
+  const groups = new Map<string, number[]>();
+  jobs.forEach((job, at) => {
+    const key = subjectKey(job);
+    const group = groups.get(key);
+    if (group) group.push(at);
+    else groups.set(key, [at]);
+  });
+  return [...groups.values()];
+}
+
+/** By job: the titles that any search of the same found. */
+export function titlesBySubject(
+  jobs: readonly CheckJob[],
+  results: readonly (JobResult | null | undefined)[],
+): Set<string>[] {
+  const titles: Set<string>[] = [];
+  for (const group of bySubject(jobs)) {
+    const found = group.flatMap((at) => results[at]?.findings ?? []);
+    const own = new Set(found.map(({ title }) => title));
+    for (const at of group) titles[at] = own;
+  }
+  return titles;
+}
+
 /**
- * Does the jobs with `workers` threads. What comes of a job depends neither on their number nor on
+ * Does the jobs with `workers` threads. Those that search the same go one after the other, and none
+ * reports what one before it found. What comes of a job depends neither on the number of threads nor on
  * which of them does what.
  * @returns the results in the order of the jobs; undefined for a job that was not begun
  */
@@ -137,26 +168,42 @@ export async function doJobs(
   const results: (JobResult | undefined)[] = jobs.map(() => undefined);
   const pool = given ?? new Pool(workers, stop);
   const stopped = (): boolean => Atomics.load(stop, 0) !== 0;
-  let next = 0;
+  const groups = bySubject(jobs);
   let done = 0;
   // time that one job does not need is the others'
   let open = jobs.reduce((sum, { plan }) => sum + (plan.time ?? 0), 0);
-  const one = async (): Promise<void> => {
-    while (next < jobs.length && !stopped()) {
-      const share = open / (jobs.length - next);
-      const at = next++;
+  let planned = open;
+  const doGroup = async (group: readonly number[]): Promise<void> => {
+    const titles = new Set(group.flatMap((at) => jobs[at].known ?? []));
+    for (const at of group) {
+      if (stopped()) return;
       const { plan } = jobs[at];
-      const job =
-        plan.time === undefined ? jobs[at] : { ...jobs[at], plan: { ...plan, time: share } };
-      open -= share;
+      const share = plan.time === undefined ? undefined : (open * plan.time) / planned;
+      planned -= plan.time ?? 0;
+      open -= share ?? 0;
+      if (titles.size >= plan.findings) {
+        open += share ?? 0;
+        done++;
+        continue;
+      }
+      const job = {
+        ...jobs[at],
+        known: [...titles],
+        plan: share === undefined ? plan : { ...plan, time: share },
+      };
       const { result, time } = await doJob(job, pool, stopped);
-      open += Math.max(0, share - time);
+      open += Math.max(0, (share ?? 0) - time);
+      for (const { title } of result.findings) titles.add(title);
       results[at] = result;
       each?.(jobs[at], result, ++done);
     }
   };
+  let next = 0;
+  const one = async (): Promise<void> => {
+    while (next < groups.length && !stopped()) await doGroup(groups[next++]);
+  };
   try {
-    // one job more than threads: while one of them comes to its end, nobody is idle
+    // one group more than threads: while one of them comes to its end, nobody is idle
     await Promise.all(Array.from({ length: pool.size + 1 }, one));
   } finally {
     if (!given) await pool.end();

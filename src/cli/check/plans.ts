@@ -14,6 +14,7 @@ export interface CheckCommandOptions {
   walk?: Walk;
   strategy?: StrategyName;
   seed?: number;
+  /** Seconds. */
   time?: number;
   schedules?: number;
   preemptions?: number;
@@ -34,14 +35,57 @@ export interface CheckCommandOptions {
   verbose?: boolean;
 }
 
+/** A search of a suite. */
+interface SuiteSearch {
+  /** What differs from the plan that the options ask for. */
+  plan: (base: Plan) => Partial<Plan>;
+  /** Schedules at most where no time is given. */
+  schedules: number;
+  /** Schedules at most where a time is given; none: until its share of the time is over. */
+  timed?: number;
+  /** Its share of a scenario's time, among the others' shares. */
+  share: number;
+}
+
+/** What turns show takes few schedules, and what never ends takes long. */
+const TURNS: SuiteSearch = {
+  plan: () => ({ strategy: 'turns' }),
+  schedules: 50,
+  timed: 2500,
+  share: 1,
+};
+
 /**
- * Schedules of the quick suite: of the exhaustive search, of the one with few preemptions, at random with a
- * failing allocation, and at random with the hardware's own events.
+ * The searches of a scenario where the options do not say how to search, in their order: first here and there
+ * at random, then one corner after the other.
  */
-const QUICK = { exhaustive: 400, bounded: 150, pct: 150, hardware: 50 };
+const SUITE: readonly SuiteSearch[] = [
+  { plan: () => ({ strategy: 'pct' }), schedules: 200, timed: 10_000, share: 2 },
+  TURNS,
+  { plan: () => ({}), schedules: DEFAULT_PLAN.schedules, share: 7 },
+];
+
+/** The quick suite, of what ships: many scenarios, and a little of everything. */
+const QUICK_SUITE: readonly SuiteSearch[] = [
+  {
+    plan: ({ faults }) => ({ strategy: 'pct', faults: Math.max(1, faults) }),
+    schedules: 150,
+    timed: 10_000,
+    share: 2,
+  },
+  {
+    plan: () => ({ strategy: 'pct', hardware: true }),
+    schedules: 50,
+    timed: 5000,
+    share: 1,
+  },
+  TURNS,
+  { plan: () => ({ preemptions: 2 }), schedules: 150, share: 2 },
+  { plan: () => ({}), schedules: 400, share: 4 },
+];
 const QUICK_WALKS: readonly Walk[] = ['unified', 'collect'];
 
-/** How to search where the options leave nothing to the quick suite. */
+/** How to search where the options leave nothing to a suite. */
 export function planOf(options: CheckCommandOptions): Plan {
   return {
     ...DEFAULT_PLAN,
@@ -55,9 +99,23 @@ export function planOf(options: CheckCommandOptions): Plan {
   };
 }
 
-/** Whether the caller leaves it to the quick suite how to search. */
-function isQuick({ strategy, schedules, time, preemptions }: CheckCommandOptions): boolean {
-  return [strategy, schedules, time, preemptions].every((option) => option === undefined);
+/** The plans of a scenario's searches, in their order. */
+function plansOf(suite: readonly SuiteSearch[], options: CheckCommandOptions): SharedPlan[] {
+  const base = planOf(options);
+  const { strategy, schedules, preemptions, time } = options;
+  // whoever says how to search asks for one search
+  const own = [strategy, schedules, preemptions].some((option) => option !== undefined);
+  if (own) return [{ plan: base, share: 1 }];
+  return suite.map(({ plan, schedules: untimed, timed = Number.MAX_SAFE_INTEGER, share }) => ({
+    plan: { ...base, ...plan(base), schedules: time === undefined ? untimed : timed },
+    share,
+  }));
+}
+
+/** A plan, and what share of a scenario's time it gets. */
+interface SharedPlan {
+  plan: Plan;
+  share: number;
 }
 
 /** The walk that a subject is checked with where none is asked for. */
@@ -70,33 +128,28 @@ export async function jobsOf(
   files: readonly string[],
   options: CheckCommandOptions,
 ): Promise<CheckJob[]> {
-  const quick = files.length === 0 && isQuick(options);
-  const walks = options.walk ? [options.walk] : files.length === 0 ? QUICK_WALKS : undefined;
+  const quick = files.length === 0;
+  const walks = options.walk ? [options.walk] : quick ? QUICK_WALKS : undefined;
+  const plans = plansOf(quick ? QUICK_SUITE : SUITE, options);
   const jobs: CheckJob[] = [];
-  const base = planOf(options);
-  const plans: Plan[] = quick
-    ? [
-        { ...base, strategy: 'exhaustive', schedules: QUICK.exhaustive },
-        { ...base, strategy: 'exhaustive', schedules: QUICK.bounded, preemptions: 2 },
-        { ...base, strategy: 'pct', schedules: QUICK.pct, faults: Math.max(1, base.faults) },
-        { ...base, strategy: 'pct', schedules: QUICK.hardware, hardware: true },
-      ]
-    : [base];
-  for (const file of files.length === 0 ? shippedScenarios() : filesOfArguments(files)) {
+  const shares: number[] = [];
+  for (const file of quick ? shippedScenarios() : filesOfArguments(files)) {
     for (const { name, subject } of await loadSubjects(file)) {
       // nobody can read standard input a second time
       const program = file === '-' && 'program' in subject ? { program: subject.program } : {};
       for (const walk of walks ?? [ownWalk(subject)]) {
-        for (const plan of plans) jobs.push({ file, name, walk, plan, ...program });
+        for (const { plan, share } of plans) {
+          jobs.push({ file, name, walk, plan, ...program });
+          shares.push(share);
+        }
       }
     }
   }
-  if (options.time !== undefined) {
-    // a second is a second of one thread
-    const time = (options.time * 1000 * workersOf(options)) / jobs.length;
-    return jobs.map((job) => ({ ...job, plan: { ...job.plan, time } }));
-  }
-  return jobs;
+  if (options.time === undefined) return jobs;
+  // a second is a second of one thread
+  const all = options.time * 1000 * workersOf(options);
+  const sum = shares.reduce((total, share) => total + share, 0);
+  return jobs.map((job, i) => ({ ...job, plan: { ...job.plan, time: (all * shares[i]) / sum } }));
 }
 
 /** Threads. */

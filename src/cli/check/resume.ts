@@ -108,15 +108,24 @@ export function keepRun(file: string, run: Omit<Saved, 'softleaf' | 'format'> | 
   return run !== null;
 }
 
-/** What of a job is left to do after what came of it so far; null: nothing. */
-export function restOf(job: CheckJob, known: JobResult | null | undefined): CheckJob | null {
-  if (!known) return job;
-  if (known.at === undefined) return null;
-  const schedules = job.plan.schedules - known.schedules;
-  if (schedules <= 0 || known.findings.length >= job.plan.findings) return null;
-  const titles = known.findings.map(({ title }) => title);
-  const { at, orders = [] } = known;
-  return { ...job, from: at, known: titles, orders, plan: { ...job.plan, schedules } };
+/**
+ * What of a job is left to do; null: nothing.
+ * @param done what came of it so far
+ * @param titles of what was found so far, in other searches of the same too
+ */
+export function restOf(
+  job: CheckJob,
+  done: JobResult | null | undefined,
+  titles: ReadonlySet<string>,
+): CheckJob | null {
+  if (titles.size >= job.plan.findings) return null;
+  const known = [...titles];
+  if (!done) return { ...job, known };
+  if (done.at === undefined) return null;
+  const schedules = job.plan.schedules - done.schedules;
+  if (schedules <= 0) return null;
+  const { at, orders = [] } = done;
+  return { ...job, from: at, known, orders, plan: { ...job.plan, schedules } };
 }
 
 /** What came of a search in two parts. */
