@@ -3,6 +3,7 @@ import {
   type JobResult,
   type Plan,
   type ReportedFinding,
+  STRATEGY_ROWS,
   type StrategyName,
   summarizeCoverage,
 } from '../../../src/checker/index.ts';
@@ -42,6 +43,12 @@ function within({ preemptions, faults, hardware }: Plan): string {
   return bounds.length === 0 ? '' : `, ${bounds.join(', ')}`;
 }
 
+/** Whether nothing was found in every schedule that there is. */
+export function isProof(result: JobResult, { strategy, preemptions }: Plan): boolean {
+  const all = result.complete && STRATEGY_ROWS[strategy].exhaustive && preemptions === undefined;
+  return all && result.findings.length === 0;
+}
+
 /** The verdict: what was found, or how much it means that nothing was. */
 export function verdictOf(result: JobResult, plan: Plan, stopped: boolean): string {
   const tried = counted(result.schedules, 'schedule');
@@ -52,7 +59,7 @@ export function verdictOf(result: JobResult, plan: Plan, stopped: boolean): stri
     const more = all ? `There are no other orders${within(plan)}` : 'There may be more';
     return `${things}: found in ${tried}. ${more}.`;
   }
-  if (result.complete && plan.strategy === 'exhaustive' && plan.preemptions === undefined) {
+  if (isProof(result, plan)) {
     return `Proved: nothing breaks in any order of steps that can make a difference${within(plan)}: ${tried}.`;
   }
   const end = stopped ? `Stopped. Nothing found in ${tried}.` : `Nothing found in ${tried}.`;

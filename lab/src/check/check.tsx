@@ -200,7 +200,7 @@ function Progress({ of }: { of: Check }) {
 }
 
 function Came({ of }: { of: Check }) {
-  const { state, error, listed, verdict, coverage } = of;
+  const { state, error, listed, verdict, proved, coverage } = of;
   return (
     <>
       <p class="soft">
@@ -209,9 +209,9 @@ function Came({ of }: { of: Check }) {
       <Progress of={of} />
       <div class="verdict" role="status">
         {state === 'ended' && error === '' ? (
-          <p class={listed.length > 0 ? 'bad' : 'good'}>
+          <p class={listed.length > 0 ? 'bad' : proved ? 'good' : ''}>
             <strong>
-              {listed.length > 0 ? '✗ ' : '✓ '}
+              {listed.length > 0 ? '✗ ' : proved ? '✓ ' : ''}
               {verdict}
             </strong>
           </p>

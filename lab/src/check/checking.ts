@@ -16,7 +16,7 @@ import { show } from '../store/showing.ts';
 import { checking, name, recording, setBusy, setChecking, text, walk } from '../store/state.ts';
 import type { Source } from './check.worker.ts';
 import { Pool } from './check-pool.ts';
-import { coverageOf, verdictOf } from './check-words.ts';
+import { coverageOf, isProof, verdictOf } from './check-words.ts';
 
 /** What one chooses. */
 export interface Choices extends Omit<Plan, 'time' | 'part'> {
@@ -60,6 +60,8 @@ export interface Check {
   readonly steps: number;
   readonly listed: readonly Listed[];
   readonly verdict: string;
+  /** Whether the verdict is that nothing breaks, and not that nothing was found. */
+  readonly proved: boolean;
   readonly coverage: string;
   /** Why there is no result; empty: there is one, or there will be. */
   readonly error: string;
@@ -123,6 +125,7 @@ async function search(
     steps: 0,
     listed: [],
     verdict: '',
+    proved: false,
     coverage: '',
     error: '',
   });
@@ -170,7 +173,7 @@ async function search(
     await Promise.all(reports);
     const result = all.result(of.program.name, by, findings);
     const verdict = verdictOf(result, plan, stopped);
-    tell({ state: 'ended', verdict, coverage: coverageOf(result) });
+    tell({ state: 'ended', verdict, proved: isProof(result, plan), coverage: coverageOf(result) });
     if (mine === current && !checking.value) say(`The check has ended. ${verdict}`);
   } catch (error) {
     tell({ state: 'ended', error: error instanceof Error ? error.message : String(error) });
