@@ -1,4 +1,5 @@
 /** Programs: the format, reading it, running it, comparing with a recording. */
+export { slowGeometry } from './advice.ts';
 export * from './corpus.ts';
 export { describeSystem } from './describe.ts';
 export * from './error.ts';

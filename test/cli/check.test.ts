@@ -697,11 +697,11 @@ describe('bad input exits 2 and names what is wrong', () => {
   });
 
   it.each([
-    ['no JSON', '{', /bad\.json: .*JSON/],
+    ['no JSON', '{', /bad\.json:1:2: .*JSON/],
     [
       'a mistake in a program',
       '{"name":"x","setup":[],"tasks":{"a":[{"op":"fork","child":0}]}}',
-      /bad\.json: .*program "x".*\(fork\), field "child"/,
+      /bad\.json:1:59: program "x".*\(fork\), field "child"/,
     ],
   ])('%s', (_, text, why) => {
     const { code, out, err } = check(file('bad.json', text));

@@ -138,9 +138,13 @@ describe('softleaf lab', () => {
 
   it.each([
     ['a file that is not there', ['nothing.json'], /cannot read nothing\.json/],
-    ['a file that is not JSON', ['README.md'], /README\.md: .*JSON/],
-    ['JSON that is no program', ['package.json'], /package\.json: .*expected/],
-    ['a mistake in a program', ['BAD'], /bad\.json: program "x", op 0 \(fork\), field "child"/],
+    ['a file that is not JSON', ['README.md'], /README\.md:1:1: .*JSON/],
+    ['JSON that is no program', ['package.json'], /package\.json:3:3: .*no such field/],
+    [
+      'a mistake in a program',
+      ['BAD'],
+      /bad\.json:1:41: program "x", op 0 \(fork\), field "child"/,
+    ],
     [
       'a schedule of something else',
       [scenario, '--replay', '1.0.a'],

@@ -4,7 +4,14 @@ import { dirname, resolve } from 'node:path';
 import type { JobResult } from '../../checker/index.ts';
 import { labAddress } from '../lab-link.ts';
 import { progressBar } from '../progress.ts';
-import { type ExitCode, painter, printable, type Terminal, UsageError } from '../terminal.ts';
+import {
+  type ExitCode,
+  messageLines,
+  painter,
+  printable,
+  type Terminal,
+  UsageError,
+} from '../terminal.ts';
 import { type CheckJob, doJobs, titlesBySubject } from './jobs.ts';
 import { type CheckCommandOptions, jobsOf, workersOf } from './plans.ts';
 import { replayCommand } from './replay.ts';
@@ -36,7 +43,9 @@ export async function checkCommand(
   checkWritable('--resume', options.resume);
   if (options.replay !== undefined) return replayCommand(files, options.replay, options, terminal);
   const { resume } = options;
-  const asked = await jobsOf(files, options);
+  const asked = await jobsOf(files, options, (advice) => {
+    terminal.stderr.write(messageLines(advice));
+  });
   const limits: Limits = {
     ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
     ...(options.findings === undefined ? {} : { findings: options.findings }),

@@ -7,6 +7,7 @@ import {
   type Subject,
   type Walk,
 } from '../../checker/index.ts';
+import { slowGeometry } from '../../program/advice.ts';
 import { filesOfArguments, loadSubjects, shippedScenarios } from './files.ts';
 import type { CheckJob } from './jobs.ts';
 
@@ -127,15 +128,19 @@ export function ownWalk(subject: Subject): Walk {
 export async function jobsOf(
   files: readonly string[],
   options: CheckCommandOptions,
+  advise: (advice: string) => void,
 ): Promise<CheckJob[]> {
   const quick = files.length === 0;
   const walks = options.walk ? [options.walk] : quick ? QUICK_WALKS : undefined;
   const plans = plansOf(quick ? QUICK_SUITE : SUITE, options);
   const jobs: CheckJob[] = [];
+  const slow: string[] = [];
   const shares: number[] = [];
   for (const file of quick ? shippedScenarios() : filesOfArguments(files)) {
     for (const { name, subject } of await loadSubjects(file)) {
       // nobody can read standard input a second time
+      const advice = 'program' in subject ? slowGeometry(subject.program) : null;
+      if (advice !== null) slow.push(`${file}: ${advice}`);
       const program = file === '-' && 'program' in subject ? { program: subject.program } : {};
       for (const walk of walks ?? [ownWalk(subject)]) {
         for (const { plan, share } of plans) {
@@ -145,6 +150,7 @@ export async function jobsOf(
       }
     }
   }
+  if (slow.length > 0) advise(slow.length === 1 ? slow[0] : `${slow[0]} (${slow.length} programs)`);
   if (options.time === undefined) return jobs;
   // a second is a second of one thread
   const all = options.time * 1000 * workersOf(options);
