@@ -12,7 +12,7 @@ const PROGRAM = `{
   // what editors need to check and complete this file; softleaf does not look at it
   "$schema": SCHEMA,
   "name": "a device faults while a CPU gives the memory up",
-  // the same code with huge pages of 4 pages and pages of 16 bytes: schedules are tried a hundred times faster
+  // the same code with huge pages of 4 pages and pages of 16 bytes: what takes a whole one takes fewer steps
   "machine": { "pmdOrder": 2, "pageBytes": 16 },
   // operations one after the other, before the tasks begin; softleaf ops says what there is
   "setup": [

@@ -3,15 +3,16 @@ import { expect, it } from 'vitest';
 import { slowGeometry } from '../../src/program/advice.ts';
 import { parseConcurrentProgram } from '../../src/program/schema.ts';
 
-const write = { op: 'cpu_write', buf: 0, page: 0, pages: 4, tag: 1 };
+const write = { op: 'cpu_write', buf: 0, page: 0, pages: 512, tag: 1 };
 const advice = (machine: object, op: object = write) =>
-  slowGeometry(parseConcurrentProgram({ name: 'p', machine, tasks: { a: [op], b: [op] } }));
+  slowGeometry(parseConcurrentProgram({ name: 'p', machine, tasks: { a: [op], b: [] } }));
 
-it('says of a large geometry that it is slow, where a small one would do', () => {
-  expect(advice({})).toMatch(/512 pages here: with "machine": \{"pmdOrder":2,"pageBytes":16\}/);
-  expect(advice({ pmdOrder: 9 })).not.toBeNull();
+it('says of whole huge pages of a large machine that they are slow', () => {
+  expect(advice({})).toMatch(/is 512 pages here: with "machine": \{"pmdOrder":2,"pageBytes":16\}/);
+  const hugetlb = { op: 'mmap', buf: 0, page: 0, pages: 1, prot: 'rw', kind: 'hugetlb' };
+  expect(advice({ pmdOrder: 8 }, hugetlb)).toContain('256 pages');
   expect(advice({ pmdOrder: 2 })).toBeNull();
-  expect(advice({}, { ...write, page: 2040, pages: 100 })).toBeNull();
+  expect(advice({}, { ...write, pages: 511 })).toBeNull();
 });
 
 it('says nothing of a shipped scenario', () => {
