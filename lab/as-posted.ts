@@ -1,7 +1,7 @@
 /** Reads docs/as-posted.md: what it says of each mistake, and how that is found. */
 import { basename } from 'node:path';
+import { STRATEGIES } from '../src/checker/light.ts';
 import type { Plan } from '../src/checker/plan.ts';
-import { STRATEGIES } from '../src/checker/search/strategies.ts';
 
 export interface Posted {
   readonly heading: string;

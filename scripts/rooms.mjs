@@ -8,28 +8,34 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 
 /**
- * `model`: no dependency, nothing of Node's: it runs in a browser too. `mirrors`: its modelled functions
- * say what they mirror. `straight`: it is compiled without yields, too. `counted`: the checker notes
- * what of it has run.
+ * `model`: no dependency, nothing of Node's: it runs in a browser too. `files`: it imports the files of
+ * other rooms; one that does not, their entries. `mirrors`: its modelled functions say what they mirror.
+ * `straight`: it is compiled without yields, too. `counted`: the checker notes what of it has run.
  */
 export const ROOMS = [
-  { name: 'machine', model: true, straight: true },
-  { name: 'mm', model: true, mirrors: true, straight: true, counted: true },
-  { name: 'hmm', model: true, mirrors: true, straight: true, counted: true },
-  { name: 'drivers', model: true, mirrors: true, straight: true },
-  { name: 'program', model: true, straight: true },
-  { name: 'selftest', model: true },
+  { name: 'machine', model: true, files: true, straight: true },
+  { name: 'mm', model: true, files: true, mirrors: true, straight: true, counted: true },
+  { name: 'hmm', model: true, files: true, mirrors: true, straight: true, counted: true },
+  { name: 'drivers', model: true, files: true, mirrors: true, straight: true },
+  { name: 'program', model: true, files: true, straight: true },
+  { name: 'selftest', model: true, files: true },
   { name: 'checker', model: true },
   { name: 'recording', model: true },
   { name: 'cli' },
 ];
+
+/**
+ * The entries of a room: what the package offers; what only the rooms above use; what the command line
+ * needs at its start, and loads no model.
+ */
+export const ENTRIES = ['index.ts', 'internal.ts', 'light.ts'];
 
 /** The folder of a room whose modules look at the state and change nothing. */
 export const ONLOOKERS = 'look';
 
 /**
  * Names of the rooms that are so, in order.
- * @param {'model' | 'mirrors' | 'straight' | 'counted'} what
+ * @param {'model' | 'files' | 'mirrors' | 'straight' | 'counted'} what
  */
 export const roomsThat = (what) => ROOMS.filter((room) => room[what]).map(({ name }) => name);
 const NAMES = ROOMS.map(({ name }) => name);
@@ -52,8 +58,21 @@ const GLOBALS = [
 const into = (room) => [`**/${room}`, `**/${room}/**`];
 const sources = (room) => `**/src/${room}/**`;
 
+/** How a room imports others: their files, or their entries. */
+function style({ name, files }) {
+  const entries = ENTRIES.map((entry) => `**/${entry}`);
+  if (files) {
+    const message = `src/${name} imports the files of other rooms, not their entries.`;
+    return { group: [...entries, '!./**'], message };
+  }
+  const others = [...NAMES, LAB].filter((other) => other !== name);
+  const group = [...others.map((room) => `**/${room}/**`), ...entries.map((path) => `!${path}`)];
+  return { group, message: `Of another room only its entries: ${ENTRIES.join(', ')}.` };
+}
+
 /** What a room must not import. */
-function restricted({ name, model }) {
+function restricted(room) {
+  const { name, model } = room;
   const later = [...NAMES.slice(NAMES.indexOf(name) + 1), LAB];
   const patterns = [
     {
@@ -61,6 +80,7 @@ function restricted({ name, model }) {
       message: `src/${name} may import only from itself and the rooms before it: ${NAMES.join(', ')}, ${LAB}.`,
     },
   ];
+  patterns.push(style(room));
   if (model) {
     patterns.push({
       group: ['*', '@*/**', '!.', '!..'],
@@ -92,7 +112,10 @@ export function lintRules() {
     ...ROOMS.map((room) => rules([sources(room.name)], imports(restricted(room)))),
     rules(
       [`**/${LAB}/src/**`],
-      imports([{ group: into('cli'), message: 'The lab may import from every room but cli.' }]),
+      imports([
+        { group: into('cli'), message: 'The lab may import from every room but cli.' },
+        style({ name: LAB }),
+      ]),
     ),
   ];
 }

@@ -12,7 +12,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { roomsThat, ROOMS as table, withRooms } from '../scripts/rooms.mjs';
+import { ENTRIES, roomsThat, ROOMS as table, withRooms } from '../scripts/rooms.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const ROOMS = table.map(({ name }) => name);
@@ -56,10 +56,12 @@ describe('the layering lint rule', () => {
       `export const all = [${paths.map((_, i) => `a${i}`).join(', ')}];\n`;
     const allowed = {
       'src/machine/fine.ts': imports('./page.ts', './deep/x.ts', '../machine/page.ts'),
-      'src/mm/fine.ts': imports('../machine/index.ts', './hmm.ts'),
-      'src/hmm/as-posted/fine.ts': imports('../../mm/index.ts', '../walk.ts'),
-      'src/program/fine.ts': imports('../drivers/dmirror.ts', '../hmm/index.ts'),
-      'src/cli/fine.ts': imports('commander', 'node:fs', '../program/index.ts'),
+      'src/mm/fine.ts': imports('../machine/page.ts', './hmm.ts'),
+      'src/hmm/as-posted/fine.ts': imports('../../mm/look/leaves.ts', '../walk.ts'),
+      'src/program/fine.ts': imports('../drivers/dmirror.ts', '../hmm/range.ts'),
+      'src/selftest/fine.ts': imports('./tests/index.ts', '../program/system.ts'),
+      'src/checker/watch/fine.ts': imports('../../mm/internal.ts', '../check.ts'),
+      'src/cli/fine.ts': imports('commander', 'node:fs', '../program/light.ts'),
     };
     expect(refused(dir, allowed)).toEqual([]);
   });
@@ -70,6 +72,17 @@ describe('the layering lint rule', () => {
       for (const later of [...ROOMS.slice(i + 1), '../lab'])
         wrong[`src/${room}/${later.replaceAll('/', '')}.ts`] =
           `export * from '../${later}/x.ts';\n`;
+    expect(refused(dir, wrong)).toEqual(Object.keys(wrong));
+  });
+
+  it('lets the model import files alone, and the rooms above it entries alone', () => {
+    const wrong: Record<string, string> = {};
+    for (const [i, { name, files }] of table.entries())
+      for (const earlier of ROOMS.slice(0, i))
+        for (const file of files ? ENTRIES : ['x.ts', 'deep/x.ts'])
+          wrong[`src/${name}/${earlier}-${file.replaceAll('/', '-')}`] =
+            `export * from '../${earlier}/${file}';\n`;
+    wrong['lab/src/file.ts'] = "export * from '../../src/recording/link.ts';\n";
     expect(refused(dir, wrong)).toEqual(Object.keys(wrong));
   });
 
@@ -144,13 +157,29 @@ describe('the sources', () => {
   });
 });
 
+describe('the command line', () => {
+  it('loads none of the model at its start', () => {
+    const LOADED = /^(?:import|export) (?!type\b)[^;]*?\bfrom '(\.[^']+)'|^import '(\.[^']+)'/gm;
+    const seen = new Set(['src/cli/main.ts']);
+    for (const path of seen) {
+      for (const [, from, bare] of readFileSync(join(root, path), 'utf8').matchAll(LOADED)) {
+        seen.add(relative(root, resolve(root, dirname(path), from ?? bare)));
+      }
+    }
+    expect([...seen]).toContain('src/mm/light.ts');
+    const model =
+      /^src\/(hmm|drivers|selftest|recording)\/|\/(index|kernel|machine|system|execution)\.ts$/;
+    expect([...seen].filter((path) => model.test(path))).toEqual([]);
+  });
+});
+
 describe('ARCHITECTURE.md', () => {
   it('has every file of src/mm in its reading order', () => {
     const text = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8');
     const groups = [...text.matchAll(/^\d\. [^:\n]+: ((?:`[\w-]+`(?:, )?)+)$/gm)];
     const listed = groups.flatMap(([, files]) => files.replaceAll('`', '').split(', '));
     const files = readdirSync(join(root, 'src/mm'))
-      .filter((name) => name.endsWith('.ts') && name !== 'index.ts')
+      .filter((name) => name.endsWith('.ts') && !ENTRIES.includes(name))
       .map((name) => name.slice(0, -'.ts'.length));
     expect(listed.sort()).toEqual(files.sort());
   });

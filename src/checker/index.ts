@@ -1,4 +1,5 @@
 /** The checker: tries the schedules of concurrent tasks, and says what breaks. */
+export { placesThatRun } from '../machine/internal.ts';
 export {
   type ConcurrentProgram,
   isConcurrent,
@@ -40,8 +41,8 @@ export {
   runsOf,
   ScheduleError,
 } from './search/schedule.ts';
-export { STRATEGIES, STRATEGY_ROWS, type StrategyName } from './search/strategies.ts';
 export { type Choice, FAIL, type Strategy } from './search/strategy.ts';
+export { STRATEGIES, STRATEGY_ROWS, type StrategyName } from './search/strategy-rows.ts';
 export { Turns } from './search/turns.ts';
 export { UniformWalk } from './search/uniform-walk.ts';
 export { shortestRuns, shrinkProgram, shrinkSchedule } from './shrink.ts';
@@ -62,7 +63,6 @@ export { type Done, type Thread, Threads } from './threads.ts';
 export {
   type CoverageData,
   type CoverageSummary,
-  placesThatRun,
   summarizeCoverage,
 } from './watch/coverage.ts';
 export { DataOracle, type MemoryChange, type PendingChange } from './watch/data.ts';

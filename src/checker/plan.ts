@@ -1,7 +1,7 @@
 /** How a scenario is to be searched. */
 import type { Walk } from '../mm/index.ts';
 import type { SetupOptions } from './scenario.ts';
-import type { StrategyName } from './search/strategies.ts';
+import type { StrategyName } from './search/strategy-rows.ts';
 
 /** How to search. */
 export interface Plan {

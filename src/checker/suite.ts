@@ -24,7 +24,8 @@ import {
   type SearchParts,
   SearchTree,
 } from './search/split.ts';
-import { STRATEGY_ROWS, type StrategyName, strategyOf } from './search/strategies.ts';
+import { strategyOf } from './search/strategies.ts';
+import { STRATEGY_ROWS, type StrategyName } from './search/strategy-rows.ts';
 import {
   EFFORT,
   type Effort,

@@ -2,9 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { STRATEGIES, STRATEGY_ROWS } from '../checker/search/strategies.ts';
-import { WALKS, type Walk } from '../mm/walks.ts';
-import { ProgramError } from '../program/error.ts';
+import { STRATEGIES, STRATEGY_ROWS } from '../checker/light.ts';
+import { WALKS, type Walk } from '../mm/light.ts';
+import { ProgramError } from '../program/light.ts';
 import type { CheckCommandOptions } from './check/plans.ts';
 import {
   FORMATS,

@@ -1,6 +1,6 @@
 /** Two runs of one program side by side. */
-import type { RunOutcome } from '../program/run.ts';
-import { type Program, showOp, showResult } from '../program/schema.ts';
+import { type Program, type RunOutcome, showOp, showResult } from '../program/index.ts';
+
 import { type Paint, printable } from './terminal.ts';
 
 /** Whether two runs gave the same results. */

@@ -1,11 +1,19 @@
 /** `softleaf conform`: runs recorded programs and compares with the recording. */
 import { basename } from 'node:path';
-import type { BadLine, LocatedProgram } from '../program/corpus.ts';
-import { ProgramError } from '../program/error.ts';
-import { runProgram } from '../program/run.ts';
-import { compareResults } from '../program/runs.ts';
-import { type Program, type Result, showOp, showResult, type Walk } from '../program/schema.ts';
-import { didYouMean } from '../program/similar.ts';
+import {
+  type BadLine,
+  compareResults,
+  type LocatedProgram,
+  type Program,
+  ProgramError,
+  type Result,
+  runProgram,
+  showOp,
+  showResult,
+  type Walk,
+} from '../program/index.ts';
+
+import { didYouMean } from '../program/internal.ts';
 import type { Format } from './choices.ts';
 import { type KnownDifference, knownDifferences, readPrograms, showBadLine } from './files.ts';
 import { type Case, formatCases } from './formats.ts';

@@ -1,12 +1,17 @@
 /** `softleaf demo`: migrate on fault before and after, two walks compared, the corpus. */
 import { basename } from 'node:path';
 import { runToEnd } from '../machine/index.ts';
-import { perform } from '../program/operations.ts';
-import type { Op } from '../program/ops.ts';
-import { runProgram } from '../program/run.ts';
-import { compareResults } from '../program/runs.ts';
-import { type Program, parseProgram, showOp } from '../program/schema.ts';
-import { System } from '../program/system.ts';
+import {
+  compareResults,
+  type Op,
+  type Program,
+  parseProgram,
+  perform,
+  runProgram,
+  System,
+  showOp,
+} from '../program/index.ts';
+
 import { type ConformReport, conformAll } from './conform.ts';
 import { knownDifferences, packageFile, readPrograms, shippedCorpus } from './files.ts';
 import { legendText, pictureLines } from './picture-text.ts';

@@ -5,12 +5,17 @@ import { fileURLToPath } from 'node:url';
 import { visit } from 'jsonc-parser';
 import {
   type BadLine,
+  type ConcurrentProgram,
+  jsonReader,
+  type Program,
   type ProgramFile,
+  parseAnyProgram,
   parseProgramFile,
+  type ReadJson,
   readProgram,
-} from '../program/corpus.ts';
-import { jsonReader, type ReadJson, type VisitJson } from '../program/json.ts';
-import { type ConcurrentProgram, type Program, parseAnyProgram } from '../program/schema.ts';
+  type VisitJson,
+} from '../program/index.ts';
+
 import { UsageError } from './terminal.ts';
 
 /** JSON with comments and trailing commas, and where its parts are. */

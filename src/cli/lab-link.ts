@@ -1,8 +1,8 @@
 /** Where the lab shows what a check has found. */
 import { basename, dirname, resolve } from 'node:path';
 import { type ReportedFinding, ScheduleError, type Subject } from '../checker/index.ts';
-import { encodeLink } from '../recording/link.ts';
-import { record } from '../recording/recorder.ts';
+import { record } from '../recording/index.ts';
+import { encodeLink } from '../recording/internal.ts';
 import { packageFile } from './files.ts';
 import { UsageError } from './terminal.ts';
 

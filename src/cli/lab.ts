@@ -1,7 +1,7 @@
 /** `softleaf lab`: serves the lab, and says where a program is shown in it. */
 import { ProgramError, ScheduleError, type Walk } from '../checker/index.ts';
-import { encodeLink } from '../recording/link.ts';
-import { record } from '../recording/recorder.ts';
+import { record } from '../recording/index.ts';
+import { encodeLink } from '../recording/internal.ts';
 import { packageFile, readAnyProgram, readText } from './files.ts';
 import { LAB_HOST, LAB_PORT } from './lab-link.ts';
 import { serveLab } from './lab-server.ts';

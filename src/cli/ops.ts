@@ -1,7 +1,16 @@
 /** `softleaf ops`: the table of operations at the prompt. */
-import { OP_FIELD_MEANINGS, OP_MEANINGS, VALUE_MEANINGS } from '../program/meanings.ts';
-import { describeField, OPS, type OpField, type OpFieldSpec, type OpName } from '../program/ops.ts';
-import { didYouMean } from '../program/similar.ts';
+import {
+  describeField,
+  OP_FIELD_MEANINGS,
+  OP_MEANINGS,
+  OPS,
+  type OpField,
+  type OpFieldSpec,
+  type OpName,
+  VALUE_MEANINGS,
+} from '../program/index.ts';
+
+import { didYouMean } from '../program/internal.ts';
 import { ExitCode, type Paint, painter, type Terminal, UsageError } from './terminal.ts';
 
 const NAMES = Object.keys(OPS) as OpName[];

@@ -1,6 +1,5 @@
 /** The picture of the buffers as lines of text. */
-import { type PictureRow, picture } from '../program/picture.ts';
-import type { RunOutcome } from '../program/run.ts';
+import { type PictureRow, picture, type RunOutcome } from '../program/index.ts';
 
 const ROW_GLYPHS = 64;
 /** Lines of a picture. */

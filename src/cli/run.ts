@@ -1,11 +1,17 @@
 /** `softleaf run`: one program, each operation with its result, then a picture of the memory. */
-import { ProgramError } from '../program/error.ts';
-import { MAX_MISTAKES } from '../program/json.ts';
-import type { Op } from '../program/ops.ts';
-import { type RunOutcome, runProgram } from '../program/run.ts';
-import { compareResults } from '../program/runs.ts';
-import { type Program, showOp, showResult, type Walk } from '../program/schema.ts';
-import { didYouMean } from '../program/similar.ts';
+import {
+  compareResults,
+  type Op,
+  type Program,
+  ProgramError,
+  type RunOutcome,
+  runProgram,
+  showOp,
+  showResult,
+  type Walk,
+} from '../program/index.ts';
+import { didYouMean, MAX_MISTAKES } from '../program/internal.ts';
+
 import { compareText, sameResults } from './compare-text.ts';
 import { readPrograms, showBadLine } from './files.ts';
 import { legendText, pictureLines } from './picture-text.ts';

@@ -1,6 +1,6 @@
 /** `softleaf selftest`: the kernel's own tests, made on the model. */
 
-import type { Walk } from '../program/schema.ts';
+import type { Walk } from '../program/index.ts';
 import {
   type DeviceKind,
   ktapDiagnostic,

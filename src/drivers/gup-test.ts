@@ -3,18 +3,20 @@
  *
  * Models: mm/gup_test.c
  */
+
+import { pinUserPages, pinUserPagesFast } from '../hmm/longterm.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import { pageFolio } from '../mm/folio.ts';
 import {
+  folioIsLongtermPinnable,
   getUserPages,
   getUserPagesFast,
-  pinUserPages,
-  pinUserPagesFast,
   putPages,
   unpinUserPages,
-} from '../hmm/index.ts';
-import type { Kernel$ } from '../machine/index.ts';
-import { pageFolio } from '../mm/folio.ts';
-import { folioIsLongtermPinnable } from '../mm/gup.ts';
-import type { Kernel, Mm } from '../mm/index.ts';
+} from '../mm/gup.ts';
+
+import type { Kernel } from '../mm/kernel.ts';
+import type { Mm } from '../mm/mm.ts';
 import { folioMaybeDmaPinned } from '../mm/rmap.ts';
 
 /**

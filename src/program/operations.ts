@@ -1,58 +1,31 @@
 /** What each operation of a program does, and what it returns. */
-import {
-  checkExclusive,
-  type DeviceResult,
-  type Dmirror,
-  deviceAccess,
-  deviceExclusive,
-  deviceFlagStep,
-  deviceReadUnlocked,
-  deviceSnapshot,
-  dmirrorMmap,
-  evictChunk,
-  faultMigrateToDevice,
-  gupHold,
-  migrateToDevice,
-  migrateToSystem,
-  removeChunks,
-} from '../drivers/index.ts';
-import {
-  EBADF,
-  EFAULT,
-  EINVAL,
-  type Kernel$,
-  PROGRAM,
-  pinOf,
-  Role,
-  Space,
-  type Step,
-  StepKind,
-} from '../machine/index.ts';
-import type { Kernel } from '../mm/index.ts';
-import {
-  clearSoftDirty,
-  cpuReadWord,
-  cpuWriteWord,
-  dupMmap,
-  fileRead,
-  fileWrite,
-  fillFile,
-  madvise,
-  mmapHugetlb,
-  mmapRegion,
-  mprotect,
-  mremap,
-  munmap,
-  newFile,
-  oomReapTaskMm,
-  pagemapScan,
-  pinUserPage,
-  readPagemap,
-  SIGSEGV,
-  uffdRegister,
-  uffdUnregister,
-} from '../mm/index.ts';
-import { evictFile } from '../mm/shmem.ts';
+
+import { type Dmirror, deviceFlagStep } from '../drivers/dmirror.ts';
+import { type DeviceResult, deviceAccess, deviceReadUnlocked } from '../drivers/dmirror-access.ts';
+import { checkExclusive, deviceExclusive } from '../drivers/dmirror-exclusive.ts';
+import { removeChunks } from '../drivers/dmirror-file.ts';
+import { evictChunk, migrateToDevice, migrateToSystem } from '../drivers/dmirror-migrate.ts';
+import { dmirrorMmap } from '../drivers/dmirror-mmap.ts';
+import { deviceSnapshot } from '../drivers/dmirror-snapshot.ts';
+import { gupHold } from '../drivers/gup-test.ts';
+import { faultMigrateToDevice } from '../drivers/migrate-on-fault.ts';
+import { EBADF, EFAULT, EINVAL } from '../machine/errno.ts';
+import { PROGRAM, pinOf } from '../machine/objects.ts';
+import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import { cpuReadWord, cpuWriteWord, SIGSEGV } from '../mm/access.ts';
+import { dupMmap } from '../mm/fork.ts';
+import { pinUserPage } from '../mm/gup.ts';
+import { mmapHugetlb } from '../mm/hugetlb.ts';
+import type { Kernel } from '../mm/kernel.ts';
+import { madvise } from '../mm/madvise.ts';
+import { mmapRegion, munmap } from '../mm/mmap.ts';
+import { mprotect } from '../mm/mprotect.ts';
+import { mremap } from '../mm/mremap.ts';
+import { oomReapTaskMm } from '../mm/oom.ts';
+import { clearSoftDirty, pagemapScan, readPagemap } from '../mm/pagemap.ts';
+import { evictFile, fileRead, fileWrite, fillFile, newFile } from '../mm/shmem.ts';
+import { uffdRegister, uffdUnregister } from '../mm/userfaultfd.ts';
+
 import { VM_READ, VM_SHARED, VM_WRITE } from '../mm/vma.ts';
 import type { Op, OpNamed } from './ops.ts';
 import { tagRuns, valueRuns } from './runs.ts';

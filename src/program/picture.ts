@@ -1,10 +1,11 @@
 /** A text picture of each buffer: a glyph a page. */
-import type { DmirrorDevice } from '../drivers/index.ts';
-import { PTE_HUGE, ptePfn, ptePresent, pteProtnone, pteWrite } from '../machine/index.ts';
+import type { DmirrorDevice } from '../drivers/dmirror-device.ts';
+import { PTE_HUGE, ptePfn, ptePresent, pteProtnone, pteWrite } from '../machine/pte.ts';
 import { folioIsDeviceCoherent } from '../mm/folio.ts';
-import type { Kernel, Mm } from '../mm/index.ts';
+import type { Kernel } from '../mm/kernel.ts';
 import { isDeviceExclusive, isDevicePrivate, isMigration, softleafToPfn } from '../mm/leafops.ts';
 import { pagePgmap } from '../mm/memremap.ts';
+import type { Mm } from '../mm/mm.ts';
 import { pmdIsHuge, pmdpOf, ptepGet, ptepOf } from '../mm/pgtable.ts';
 import type { System } from './system.ts';
 

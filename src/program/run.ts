@@ -1,5 +1,8 @@
 /** Running a program on a machine. */
-import { KernelBug, OutOfRam, runStepping, runToEnd } from '../machine/index.ts';
+
+import { runStepping, runToEnd } from '../machine/execute.ts';
+import { KernelBug } from '../machine/finding.ts';
+import { OutOfRam } from '../machine/machine.ts';
 import { ProgramError } from './error.ts';
 import { perform } from './operations.ts';
 import type { Op } from './ops.ts';

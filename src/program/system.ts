@@ -1,40 +1,22 @@
 /**
  * The system that a program runs on: a kernel, its processes, devices, and the pins that processes hold.
  */
-import {
-  closeDmirror,
-  type Dmirror,
-  type DmirrorDevice,
-  type GupHold,
-  gupGiveBack,
-  isMapped,
-  newDmirrorDevice,
-  openDmirror,
-} from '../drivers/index.ts';
-import {
-  type Kernel$,
-  PROGRAM,
-  Role,
-  runToEnd,
-  Space,
-  type Step,
-  StepKind,
-  usersOf,
-} from '../machine/index.ts';
+
+import type { Dmirror } from '../drivers/dmirror.ts';
+import type { DmirrorDevice } from '../drivers/dmirror-device.ts';
+import { closeDmirror, newDmirrorDevice, openDmirror } from '../drivers/dmirror-file.ts';
+import { isMapped } from '../drivers/dmirror-mmap.ts';
+import { type GupHold, gupGiveBack } from '../drivers/gup-test.ts';
+import { runToEnd } from '../machine/execute.ts';
+import { PROGRAM, usersOf } from '../machine/objects.ts';
+import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
 import { exitMmap } from '../mm/exit.ts';
 import { folioPut, pageFolio } from '../mm/folio.ts';
-import {
-  type AddressSpace,
-  CountingLedger,
-  closeFile,
-  Holder,
-  Kernel,
-  type KernelOptions,
-  Ledger,
-  type Mm,
-  type UserfaultfdCtx,
-  userfaultfd,
-} from '../mm/index.ts';
+import { Kernel, type KernelOptions } from '../mm/kernel.ts';
+import { CountingLedger, Holder, Ledger } from '../mm/look/ledger.ts';
+import type { Mm } from '../mm/mm.ts';
+import { type AddressSpace, closeFile } from '../mm/shmem.ts';
+import { type UserfaultfdCtx, userfaultfd } from '../mm/userfaultfd.ts';
 
 /** A reference on a page, held by the processes that have its pipe open. */
 export interface Pin {

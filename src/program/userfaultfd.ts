@@ -1,6 +1,7 @@
 /** Operations of a userfaultfd and of the thread that serves it. */
-import { EAGAIN, ENOMEM, errnoName, type Kernel$ } from '../machine/index.ts';
-import { uffdCopy, uffdRead, uffdWake, userfaultStep } from '../mm/index.ts';
+import { EAGAIN, ENOMEM, errnoName } from '../machine/errno.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import { uffdCopy, uffdRead, uffdWake, userfaultStep } from '../mm/userfaultfd.ts';
 import type { OpNamed } from './ops.ts';
 import type { Result } from './schema.ts';
 import type { System } from './system.ts';

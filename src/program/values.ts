@@ -1,5 +1,5 @@
 /** What operations put into memory, and how they say what they came to. */
-import { errnoName } from '../machine/index.ts';
+import { errnoName } from '../machine/errno.ts';
 import type { Result } from './schema.ts';
 
 /** Page `i` of a write with `tag`. */

@@ -12,7 +12,7 @@ import {
   runsOf,
 } from '../checker/index.ts';
 import { ptePresent, Role, Space, Step } from '../machine/index.ts';
-import { isMigration } from '../mm/leafops.ts';
+import { isMigration } from '../mm/internal.ts';
 import { isConcurrent, type Walk } from '../program/index.ts';
 import { folioLockWords, lockWords } from './items.ts';
 import {

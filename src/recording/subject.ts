@@ -5,7 +5,7 @@ import {
   programScenario,
   type Scenario,
 } from '../checker/index.ts';
-import { DeviceTable } from '../drivers/device-table.ts';
+import { DeviceTable } from '../drivers/index.ts';
 import type { Kernel$ } from '../machine/index.ts';
 import {
   type ConcurrentProgram,

@@ -1,5 +1,5 @@
 /** Makes the items of a state from the system that is in it. */
-import { type DeviceTable, DPT_ATOMIC, DPT_WRITE, pfnOf, tagOf } from '../drivers/device-table.ts';
+import { type DeviceTable, DPT_ATOMIC, DPT_WRITE, pfnOf, tagOf } from '../drivers/index.ts';
 import {
   type Lock,
   MAPPING_ANON,
@@ -10,12 +10,20 @@ import {
   ZONE_DEVICE,
   ZONE_NONE,
 } from '../machine/index.ts';
-import type { Kernel, Mm, Vma } from '../mm/index.ts';
-import { areaWords, leafBits, leafKind, PAGE_FLAGS } from '../mm/look/flag-words.ts';
-import { leafPfn, placeOf } from '../mm/look/leaves.ts';
-import { pagePgmap } from '../mm/memremap.ts';
-import { pmdIsHuge, pmdIsTable, pmdpOf, pteOffsetMap } from '../mm/pgtable.ts';
-import { VM_HUGETLB, VM_MIXEDMAP } from '../mm/vma.ts';
+import { type Kernel, leafBits, leafKind, type Mm, PAGE_FLAGS, type Vma } from '../mm/index.ts';
+import {
+  areaWords,
+  leafPfn,
+  pagePgmap,
+  placeOf,
+  pmdIsHuge,
+  pmdIsTable,
+  pmdpOf,
+  pteOffsetMap,
+  VM_HUGETLB,
+  VM_MIXEDMAP,
+} from '../mm/internal.ts';
+
 import {
   type AreaItem,
   type DeviceEntryItem,

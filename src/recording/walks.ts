@@ -1,7 +1,7 @@
 /** The walks over page tables in a recording: which there were, in which functions, and what each did. */
 
-import { migrateVmaCollect } from '../hmm/collect.ts';
-import { hmmRangeFault } from '../hmm/index.ts';
+import { hmmRangeFault, migrateVmaCollect } from '../hmm/index.ts';
+
 import { handleMmFault } from '../mm/index.ts';
 import { MIGRATION_ENTRIES } from './recorded.ts';
 import { functionSpans, type Recording } from './recording.ts';

@@ -1,16 +1,15 @@
 /** The machine that a test runs on: a kernel, four devices of the test driver, and processes. */
-import {
-  closeDmirror,
-  type Dmirror,
-  type DmirrorDevice,
-  isMapped,
-  newDmirrorDevice,
-  openDmirror,
-} from '../drivers/index.ts';
+
+import type { Dmirror } from '../drivers/dmirror.ts';
+import type { DmirrorDevice } from '../drivers/dmirror-device.ts';
+import { closeDmirror, newDmirrorDevice, openDmirror } from '../drivers/dmirror-file.ts';
+import { isMapped } from '../drivers/dmirror-mmap.ts';
 import { checkDevice, checkMirror, deviceLocks } from '../drivers/invariants.ts';
-import type { Kernel$ } from '../machine/index.ts';
-import { type Broken, CountingLedger, checkEmpty, checkQuiescent, Kernel } from '../mm/index.ts';
-import type { Walk } from '../mm/kernel.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import { Kernel, type Walk } from '../mm/kernel.ts';
+import { type Broken, checkEmpty, checkQuiescent } from '../mm/look/invariants.ts';
+import { CountingLedger } from '../mm/look/ledger.ts';
+
 import type { Mm } from '../mm/mm.ts';
 
 /** Numbers of the devices, as in their names: two of each kind. */

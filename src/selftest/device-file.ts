@@ -3,21 +3,16 @@
  *
  * Models: lib/test_hmm.c dmirror_fops_unlocked_ioctl(), as far as a process sees it
  */
-import {
-  checkExclusive,
-  type DeviceResult,
-  type Dmirror,
-  deviceAccess,
-  deviceExclusive,
-  deviceReadUnlocked,
-  deviceSnapshot,
-  faultMigrateToDevice,
-  migrateToDevice,
-  migrateToSystem,
-  removeChunks,
-} from '../drivers/index.ts';
-import type { Kernel$ } from '../machine/index.ts';
-import type { Kernel } from '../mm/index.ts';
+
+import type { Dmirror } from '../drivers/dmirror.ts';
+import { type DeviceResult, deviceAccess, deviceReadUnlocked } from '../drivers/dmirror-access.ts';
+import { checkExclusive, deviceExclusive } from '../drivers/dmirror-exclusive.ts';
+import { removeChunks } from '../drivers/dmirror-file.ts';
+import { migrateToDevice, migrateToSystem } from '../drivers/dmirror-migrate.ts';
+import { deviceSnapshot } from '../drivers/dmirror-snapshot.ts';
+import { faultMigrateToDevice } from '../drivers/migrate-on-fault.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import type { Kernel } from '../mm/kernel.ts';
 import type { HmmBuffer } from './buffer.ts';
 import type { Computer } from './computer.ts';
 

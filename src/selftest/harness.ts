@@ -3,10 +3,13 @@
  *
  * Models: tools/testing/selftests/kselftest_harness.h
  */
-import type { DeviceKind } from '../drivers/index.ts';
-import { generator, type Kernel$, KernelBug, runToEnd } from '../machine/index.ts';
-import type { Walk } from '../mm/index.ts';
-import { showBroken } from '../program/index.ts';
+import type { DeviceKind } from '../drivers/dmirror-device.ts';
+import { runToEnd } from '../machine/execute.ts';
+import { KernelBug } from '../machine/finding.ts';
+import { generator } from '../machine/random.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import type { Walk } from '../mm/walks.ts';
+import { showBroken } from '../program/invariants.ts';
 import {
   COHERENT_DEVICE_ONE,
   COHERENT_DEVICE_TWO,

@@ -4,39 +4,31 @@
  * Units: addresses are page numbers, lengths pages. What returns a number returns a negative errno for
  * an error, as the system call does in the kernel.
  */
-import { dmirrorMmap, type GupHow, gupTest } from '../drivers/index.ts';
-import { EINVAL, type Kernel$ } from '../machine/index.ts';
+import { dmirrorMmap } from '../drivers/dmirror-mmap.ts';
+import { type GupHow, gupTest } from '../drivers/gup-test.ts';
+import { EINVAL } from '../machine/errno.ts';
+import type { Kernel$ } from '../machine/step.ts';
+import { cpuReadPage, cpuWritePage, SIGBUS } from '../mm/access.ts';
+import { exitMmap } from '../mm/exit.ts';
+import { dupMmap } from '../mm/fork.ts';
+import { mmapHugetlb } from '../mm/hugetlb.ts';
+import type { Kernel } from '../mm/kernel.ts';
+import { type Advice, madvise } from '../mm/madvise.ts';
+import type { Mm } from '../mm/mm.ts';
+import { mmapRegion, munmap } from '../mm/mmap.ts';
+import { mprotect } from '../mm/mprotect.ts';
+import { mremap } from '../mm/mremap.ts';
+import { readPagemap } from '../mm/pagemap.ts';
+import { type AddressSpace, closeFile, fileRead, fileWrite, newFile } from '../mm/shmem.ts';
 import {
-  type AddressSpace,
-  type Advice,
-  closeFile,
-  cpuReadPage,
-  cpuWritePage,
-  dupMmap,
-  exitMmap,
-  fileRead,
-  fileWrite,
-  type Kernel,
-  type Mm,
-  madvise,
-  mmapHugetlb,
-  mmapRegion,
-  mprotect,
-  mremap,
-  munmap,
-  newFile,
-  readPagemap,
-  SIGBUS,
   type UserfaultfdCtx,
   uffdCopy,
   uffdRead,
   uffdRegister,
   userfaultfd,
   userfaultfdRelease,
-  VM_READ,
-  VM_SHARED,
-  VM_WRITE,
-} from '../mm/index.ts';
+} from '../mm/userfaultfd.ts';
+import { VM_READ, VM_SHARED, VM_WRITE } from '../mm/vma.ts';
 import type { Computer } from './computer.ts';
 import { DeviceFile } from './device-file.ts';
 import type { Words } from './words.ts';

@@ -2,8 +2,9 @@
  * Threads that run at the same time: each is suspended before each of its steps, and chance says who goes
  * on. Only they are: what a test does by itself runs in a straight line.
  */
-import { type Kernel$, Role, Space, StepKind, Task } from '../machine/index.ts';
-import type { Kernel } from '../mm/index.ts';
+import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
+import { Task } from '../machine/task.ts';
+import type { Kernel } from '../mm/kernel.ts';
 
 /** Steps after which threads count as ones that have no end. */
 const MOST_STEPS = 50_000_000;

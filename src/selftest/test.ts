@@ -1,5 +1,6 @@
 /** What a test is given: its process, its devices, assertions. */
-import { errnoName, type Kernel$ } from '../machine/index.ts';
+import { errnoName } from '../machine/errno.ts';
+import type { Kernel$ } from '../machine/step.ts';
 import { HmmBuffer } from './buffer.ts';
 import type { Computer } from './computer.ts';
 import type { DeviceFile } from './device-file.ts';

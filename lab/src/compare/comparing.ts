@@ -12,7 +12,7 @@ import {
   recordInSlices,
   walksOf,
 } from '../../../src/recording/index.ts';
-import { COMPARED, type Compared } from '../../../src/recording/link.ts';
+import { COMPARED, type Compared } from '../../../src/recording/internal.ts';
 import { owned } from '../owned.ts';
 import { breathe } from '../store/showing.ts';
 import { clear, compared, recording, setCompared, setTrouble, text } from '../store/state.ts';

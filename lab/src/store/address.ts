@@ -1,6 +1,6 @@
 /** The address of what is shown. */
 import { effect } from '@preact/signals';
-import { encodeLink } from '../../../src/recording/link.ts';
+import { encodeLink } from '../../../src/recording/internal.ts';
 import { compared, name, recording, selected, step, text, walk } from './state.ts';
 
 /** The link, from `#` on; empty where nothing is shown. */

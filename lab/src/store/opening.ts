@@ -2,7 +2,7 @@
 import { computed } from '@preact/signals';
 import { parseAnyProgram, ScheduleError } from '../../../src/checker/index.ts';
 import type { Recordable } from '../../../src/recording/index.ts';
-import { decodeLink, LinkError } from '../../../src/recording/link.ts';
+import { decodeLink, LinkError } from '../../../src/recording/internal.ts';
 import { type Entry, GALLERY } from '../gallery.ts';
 import { type How, run, show } from './showing.ts';
 import { clear, name, setCompared, setTrouble } from './state.ts';

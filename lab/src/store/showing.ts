@@ -7,7 +7,7 @@ import {
   type Recording,
   recordInSlices,
 } from '../../../src/recording/index.ts';
-import { LinkError } from '../../../src/recording/link.ts';
+import { LinkError } from '../../../src/recording/internal.ts';
 import { type Mistake, mistakeOf } from '../mistake.ts';
 import { type Lane, lanesOf } from '../timeline/lanes.ts';
 import { name, present, recording, setMaking, setSoFar, step, text, walk } from './state.ts';

@@ -2,7 +2,7 @@
 import { batch, computed } from '@preact/signals';
 import type { Walk } from '../../../src/checker/index.ts';
 import { isScenario, type Recording } from '../../../src/recording/index.ts';
-import type { Compared } from '../../../src/recording/link.ts';
+import type { Compared } from '../../../src/recording/internal.ts';
 import { owned } from '../owned.ts';
 
 /** What could not be shown, and why. */

@@ -13,8 +13,8 @@ import {
   type Step,
   StepKind,
 } from '../../machine/index.ts';
-import type { Place } from '../../machine/places.ts';
-import { ran } from '../../machine/ran.ts';
+import { type Place, ran } from '../../machine/internal.ts';
+
 import type { Kernel } from '../../mm/index.ts';
 import {
   isDeviceExclusive,
@@ -23,8 +23,9 @@ import {
   isMigration,
   isMigrationReadExclusive,
   isMigrationWrite,
-} from '../../mm/leafops.ts';
-import { pmdIsTable } from '../../mm/pgtable.ts';
+  pmdIsTable,
+} from '../../mm/internal.ts';
+
 import { conflict } from '../conflict.ts';
 import { KINDS, SPACES } from '../step-words.ts';
 
@@ -318,9 +319,4 @@ export function summarizeCoverage(
         .map(([operation, kinds]) => [operation, ENTRY_KINDS.filter((kind) => kinds.has(kind))]),
     ),
   };
-}
-
-/** The functions and branches that are counted; none where the build counts nothing. */
-export async function placesThatRun(): Promise<readonly Place[]> {
-  return (await import('../../machine/places.ts')).places;
 }

@@ -8,19 +8,24 @@
  * told by whoever performs them, when they begin and when they end.
  */
 import { PG_HUGETLB, PG_SWAPBACKED, POISON } from '../../machine/index.ts';
-import { pageFolio } from '../../mm/folio.ts';
-import type { Kernel, Mm, Vma } from '../../mm/index.ts';
-import { leafPfn, leavesOf } from '../../mm/look/leaves.ts';
-import { pagePgmap } from '../../mm/memremap.ts';
-import { hugeStart } from '../../mm/pgtable.ts';
-import type { AddressSpace } from '../../mm/shmem.ts';
 import {
-  isVmHugetlbPage,
-  VM_ACCESS_FLAGS,
-  VM_MIXEDMAP,
+  type AddressSpace,
+  type Kernel,
+  type Mm,
   VM_SHARED,
   VM_WRITE,
-} from '../../mm/vma.ts';
+  type Vma,
+} from '../../mm/index.ts';
+import {
+  hugeStart,
+  isVmHugetlbPage,
+  leafPfn,
+  leavesOf,
+  pageFolio,
+  pagePgmap,
+  VM_ACCESS_FLAGS,
+  VM_MIXEDMAP,
+} from '../../mm/internal.ts';
 
 /** A page's memory, whoever maps it. */
 class Store {

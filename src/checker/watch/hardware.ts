@@ -3,8 +3,8 @@
  * holds, whenever it likes.
  */
 import type { Kernel$ } from '../../machine/index.ts';
-import { hardwareWalk } from '../../mm/access.ts';
 import type { Kernel, Mm } from '../../mm/index.ts';
+import { hardwareWalk } from '../../mm/internal.ts';
 
 /** A translation that a CPU may come to have, or lose, at any time. */
 export interface Translation {

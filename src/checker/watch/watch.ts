@@ -16,18 +16,22 @@ import {
   ptePresent,
   type Taking,
 } from '../../machine/index.ts';
-import { folioTestAnon, pageFolio } from '../../mm/folio.ts';
-import type { Kernel } from '../../mm/kernel.ts';
-import { isDevicePrivate, isDevicePrivateWrite, isMigration } from '../../mm/leafops.ts';
-import { leafPfn } from '../../mm/look/leaves.ts';
+import type { Kernel } from '../../mm/index.ts';
 import {
+  folioTestAnon,
   hugeStart,
+  isDevicePrivate,
+  isDevicePrivateWrite,
+  isMigration,
+  leafPfn,
+  pageFolio,
   pmdIsHuge,
   pmdpOf,
   pmdTransHuge,
   pteOffsetMap,
   ptlOf,
-} from '../../mm/pgtable.ts';
+} from '../../mm/internal.ts';
+
 import type { Coverage } from './coverage.ts';
 import { DataOracle, wordOf } from './data.ts';
 import { LockOrder } from './lock-order.ts';

@@ -7,7 +7,7 @@ import {
   type Subject,
   type Walk,
 } from '../../checker/index.ts';
-import { slowGeometry } from '../../program/advice.ts';
+import { slowGeometry } from '../../program/index.ts';
 import { filesOfArguments, loadSubjects, shippedScenarios } from './files.ts';
 import type { CheckJob } from './jobs.ts';
 

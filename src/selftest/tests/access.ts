@@ -1,5 +1,5 @@
 /** A device reads and writes memory of all kinds where it is. */
-import { EFAULT, EPERM } from '../../machine/index.ts';
+import { EFAULT, EPERM } from '../../machine/errno.ts';
 import { PRIVATE_DEVICE_ONE } from '../computer.ts';
 import { test } from '../harness.ts';
 import { PROT_NONE, PROT_READ, PROT_READ_WRITE } from '../process.ts';

@@ -1,5 +1,5 @@
 /** How long migrations take: on this machine, of the model. */
-import type { Kernel$ } from '../../machine/index.ts';
+import type { Kernel$ } from '../../machine/step.ts';
 import { test } from '../harness.ts';
 import { PROT_READ_WRITE } from '../process.ts';
 import type { Test } from '../test.ts';

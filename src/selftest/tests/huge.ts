@@ -1,5 +1,5 @@
 /** Huge pages go to the device and come back, whole or in parts. */
-import type { Kernel$ } from '../../machine/index.ts';
+import type { Kernel$ } from '../../machine/step.ts';
 import { PM_PRESENT, PM_SWAP } from '../../mm/pagemap.ts';
 import type { HmmBuffer } from '../buffer.ts';
 import { FLAG_FAIL_ALLOC } from '../device-file.ts';

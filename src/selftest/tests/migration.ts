@@ -1,5 +1,5 @@
 /** Memory goes to the device and comes back. */
-import { EINVAL, ENOENT } from '../../machine/index.ts';
+import { EINVAL, ENOENT } from '../../machine/errno.ts';
 import { test } from '../harness.ts';
 import { PROT_NONE, PROT_READ, PROT_READ_WRITE } from '../process.ts';
 import { negative } from '../test.ts';

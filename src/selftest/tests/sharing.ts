@@ -1,9 +1,10 @@
 /** Two devices, a device and a CPU, a parent and a child with the same memory. */
 
-import { EPERM, type Kernel$ } from '../../machine/index.ts';
+import { EPERM } from '../../machine/errno.ts';
+import type { Kernel$ } from '../../machine/step.ts';
 import { test } from '../harness.ts';
-import type { Process } from '../process.ts';
-import { PROT_NONE, PROT_READ, PROT_READ_WRITE } from '../process.ts';
+import { PROT_NONE, PROT_READ, PROT_READ_WRITE, type Process } from '../process.ts';
+
 import { type ExitStatus, negative, type Test } from '../test.ts';
 import {
   HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL,

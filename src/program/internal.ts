@@ -1,0 +1,3 @@
+/** What the rooms above use of programs and the package does not offer. */
+export { MAX_MISTAKES } from './json.ts';
+export { didYouMean } from './similar.ts';

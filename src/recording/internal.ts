@@ -1,0 +1,2 @@
+/** What the command line and the lab use of recordings and the package does not offer. */
+export { COMPARED, type Compared, decodeLink, encodeLink, LinkError } from './link.ts';
