@@ -66,7 +66,11 @@ const SUITE: readonly SuiteSearch[] = [
   { plan: () => ({}), schedules: DEFAULT_PLAN.schedules, share: 7 },
 ];
 
-/** The quick suite, of what ships: many scenarios, and a little of everything. */
+/**
+ * The quick suite, of what ships: many scenarios, and a little of everything. Not yet by turns: where coherent memory
+ * is taken away from two processes, the eviction and two writes that copy can keep each other from getting on for
+ * ever, if all three go on in step.
+ */
 const QUICK_SUITE: readonly SuiteSearch[] = [
   {
     plan: ({ faults }) => ({ strategy: 'pct', faults: Math.max(1, faults) }),
@@ -80,7 +84,6 @@ const QUICK_SUITE: readonly SuiteSearch[] = [
     timed: 5000,
     share: 1,
   },
-  TURNS,
   { plan: () => ({ preemptions: 2 }), schedules: 150, share: 2 },
   { plan: () => ({}), schedules: 400, share: 4 },
 ];
