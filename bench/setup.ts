@@ -1,8 +1,8 @@
 /** The machine that is measured, and the two ways of a driver's fault handler. */
 
-import { migratePrepared } from '../src/drivers/dmirror-migrate.ts';
+import { migratePrepared } from '../src/drivers/device-fault.ts';
+import { DmirrorFault } from '../src/drivers/dmirror-migrate.ts';
 import { type Dmirror, deviceAccess } from '../src/drivers/index.ts';
-import { InvalidationLog } from '../src/drivers/invalidation-log.ts';
 import {
   HMM_PFN_REQ_FAULT,
   HMM_PFN_REQ_MIGRATE,
@@ -135,7 +135,7 @@ export class Bench {
   private *setupAndMigrate(args: MigrateVma): Kernel$<number> {
     const { k } = this;
     const ret = yield* migrateVmaSetup(k, args);
-    if (!ret) yield* migratePrepared(k, args, this.mirror, new InvalidationLog());
+    if (!ret) yield* migratePrepared(k, args, new DmirrorFault(k, this.mirror));
     return ret;
   }
 
@@ -167,7 +167,7 @@ export class Bench {
         range.migrate = args;
         ret = yield* hmmRangeFault(k, range);
         yield* migrateHmmRangeSetup(k, range);
-        if (!ret) yield* migratePrepared(k, args, this.mirror, new InvalidationLog());
+        if (!ret) yield* migratePrepared(k, args, new DmirrorFault(k, this.mirror));
       } else {
         ret = yield* hmmRangeFault(k, range);
         if (!ret) ret = yield* this.setupAndMigrate(this.args(vpn, end));

@@ -1,6 +1,6 @@
 /*
  * A device faults one page and migrates it while a CPU writes to it twice: the protocol of the walk
- * `unified` (src/drivers/migrate-on-fault.ts, src/hmm/, src/mm/mmu-notifier.ts), by hand. A statement, or
+ * `unified` (src/drivers/device-fault.ts, src/hmm/, src/mm/mmu-notifier.ts), by hand. A statement, or
  * a d_step, is what a step of Softleaf does up to the next one.
  *
  * What is here: the entry, the CPU's TLB with a hardware walker, the locks (mmap_lock, page table, folios,

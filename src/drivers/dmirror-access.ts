@@ -25,8 +25,9 @@ import {
   mmuIntervalReadRetry,
 } from '../mm/mmu-notifier.ts';
 import { DPT_READ, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
-import { BATCH, type Dmirror, deviceRange, deviceTableStep } from './dmirror.ts';
+import { BATCH, type Dmirror } from './dmirror.ts';
 import { beginLog } from './dmirror-mends.ts';
+import { deviceRange, deviceTableStep } from './driver.ts';
 import { InvalidationLog } from './invalidation-log.ts';
 
 /** What a device operation came to. */

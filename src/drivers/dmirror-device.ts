@@ -18,6 +18,7 @@ import {
 } from '../mm/memremap.ts';
 import { CopyRun } from './copy-run.ts';
 import type { Dmirror } from './dmirror.ts';
+import type { Device, DeviceKind } from './driver.ts';
 
 /**
  * Pages of a new chunk of device memory, at least, and huge pages' worth of them on a small machine;
@@ -26,11 +27,8 @@ import type { Dmirror } from './dmirror.ts';
 const CHUNK_PAGES = 1024;
 const CHUNK_HUGE_PAGES = 16;
 
-/** What kind of memory a device has (HMM_DMIRROR_MEMORY_DEVICE_*). */
-export type DeviceKind = 'private' | 'coherent';
-
 /** A device of the test driver (struct dmirror_device): its memory, and those who have it open. */
-export class DmirrorDevice {
+export class DmirrorDevice implements Device {
   /** Null where CPUs reach the device's memory: its bytes are in `Kernel.frames` then. */
   readonly memory: DeviceMemory | null;
   readonly chunks: DevPagemap[] = [];

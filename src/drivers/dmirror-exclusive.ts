@@ -12,9 +12,10 @@ import { Holder } from '../mm/look/ledger.ts';
 import { mmuIntervalReadBegin } from '../mm/mmu-notifier.ts';
 import { makeDeviceExclusive } from '../mm/rmap.ts';
 import { DPT_ATOMIC, tagOf } from './device-table.ts';
-import { type Dmirror, deviceTableStep } from './dmirror.ts';
+import type { Dmirror } from './dmirror.ts';
 import { type DeviceResult, readBack } from './dmirror-access.ts';
 import { isStillExclusive, lookStep } from './dmirror-mends.ts';
+import { deviceTableStep } from './driver.ts';
 
 /**
  * Gives the device exclusive access to a range.

@@ -12,8 +12,9 @@ import { type DevPagemap, type DevPagemapOps, pagePgmap } from '../mm/memremap.t
 import type { Mm } from '../mm/mm.ts';
 import { mmuIntervalNotifierInsert, mmuIntervalNotifierRemove } from '../mm/mmu-notifier.ts';
 import { Dmirror } from './dmirror.ts';
-import { type DeviceKind, DmirrorDevice } from './dmirror-device.ts';
-import { devmemFault, evictChunk, evictPages } from './dmirror-migrate.ts';
+import { DmirrorDevice } from './dmirror-device.ts';
+import { devmemFault, evictChunk, evictPages } from './dmirror-evict.ts';
+import type { DeviceKind } from './driver.ts';
 
 /** The device that a page belongs to (dmirror_page_to_device()). */
 function pageDevice(k: Kernel, pfn: number): DmirrorDevice {

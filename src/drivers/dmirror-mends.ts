@@ -13,7 +13,8 @@ import {
   type NotifierSubscriptions,
 } from '../mm/mmu-notifier.ts';
 import { ptepGet, ptepOf } from '../mm/pgtable.ts';
-import { type Dmirror, deviceTableStep } from './dmirror.ts';
+import type { Dmirror } from './dmirror.ts';
+import { deviceTableStep } from './driver.ts';
 import { InvalidationLog, MOVED } from './invalidation-log.ts';
 
 /**

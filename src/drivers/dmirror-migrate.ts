@@ -1,80 +1,47 @@
 /**
- * The test driver's migrations: to the device and back, and back when a CPU touches a page.
+ * The test driver's migrations to the device: of what is there, and as what a fault of the device needs.
  *
  * Models: lib/test_hmm.c
  */
 
+import type { MigrateVma } from '../hmm/migrate-args.ts';
 import {
-  MIGRATE_VMA_SELECT_COMPOUND,
-  MIGRATE_VMA_SELECT_DEVICE_COHERENT,
-  MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
-  MIGRATE_VMA_SELECT_SYSTEM,
-  type MigrateVma,
-  migrateVmaArgs,
-} from '../hmm/migrate-args.ts';
-import {
-  migrateDeviceFinalize,
-  migrateDevicePages,
-  migrateDeviceRange,
-} from '../hmm/migrate-device.ts';
-import { migrateVmaFinalize, migrateVmaPages, migrateVmaSetup } from '../hmm/migrate-vma.ts';
-import {
+  HMM_PFN_MIGRATE,
+  HMM_PFN_VALID,
+  HMM_PFN_WRITE,
+  hmmPfnToMapOrder,
+  hmmPfnToPfn,
   MIGRATE_PFN_COMPOUND,
   MIGRATE_PFN_MIGRATE,
-  MIGRATE_PFN_VALID,
   MIGRATE_PFN_WRITE,
   migratePfn,
   migratePfnToPfn,
 } from '../hmm/pfn.ts';
-import { EINVAL, ENOMEM } from '../machine/errno.ts';
 import { type Kernel$, Role } from '../machine/step.ts';
-import { VM_FAULT_OOM, VM_FAULT_SIGBUS, type VmFault } from '../mm/fault.ts';
 import {
-  folioAlloc,
-  folioFree,
+  folioIsDevicePrivate,
   folioIsLarge,
   folioIsZoneDevice,
-  folioOrder,
   folioPages,
-  folioPutTestzero,
   pageFolio,
 } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
-import { Holder } from '../mm/look/ledger.ts';
-import type { DevPagemap } from '../mm/memremap.ts';
-import type { Mm } from '../mm/mm.ts';
-import { hugeStart } from '../mm/pgtable.ts';
-import { VM_READ, type Vma } from '../mm/vma.ts';
+import { lackStep, lacksTable, pmdpOf, pteOffsetMap, ptepGet } from '../mm/pgtable.ts';
+import { type Vma, vmaIsAnonymous } from '../mm/vma.ts';
+import { DeviceFault, migrateRange, type Pass } from './device-fault.ts';
 import { DPT_READ, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
-import { type Dmirror, deviceFlagStep, deviceTableStep } from './dmirror.ts';
-import { type DeviceResult, readBack } from './dmirror-access.ts';
-import type { DmirrorDevice } from './dmirror-device.ts';
+import { BATCH, type Dmirror, deviceFlagStep } from './dmirror.ts';
+import { type DeviceResult, deviceAccess, readBack } from './dmirror-access.ts';
 import {
+  beginLog,
   beginMigration,
   endLog,
-  leaveDevice,
   leaveOthers,
   leaveRam,
   leaveToMigration,
 } from './dmirror-mends.ts';
-import type { InvalidationLog } from './invalidation-log.ts';
-
-/** Mirrors: lib/test_hmm.c dmirror_select_device(); faithful */
-function selectDevice({ kind }: DmirrorDevice): number {
-  return kind === 'private'
-    ? MIGRATE_VMA_SELECT_DEVICE_PRIVATE
-    : MIGRATE_VMA_SELECT_DEVICE_COHERENT;
-}
-
-/** A page of RAM to migrate to: locked, with one reference; -1 for none. */
-function* allocRam(k: Kernel, order: number, noFail = false): Kernel$<number> {
-  if (k.stepping) yield noFail ? k.allocateNoFailStep(order) : k.allocateStep(order);
-  const page = folioAlloc(k, order);
-  if (page >= 0) k.folioTryLock(page);
-  return page;
-}
-
-// ---- to the device ----
+import { deviceTableStep } from './driver.ts';
+import { InvalidationLog } from './invalidation-log.ts';
 
 /**
  * Allocates device pages for what migrates and copies, or clears where nothing was.
@@ -205,35 +172,105 @@ export function* migrateFinalizeAndMap(
   k.unlock(dmirror.mutex);
 }
 
-/**
- * What follows when pages are prepared: allocate, copy, move, map.
- *
- * Mirrors: lib/test_hmm.c dmirror_migrate_to_device() (the body of its loop)
- * faithful
- */
-export function* migratePrepared(
-  k: Kernel,
-  args: MigrateVma,
-  dmirror: Dmirror,
-  since: InvalidationLog,
-  own: InvalidationLog | null = null,
-): Kernel$<void> {
-  const entries = yield* migrateAllocAndCopy(k, args, dmirror, own);
-  yield* migrateVmaPages(k, args);
-  yield* migrateFinalizeAndMap(k, args, dmirror, entries, since, own);
-  yield* migrateVmaFinalize(k, args);
+/** Whether nothing is mapped at a page of anonymous memory. */
+function* isHole(k: Kernel, vma: Vma, vpn: number): Kernel$<boolean> {
+  if (!vmaIsAnonymous(vma)) return false;
+  if (k.stepping && lacksTable(k, vma.mm, vpn)) yield lackStep(k, vma.mm, vpn);
+  const pmdp = pmdpOf(k, vma.mm, vpn);
+  if (pmdp < 0) return true;
+  if (k.stepping) yield k.readEntry(pmdp);
+  if (ptepGet(k, pmdp) === 0) return true;
+  const ptep = pteOffsetMap(k, pmdp, vpn);
+  if (k.stepping && ptep >= 0) yield k.readEntry(ptep);
+  return ptep >= 0 && ptepGet(k, ptep) === 0;
 }
 
-/** The part of an area that one migration takes, or an errno. */
-function nextPart(
-  k: Kernel,
-  mm: Mm,
-  vpn: number,
-  end: number,
-): { vma: Vma; next: number } | undefined {
-  const vma = mm.lookupVma(vpn);
-  if (!vma || !(vma.flags & VM_READ)) return undefined;
-  return { vma, next: Math.min(end, vpn + k.geometry.ptrsPerPte, vma.end) };
+/** What the test driver gives to a fault of its device, and to a migration without one. */
+export class DmirrorFault extends DeviceFault {
+  readonly batch = BATCH;
+  /** What was invalidated since the migration began. */
+  private since = new InvalidationLog();
+  /** What was invalidated since the walk began, if it is in one pass. */
+  private walked: InvalidationLog | null = null;
+  /** The device's entries of what migrates, before it does. */
+  private entries: Int32Array = new Int32Array();
+  /** The walk fills a hole at the end of its range. */
+  private fillsLast = false;
+
+  constructor(
+    k: Kernel,
+    readonly dmirror: Dmirror,
+  ) {
+    super(k, dmirror);
+  }
+
+  mayAccess(vpn: number, write: boolean): boolean {
+    const entry = this.dmirror.pt.load(vpn);
+    return entry !== 0 && !(write && tagOf(entry) !== DPT_WRITE);
+  }
+
+  /** Reads, and to write, writes what was read. */
+  *faultInPlace(start: number, end: number, write: boolean): Kernel$<number> {
+    const { k, dmirror } = this;
+    const read = yield* deviceAccess(k, dmirror, start, end, null);
+    if (read.ret || !write) return read.ret;
+    const written = yield* deviceAccess(k, dmirror, start, end, read.data);
+    return written.ret;
+  }
+
+  override *begin(pass: Pass | null): Kernel$<void> {
+    const { k, dmirror } = this;
+    this.walked = null;
+    if (pass) {
+      this.walked = yield* beginLog(k, dmirror, new InvalidationLog(null, pass.range));
+    }
+    this.since = yield* beginMigration(k, dmirror);
+    if (!pass) return;
+    const { end } = pass.range;
+    this.fillsLast = pass.write && pass.from < end && (yield* isHole(k, pass.vma, end - 1));
+  }
+
+  /**
+   * Maps the pages that a range fault gave. Those that migrate are mapped again when they have. A page that is
+   * stale is left out: the device faults again when it comes there.
+   * @returns false when a page was not given as asked for, or is part of a huge page that the device
+   * has got meanwhile: that is left to the plain fault
+   */
+  override mapFound({ range, from, write }: Pass): boolean {
+    const { k, dmirror } = this;
+    const walked = this.walked as InvalidationLog;
+    for (let vpn = from; vpn < range.end; vpn++) {
+      const entry = range.hmmPfns[vpn - range.start];
+      const prepared = (entry & HMM_PFN_MIGRATE) !== 0;
+      if (!(entry & HMM_PFN_VALID) || walked.isStale(vpn, prepared)) continue;
+      const huge = hmmPfnToMapOrder(entry, k.geometry.pmdOrder) > 0;
+      if (huge && folioIsDevicePrivate(k, hmmPfnToPfn(entry))) return false;
+      if (write && !(entry & HMM_PFN_WRITE)) return false;
+      dmirror.map(vpn, hmmPfnToPfn(entry), entry & HMM_PFN_WRITE ? DPT_WRITE : DPT_READ);
+    }
+    // in two passes the zero page would have been replaced there, and the update of that goes too far
+    if (this.fillsLast) dmirror.pt.erase(range.end);
+    return true;
+  }
+
+  *allocAndCopy(args: MigrateVma): Kernel$<void> {
+    this.entries = yield* migrateAllocAndCopy(this.k, args, this.dmirror, this.walked);
+  }
+
+  override finalizeAndMap(args: MigrateVma): Kernel$<void> {
+    const { k, dmirror, entries, since, walked } = this;
+    return migrateFinalizeAndMap(k, args, dmirror, entries, since, walked);
+  }
+
+  override *end(_pass: Pass | null, ret: number): Kernel$<void> {
+    const { k, dmirror } = this;
+    if (ret) yield* endLog(k, dmirror, this.since);
+    if (this.walked) yield* endLog(k, dmirror, this.walked);
+  }
+
+  override isStale(vpn: number): boolean {
+    return (this.walked as InvalidationLog).isStale(vpn);
+  }
 }
 
 /**
@@ -246,216 +283,7 @@ export function* migrateToDevice(
   start: number,
   end: number,
 ): Kernel$<DeviceResult> {
-  const { mm } = dmirror;
-  const args = migrateVmaArgs(k.geometry.ptrsPerPte, dmirror.device);
-  let ret = 0;
-  if (k.stepping) yield k.acquire(mm.mmapLock, true);
-  k.lockShared(mm.mmapLock);
-  for (let vpn = start; vpn < end && !ret; ) {
-    const part = nextPart(k, mm, vpn, end);
-    if (!part) {
-      ret = -EINVAL;
-      break;
-    }
-    args.vma = part.vma;
-    args.start = vpn;
-    args.end = part.next;
-    args.flags = MIGRATE_VMA_SELECT_SYSTEM | MIGRATE_VMA_SELECT_COMPOUND;
-    const since = yield* beginMigration(k, dmirror);
-    ret = yield* migrateVmaSetup(k, args);
-    if (ret) {
-      yield* endLog(k, dmirror, since);
-      break;
-    }
-    yield* migratePrepared(k, args, dmirror, since);
-    vpn = part.next;
-  }
-  if (k.stepping) yield k.release(mm.mmapLock);
-  k.unlockShared(mm.mmapLock);
+  const ret = yield* migrateRange(k, new DmirrorFault(k, dmirror), start, end);
   if (ret) return { ret, cpages: 0, faults: 0, data: null };
   return yield* readBack(k, dmirror, start, end);
-}
-
-// ---- back to RAM ----
-
-/**
- * Allocates RAM for what migrates and copies.
- *
- * Mirrors: lib/test_hmm.c dmirror_devmem_fault_alloc_and_copy()
- * faithful, with the step over an entry that does not migrate as large as the last folio
- * @returns 0 or VM_FAULT_OOM
- */
-function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kernel$<number> {
-  const { device } = dmirror;
-  const { src, dst } = args;
-  let order = 0;
-  let vpn = args.start;
-  for (let at = 0; vpn < args.end; at += 1 << order) {
-    const page = migratePfnToPfn(src[at]);
-    if (page < 0 || !(src[at] & MIGRATE_PFN_MIGRATE)) {
-      vpn++;
-      continue;
-    }
-    if (k.warn(!folioIsZoneDevice(k, page), 'a page to be brought back is not on a device')) {
-      vpn++;
-      continue;
-    }
-    order = folioOrder(k, pageFolio(k, page));
-    const write = src[at] & MIGRATE_PFN_WRITE;
-    let ram = -1;
-    if (k.stepping) yield deviceFlagStep(k, dmirror);
-    if (dmirror.failAlloc) dmirror.failAlloc = false;
-    else ram = yield* allocRam(k, order);
-    if (ram < 0 && order === 0) {
-      yield* device.finishCopies();
-      return VM_FAULT_OOM;
-    }
-    const compound = order > 0 && ram >= 0 ? MIGRATE_PFN_COMPOUND : 0;
-    dst[at] = write | compound | (ram < 0 ? 0 : migratePfn(ram));
-    const pages = 1 << order;
-    if (ram >= 0) {
-      yield* leaveDevice(k, dmirror, vpn, pages);
-      yield* device.copyOut(ram, page, pages);
-      vpn += pages;
-      continue;
-    }
-    // no huge page: as many base pages
-    for (let i = 0; i < pages; i++, vpn++) {
-      const small = yield* allocRam(k, 0);
-      if (small < 0) {
-        for (let j = i - 1; j >= 0; j--) {
-          const done = migratePfnToPfn(dst[at + j]);
-          if (k.stepping) yield k.releaseFolio(done);
-          k.folioUnlock(done);
-          if (folioPutTestzero(k, done, Holder.Alloc)) yield* folioFree(k, done);
-        }
-        dst.fill(0, at, at + pages);
-        yield* device.finishCopies();
-        return VM_FAULT_OOM;
-      }
-      dst[at + i] = migratePfn(small);
-      yield* leaveDevice(k, dmirror, vpn, 1);
-      yield* device.copyOut(small, page + i, 1);
-    }
-  }
-  yield* device.finishCopies();
-  return 0;
-}
-
-/**
- * Mirrors: lib/test_hmm.c dmirror_migrate_to_system()
- * differs: when memory runs out half way, stock finishes the migration of pages that were copied but not
- * migrated, whose migration entries then stay
- */
-export function* migrateToSystem(
-  k: Kernel,
-  dmirror: Dmirror,
-  start: number,
-  end: number,
-): Kernel$<DeviceResult> {
-  const { mm } = dmirror;
-  const args = migrateVmaArgs(k.geometry.ptrsPerPte, dmirror.device);
-  let ret = 0;
-  let cpages = 0;
-  if (k.stepping) yield k.acquire(mm.mmapLock, true);
-  k.lockShared(mm.mmapLock);
-  for (let vpn = start; vpn < end; ) {
-    const part = nextPart(k, mm, vpn, end);
-    if (!part) {
-      ret = -EINVAL;
-      break;
-    }
-    args.vma = part.vma;
-    args.start = vpn;
-    args.end = part.next;
-    args.flags = selectDevice(dmirror.device) | MIGRATE_VMA_SELECT_COMPOUND;
-    ret = yield* migrateVmaSetup(k, args);
-    if (ret) break;
-    if (yield* faultAllocAndCopy(k, args, dmirror)) {
-      // those that have a new page move to it; without this they would lose what maps them
-      yield* migrateVmaPages(k, args);
-      yield* migrateVmaFinalize(k, args);
-      ret = -ENOMEM;
-      break;
-    }
-    yield* migrateVmaPages(k, args);
-    const { src, npages } = args;
-    const migrated = MIGRATE_PFN_VALID | MIGRATE_PFN_MIGRATE;
-    for (let i = 0; i < npages; i++) if ((src[i] & migrated) === migrated) cpages++;
-    yield* migrateVmaFinalize(k, args);
-    vpn = part.next;
-  }
-  if (k.stepping) yield k.release(mm.mmapLock);
-  k.unlockShared(mm.mmapLock);
-  return { ret, cpages, faults: 0, data: null };
-}
-
-/**
- * A CPU touched a device-private page: brings it back.
- *
- * Mirrors: lib/test_hmm.c dmirror_devmem_fault()
- * faithful
- * @returns VM_FAULT_*
- */
-export function* devmemFault(k: Kernel, device: DmirrorDevice, vmf: VmFault): Kernel$<number> {
-  const folio = pageFolio(k, vmf.page);
-  if (k.pages.isFree(vmf.page))
-    k.throwBug('use after free', 'a device page that is free is faulted');
-  const dmirror = device.opened[k.pages.private[folio]];
-  if (!dmirror) k.throwBug('use after free', 'a device page names a device file that is closed');
-  const order = vmf.pte >= 0 ? 0 : folioOrder(k, folio);
-  const pages = 1 << order;
-  const args = migrateVmaArgs(pages, device);
-  args.vma = vmf.vma;
-  args.start = order > 0 ? hugeStart(k, vmf.vpn) : vmf.vpn;
-  args.end = args.start + pages;
-  args.flags = selectDevice(device) | (order > 0 ? MIGRATE_VMA_SELECT_COMPOUND : 0);
-  args.faultPage = vmf.page;
-  if (yield* migrateVmaSetup(k, args)) return VM_FAULT_SIGBUS;
-  const ret = yield* faultAllocAndCopy(k, args, dmirror);
-  if (!ret) yield* migrateVmaPages(k, args);
-  yield* migrateVmaFinalize(k, args);
-  return ret;
-}
-
-/**
- * Brings every page of a range of device memory back to RAM.
- *
- * Mirrors: lib/test_hmm.c dmirror_device_evict_chunk()
- * faithful
- */
-export function evictChunk(k: Kernel, device: DmirrorDevice, chunk: DevPagemap): Kernel$<void> {
-  return evictPages(k, device, chunk.start, chunk.count, false);
-}
-
-/**
- * As evictChunk(), for some of its pages.
- *
- * Mirrors: lib/test_hmm.c dmirror_device_evict_chunk()
- * differs: may wait for pages that somebody has locked, as closing a device must
- * @param wait whether to wait for pages that somebody has locked
- */
-export function* evictPages(
-  k: Kernel,
-  device: DmirrorDevice,
-  start: number,
-  npages: number,
-  wait: boolean,
-): Kernel$<void> {
-  const src = new Int32Array(npages);
-  const dst = new Int32Array(npages);
-  yield* migrateDeviceRange(k, src, start, npages, wait);
-  for (let i = 0; i < npages; i++) {
-    const page = migratePfnToPfn(src[i]);
-    if (page < 0 || !(src[i] & MIGRATE_PFN_MIGRATE)) continue;
-    const order = src[i] & MIGRATE_PFN_COMPOUND ? folioOrder(k, pageFolio(k, page)) : 0;
-    const ram = yield* allocRam(k, order, true);
-    if (ram < 0) continue;
-    const write = src[i] & MIGRATE_PFN_WRITE;
-    dst[i] = migratePfn(ram) | write | (order > 0 ? MIGRATE_PFN_COMPOUND : 0);
-    yield* device.copyOut(ram, page, 1 << order);
-  }
-  yield* device.finishCopies();
-  yield* migrateDevicePages(k, src, dst, npages);
-  yield* migrateDeviceFinalize(k, src, dst, npages);
 }

@@ -27,7 +27,8 @@ import {
   mmuIntervalSetSeq,
   setSeqStep,
 } from '../mm/mmu-notifier.ts';
-import { BATCH, type Dmirror, deviceRange, MirrorNotifier } from './dmirror.ts';
+import { BATCH, type Dmirror, MirrorNotifier } from './dmirror.ts';
+import { deviceRange } from './driver.ts';
 
 /** Bytes of a snapshot (lib/test_hmm_uapi.h HMM_DMIRROR_PROT_*). */
 export const PROT_ERROR = 0xff;

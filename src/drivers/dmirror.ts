@@ -5,7 +5,6 @@
  * Models: lib/test_hmm.c struct dmirror
  */
 
-import type { HmmRange } from '../hmm/walk-state.ts';
 import type { DeviceMemory } from '../machine/device-memory.ts';
 import type { Lock } from '../machine/lock.ts';
 import { deviceFlagsOf } from '../machine/objects.ts';
@@ -23,13 +22,14 @@ import {
 import type { AddressSpace } from '../mm/shmem.ts';
 import { DeviceTable, DPT_READ } from './device-table.ts';
 import type { DmirrorDevice } from './dmirror-device.ts';
+import type { Mirror } from './driver.ts';
 import type { InvalidationLog } from './invalidation-log.ts';
 
 /** Pages that one range fault or snapshot covers. */
 export const BATCH = 32;
 
 /** An open device file: the mirror of one address space (struct dmirror). */
-export class Dmirror {
+export class Dmirror implements Mirror {
   readonly pt = new DeviceTable();
   /** The page table, for those who look whether it is right. */
   get table(): DeviceTable {
@@ -121,29 +121,6 @@ export class MirrorNotifier extends IntervalNotifier {
   ) {
     super(ops);
   }
-}
-
-/** A range of at most `pages` pages for this device. */
-export function deviceRange(dmirror: Dmirror, pages: number, flags: number): HmmRange {
-  return {
-    notifier: dmirror.notifier,
-    notifierSeq: 0,
-    start: 0,
-    end: 0,
-    hmmPfns: new Int32Array(pages),
-    defaultFlags: flags,
-    pfnFlagsMask: 0,
-    devPrivateOwner: dmirror.device,
-    migrate: null,
-  };
-}
-
-/**
- * The step before the device's page table is changed or looked at: most who do hold the mutex, but not
- * all.
- */
-export function deviceTableStep(k: Kernel, dmirror: Dmirror, role: Role): Step {
-  return k.step(StepKind.Shared, Space.DeviceEntry, dmirror.mutex.id, role);
 }
 
 /** The step before the device's flags are looked at or changed. */

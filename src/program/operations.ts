@@ -2,9 +2,10 @@
 
 import { type Dmirror, deviceFlagStep } from '../drivers/dmirror.ts';
 import { type DeviceResult, deviceAccess, deviceReadUnlocked } from '../drivers/dmirror-access.ts';
+import { evictChunk, migrateToSystem } from '../drivers/dmirror-evict.ts';
 import { checkExclusive, deviceExclusive } from '../drivers/dmirror-exclusive.ts';
 import { removeChunks } from '../drivers/dmirror-file.ts';
-import { evictChunk, migrateToDevice, migrateToSystem } from '../drivers/dmirror-migrate.ts';
+import { migrateToDevice } from '../drivers/dmirror-migrate.ts';
 import { dmirrorMmap } from '../drivers/dmirror-mmap.ts';
 import { deviceSnapshot } from '../drivers/dmirror-snapshot.ts';
 import { gupHold } from '../drivers/gup-test.ts';

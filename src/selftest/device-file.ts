@@ -6,9 +6,10 @@
 
 import type { Dmirror } from '../drivers/dmirror.ts';
 import { type DeviceResult, deviceAccess, deviceReadUnlocked } from '../drivers/dmirror-access.ts';
+import { migrateToSystem } from '../drivers/dmirror-evict.ts';
 import { checkExclusive, deviceExclusive } from '../drivers/dmirror-exclusive.ts';
 import { removeChunks } from '../drivers/dmirror-file.ts';
-import { migrateToDevice, migrateToSystem } from '../drivers/dmirror-migrate.ts';
+import { migrateToDevice } from '../drivers/dmirror-migrate.ts';
 import { deviceSnapshot } from '../drivers/dmirror-snapshot.ts';
 import { faultMigrateToDevice } from '../drivers/migrate-on-fault.ts';
 import type { Kernel$ } from '../machine/step.ts';

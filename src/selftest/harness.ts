@@ -3,7 +3,7 @@
  *
  * Models: tools/testing/selftests/kselftest_harness.h
  */
-import type { DeviceKind } from '../drivers/dmirror-device.ts';
+import type { DeviceKind } from '../drivers/driver.ts';
 import { runToEnd } from '../machine/execute.ts';
 import { KernelBug } from '../machine/finding.ts';
 import { generator } from '../machine/random.ts';

@@ -9,7 +9,7 @@ import {
   type Scenario,
 } from '../../src/checker/index.ts';
 import { DPT_WRITE } from '../../src/drivers/device-table.ts';
-import { deviceRange } from '../../src/drivers/dmirror.ts';
+import { deviceRange } from '../../src/drivers/driver.ts';
 import {
   behind,
   checkNoEntryLeft,

@@ -1,11 +1,11 @@
 /** Migrations of huge pages, start to end, with what can go wrong between their steps. */
 import { describe, expect, it } from 'vitest';
+import { migrateToSystem } from '../../src/drivers/dmirror-evict.ts';
 import { beginMigration, endLog } from '../../src/drivers/dmirror-mends.ts';
 import {
   migrateAllocAndCopy,
   migrateFinalizeAndMap,
   migrateToDevice,
-  migrateToSystem,
 } from '../../src/drivers/dmirror-migrate.ts';
 import {
   MIGRATE_PFN_COMPOUND,
