@@ -1,6 +1,6 @@
 /** The observable state of a system, as plain data. */
 import { describeMirror } from '../drivers/describe.ts';
-import { DmirrorDevice } from '../drivers/dmirror-device.ts';
+import { isDevice } from '../drivers/driver.ts';
 import { Describer, type Description, describeKernel } from '../mm/look/describe.ts';
 import type { System } from './system.ts';
 
@@ -12,7 +12,7 @@ import type { System } from './system.ts';
 export function describeSystem(system: System, { exact = false } = {}): Description {
   const describer = new Describer(system.kernel, {
     exact,
-    ownerName: (owner) => (owner instanceof DmirrorDevice ? `device ${owner.id}` : 'a device'),
+    ownerName: (owner) => (isDevice(owner) ? `device ${owner.id}` : 'a device'),
   });
   const description: Description = describeKernel(system.kernel, describer);
   system.mirrors.forEach((mirror, number) => {

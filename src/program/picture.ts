@@ -1,5 +1,5 @@
 /** A text picture of each buffer: a glyph a page. */
-import type { DmirrorDevice } from '../drivers/dmirror-device.ts';
+import { isDevice } from '../drivers/driver.ts';
 import { PTE_HUGE, ptePfn, ptePresent, pteProtnone, pteWrite } from '../machine/pte.ts';
 import { folioIsDeviceCoherent } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
@@ -31,6 +31,7 @@ export const LEGEND: readonly [glyph: string, meaning: string][] = [
   ['1', 'on device 1'],
   ['2', 'on device 2, within the reach of CPUs'],
   ['3', 'on device 3, within the reach of CPUs'],
+  ['d', 'on another device'],
   ['x', 'exclusive to a device'],
   ['-', 'present, no access'],
 ];
@@ -44,12 +45,23 @@ const HUGE: Record<string, string> = {
   '1': 'B',
   '2': 'C',
   '3': 'D',
+  d: 'E',
   '-': '=',
 };
 export const HUGE_LEGEND: readonly [glyph: string, meaning: string][] = [
   ['R W Z M =', 'the same, in a huge mapping'],
   ['A B C D', 'a huge page on device 0, 1, 2, 3'],
+  ['E', 'a huge page on another device'],
 ];
+
+/** Devices that have a glyph of their own. */
+const DIGITS = [0, 1, 2, 3];
+
+/** The device that a page is on: its digit, or `d` where it has none. */
+function deviceGlyph(k: Kernel, pfn: number): string {
+  const { owner } = pagePgmap(k, pfn);
+  return isDevice(owner) && DIGITS.includes(owner.id) ? String(owner.id) : 'd';
+}
 
 /** The glyph of a page. */
 export function glyphAt(system: System, mm: Mm, vpn: number): string {
@@ -66,14 +78,11 @@ export function glyphAt(system: System, mm: Mm, vpn: number): string {
     const pfn = ptePfn(pte & ~PTE_HUGE);
     if (pteProtnone(pte)) glyph = '-';
     else if (k.isZero(pfn) || k.isHugeZero(pfn)) glyph = 'z';
-    else if (folioIsDeviceCoherent(k, pfn))
-      glyph = String((pagePgmap(k, pfn).owner as DmirrorDevice).id);
+    else if (folioIsDeviceCoherent(k, pfn)) glyph = deviceGlyph(k, pfn);
     else glyph = pteWrite(pte) ? 'w' : 'r';
   } else if (isMigration(pte)) glyph = 'm';
   else if (isDeviceExclusive(pte)) glyph = 'x';
-  else if (isDevicePrivate(pte)) {
-    glyph = String((pagePgmap(k, softleafToPfn(pte)).owner as DmirrorDevice).id);
-  }
+  else if (isDevicePrivate(pte)) glyph = deviceGlyph(k, softleafToPfn(pte));
   return huge ? (HUGE[glyph] ?? glyph) : glyph;
 }
 
@@ -162,5 +171,6 @@ export function picture(
   );
   if ([...seen].some((glyph) => 'RWZM='.includes(glyph))) legend.push([...HUGE_LEGEND[0]]);
   if ([...'ABCD'].some((glyph) => seen.has(glyph))) legend.push([...HUGE_LEGEND[1]]);
+  if (seen.has('E')) legend.push([...HUGE_LEGEND[2]]);
   return { rows, legend };
 }
