@@ -208,7 +208,7 @@ describe('docs/checking.md', () => {
       .filter((name) => name.endsWith('.mjs'))
       .map((name) => readFileSync(join(folder, name), 'utf8'));
     const quotes = [...text.matchAll(/```js\n([\s\S]*?)```/g)].map(([, code]) => code);
-    expect(quotes).toHaveLength(4);
+    expect(quotes).toHaveLength(5);
     const missing = quotes.filter((code) => !sources.some((source) => source.includes(code)));
     expect(missing).toEqual([]);
   });

@@ -31,12 +31,17 @@ import { freeZoneDeviceFolio } from './memremap.ts';
 /** Folios a batch holds before it is drained (PAGEVEC_SIZE). */
 const BATCH = 31;
 
+/** The folio that a page is part of: its first page (page_folio()). */
 export function pageFolio(k: Kernel, pfn: Pfn): Folio {
   return k.pages.head[pfn];
 }
+
+/** A folio has `2 ** order` pages. */
 export function folioOrder(k: Kernel, folio: Folio): number {
   return k.pages.order[folio];
 }
+
+/** Pages of a folio (folio_nr_pages()). */
 export function folioPages(k: Kernel, folio: Folio): number {
   return 1 << k.pages.order[folio];
 }
@@ -58,6 +63,7 @@ export function folioTestAnon(k: Kernel, folio: Folio): boolean {
 export function pageAnonExclusive(k: Kernel, pfn: Pfn): boolean {
   return (k.pages.flags[pfn] & PG_ANON_EXCLUSIVE) !== 0;
 }
+/** On a device, within the reach of CPUs or not. */
 export function folioIsZoneDevice(k: Kernel, folio: Folio): boolean {
   return k.pages.zone[folio] >= ZONE_DEVICE;
 }

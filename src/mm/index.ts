@@ -8,7 +8,32 @@ export {
   translate,
 } from './access.ts';
 export { exitMmap } from './exit.ts';
-export { handleMmFault } from './fault.ts';
+export {
+  handleMmFault,
+  VM_FAULT_ERROR,
+  VM_FAULT_FALLBACK,
+  VM_FAULT_NOPAGE,
+  VM_FAULT_OOM,
+  VM_FAULT_RETRY,
+  VM_FAULT_SIGBUS,
+  VM_FAULT_SIGSEGV,
+  type VmFault,
+} from './fault.ts';
+export {
+  clearPage,
+  copyPage,
+  folioAlloc,
+  folioFree,
+  folioIsDeviceCoherent,
+  folioIsDevicePrivate,
+  folioIsZoneDevice,
+  folioOrder,
+  folioPages,
+  folioPut,
+  folioPutTestzero,
+  folioUnlockPut,
+  pageFolio,
+} from './folio.ts';
 export { dupMmap } from './fork.ts';
 export { pinUserPage } from './gup.ts';
 export { mmapHugetlb } from './hugetlb.ts';
@@ -28,7 +53,14 @@ export {
 } from './look/invariants.ts';
 export { CountingLedger, Holder, Ledger, type ReferenceLedger } from './look/ledger.ts';
 export { type Advice, madvise } from './madvise.ts';
-export { DevPagemap, type DevPagemapOps, memremapPages } from './memremap.ts';
+export {
+  DevPagemap,
+  type DevPagemapOps,
+  memremapPages,
+  memunmapPages,
+  pagePgmap,
+  zoneDevicePageInit,
+} from './memremap.ts';
 export { Mm } from './mm.ts';
 export { mmapRegion, munmap } from './mmap.ts';
 export {
