@@ -9,7 +9,8 @@ import {
   type Profile,
   programs,
 } from '../support/arbitrary.ts';
-import { CONCURRENT_PROFILES } from '../support/concurrent.ts';
+import { CONCURRENT_PROFILES, UNMET } from '../support/concurrent.ts';
+import { SCENARIOS, scenarioProgram } from '../support/scenarios.ts';
 
 const all: Record<string, Profile> = { ...PROFILES, ...HUGE_PROFILES, ...CONCURRENT_PROFILES };
 const names = Object.keys(OPS) as OpName[];
@@ -20,6 +21,17 @@ it('every operation has a weight in a profile, or a reason why it has none', () 
   expect(neither).toEqual([]);
   const both = names.filter((name) => weighed.has(name) && name in NEVER_DRAWN);
   expect(both).toEqual([]);
+});
+
+it('every operation meets others, by chance or in a scenario, or is listed as one that does not', () => {
+  const drawn = Object.values<Profile>(CONCURRENT_PROFILES).map(({ weights }) => weights);
+  const met = new Set<string>([
+    ...drawn.flatMap((weights) => Object.keys(weights)),
+    ...SCENARIOS.flatMap((name) => Object.values(scenarioProgram(name).tasks).flat()).map(
+      ({ op }) => op,
+    ),
+  ]);
+  expect(names.filter((name) => !met.has(name))).toEqual(UNMET);
 });
 
 it.each(Object.keys(all))('%s draws what it weighs, each as the format wants it', (name) => {

@@ -73,6 +73,18 @@ export const CONCURRENT_PROFILES = {
 } as const satisfies Record<string, Profile>;
 export type ConcurrentProfileName = keyof typeof CONCURRENT_PROFILES;
 
+/** Operations that meet no others yet: neither in these programs nor in the tasks of a scenario. */
+export const UNMET: readonly OpName[] = [
+  'mmap',
+  'file_read',
+  'check_exclusive',
+  'fail_alloc',
+  'open',
+  'scan',
+  'oom_reap',
+  'uffd_unregister',
+];
+
 /** Which task each of the last operations is given to. */
 const shares = fc.array(fc.nat(2), { minLength: 2, maxLength: 4 });
 
