@@ -65,6 +65,7 @@ export {
   type CoverageSummary,
   summarizeCoverage,
 } from './watch/coverage.ts';
-export { DataOracle, type MemoryChange, type PendingChange } from './watch/data.ts';
+export { DataOracle } from './watch/data.ts';
 export { MOST_TRANSLATIONS } from './watch/hardware.ts';
+export type { MemoryChange, PendingChange } from './watch/memory-place.ts';
 export { Watch } from './watch/watch.ts';

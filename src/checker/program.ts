@@ -18,8 +18,9 @@ import {
 } from '../program/index.ts';
 import { cpuOf } from './execution.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
-import type { DataOracle, MemoryChange, PendingChange } from './watch/data.ts';
+import type { DataOracle } from './watch/data.ts';
 import type { Translation } from './watch/hardware.ts';
+import type { MemoryChange, PendingChange } from './watch/memory-place.ts';
 import { Watch } from './watch/watch.ts';
 
 /** A program under way: its system, and what the operations of each task returned so far. */

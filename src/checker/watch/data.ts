@@ -7,7 +7,7 @@
  * Reads and writes come from the machine, as they happen; operations that change what a place is are
  * told by whoever performs them, when they begin and when they end.
  */
-import { PG_HUGETLB, PG_SWAPBACKED, POISON } from '../../machine/index.ts';
+import { PG_HUGETLB, PG_SWAPBACKED } from '../../machine/index.ts';
 import {
   type AddressSpace,
   type Kernel,
@@ -26,79 +26,18 @@ import {
   VM_ACCESS_FLAGS,
   VM_MIXEDMAP,
 } from '../../mm/internal.ts';
-
-/** A page's memory, whoever maps it. */
-class Store {
-  /** What a read may return. */
-  values: number[];
-  /** When it was last written. */
-  written = 0;
-  /** Every value that it had. */
-  readonly past: number[];
-
-  constructor(
-    values: number[],
-    /** What it holds when nobody has written to it: zeros, or what its file has. */
-    public base: number,
-    /** Given up (MADV_FREE): what it held may be gone any time. */
-    public givenUp: boolean,
-  ) {
-    this.values = values;
-    this.past = [...values];
-  }
-}
-
-/** A page of an address space, as a place of memory. */
-interface MemoryPlace {
-  store: Store;
-  shared: boolean;
-  /** VM_READ, VM_WRITE: what the process may do. */
-  rights: number;
-}
-
-export type MemoryChange =
-  | 'map'
-  | 'unmap'
-  | 'move'
-  | 'move out'
-  | 'protect'
-  | 'discard'
-  | 'give up'
-  | 'fork';
-
-/** An operation under way. */
-export interface PendingChange {
-  readonly change: MemoryChange;
-  readonly mm: Mm;
-  readonly start: number;
-  readonly end: number;
-  /** For a move: the new place. */
-  readonly to: number;
-  readonly began: number;
-  /** For a fork: what the child's pages may hold. */
-  readonly copies: Map<number, { values: number[]; givenUp: boolean }>;
-}
-
-/** How the places were when the tasks begin. */
-interface Initial {
-  readonly key: number;
-  /** For a shared page: its place in the file; else -1. */
-  readonly fileKey: number;
-  readonly value: number;
-  readonly base: number;
-  readonly givenUp: boolean;
-  readonly rights: number;
-}
-
-const SPACE = 2 ** 37;
-const keyOf = (space: number, vpn: number): number => space * SPACE + vpn;
-
-/** The first word of a page that was freed. */
-const POISONED = ((POISON * 0x01010101) >>> 0) + ((POISON * 0x01010101) | 0) * 2 ** 32;
-
-function add(values: number[], value: number): void {
-  if (!values.includes(value)) values.push(value);
-}
+import {
+  add,
+  type Initial,
+  keyOf,
+  type MemoryChange,
+  type MemoryPlace,
+  type PendingChange,
+  POISONED,
+  SPACE,
+  Store,
+  wordOf,
+} from './memory-place.ts';
 
 /** Knows which words each page may have, and looks at what is read. */
 export class DataOracle {
@@ -477,10 +416,4 @@ export class DataOracle {
       }
     }
   }
-}
-
-/** The first word of a page. */
-export function wordOf(bytes: Uint8Array): number {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return view.getUint32(0, true) + view.getInt32(4, true) * 2 ** 32;
 }

@@ -33,8 +33,9 @@ import {
 } from '../../mm/internal.ts';
 
 import type { Coverage } from './coverage.ts';
-import { DataOracle, wordOf } from './data.ts';
+import { DataOracle } from './data.ts';
 import { LockOrder } from './lock-order.ts';
+import { wordOf } from './memory-place.ts';
 
 /** An invalidation under way. */
 interface Invalidation {
