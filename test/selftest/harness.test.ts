@@ -157,8 +157,8 @@ describe('the harness', () => {
 
   it.each([
     [['no such test'], 'no test matches no such test'],
-    [['open_close', '--walk', 'none'], 'Expected one of collect, unified, as-posted'],
-    [['open_close', '--device', 'none'], 'Expected one of private, coherent'],
+    [['open_close', '--walk', 'none'], 'Allowed choices are collect, unified, as-posted'],
+    [['open_close', '--device', 'none'], 'Allowed choices are private, coherent'],
     [['open_close', '--seed', '-1'], 'Expected a whole number'],
   ])('refuses %j', async (args, message) => {
     const { on, text } = terminal();
