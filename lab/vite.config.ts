@@ -5,6 +5,7 @@ import { readModel } from '../scripts/kernel-map.ts';
 import { readPosted } from './as-posted.ts';
 import { compressed } from './compressed.ts';
 import { offline } from './offline/plugin.ts';
+import { policy } from './policy.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const BUILT = fileURLToPath(new URL('../dist/lab', import.meta.url));
@@ -58,7 +59,7 @@ export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   // works from any path
   base: './',
-  plugins: [kernelMap(), asPosted(), offline(), compressed(BUILT)],
+  plugins: [kernelMap(), asPosted(), policy(), offline(), compressed(BUILT)],
   // scenarios in JavaScript are written against the package
   resolve: {
     alias: [

@@ -1,49 +1,8 @@
-/** A server for the lab's files: static, compressed where they were when they were built. */
-import { existsSync } from 'node:fs';
+/** A server for the lab's files. */
 import { createServer, type RequestListener, type Server } from 'node:http';
-import { type AddressInfo, isIPv6 } from 'node:net';
-import { join } from 'node:path';
-import sirv from 'sirv';
+import { type AddressInfo, isIP, isIPv4, isIPv6 } from 'node:net';
+import { labFiles, refuse } from './lab-files.ts';
 import { UsageError } from './terminal.ts';
-
-/** A file with a digest of its content in its name: another content has another name. */
-const HASHED = /^\/assets\/.*-[\w-]{8}\.\w+$/;
-
-/**
- * What a page may load: its own files, and what it makes itself (`blob:`, `data:`). Styles may be set by
- * scripts, as an editor does.
- */
-const POLICY = [
-  "default-src 'self'",
-  "img-src 'self' data: blob:",
-  "style-src 'self' 'unsafe-inline'",
-  "worker-src 'self' blob:",
-  "object-src 'none'",
-  "base-uri 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
-
-/**
- * Answers requests with the files of a folder.
- * @throws UsageError where there is no built lab in it
- */
-export function labFiles(folder: string): RequestListener {
-  if (!existsSync(join(folder, 'index.html'))) {
-    throw new UsageError(`the lab is not built, there is none in ${folder}: npm run build:lab`);
-  }
-  return sirv(folder, {
-    etag: true,
-    gzip: true,
-    brotli: true,
-    extensions: ['html'],
-    setHeaders(response, path) {
-      const kept = HASHED.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache';
-      response.setHeader('Cache-Control', kept);
-      response.setHeader('Content-Security-Policy', POLICY);
-      response.setHeader('X-Content-Type-Options', 'nosniff');
-    },
-  });
-}
 
 /** Why one cannot listen there. */
 function refusal(error: NodeJS.ErrnoException, port: number, host: string): string {
@@ -58,6 +17,32 @@ function addressOf(host: string, port: number): string {
   return `http://${isIPv6(host) ? `[${host}]` : host}:${port}/`;
 }
 
+/** Whether nobody but this machine reaches what listens there. */
+function isOwn(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
+}
+
+/** Whether a request's `Host` names this machine, and not a site whose name was made to lead here. */
+function namesThis(host: string | undefined): boolean {
+  if (host === undefined) return true;
+  const name = host.replace(/:\d*$/, '').toLowerCase();
+  return /(^|\.)localhost$/.test(name) || isIP(name.replace(/^\[|\]$/g, '')) > 0;
+}
+
+/**
+ * A server that answers with files and outlives what goes wrong with a connection; it does not listen yet.
+ * @param own it is for this machine alone
+ */
+export function labServer(files: RequestListener, own: boolean): Server {
+  const server = createServer((request, response) => {
+    if (own && !namesThis(request.headers.host)) refuse(response, 421, { Connection: 'close' });
+    else files(request, response);
+  });
+  // where there is no room for one more connection, those that there are go on
+  server.on('error', () => {});
+  return server;
+}
+
 /**
  * Serves a built lab.
  * @param port 0: any that is free
@@ -68,7 +53,10 @@ export async function serveLab(
   port: number,
   host: string,
 ): Promise<{ address: string; close(): Promise<void> }> {
-  const server: Server = createServer(labFiles(folder));
+  // listening on the empty host is listening on every one
+  if (host.trim() === '')
+    throw new UsageError('--host: expected a name or an address, got nothing');
+  const server = labServer(labFiles(folder), isOwn(host));
   await new Promise<void>((done, failed) => {
     const fail = (error: Error): void => failed(new UsageError(refusal(error, port, host)));
     server.once('error', fail);

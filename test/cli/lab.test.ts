@@ -1,14 +1,23 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { gzipSync } from 'node:zlib';
+import { brotliCompressSync, gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/cli.ts';
 import { type LabCommandOptions, labCommand } from '../../src/cli/lab.ts';
-import { serveLab } from '../../src/cli/lab-server.ts';
+import { labFiles } from '../../src/cli/lab-files.ts';
+import { labServer, serveLab } from '../../src/cli/lab-server.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { parseAnyProgram } from '../../src/program/index.ts';
 import { decodeLink } from '../../src/recording/link.ts';
@@ -27,6 +36,7 @@ beforeAll(() => {
   writeFileSync(join(folder, 'worker.js'), 'self;');
   writeFileSync(join(folder, 'assets/index-C7RoFWLk.js'), SCRIPT);
   writeFileSync(join(folder, 'assets/index-C7RoFWLk.js.gz'), gzipSync(SCRIPT));
+  writeFileSync(join(folder, 'assets/index-C7RoFWLk.js.br'), brotliCompressSync(SCRIPT));
   writeFileSync(join(dir, 'secret.txt'), 'secret');
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
@@ -53,10 +63,10 @@ async function lab(
 }
 
 /** The answer to a request whose path is sent as it is. */
-function raw(port: number, path: string): Promise<string> {
+function raw(port: number, path: string, method = 'GET', host = 'localhost'): Promise<string> {
   return new Promise((done, failed) => {
     const socket = connect(port, 'localhost', () => {
-      socket.write(`GET ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`);
+      socket.write(`${method} ${path} HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
     });
     let answer = '';
     socket.on('data', (part) => {
@@ -130,6 +140,12 @@ describe('softleaf lab', () => {
     await expect(served).rejects.toThrow(/^cannot listen on 192\.0\.2\.1: /);
   });
 
+  it('exits 2 on a host that is no name: it would be every one', async () => {
+    await expect(lab(undefined, { host: '' }, () => {})).rejects.toThrow(
+      '--host: expected a name or an address, got nothing',
+    );
+  });
+
   it('exits 2 where there is no built lab', async () => {
     await expect(serveLab(join(dir, 'assets'), 0, 'localhost')).rejects.toThrow(
       /^the lab is not built, there is none in .*: npm run build:lab$/,
@@ -187,6 +203,11 @@ describe("the lab's server", () => {
     const path = `${served.address}assets/index-C7RoFWLk.js`;
     for (const [encoding, sent] of [
       ['gzip', 'gzip'],
+      ['gzip, deflate, br', 'br'],
+      ['gzip, br;q=0', 'gzip'],
+      ['*', 'br'],
+      ['*, br;q=0.0', 'gzip'],
+      ['deflate', null],
       ['identity', null],
     ] as const) {
       const answer = await fetch(path, { headers: { 'accept-encoding': encoding } });
@@ -197,10 +218,107 @@ describe("the lab's server", () => {
     }
   });
 
-  it('allows the page nothing from elsewhere', async () => {
-    const { headers } = await fetch(served.address);
-    expect(headers.get('content-security-policy')).toMatch(/^default-src 'self';/);
-    expect(headers.get('x-content-type-options')).toBe('nosniff');
+  it('allows the page nothing from elsewhere, whatever the answer is', async () => {
+    for (const [path, method, status] of [
+      ['', 'GET', 200],
+      ['nothing', 'GET', 404],
+      ['', 'POST', 405],
+    ] as const) {
+      const answer = await fetch(served.address + path, { method });
+      expect(answer.status).toBe(status);
+      const { headers } = answer;
+      expect(headers.get('content-security-policy')).toMatch(/^default-src 'self';/);
+      expect(headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
+      expect(headers.get('x-content-type-options')).toBe('nosniff');
+      expect(headers.get('referrer-policy')).toBe('no-referrer');
+    }
+  });
+
+  it('sends files whole, and says that it does', async () => {
+    const path = `${served.address}assets/index-C7RoFWLk.js`;
+    for (const range of ['bytes=0-9', 'bytes=-5', 'lines=1-2', 'nonsense']) {
+      const headers = { range, 'accept-encoding': 'identity' };
+      const answer = await fetch(path, { headers });
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('accept-ranges')).toBe('none');
+      expect(await answer.text()).toBe(SCRIPT);
+    }
+  });
+
+  it('tells of a file without sending it', async () => {
+    const path = `${served.address}assets/index-C7RoFWLk.js`;
+    const answer = await fetch(path, {
+      method: 'HEAD',
+      headers: { 'accept-encoding': 'identity' },
+    });
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('content-length')).toBe(String(SCRIPT.length));
+    expect(await answer.text()).toBe('');
+  });
+
+  it.each(['POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS', 'TRACE'])('takes no %s', async (method) => {
+    const answer = await raw(Number(new URL(served.address).port), '/', method);
+    expect(answer).toMatch(/^HTTP\/1\.1 405 /);
+    expect(answer).toMatch(/^Allow: GET, HEAD\r$/m);
+    expect(answer).not.toContain('<title>');
+  });
+
+  it.each([
+    ['localhost', 200],
+    ['LOCALHOST:80', 200],
+    ['127.0.0.1:7340', 200],
+    ['[::1]:7340', 200],
+    ['example.org', 421],
+    ['localhost.example.org:7340', 421],
+  ])('that is for this machine answers requests to %s with %i', async (host, status) => {
+    const answer = await raw(Number(new URL(served.address).port), '/', 'GET', host);
+    expect(answer).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `));
+  });
+
+  it('that is for others has any name', async () => {
+    const open = await serveLab(folder, 0, '0.0.0.0');
+    const answer = await raw(Number(new URL(open.address).port), '/', 'GET', 'example.org');
+    expect(answer).toMatch(/^HTTP\/1\.1 200 /);
+    await open.close();
+  });
+
+  it('has what there was when it began, whatever becomes of the files', async () => {
+    const copy = join(dir, 'copy');
+    cpSync(folder, copy, { recursive: true });
+    const own = await serveLab(copy, 0, 'localhost');
+    rmSync(copy, { recursive: true });
+    const answer = await fetch(`${own.address}assets/index-C7RoFWLk.js`);
+    expect(await answer.text()).toBe(SCRIPT);
+    await own.close();
+  });
+
+  it('has the files of its folder alone, and no link to others', async () => {
+    const copy = join(dir, 'linked');
+    cpSync(folder, copy, { recursive: true });
+    symlinkSync(join(dir, 'secret.txt'), join(copy, 'secret.txt'));
+    const own = await serveLab(copy, 0, 'localhost');
+    expect((await fetch(`${own.address}secret.txt`)).status).toBe(404);
+    await own.close();
+  });
+
+  it('goes on when a connection breaks, or there is no room for one', async () => {
+    const server = labServer(labFiles(folder), true);
+    await new Promise<void>((done) => server.listen(0, 'localhost', done));
+    const { port } = server.address() as AddressInfo;
+    // as one gets it from the system when descriptors are used up
+    server.emit('error', Object.assign(new Error('accept EMFILE'), { code: 'EMFILE' }));
+    for (let i = 0; i < 20; i++) {
+      await new Promise<void>((done) => {
+        const socket = connect(port, 'localhost', () => {
+          socket.write(`GET /assets/index-C7RoFWLk.js HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+          socket.destroy();
+        });
+        socket.on('close', () => done());
+      });
+    }
+    expect((await fetch(`http://localhost:${port}/`)).status).toBe(200);
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
   });
 
   it.each([

@@ -9,7 +9,7 @@ import {
   chromium,
   type Page,
 } from 'playwright-core';
-import { labFiles } from '../../src/cli/lab-server.ts';
+import { labFiles } from '../../src/cli/lab-files.ts';
 import { executable } from './browser.ts';
 
 /** What `npm run build:lab` makes: `build-lab.ts` does so before the first test. */
