@@ -1,4 +1,5 @@
 /** Copying the link to what is shown. */
+import { LinkError } from '../../src/recording/internal.ts';
 import { owned } from './owned.ts';
 import { here } from './store/address.ts';
 
@@ -35,7 +36,14 @@ function copySelected(text: string): boolean {
 }
 
 export async function copyLink(): Promise<void> {
-  const hash = await here();
+  let hash: string;
+  try {
+    hash = await here();
+  } catch (error) {
+    if (!(error instanceof LinkError)) throw error;
+    say(error.message);
+    return;
+  }
   if (hash === '') return;
   history.replaceState(null, '', hash);
   const link = location.href;

@@ -2,7 +2,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { type ReportedFinding, ScheduleError, type Subject } from '../checker/index.ts';
 import { record } from '../recording/index.ts';
-import { encodeLink } from '../recording/internal.ts';
+import { encodeLink, LinkError } from '../recording/internal.ts';
 import { packageFile } from './files.ts';
 import { UsageError } from './terminal.ts';
 
@@ -33,7 +33,7 @@ function galleryName(file: string): string | null {
 
 /**
  * The link, from `#` on, to the last step of a finding.
- * @returns null where the lab cannot show it: a scenario that is not a program
+ * @returns null where the lab cannot show it: a scenario that is not a program, a program too long for a link
  */
 export async function linkToFinding(
   finding: ReportedFinding,
@@ -55,8 +55,8 @@ export async function linkToFinding(
       compared: null,
     });
   } catch (error) {
-    // of a model that was changed since
-    if (error instanceof ScheduleError) return null;
+    // of a model that was changed since, or too long
+    if (error instanceof ScheduleError || error instanceof LinkError) return null;
     throw error;
   }
 }

@@ -1,7 +1,7 @@
 /** `softleaf lab`: serves the lab, and says where a program is shown in it. */
 import { ProgramError, ScheduleError, type Walk } from '../checker/index.ts';
 import { record } from '../recording/index.ts';
-import { encodeLink } from '../recording/internal.ts';
+import { encodeLink, LinkError } from '../recording/internal.ts';
 import { packageFile, readAnyProgram, readText } from './files.ts';
 import { LAB_HOST, LAB_PORT } from './lab-link.ts';
 import { serveLab } from './lab-server.ts';
@@ -47,7 +47,7 @@ async function linkOf(file: string, { walk, replay }: LabCommandOptions): Promis
     });
   } catch (error) {
     if (error instanceof ScheduleError) throw new UsageError(`--replay: ${error.message}`);
-    if (!(error instanceof ProgramError)) throw error;
+    if (!(error instanceof ProgramError || error instanceof LinkError)) throw error;
     const { message } = error;
     throw new UsageError(message.startsWith(file) ? message : `${file}: ${message}`);
   }

@@ -35,28 +35,56 @@ export class LinkError extends Error {
   override readonly name = 'LinkError';
 }
 
-async function through(
-  bytes: Uint8Array<ArrayBuffer>,
-  stream: CompressionStream | DecompressionStream,
-) {
-  const out = new Blob([bytes]).stream().pipeThrough(stream as TransformStream);
-  return new Uint8Array(await new Response(out).arrayBuffer());
-}
+/** Bytes that a program's text may have in a link, as UTF-8. */
+export const LINK_BYTES = 8 * 2 ** 20;
+
+const tooLong = (): LinkError =>
+  new LinkError(`The program is too long for a link: ${LINK_BYTES >> 20} MiB at most.`);
 
 async function compress(text: string): Promise<string> {
-  const bytes = await through(new TextEncoder().encode(text), new CompressionStream('deflate-raw'));
+  const plain = new TextEncoder().encode(text);
+  if (plain.length > LINK_BYTES) throw tooLong();
+  const stream = new CompressionStream('deflate-raw') as TransformStream;
+  const out = new Blob([plain]).stream().pipeThrough(stream);
+  const bytes = new Uint8Array(await new Response(out).arrayBuffer());
   let binary = '';
   for (const byte of bytes) binary += String.fromCharCode(byte);
   return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+}
+
+/**
+ * Decompresses no more than a program may have: a few characters could stand for gigabytes.
+ * @throws LinkError for more
+ */
+async function limited(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const stream = new DecompressionStream('deflate-raw') as TransformStream<Uint8Array, Uint8Array>;
+  const reader = new Blob([bytes]).stream().pipeThrough(stream).getReader();
+  const parts: Uint8Array[] = [];
+  let length = 0;
+  for (let next = await reader.read(); !next.done; next = await reader.read()) {
+    length += next.value.length;
+    if (length > LINK_BYTES) {
+      await reader.cancel();
+      throw tooLong();
+    }
+    parts.push(next.value);
+  }
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }
 
 async function decompress(text: string): Promise<string> {
   try {
     const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
     const bytes = Uint8Array.from(binary, (c) => c.charCodeAt(0));
-    const whole = await through(bytes, new DecompressionStream('deflate-raw'));
-    return new TextDecoder('utf-8', { fatal: true }).decode(whole);
-  } catch {
+    return new TextDecoder('utf-8', { fatal: true }).decode(await limited(bytes));
+  } catch (error) {
+    if (error instanceof LinkError) throw error;
     throw new LinkError('The program in this link cannot be read.');
   }
 }
@@ -66,6 +94,10 @@ function sealOf(fields: readonly (readonly [string, string])[]): string {
   return digestOf(fields.flat().join('\n')).slice(-5);
 }
 
+/**
+ * Writes a link.
+ * @throws LinkError where the program is too long for one
+ */
 export async function encodeLink(link: Link): Promise<string> {
   const { program, walk, hardware, schedule, step, selected } = link;
   const fields: [string, string][] = [['v', VERSION]];
@@ -88,7 +120,7 @@ export async function encodeLink(link: Link): Promise<string> {
 /**
  * Reads a link.
  * @returns null for the empty one
- * @throws LinkError when it is not one, one of another version, or not whole
+ * @throws LinkError when it is not one, one of another version, not whole, or too long
  */
 export async function decodeLink(hash: string): Promise<Link | null> {
   const text = hash.replace(/^#/, '');

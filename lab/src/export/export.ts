@@ -1,5 +1,6 @@
 /** Files of what is shown: a trace, pictures, the program. Made here, sent nowhere. */
 import { stepWords, traceOf } from '../../../src/recording/index.ts';
+import { LinkError } from '../../../src/recording/internal.ts';
 import { here } from '../store/address.ts';
 import { changedKeys, lastStep, moment } from '../store/showing.ts';
 import { name, recording, step, text } from '../store/state.ts';
@@ -76,6 +77,16 @@ async function png(source: string): Promise<Blob> {
   });
 }
 
+/** A line with the link; none where the program is too long for one. */
+async function whereToLook(): Promise<string[]> {
+  try {
+    return [`To look at it: ${location.href.replace(/#.*/, '')}${await here()}`];
+  } catch (error) {
+    if (error instanceof LinkError) return [];
+    throw error;
+  }
+}
+
 /** The program with its schedule told in the comment: it stays a program that everything reads. */
 async function withSchedule(): Promise<string> {
   const shown = recording.value;
@@ -89,7 +100,7 @@ async function withSchedule(): Promise<string> {
     ...('tasks' in program
       ? [`To replay it: npx softleaf check ${file} --walk ${walk} --replay ${schedule}`]
       : []),
-    `To look at it: ${location.href.replace(/#.*/, '')}${await here()}`,
+    ...(await whereToLook()),
   ];
   return `${JSON.stringify({ ...program, comment }, null, 2)}\n`;
 }

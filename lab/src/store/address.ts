@@ -1,9 +1,12 @@
 /** The address of what is shown. */
 import { effect } from '@preact/signals';
-import { encodeLink } from '../../../src/recording/internal.ts';
+import { encodeLink, LinkError } from '../../../src/recording/internal.ts';
 import { compared, name, recording, selected, step, text, walk } from './state.ts';
 
-/** The link, from `#` on; empty where nothing is shown. */
+/**
+ * The link, from `#` on; empty where nothing is shown.
+ * @throws LinkError where the program is too long for one
+ */
 export async function here(): Promise<string> {
   const shown = recording.value;
   if (!shown) return '';
@@ -28,8 +31,14 @@ export function keepAddress(): void {
     void [recording.value, step.value, selected.value, walk.value, compared.value];
     clearTimeout(timer);
     timer = window.setTimeout(async () => {
-      const hash = await here();
-      if (hash !== '') history.replaceState(null, '', hash);
+      try {
+        const hash = await here();
+        if (hash !== '') history.replaceState(null, '', hash);
+      } catch (error) {
+        if (!(error instanceof LinkError)) throw error;
+        // better no address than that of something else
+        history.replaceState(null, '', location.pathname + location.search);
+      }
     }, 120);
   });
 }
