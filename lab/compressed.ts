@@ -18,7 +18,7 @@ export function compressed(built: string): Plugin {
     enforce: 'post',
     closeBundle() {
       for (const entry of readdirSync(built, { recursive: true, encoding: 'utf8' })) {
-        if (!/\.(html|js|css|svg|json|webmanifest)$/.test(entry)) continue;
+        if (!/\.(html|js|css|svg|json|txt|webmanifest)$/.test(entry)) continue;
         const path = join(built, entry);
         const bytes = readFileSync(path);
         for (const [ending, small] of [

@@ -4,6 +4,7 @@ import { defineConfig, type Plugin } from 'vite';
 import { readModel } from '../scripts/kernel-map.ts';
 import { readPosted } from './as-posted.ts';
 import { compressed } from './compressed.ts';
+import { licenses } from './licenses.ts';
 import { offline } from './offline/plugin.ts';
 import { policy } from './policy.ts';
 
@@ -52,6 +53,8 @@ function asPosted(): Plugin {
 const PAGE =
   /\/lab\/src\/(copy|dialog|gallery|json|mistake|owned|posted|scenarios|theme|compare\/comparing|store\/\w+|timeline\/(lanes|sight))\.tsx?$|\/node_modules\/@?preact\/|virtual:as-posted|vite\/preload-helper/;
 
+const notices = licenses(root);
+
 // the model's functions are shown by their names
 const output = { keepNames: true };
 
@@ -59,7 +62,7 @@ export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   // works from any path
   base: './',
-  plugins: [kernelMap(), asPosted(), policy(), offline(), compressed(BUILT)],
+  plugins: [kernelMap(), asPosted(), policy(), notices.page, offline(), compressed(BUILT)],
   // scenarios in JavaScript are written against the package
   resolve: {
     alias: [
@@ -69,7 +72,7 @@ export default defineConfig({
       },
     ],
   },
-  worker: { format: 'es', rolldownOptions: { output } },
+  worker: { format: 'es', plugins: () => [notices.worker], rolldownOptions: { output } },
   build: {
     outDir: BUILT,
     emptyOutDir: true,

@@ -135,6 +135,39 @@ describe('the package', () => {
     expect(await ended).toBe(0);
   });
 
+  it('ships the licenses of the packages that the lab was built from', () => {
+    const modules = join(root, 'node_modules');
+    const packageJson = (name: string) =>
+      JSON.parse(readFileSync(join(modules, name, 'package.json'), 'utf8'));
+    const imported = new Set<string>();
+    const sources = readdirSync(join(root, 'lab/src'), { recursive: true, encoding: 'utf8' });
+    for (const path of sources.filter((one) => /\.tsx?$/.test(one))) {
+      const text = readFileSync(join(root, 'lab/src', path), 'utf8');
+      for (const [, name] of text.matchAll(/\bfrom '((?:@[\w-]+\/)?[\w-]+)(?:\/[\w-]+)?'/g))
+        imported.add(name);
+    }
+    // what those need, of which a part may be left out
+    const needed = new Set<string>(['vite', 'rolldown']);
+    const need = (name: string): void => {
+      if (needed.has(name)) return;
+      needed.add(name);
+      Object.keys(packageJson(name).dependencies ?? {}).forEach(need);
+    };
+    for (const name of imported) need(name);
+    const notices = readFileSync(join(dir, 'node_modules/softleaf/dist/lab/licenses.txt'), 'utf8');
+    const named = [...notices.matchAll(/^-+\n\n(\S+) (\d\S*) \(/gm)].map(([, name, version]) => {
+      expect(version).toBe(packageJson(name).version);
+      return name;
+    });
+    expect(imported.size).toBeGreaterThan(5);
+    const within = ['@lezer/common', '@preact/signals-core', 'crelt', 'style-mod'];
+    expect(named).toEqual(expect.arrayContaining([...imported, ...within]));
+    expect(named.filter((name) => !needed.has(name))).toEqual([]);
+    for (const name of named.filter((one) => one !== 'vite'))
+      expect(notices).toContain(readFileSync(join(modules, name, 'LICENSE'), 'utf8').trim());
+    expect(notices).toContain('GNU GENERAL PUBLIC LICENSE');
+  });
+
   it('ships the corpus, the examples, the license and no tests', () => {
     const { stdout } = run('find', ['.', '-type', 'f'], join(dir, 'node_modules/softleaf'));
     const files = stdout.split('\n');

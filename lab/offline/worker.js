@@ -34,7 +34,7 @@ async function page(request) {
     // there is no network: what is kept will do
   }
   const cache = await caches.open(CACHE);
-  return (await cache.match(PAGE)) ?? Response.error();
+  return (await cache.match(request)) ?? (await cache.match(PAGE)) ?? Response.error();
 }
 
 async function part(request) {

@@ -28,6 +28,9 @@ export function Help() {
       <p class="soft">
         Tab goes from grid to grid, and the arrow keys inside one from square to square.
       </p>
+      <p class="soft">
+        <a href="./licenses.txt">The licenses</a> of what this page is made of.
+      </p>
       <button type="button" onClick={leave}>
         Close
       </button>
