@@ -48,10 +48,10 @@ function asPosted(): Plugin {
 
 /**
  * What is needed at first and by parts that come later: alone, each would be a request. Nothing of it may
- * import what is not of it, but for the model: two files that need each other cannot both come first.
+ * import what is not of it, but for the rooms below: two files that need each other cannot both come first.
  */
 const PAGE =
-  /\/lab\/src\/(copy|dialog|gallery|json|mistake|owned|posted|scenarios|theme|compare\/comparing|store\/\w+|timeline\/(lanes|sight))\.tsx?$|\/node_modules\/@?preact\/|virtual:as-posted|vite\/preload-helper/;
+  /\/lab\/src\/(copy|dialog|gallery|json|mistake|owned|posted|scenarios|theme|compare\/comparing|store\/\w+|timeline\/(lanes|sight))\.tsx?$|\/src\/(checker\/plan|recording\/[\w-]+)\.ts$|\/node_modules\/@?preact\/|virtual:as-posted|vite\/preload-helper/;
 
 const notices = licenses(root);
 
