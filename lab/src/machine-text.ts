@@ -11,6 +11,15 @@ export interface Edit {
   readonly insert: string;
 }
 
+/** Numbers that are all offered; of more, the powers of two are. */
+const MOST_CHOICES = 100;
+
+function powers(min: number, max: number): string[] {
+  const all: string[] = [];
+  for (let n = min; n <= max; n *= 2) all.push(String(n));
+  return all;
+}
+
 /** What a field may be chosen from. */
 export function choicesOf(field: MachineField): readonly string[] {
   const spec = MACHINE[field];
@@ -20,12 +29,10 @@ export function choicesOf(field: MachineField): readonly string[] {
     case 'truth':
       return ['true', 'false'];
     case 'integer':
+      if (spec.max - spec.min >= MOST_CHOICES) return powers(spec.min, spec.max);
       return Array.from({ length: spec.max - spec.min + 1 }, (_, i) => String(spec.min + i));
-    case 'power': {
-      const powers: string[] = [];
-      for (let n = spec.min; n <= spec.max; n *= 2) powers.push(String(n));
-      return powers;
-    }
+    case 'power':
+      return powers(spec.min, spec.max);
   }
 }
 
