@@ -1,7 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { COMPILED_CODE, compiled } from './test/support/compiled.ts';
+
+/** Coverage is measured on the source. */
+const covers = process.argv.includes('--coverage');
 
 export default defineConfig({
+  plugins: covers ? [] : [compiled()],
   // scenarios in JavaScript are written against the package, and run on the source here
   resolve: {
     alias: [
@@ -13,12 +18,19 @@ export default defineConfig({
   },
   test: {
     environment: 'node',
+    env: covers ? { SOFTLEAF_COVERAGE: '1' } : {},
     // on two processors the default is one
     maxWorkers: '100%',
+    // what one file of tests has compiled and made fast, the next one uses
+    isolate: false,
+    // programs leave much behind, and all of it at once
+    execArgv: ['--max-semi-space-size=32', '--min-semi-space-size=16'],
     include: ['test/**/*.test.ts'],
+    server: { deps: { external: COMPILED_CODE } },
     globalSetup: ['test/support/build.ts'],
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    // for what hangs: a machine may be busy
+    testTimeout: 1_800_000,
+    hookTimeout: 1_800_000,
     coverage: {
       provider: 'v8',
       include: ['src/hmm/**', 'src/mm/**'],
