@@ -1,16 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { WRONG_PAGE_OF_HUGE_PAGE } from '../../src/drivers/invariants.ts';
-import {
-  compareResults,
-  type Program,
-  type RunOptions,
-  runProgram,
-} from '../../src/program/index.ts';
+import { compareResults, type Program, type RunOptions } from '../../src/program/index.ts';
 import {
   brokenAfter,
   brokenAfterShutdown,
   checkWalks,
   differentResults,
+  runProgram,
 } from '../support/check.ts';
 import {
   BASE_PAGE_PROFILES,

@@ -1,13 +1,7 @@
 /** The straight-line build does what the generators do; straight.long.ts has the whole corpus. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { CORPUS_FILES, corpusFile, sample } from '../support/corpus.ts';
-import { differences, StraightBuild } from '../support/straight.ts';
-
-let build: StraightBuild;
-beforeAll(() => {
-  build = new StraightBuild();
-});
-afterAll(() => build.remove());
+import { differences, straightRoom } from '../support/straight.ts';
 
 /** Programs of huge pages take longer. */
 const stepOf = (file: string) => (/thp|wild|asked/.test(file) ? 45 : 15);
@@ -20,20 +14,21 @@ describe('straight-line and generators: same results, counters and findings', ()
       // the posted patch may split a huge page without end, up to a limit: that takes long
       const programs =
         walk === 'as-posted' ? some.filter(({ name }) => !name.includes('thp')) : some;
-      expect(differences(build, programs, walk)).toEqual([]);
+      expect(differences(programs, walk)).toEqual([]);
     },
   );
 });
 
-it('stops at a null in a straight line, too, where the modelled function is', () => {
-  const printed = build.print(`
-    import { IntervalNotifier, Kernel, mmuIntervalReadBegin } from './straight/mm/index.js';
-    const k = new Kernel();
-    try {
-      mmuIntervalReadBegin(k, new IntervalNotifier({}));
-    } catch ({ finding }) {
-      console.log(finding.function + ': ' + finding.title);
-    }
-  `);
-  expect(printed).toBe('mmuIntervalReadBegin: the address space of a notifier is not there\n');
+it('stops at a null in a straight line, too, where the modelled function is', async () => {
+  type Mm = typeof import('../../src/mm/index.ts');
+  const { IntervalNotifier, Kernel, mmuIntervalReadBegin } = await straightRoom<Mm>('mm');
+  const notifier = new IntervalNotifier({} as never);
+  expect(() => mmuIntervalReadBegin(new Kernel(), notifier)).toThrow(
+    expect.objectContaining({
+      finding: expect.objectContaining({
+        function: 'mmuIntervalReadBegin',
+        title: 'the address space of a notifier is not there',
+      }),
+    }),
+  );
 });

@@ -2,37 +2,47 @@
 import { checkMirror, WRONG_PAGE_OF_HUGE_PAGE } from '../../src/drivers/invariants.ts';
 import { runToEnd } from '../../src/machine/index.ts';
 import { compareDescriptions } from '../../src/mm/index.ts';
+import * as generators from '../../src/program/index.ts';
 import {
-  checkShutDown,
-  checkSystem,
-  describeSystem,
   type Op,
   type Program,
   type Result,
   type RunOptions,
   type RunOutcome,
-  runProgram,
   type System,
   showBroken,
   showOp,
   showResult,
 } from '../../src/program/index.ts';
+import { straight } from './straight.ts';
+
+/** Runs a program as the command line does, in a straight line, unless it is to be suspended. */
+export function runProgram(program: Program, options: RunOptions): RunOutcome {
+  return (options.stepping ? generators : straight).runProgram(program, options);
+}
+
+/** The build that a system is of. */
+const buildOf = (system: System) => (system instanceof straight.System ? straight : generators);
 
 /** Findings and broken invariants after the last operation. */
 export function brokenAfter({ findings, system }: RunOutcome): string[] {
   return [
     ...findings.map(({ title, op, stack }) => `operation ${op}: ${title} (${stack[0]})`),
-    ...checkSystem(system).map(showBroken),
+    ...buildOf(system).checkSystem(system).map(showBroken),
   ];
 }
 
 /** Shuts the system down; findings and broken invariants afterwards. */
 export function brokenAfterShutdown({ system }: RunOutcome): string[] {
   const { kernel } = system;
-  runToEnd(kernel, system.shutdown());
+  // plain functions of the straight-line build have ended when they return
+  const ending = system.shutdown();
+  if (buildOf(system) === generators) runToEnd(kernel, ending);
   return [
     ...kernel.findings.map(({ title, stack }) => `shutdown: ${title} (${stack[0]})`),
-    ...checkShutDown(system).map((broken) => `after shutdown: ${showBroken(broken)}`),
+    ...buildOf(system)
+      .checkShutDown(system)
+      .map((broken) => `after shutdown: ${showBroken(broken)}`),
   ];
 }
 
@@ -157,7 +167,7 @@ export function checkWalks(program: Program, options: RunOptions = {}): string[]
     if (problems.length > 0) return problems;
     problems.push(...upTo(failure));
   } else {
-    const [x, y] = [collect, unified].map(({ system }) => describeSystem(system));
+    const [x, y] = [collect, unified].map(({ system }) => buildOf(system).describeSystem(system));
     problems.push(
       ...differentResults(program, collect.results, unified.results),
       ...compareDescriptions(x, y).map((line) => `state: ${line}`),
