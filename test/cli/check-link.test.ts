@@ -3,14 +3,12 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseAnyProgram } from '../../src/program/index.ts';
 import { decodeLink } from '../../src/recording/link.ts';
 import { record } from '../../src/recording/recorder.ts';
+import { executable, root, softleaf } from '../support/cli.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const main = join(root, 'dist/cli/main.js');
 const scenarios = join(root, 'scenarios');
 
 let dir: string;
@@ -20,7 +18,8 @@ beforeAll(() => {
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 function check(args: string[], input = '') {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'check', ...args], {
+  if (input === '') return softleaf(['check', ...args], root);
+  const { status, stdout, stderr } = spawnSync(process.execPath, [executable, 'check', ...args], {
     cwd: root,
     encoding: 'utf8',
     input,

@@ -3,13 +3,12 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { STRATEGIES } from '../../src/checker/index.ts';
+import { executable, root, softleaf } from '../support/cli.ts';
 import { race } from '../support/one-page.ts';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
-const main = join(root, 'dist/cli/main.js');
 const scenario = (name: string) => join(root, 'scenarios', `${name}.json`);
 const example = (name: string) => join(root, 'examples/scenarios', `${name}.mjs`);
 /** One search, of every order. */
@@ -29,14 +28,17 @@ const file = (name: string, text: string) => {
   writeFileSync(join(dir, name), text);
   return join(dir, name);
 };
+let modules = 0;
+/** A module: what Node has read once it never reads again. */
+const moduleFile = (name: string, text: string) => {
+  const folder = `module-${++modules}`;
+  mkdirSync(join(dir, folder));
+  return file(join(folder, name), text);
+};
 
-function check(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, 'check', ...args], {
-    cwd: dir,
-    encoding: 'utf8',
-  });
-  return { code: status, out: stdout, err: stderr };
-}
+/** One thread does, where threads are not what is looked at. */
+const check = (...args: string[]) =>
+  softleaf(['check', ...(args.includes('--workers') ? [] : ['--workers', '1']), ...args], dir);
 
 /** Runs with `--json`: exit code and the object. */
 function checkJson(...args: string[]) {
@@ -48,6 +50,9 @@ function checkJson(...args: string[]) {
 
 const raceFile = (name: string, ...args: Parameters<typeof race>) =>
   file(name, JSON.stringify(race(...args)));
+let found: { schedule: string; title: string }[] | undefined;
+/** What is found in it, once for all. */
+const foundRace = () => (found ??= checkJson(raceFile('race.json')).findings) ?? [];
 const raceTitle = 'cpu_read: tags must be [[65536,1,0]], is [[131072,1,0]]';
 
 const KEYS = ['title', 'invariant', 'function', 'scenario', 'schedule', 'steps', 'preemptions'];
@@ -176,7 +181,7 @@ describe('--replay', () => {
   });
 
   it('proves nothing where nothing breaks', () => {
-    const [{ schedule }] = checkJson(raceFile('race.json')).findings;
+    const [{ schedule }] = foundRace();
     const [version, digest] = schedule.split('.');
     const json = checkJson(raceFile('race.json'), '--replay', `${version}.${digest}.ba`);
     expectShape(json);
@@ -185,7 +190,7 @@ describe('--replay', () => {
   });
 
   it('refuses a schedule of what was something else', () => {
-    const [{ schedule }] = checkJson(raceFile('race.json')).findings;
+    const [{ schedule }] = foundRace();
     const write = { op: 'cpu_write', buf: 0, page: 0, pages: 1, tag: 3 };
     for (const changed of [
       raceFile('other-name.json', 'other'),
@@ -209,7 +214,7 @@ describe('--replay', () => {
     ['1.DIGEST.a0', /a run of no steps/],
     ['1.000000000.a', /of another program or model/],
   ])('refuses %s', (text, why) => {
-    const [{ schedule }] = checkJson(raceFile('race.json')).findings;
+    const [{ schedule }] = foundRace();
     const given = text.replace('DIGEST', schedule.split('.')[1]);
     const { code, out, err } = check(raceFile('race.json'), '--replay', given);
     expect({ code, out }).toEqual({ code: 2, out: '' });
@@ -279,21 +284,31 @@ describe('--resume', () => {
   });
 
   it('keeps what a signal interrupts, and says so', async () => {
-    const slow = [scenario('two-devices-overlap'), ...EXHAUSTIVE, '--resume', state()];
-    /** What is printed when the signal comes after so many milliseconds; nothing: too early. */
-    const interrupted = async (after: number) => {
-      const child = spawn(process.execPath, [main, 'check', ...slow, '--json'], { cwd: dir });
-      let out = '';
-      child.stdout.on('data', (part) => {
-        out += part;
-      });
-      setTimeout(() => child.kill('SIGINT'), after);
-      const code = await new Promise((done) => child.on('close', done));
-      return { code, out };
-    };
-    let { code, out } = await interrupted(2000);
-    // a machine that is busy takes longer to begin
-    if (out === '') ({ code, out } = await interrupted(10_000));
+    // a long search that says when it is under way, by a file
+    const begun = join(dir, 'begun');
+    const long = moduleFile(
+      'long.mjs',
+      `import { readFileSync, writeFileSync } from 'node:fs';
+       import { isMainThread } from 'node:worker_threads';
+       import { programScenario } from '${join(root, 'dist/checker/index.js')}';
+       const text = readFileSync('${scenario('two-devices-overlap')}', 'utf8');
+       const scenario = programScenario(JSON.parse(text));
+       const check = (state) => {
+         if (!isMainThread) writeFileSync('${begun}', '');
+         return scenario.check(state);
+       };
+       export default { ...scenario, check };`,
+    );
+    const slow = [long, ...EXHAUSTIVE, '--resume', state()];
+    const child = spawn(process.execPath, [executable, 'check', ...slow, '--json'], { cwd: dir });
+    let out = '';
+    child.stdout.on('data', (part) => {
+      out += part;
+    });
+    const ended = new Promise((done) => child.on('close', done));
+    while (!existsSync(begun) && child.exitCode === null) await setTimeout(20);
+    child.kill('SIGINT');
+    const code = await ended;
     const first = JSON.parse(out);
     expectShape(first);
     expect(first).toMatchObject({
@@ -432,7 +447,7 @@ describe('--report', () => {
 
   it('is also made of a replay', () => {
     const page = join(dir, 'replay.html');
-    const [{ schedule, title }] = checkJson(raceFile('race.json')).findings;
+    const [{ schedule, title }] = foundRace();
     expect(check(raceFile('race.json'), '--replay', schedule, '--report', page).code).toBe(1);
     expect(readFileSync(page, 'utf8')).toContain(`<h2>${title}</h2>`);
   });
@@ -497,7 +512,7 @@ describe('a module with scenarios', () => {
   });
 
   it('may have a list of them, each searched by whichever worker', () => {
-    const list = file(
+    const list = moduleFile(
       'list.mjs',
       `import one from '${example('check-without-lock')}';
        import two from '${example('check-under-lock')}';
@@ -593,7 +608,7 @@ describe('a module with scenarios', () => {
     ['an error', 'throw new Error("on its own");', 'on its own'],
     ['an import that is not there', "import 'softleaf/nothing';", /cannot load .*softleaf/],
   ])('is refused, with its name and what was expected: %s', (_, text, why) => {
-    const path = file('bad.mjs', text.replace('EXAMPLE', example('check-under-lock')));
+    const path = moduleFile('bad.mjs', text.replace('EXAMPLE', example('check-under-lock')));
     const { code, out, err } = check(path);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toMatch(why);
@@ -602,7 +617,7 @@ describe('a module with scenarios', () => {
   });
 
   it('is refused where it leaves something to chance', () => {
-    const path = file(
+    const path = moduleFile(
       'chance.mjs',
       `import good from '${example('check-without-lock')}';
        let n = 0;
@@ -618,7 +633,7 @@ describe('a module with scenarios', () => {
   });
 
   it('may be TypeScript where Node runs that, and is refused clearly where not', () => {
-    const path = file(
+    const path = moduleFile(
       'typed.ts',
       `import type { Scenario } from '${join(root, 'dist/checker/index.js')}';
        import good from '${example('check-under-lock')}';
@@ -640,7 +655,7 @@ describe('a module with scenarios', () => {
 
 describe('standard input', () => {
   it('may be a program', () => {
-    const { status, stdout } = spawnSync(process.execPath, [main, 'check', '-', '--json'], {
+    const { status, stdout } = spawnSync(process.execPath, [executable, 'check', '-', '--json'], {
       input: JSON.stringify(race()),
       encoding: 'utf8',
     });
