@@ -21,8 +21,7 @@ import { ExitCode, type Paint, painter, type Terminal, UsageError } from './term
 const EXAMPLE = 'examples/migrate-on-fault.json';
 const WALKS = ['collect', 'unified'] as const;
 /** Rounds that count, and rounds before them: short programs need more until they are compiled. */
-const LONG = { rounds: 9, warmUp: 3 };
-const SHORT = { rounds: 61, warmUp: 60 };
+const ROUNDS = { long: { rounds: 9, warmUp: 3 }, short: { rounds: 61, warmUp: 60 } };
 const COUNTERS = ['walks', 'entriesVisited', 'faults', 'tlbFlushes'] as const;
 
 /** The first operations of a program, up to and without number `end`. */
@@ -75,7 +74,7 @@ function median(values: number[]): number {
 }
 
 /** The cost of a program's last operation with each walk; the walks take turns to go first. */
-function compareWalks(program: Program, { rounds, warmUp }: typeof LONG): Cost[] {
+function compareWalks(program: Program, { rounds, warmUp }: typeof ROUNDS.long): Cost[] {
   const costs = WALKS.map(() => [] as Cost[]);
   for (let round = -warmUp; round < rounds; round++) {
     for (const i of round & 1 ? [1, 0] : [0, 1]) {
@@ -128,17 +127,22 @@ function showExample(program: Program, fault: number, terminal: Terminal, paint:
   return good;
 }
 
-function showWalks(example: Program, terminal: Terminal, paint: Paint): void {
+function showWalks(
+  example: Program,
+  { long, short }: typeof ROUNDS,
+  terminal: Terminal,
+  paint: Paint,
+): void {
   const { stdout } = terminal;
   stdout.write(
     `\n${paint('bold', 'one walk against two')}: collect after a fault, and unified; ` +
-      `medians of ${LONG.rounds} runs or more\n` +
+      `medians of ${long.rounds} runs or more\n` +
       'The test driver faults 32 pages a walk and migrates 512; of 8 mixed pages 4 are present,\n' +
       '1 is the zero page, 3 are missing.\n\n',
   );
-  const rows: [string, Cost[]][] = [['the example, 32 pages', compareWalks(example, SHORT)]];
+  const rows: [string, Cost[]][] = [['the example, 32 pages', compareWalks(example, short)]];
   for (const pages of [512, 4096]) {
-    rows.push([`${pages} mixed pages`, compareWalks(mixedProgram(pages), LONG)]);
+    rows.push([`${pages} mixed pages`, compareWalks(mixedProgram(pages), long)]);
   }
   stdout.write(costTable(rows, paint));
 }
@@ -190,14 +194,19 @@ function showCorpus(corpus: readonly string[], terminal: Terminal, paint: Paint)
 /**
  * The command.
  * @param corpus files of recorded programs
+ * @param rounds how often what is timed is run
  */
-export function demoCommand(terminal: Terminal, corpus = shippedCorpus()): ExitCode {
+export function demoCommand(
+  terminal: Terminal,
+  corpus = shippedCorpus(),
+  rounds = ROUNDS,
+): ExitCode {
   const paint = painter(terminal.stdout, terminal.env);
   const program = readExample();
   const fault = program.ops.findIndex(({ op }) => op === 'fault_migrate_to_dev');
   if (fault < 0) throw new UsageError(`${packageFile(EXAMPLE)}: no fault_migrate_to_dev`);
   const exampleGood = showExample(program, fault, terminal, paint);
-  showWalks(upTo(program, fault + 1), terminal, paint);
+  showWalks(upTo(program, fault + 1), rounds, terminal, paint);
   const corpusGood = showCorpus(corpus, terminal, paint);
   return exampleGood && corpusGood ? ExitCode.clean : ExitCode.finding;
 }

@@ -12,6 +12,9 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
+/** Nobody looks at the times. */
+const once = { rounds: 1, warmUp: 0 };
+
 function demo(corpus: string[], env: Record<string, string> = {}) {
   let out = '';
   let err = '';
@@ -22,7 +25,7 @@ function demo(corpus: string[], env: Record<string, string> = {}) {
   };
   const file = join(dir, 'sample.jsonl');
   writeFileSync(file, corpus.join('\n'));
-  return { code: demoCommand(terminal, [file]), out, err };
+  return { code: demoCommand(terminal, [file], { long: once, short: once }), out, err };
 }
 
 describe('softleaf demo', () => {
