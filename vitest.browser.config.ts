@@ -6,7 +6,9 @@ export default defineConfig({
     environment: 'node',
     include: ['test/browser/**/*.browser.ts'],
     globalSetup: ['test/support/build.ts', 'test/support/build-lab.ts'],
-    testTimeout: 120_000,
-    hookTimeout: 60_000,
+    // for what hangs: a machine may be busy. Nothing else is given a time
+    expect: { poll: { timeout: 1_800_000 } },
+    testTimeout: 1_800_000,
+    hookTimeout: 1_800_000,
   },
 });

@@ -60,7 +60,7 @@ async function startCheck(page: Page, fields: Record<string, string> = {}): Prom
 /** The verdict, when there is one. */
 async function verdict(page: Page): Promise<string> {
   const said = dialog(page).locator('.verdict strong, .verdict .bad');
-  await said.first().waitFor({ timeout: 60_000 });
+  await said.first().waitFor();
   return said.first().innerText();
 }
 
@@ -152,9 +152,7 @@ describe('a check', () => {
     // one that ends while nobody looks says so
     await startCheckAgain(page, { Schedules: '2000' });
     await page.keyboard.press('Escape');
-    await page
-      .getByText('The check has ended. Nothing found in 2,000')
-      .waitFor({ timeout: 60_000 });
+    await page.getByText('The check has ended. Nothing found in 2,000').waitFor();
     expect(complaints).toEqual([]);
     await context.close();
   });
@@ -226,9 +224,7 @@ describe('the mistakes of the posted patch', () => {
       const { page, context, complaints } = await lab.open();
       await choose(page, `posted-${number}`);
       // the tasks in turn may break it, too: what was found is shown at its end
-      await page.waitForFunction(() => location.hash.includes('&n='), undefined, {
-        timeout: 60_000,
-      });
+      await page.waitForFunction(() => location.hash.includes('&n='));
       expect(await page.locator('.story').innerText()).toContain(where);
       expect(await page.locator('.story').innerText()).toMatch(/\. .*\.$/);
       const program = await load(scenario);

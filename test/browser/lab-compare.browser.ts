@@ -168,7 +168,7 @@ describe('comparing', () => {
     await page.keyboard.press('p');
     await page.getByLabel('Program text').fill(JSON.stringify({ name: 'long', ops }));
     await page.getByRole('button', { name: 'Run' }).click();
-    await page.waitForFunction(() => location.hash.includes('z='), undefined, { timeout: 90_000 });
+    await page.waitForFunction(() => location.hash.includes('z='));
     await page.locator('h1').click();
     await page.keyboard.press('v');
     const said = page.locator('main.compare .soft');
@@ -185,7 +185,7 @@ describe('comparing', () => {
     await page.locator('.timeline').waitFor();
     // asked for again, it comes to its end
     await page.keyboard.press('v');
-    await page.locator('.outcome').waitFor({ timeout: 90_000 });
+    await page.locator('.outcome').waitFor();
     expect(await page.locator('.compare-side').count()).toBe(2);
     expect(complaints).toEqual([]);
     await context.close();

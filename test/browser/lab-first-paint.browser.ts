@@ -20,6 +20,7 @@ afterAll(() => lab?.close());
 /** A page of a new context with what it asks for, in order; nothing was loaded before. */
 async function visit(hash = '') {
   const context = await lab.browser.newContext({ viewport: { width: 1280, height: 720 } });
+  context.setDefaultTimeout(0);
   const page = await context.newPage();
   const requests: Request[] = [];
   // what the page may not load is not even asked for, but complained of

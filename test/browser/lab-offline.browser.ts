@@ -68,6 +68,7 @@ describe('a new build', () => {
     await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
     const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     const context = await lab.browser.newContext();
+    context.setDefaultTimeout(0);
     const builds = (page: Page): Promise<string[]> =>
       page.evaluate(async () => (await caches.keys()).map((name) => name.replace(/.* /, '')));
     try {
@@ -85,13 +86,13 @@ describe('a new build', () => {
         first.evaluate(async () =>
           Boolean((await navigator.serviceWorker.getRegistration())?.waiting),
         );
-      await expect.poll(waiting, { timeout: 30_000 }).toBe(true);
+      await expect.poll(waiting).toBe(true);
       expect(await builds(first)).toHaveLength(2);
       await first.close();
       const second = await context.newPage();
       await second.goto(address);
       const now = (): Promise<string[]> => builds(second);
-      await expect.poll(now, { timeout: 30_000 }).toEqual(['0123456789abcdef']);
+      await expect.poll(now).toEqual(['0123456789abcdef']);
       await context.setOffline(true);
       await second.reload();
       expect(await second.title()).toContain('New: ');

@@ -56,6 +56,7 @@ describe.each(['light', 'dark'] as const)('the page of a report, %s', (colorSche
       colorScheme,
       viewport: { width: 1280, height: 720 },
     });
+    context.setDefaultTimeout(0);
     const tab = await context.newPage();
     const requests: string[] = [];
     const complaints: string[] = [];

@@ -78,6 +78,7 @@ export async function openChromium(): Promise<Chromium> {
       args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
     });
     const page = await browser.newPage();
+    page.setDefaultTimeout(0);
     const complaints: string[] = [];
     page.on('pageerror', (error) => complaints.push(String(error)));
     page.on('console', (message) => {

@@ -55,6 +55,7 @@ export async function openLab(): Promise<Lab> {
         const content = `localStorage.setItem('softleaf-lab-introduced', 'yes')`;
         await context.addInitScript({ content });
       }
+      context.setDefaultTimeout(0);
       const page = await context.newPage();
       const complaints: string[] = [];
       page.on('pageerror', (error) => complaints.push(String(error)));
