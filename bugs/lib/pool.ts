@@ -136,7 +136,7 @@ export class Pool {
       const ram = folioAlloc(k, 0);
       if (ram < 0) ret = VM_FAULT_OOM;
       else {
-        k.folioTryLock(ram);
+        k.folioSetLocked(ram);
         if (yield* this.copyOut(k, ram, page)) args.dst[0] = migratePfn(ram);
         else {
           ret = VM_FAULT_SIGBUS;

@@ -1,5 +1,5 @@
 /** Trying schedules of one scenario, and what came of it. */
-import type { Finding } from '../machine/index.ts';
+import { type Finding, NAMED_FRAMES } from '../machine/index.ts';
 import { Execution, plain } from './execution.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { FAIR } from './search/in-a-row.ts';
@@ -164,6 +164,9 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     }
   }
   result.bounds = strategy.bounds();
+  if (x.leavesOut) {
+    result.bounds.push(`steps that name ${NAMED_FRAMES} pages of a folio at most (see pmdOrder)`);
+  }
   result.at = strategy.save?.();
   if (x.coverage) result.coverage = x.coverage.data();
   return result;

@@ -45,6 +45,8 @@ export class Execution<S extends object = object> {
   steps = 0;
   /** What broke in this schedule; the schedule ends there. */
   finding: Finding | null = null;
+  /** Whether a step so far, in any schedule, touched more pages of a folio than it could name. */
+  leavesOut = false;
   /** Who looks at what the tasks do; null: nobody. */
   readonly watch: Watch | null;
   /** Who notes what is come across; null: nobody. */
@@ -143,6 +145,7 @@ export class Execution<S extends object = object> {
     try {
       const result = running.body.next();
       running.done = result.done === true;
+      if (running.task.pending.leavesOut) this.leavesOut = true;
     } catch (error) {
       running.done = true;
       if (!(error instanceof KernelBug)) this.stumble(error);

@@ -57,7 +57,7 @@ function selectDevice({ kind }: DmirrorDevice): number {
 function* allocRam(k: Kernel, order: number, noFail = false): Kernel$<number> {
   if (k.stepping) yield noFail ? k.allocateNoFailStep(order) : k.allocateStep(order);
   const page = folioAlloc(k, order);
-  if (page >= 0) k.folioTryLock(page);
+  if (page >= 0) k.folioSetLocked(page);
   return page;
 }
 

@@ -5,7 +5,7 @@
  */
 import { ENOMEM } from '../machine/errno.ts';
 import type { Kernel$ } from '../machine/step.ts';
-import { clearPage, folioAlloc, folioPutTestzero, freeRamFolio } from '../mm/folio.ts';
+import { clearPage, folioAlloc, folioPut } from '../mm/folio.ts';
 import { vmInsertPage } from '../mm/insert-page.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { Holder } from '../mm/look/ledger.ts';
@@ -29,7 +29,7 @@ function* fopsMmap(k: Kernel, vma: Vma): Kernel$<number> {
     if (page < 0) return -ENOMEM;
     clearPage(k, page);
     const ret = yield* vmInsertPage(k, vma, vpn, page);
-    if (folioPutTestzero(k, page, Holder.Alloc)) freeRamFolio(k, page);
+    yield* folioPut(k, page, Holder.Alloc);
     if (ret) return ret;
   }
   return 0;

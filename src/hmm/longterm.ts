@@ -58,7 +58,7 @@ export function* migrateDeviceCoherentFolio(k: Kernel, folio: Folio): Kernel$<nu
   if (k.stepping) yield k.allocateStep();
   const to = folioAlloc(k, 0);
   if (to >= 0) {
-    k.folioLock(to);
+    k.folioSetLocked(to);
     dst[0] = migratePfn(to);
   }
   yield* migrateDevicePages(k, src, dst, 1);

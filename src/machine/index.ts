@@ -6,7 +6,7 @@ export { type Finding, KernelBug, modelledStack } from './finding.ts';
 export { Frames } from './frames.ts';
 export { Geometry, type GeometryOptions } from './geometry.ts';
 export { Lock, type LockClass } from './lock.ts';
-export { Machine, type MachineOptions, OutOfRam, POISON } from './machine.ts';
+export { Machine, type MachineOptions, NAMED_FRAMES, OutOfRam, POISON } from './machine.ts';
 export type { Monitor, Taking } from './monitor.ts';
 export * from './objects.ts';
 export * from './page.ts';

@@ -28,8 +28,8 @@ export interface MachineOptions extends GeometryOptions {
 const MAX_CPUS = 8;
 /** Pages of RAM when nobody says how many. */
 const UNLIMITED_RAM = 2 ** 21;
-/** Frames that a step names at most. */
-const NAMED_FRAMES = 4;
+/** Pages of one folio that a step names at most. */
+export const NAMED_FRAMES = 4;
 
 /** Thrown where a run in a straight line can never go on, as RAM is used up. */
 export class OutOfRam extends Error {
@@ -111,8 +111,21 @@ export class Machine {
     return this.current.pending.set(StepKind.Release, Space.Lock, lock.id, role);
   }
 
+  /**
+   * What a task does with a lock the step that it has just taken must name: on this rests that two steps
+   * that touch nothing in common may be taken in either order, and so what a search says of all schedules.
+   */
+  private named(space: Space, id: number, role: Role): boolean {
+    return !this.stepping || this.current.pending.names(space, id, role);
+  }
+
+  private unnamed(does: string, what: string): void {
+    this.report('unnamed step', `${does} ${what} without a step that names it`);
+  }
+
   /** Takes a lock that the executor knows to be free. */
   lock(lock: Lock): void {
+    if (!this.named(Space.Lock, lock.id, Role.Acquire)) this.unnamed('takes', lock.name);
     if (lock.owner !== null || lock.readers.length > 0) this.deadlock(lock.name);
     const task = this.current;
     if (lock.lockClass === 'spin') task.spinDepth++;
@@ -123,6 +136,9 @@ export class Machine {
   }
 
   lockShared(lock: Lock): void {
+    if (!this.named(Space.Lock, lock.id, Role.AcquireShared)) {
+      this.unnamed('takes for reading', lock.name);
+    }
     if (lock.owner !== null) this.deadlock(lock.name);
     const task = this.current;
     if (task.spinDepth > 0) this.sleepsUnderSpinlock(lock.name);
@@ -132,6 +148,7 @@ export class Machine {
   }
 
   tryLock(lock: Lock): boolean {
+    if (!this.named(Space.Lock, lock.id, Role.TryAcquire)) this.unnamed('tries', lock.name);
     if (lock.owner !== null || lock.readers.length > 0) return false;
     if (lock.lockClass === 'spin') this.current.spinDepth++;
     lock.owner = this.current;
@@ -146,6 +163,7 @@ export class Machine {
       this.report('lock', `unlock of ${lock.name}, which the task does not hold`);
       return;
     }
+    if (!this.named(Space.Lock, lock.id, Role.Release)) this.unnamed('releases', lock.name);
     lock.owner = null;
     if (lock.lockClass === 'spin') task.spinDepth--;
     this.forget(task, lock);
@@ -158,6 +176,7 @@ export class Machine {
       this.report('lock', `read unlock of ${lock.name}, which the task does not hold`);
       return;
     }
+    if (!this.named(Space.Lock, lock.id, Role.ReleaseShared)) this.unnamed('releases', lock.name);
     if (at === lock.readers.length - 1) lock.readers.pop();
     else lock.readers.splice(at, 1);
     this.forget(task, lock);
@@ -214,7 +233,7 @@ export class Machine {
   /** The step before a folio becomes other folios: each of its pages may be one. */
   splitStep(folio: Folio): Step {
     const step = this.writeFolio(folio);
-    const pages = Math.min(1 << this.pages.order[folio], NAMED_FRAMES);
+    const pages = this.namedPages(step, this.pages.order[folio]);
     for (let i = 1; i < pages; i++) step.and(Space.Folio, folio + i, Role.Write);
     return step;
   }
@@ -255,9 +274,16 @@ export class Machine {
     return this.alsoFreed(step, folio, this.pages.order[folio]);
   }
 
+  /** Pages of a folio that a step names: of a large one not all, which it says. */
+  private namedPages(step: Step, order: number): number {
+    const pages = 1 << order;
+    if (pages > NAMED_FRAMES) step.leavesOut = true;
+    return Math.min(pages, NAMED_FRAMES);
+  }
+
   /** What becomes of the bytes of freed pages shows to who still reads them. */
   private alsoFreed(step: Step, folio: Folio, order: number): Step {
-    const pages = Math.min(1 << order, NAMED_FRAMES);
+    const pages = this.namedPages(step, order);
     for (let i = 0; i < pages; i++) step.and(Space.Frame, folio + i, Role.Write);
     return step;
   }
@@ -345,7 +371,18 @@ export class Machine {
 
   /** folio_trylock(), without its step. */
   folioTryLock(folio: Folio): boolean {
+    if (!this.named(Space.FolioLock, folio, Role.TryAcquire)) {
+      this.unnamed('tries', `the lock of folio ${folio}`);
+    }
     return this.takeFolio(folio, 'tries');
+  }
+
+  /**
+   * Locks a folio that was just allocated (__folio_set_locked()). Nobody else knows it yet but who looks
+   * at pages by number, with whom the step before the allocation has to do: it names the folio.
+   */
+  folioSetLocked(folio: Folio): void {
+    this.takeFolio(folio, 'tries');
   }
 
   private takeFolio(folio: Folio, taking: Taking): boolean {
@@ -379,12 +416,18 @@ export class Machine {
   }
 
   folioLock(folio: Folio): void {
+    if (!this.named(Space.FolioLock, folio, Role.Acquire)) {
+      this.unnamed('takes', `the lock of folio ${folio}`);
+    }
     if (this.current.spinDepth > 0) this.sleepsUnderSpinlock(`the lock of folio ${folio}`);
     if (!this.takeFolio(folio, 'waits')) this.deadlock(`the lock of folio ${folio}`);
   }
 
   folioUnlock(folio: Folio): void {
     const flags = this.pages.flags;
+    if (!this.named(Space.FolioLock, folio, Role.Release)) {
+      this.unnamed('releases', `the lock of folio ${folio}`);
+    }
     if ((flags[folio] & PG_LOCKED) === 0) {
       this.report('lock', `unlock of folio ${folio}, which is not locked`);
       return;

@@ -95,7 +95,7 @@ export const Role = {
 export type Role = (typeof Role)[keyof typeof Role];
 
 /** Objects that a step names at most. */
-const MOST = 8;
+export const NAMED_AT_MOST = 8;
 
 /** What a task is about to do, and on which objects. A task has one, which says its next step. */
 export class Step {
@@ -105,9 +105,11 @@ export class Step {
   kind: StepKind = StepKind.Shared;
   /** Objects that the step touches; the first is what it is about. */
   count = 0;
-  readonly spaces: Space[] = new Array(MOST).fill(Space.None);
-  readonly ids: number[] = new Array(MOST).fill(0);
-  readonly roles: Role[] = new Array(MOST).fill(Role.Read);
+  readonly spaces: Space[] = new Array(NAMED_AT_MOST).fill(Space.None);
+  readonly ids: number[] = new Array(NAMED_AT_MOST).fill(0);
+  readonly roles: Role[] = new Array(NAMED_AT_MOST).fill(Role.Read);
+  /** Whether it touches pages of a folio that it does not name: there are too many. */
+  leavesOut = false;
   /** Whether the step can be taken now; null: always. */
   enabled: (() => boolean) | null = null;
   /** A device's operation that takes time: the step is over when it settles. */
@@ -131,19 +133,42 @@ export class Step {
     this.spaces[0] = space;
     this.ids[0] = id;
     this.roles[0] = role;
+    this.leavesOut = false;
     this.enabled = null;
     this.pending = null;
     if (Step.traced) this.stack = modelledStack();
     return this;
   }
 
-  /** The step touches this object too. */
+  /**
+   * The step touches this object too.
+   * @throws Error when it names `NAMED_AT_MOST` already: what is left out would not be searched
+   */
   and(space: Space, id: number, role: Role): this {
+    if (this.count === NAMED_AT_MOST) {
+      throw new Error(`a step names ${NAMED_AT_MOST} objects at most`);
+    }
     const at = this.count++;
     this.spaces[at] = space;
     this.ids[at] = id;
     this.roles[at] = role;
     return this;
+  }
+
+  /** Whether the step says that it does this with this object. */
+  names(space: Space, id: number, role: Role): boolean {
+    for (let i = 0; i < this.count; i++) {
+      if (this.ids[i] === id && this.spaces[i] === space && this.roles[i] === role) return true;
+    }
+    return false;
+  }
+
+  /** Whether the step says that it does this with some object of this kind. */
+  touches(space: Space, role: Role): boolean {
+    for (let i = 0; i < this.count; i++) {
+      if (this.spaces[i] === space && this.roles[i] === role) return true;
+    }
+    return false;
   }
 }
 

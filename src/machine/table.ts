@@ -1,6 +1,7 @@
 import type { Geometry } from './geometry.ts';
 import { grow } from './grow.ts';
 import { Lock } from './lock.ts';
+import { PTE_HUGE, PTE_PRESENT, pteTable } from './pte.ts';
 import type { Ptep, TableId } from './units.ts';
 
 /**
@@ -66,6 +67,20 @@ export class TablePool {
   /** Whether a table's entries map single pages (a PTE table). */
   isLowest(table: TableId): boolean {
     return this.inUse[table] === 1;
+  }
+
+  /** Whether an entry of another table points to this one. Slow: looks at them all. */
+  isPointedTo(table: TableId): boolean {
+    for (let upper = 1; upper < this.next; upper++) {
+      if (this.inUse[upper] !== 2) continue;
+      const end = (upper + 1) << this.strideShift;
+      for (let ptep = upper << this.strideShift; ptep < end; ptep++) {
+        const entry = this.entries[ptep];
+        const isTable = (entry & (PTE_PRESENT | PTE_HUGE)) === PTE_PRESENT;
+        if (isTable && pteTable(entry) === table) return true;
+      }
+    }
+    return false;
   }
 
   /** Keeps a table for the huge entry `pmdp`, for the day that it is split. */

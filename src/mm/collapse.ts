@@ -20,11 +20,11 @@ import {
   folioIsolateLru,
   folioIsZoneDevice,
   folioPutbackLru,
+  folioPutFresh,
   folioPutTestzero,
   folioSet,
   folioTest,
   folioTestAnon,
-  freeRamFolio,
   lruAddDrain,
   lruAddDrainAll,
   pageFolio,
@@ -403,7 +403,7 @@ function* collapseHugePage(k: Kernel, mm: Mm, haddr: Vpn, unmapped: number): Ker
     if (k.stepping) yield k.release(mm.mmapLock);
     k.unlock(mm.mmapLock);
   }
-  if (result !== Scan.Succeed && folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
+  if (result !== Scan.Succeed) yield* folioPutFresh(k, folio);
   return result;
 }
 

@@ -33,13 +33,12 @@ import {
   folioHandOver,
   folioIsLarge,
   folioPut,
-  folioPutTestzero,
+  folioPutFresh,
   folioSet,
   folioTest,
   folioTestAnon,
   folioTryGet,
   folioUnlockPut,
-  freeRamFolio,
   lruAddDrain,
   pageAnonExclusive,
   pageFolio,
@@ -221,13 +220,13 @@ function* doAnonymousPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const same = mapped && ptepGet(k, vmf.pte) === vmf.origPte;
   const unstable = same ? checkStableAddressSpace(mm) : 0;
   if (!same || unstable) {
-    if (folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
+    yield* folioPutFresh(k, folio);
     if (mapped) yield* unmapUnlock(k, vmf);
     return unstable;
   }
   if (userfaultfdMissing(vma)) {
     yield* unmapUnlock(k, vmf);
-    if (folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
+    yield* folioPutFresh(k, folio);
     return yield* handleUserfault(k, vmf);
   }
   mm.anonPages++;
@@ -375,7 +374,7 @@ function* doCowFault(k: Kernel, vmf: VmFault): Kernel$<number> {
     yield* folioPut(k, vmf.page, Holder.Fault);
   }
   if (ret & (VM_FAULT_ERROR | VM_FAULT_NOPAGE | VM_FAULT_RETRY)) {
-    if (folioPutTestzero(k, copy, Holder.Alloc)) freeRamFolio(k, copy);
+    yield* folioPutFresh(k, copy);
   }
   return ret;
 }
@@ -668,7 +667,7 @@ function* wpPageCopy(k: Kernel, vmf: VmFault): Kernel$<number> {
   if (mapped) yield* unmapUnlock(k, vmf);
   if (notify) yield* mmuNotifierInvalidateRangeEnd(k, range);
   if (!copied) {
-    if (folioPutTestzero(k, fresh, Holder.Alloc)) freeRamFolio(k, fresh);
+    yield* folioPutFresh(k, fresh);
   } else if (old >= 0) yield* folioPut(k, old, Holder.Mapping);
   if (old >= 0) yield* folioPut(k, old, Holder.Fault);
   return 0;

@@ -148,8 +148,8 @@ export function folioHandOver(k: Kernel, folio: Folio, from: Holder, to: Holder)
 }
 
 /**
- * Frees RAM whose last reference is gone (__folio_put(), free_frozen_pages()). The step before it is
- * the caller's; a folio that nobody has seen yet needs none.
+ * Frees RAM whose last reference is gone (__folio_put(), free_frozen_pages()). The step before it is the
+ * caller's.
  */
 export function freeRamFolio(k: Kernel, folio: Folio): void {
   const pages = k.pages;
@@ -205,6 +205,18 @@ export function* folioUnlockPut(k: Kernel, folio: Folio, holder: Holder): Kernel
   if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
   if (folioPutTestzero(k, folio, holder)) yield* folioFree(k, folio);
+}
+
+/**
+ * Gives back a folio of RAM that nobody else has seen. The allocator sees it where RAM is limited: who
+ * allocates depends on it.
+ *
+ * Mirrors: include/linux/mm.h folio_put()
+ * simplified: one step, as nobody else counts
+ */
+export function* folioPutFresh(k: Kernel, folio: Folio): Kernel$<void> {
+  if (k.stepping) yield k.freeStep(folio);
+  if (folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
 }
 
 // ---- LRU ----

@@ -26,10 +26,10 @@ import {
   folioAlloc,
   folioGet,
   folioHandOver,
+  folioPutFresh,
   folioPutTestzero,
   folioSet,
   folioTestAnon,
-  freeRamFolio,
   pageFolio,
 } from './folio.ts';
 import { copyHugePmd } from './huge-memory.ts';
@@ -204,6 +204,7 @@ function* copyPresentPte(
         folioAddNewAnonRmap(k, prealloc, dst, vpn);
         yield* folioAddLru(k, prealloc);
         dst.mm.anonPages++;
+        if (k.stepping) yield k.writeEntry(dstPte);
         setPte(k, dstPte, maybeMkwrite(pteMkdirty(mkPte(prealloc, dst.pageProt)), dst));
         return 1;
       }
@@ -278,7 +279,7 @@ function* copyPteRange(
       if (prealloc < 0) return -ENOMEM;
     } else if (ret === -EBUSY) break;
   }
-  if (prealloc >= 0 && folioPutTestzero(k, prealloc, Holder.Alloc)) freeRamFolio(k, prealloc);
+  if (prealloc >= 0) yield* folioPutFresh(k, prealloc);
   return ret < 0 ? ret : 0;
 }
 

@@ -47,12 +47,12 @@ import {
   folioIsZoneDevice,
   folioPages,
   folioPut,
+  folioPutFresh,
   folioPutTestzero,
   folioSet,
   folioTest,
   folioTestAnon,
   folioUnlockPut,
-  freeRamFolio,
   pageAnonExclusive,
   pageFolio,
 } from './folio.ts';
@@ -256,7 +256,7 @@ function* mapNewHugePage(k: Kernel, vmf: VmFault, haddr: Vpn): Kernel$<number> {
   k.unlock(ptl);
   if (!free) {
     k.tables.release(table, k.current.cpu);
-    if (folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
+    yield* folioPutFresh(k, folio);
   }
   return missing ? yield* handleUserfault(k, vmf) : unstable;
 }
@@ -397,7 +397,7 @@ function* doHugeZeroWpPmd(k: Kernel, vmf: VmFault): Kernel$<number> {
     k.flushTlbRange(mm.id, haddr, end);
     yield* mapAnonFolioPmd(k, folio, vmf.pmd, vma, haddr);
     mm.anonPages += k.geometry.ptrsPerPte;
-  } else if (folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
+  } else yield* folioPutFresh(k, folio);
   if (k.stepping) yield k.release(ptl);
   k.unlock(ptl);
   yield* mmuNotifierInvalidateRangeEnd(k, range);

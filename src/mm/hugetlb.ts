@@ -482,8 +482,7 @@ function* hugetlbNoPage(k: Kernel, fault: HugeFault): Kernel$<number> {
   }
   for (let page = folio; page < folio + k.geometry.ptrsPerPte; page++) clearPage(k, page);
   folioSet(k, folio, PG_UPTODATE);
-  // nobody else knows it yet
-  k.folioTryLock(folio);
+  k.folioSetLocked(folio);
   if (k.stepping) yield k.acquire(ptl).and(Space.Entry, pmdp, Role.Read);
   k.lock(ptl);
   let ret = 0;

@@ -101,6 +101,7 @@ export function* adviseWholeFolio(k: Kernel, walk: AdviceWalk, folio: Folio): Ke
     yield* folioMarkLazyfree(k, folio);
     return;
   }
+  if (k.stepping) yield k.writeFolio(folio);
   folioClear(k, folio, PG_REFERENCED);
   if (folioTest(k, folio, PG_ACTIVE)) folioSet(k, folio, PG_WORKINGSET);
   if (walk.advice === 'cold') yield* folioDeactivate(k, folio);
@@ -138,9 +139,10 @@ function* adviseFolio(
   if (walk.advice !== 'pageout') {
     let changed = false;
     for (let i = 0; i < pages; i++) {
-      const pte = ptepGet(k, ptep + i);
-      if ((pte & bits) === 0) continue;
-      setPte(k, ptep + i, pte & ~bits);
+      if ((ptepGet(k, ptep + i) & bits) === 0) continue;
+      if (k.stepping) yield k.writeEntry(ptep + i);
+      // the hardware may have set a bit since it was read
+      setPte(k, ptep + i, ptepGet(k, ptep + i) & ~bits);
       changed = true;
     }
     if (changed) walk.tlb.track(vpn, pages);

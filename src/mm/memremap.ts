@@ -105,7 +105,7 @@ export function zoneDevicePageInit(k: Kernel, pfn: Pfn, order: number): void {
   k.ledger?.get(pfn, Holder.Alloc);
   pagePgmap(k, pfn).refs += 1 << order;
   k.counters.pagesAllocated += 1 << order;
-  k.folioTryLock(pfn);
+  k.folioSetLocked(pfn);
 }
 
 /**

@@ -18,12 +18,12 @@ import {
   folioHandOver,
   folioMarkAccessed,
   folioPut,
+  folioPutFresh,
   folioPutTestzero,
   folioSet,
   folioTest,
   folioTryGet,
   folioUnlockPut,
-  freeRamFolio,
 } from './folio.ts';
 import type { Kernel } from './kernel.ts';
 import { Holder } from './look/ledger.ts';
@@ -139,7 +139,7 @@ export function* shmemMfillFilemapAdd(
   const index = k.pages.index[folio];
   if (k.stepping) yield cacheStep(k, file, folio);
   if (file.folios.has(index)) return false;
-  k.folioTryLock(folio);
+  k.folioSetLocked(folio);
   folioGet(k, folio, Holder.PageCache);
   file.folios.set(index, folio);
   yield* folioAddLru(k, folio);
@@ -191,7 +191,7 @@ export function* shmemFault(
       if (k.stepping) yield cacheStep(k, file, folio);
       if (file.folios.has(index)) {
         // somebody else was faster
-        if (folioPutTestzero(k, folio, Holder.Alloc)) freeRamFolio(k, folio);
+        yield* folioPutFresh(k, folio);
         continue;
       }
       folioHandOver(k, folio, Holder.Alloc, Holder.PageCache);

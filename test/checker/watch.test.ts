@@ -44,6 +44,10 @@ import {
   type Machine,
   PG_ANON_EXCLUSIVE,
   PTE_WRITE,
+  Role,
+  Space,
+  type Step,
+  StepKind,
 } from '../../src/machine/index.ts';
 import { cpuReadWord, cpuWriteWord } from '../../src/mm/access.ts';
 import { folioAlloc, folioGet, folioPut, freeRamFolio } from '../../src/mm/folio.ts';
@@ -106,6 +110,10 @@ function found(of: Scenario<never> | Scenario<ProgramState>, schedules = 40, wal
 
 const titles = (...args: Parameters<typeof found>) => found(...args).map(({ title }) => title);
 
+/** The step before a device enters a page into its table. */
+const enters = ({ system }: ProgramState): Step =>
+  system.kernel.step(StepKind.Shared, Space.DeviceEntry, system.mirrors[0].mutex.id, Role.Write);
+
 const place = ({ system }: ProgramState, page = 0) => ({
   k: system.kernel,
   mm: system.process(0).mm,
@@ -156,6 +164,7 @@ describe('data', () => {
     const zap: Task = function* zap(s) {
       const { k, mm, vpn } = place(s);
       yield* pause(k);
+      yield k.writeEntry(ptepOf(k, mm, vpn));
       ptepGetAndClear(k, ptepOf(k, mm, vpn));
       k.flushTlbSpace(mm.id);
     };
@@ -166,6 +175,7 @@ describe('data', () => {
       const { k } = place(s);
       const [a, b] = [0, 1].map((page) => ptepOf(k, place(s).mm, place(s, page).vpn));
       yield* pause(k);
+      yield k.writeEntry(a);
       setPte(k, a, ptepGet(k, b));
       k.flushTlbSpace(place(s).mm.id);
     };
@@ -190,6 +200,7 @@ describe('data', () => {
       *device(s) {
         const { k, vpn } = place(s);
         const [mirror] = s.system.mirrors;
+        yield k.step(StepKind.DeviceAccess, Space.Frame, 1, Role.Read);
         k.monitor?.onDeviceAccess(
           mirror.mm.id,
           vpn,
@@ -305,6 +316,7 @@ describe('translations', () => {
     const zap: Task = function* zap(s) {
       const { k, mm, vpn } = place(s);
       yield* pause(k);
+      yield k.writeEntry(ptepOf(k, mm, vpn));
       const pte = ptepGetAndClear(k, ptepOf(k, mm, vpn));
       k.pages.mapcount[pte >>> 11] = 0;
       freeRamFolio(k, pte >>> 11);
@@ -378,6 +390,7 @@ describe('translations', () => {
       const { k, mm, vpn } = place(s);
       const pfn = ptepGet(k, ptepOf(k, mm, vpn)) >>> 11;
       yield* pause(k, 12);
+      yield enters(s);
       s.system.mirrors[0].map(vpn, pfn, DPT_WRITE);
     };
     const protect: Task = function* protect(s) {
@@ -406,6 +419,7 @@ describe('translations', () => {
       const { k, mm, vpn } = place(s);
       const pfn = ptepGet(k, ptepOf(k, mm, vpn)) >>> 11;
       yield* pause(k);
+      yield enters(s);
       s.system.mirrors[0].map(vpn, pfn, 1);
     };
     expect(titles(scenario({ take, readTwice }))).toContain(
@@ -570,6 +584,7 @@ describe('use after free', () => {
       const { k } = place(s);
       const page = folioAlloc(k, 0);
       yield* folioPut(k, page, Holder.Alloc);
+      yield k.tryAcquireFolio(page);
       k.folioTryLock(page);
     };
     expect(titles(scenario({ folio }))).toContain('a free folio is locked in folio');
@@ -734,6 +749,7 @@ describe('contracts', () => {
       const ptep = ptepOf(k, mm, vpn);
       const page = ptepGet(k, ptep) >>> 11;
       yield* pause(k);
+      yield k.writeEntry(ptep);
       setPte(k, ptep, makeReadableMigrationEntry(page));
       checkNoEntryLeft(k, page, 1);
     };

@@ -284,7 +284,7 @@ function* copyBack(k, gpu, page) {
   if (k.stepping) yield k.allocateStep();
   const to = folioAlloc(k, 0);
   if (to < 0) return -1;
-  k.folioTryLock(to);
+  k.folioSetLocked(to);
   if (k.stepping) yield k.copyStep(to, page);
   k.monitor?.onMove(page);
   gpu.memory.copyToRam(k.frames, to, gpu.pagemap.devicePage(page), 1);

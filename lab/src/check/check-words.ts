@@ -44,8 +44,8 @@ function within({ preemptions, faults, hardware }: Plan): string {
 }
 
 /** Whether nothing was found in every schedule that there is. */
-export function isProof(result: JobResult, { strategy, preemptions }: Plan): boolean {
-  const all = result.complete && STRATEGY_ROWS[strategy].exhaustive && preemptions === undefined;
+export function isProof(result: JobResult, { strategy }: Plan): boolean {
+  const all = result.complete && STRATEGY_ROWS[strategy].exhaustive && result.bounds.length === 0;
   return all && result.findings.length === 0;
 }
 

@@ -14,6 +14,8 @@ import {
   PTE_WRITE,
   ptePfn,
   ptePresent,
+  Role,
+  Space,
   type Taking,
 } from '../../machine/index.ts';
 import type { Kernel } from '../../mm/index.ts';
@@ -59,6 +61,9 @@ export class Watch implements Monitor {
   /** Who notes which operation met what; null: nobody. */
   coverage: Coverage | null = null;
   private active: Invalidation[] = [];
+  /** A table that nobody could find when a task had taken so many steps. */
+  private privateTable = -1;
+  private privateSince = -1;
 
   /**
    * @param k a machine on which no task runs yet
@@ -77,6 +82,7 @@ export class Watch implements Monitor {
     this.locks.reset();
     this.data?.reset();
     if (this.active.length > 0) this.active = [];
+    this.privateTable = -1;
   }
 
   /** Begins to look. */
@@ -129,6 +135,45 @@ export class Watch implements Monitor {
     if (tables.isFree(tables.tableOf(ptep))) {
       this.k.report('use after free', 'an entry of a free page table is written');
     }
+    this.checkNamed(ptep);
+  }
+
+  /**
+   * The step that the task has just taken must name an entry that it writes. A table that no other table
+   * points to nobody can find, and so nobody races for.
+   */
+  private checkNamed(ptep: number): void {
+    const { k } = this;
+    if (!k.stepping) return;
+    const { pending } = k.current;
+    if (pending.names(Space.Entry, ptep, Role.Write)) return;
+    if (pending.names(Space.Entry, ptep, Role.Commute)) return;
+    const table = k.tables.tableOf(ptep);
+    if (this.privateTable === table && this.privateSince === k.steps) return;
+    if (k.tables.isPointedTo(table)) {
+      k.report('unnamed step', 'writes a page-table entry without a step that names it');
+      return;
+    }
+    this.privateTable = table;
+    this.privateSince = k.steps;
+  }
+
+  /** The same for an entry of a device's page table, of which whoever enters it tells. */
+  private checkEntered(): void {
+    const { k } = this;
+    if (!k.stepping || k.current.pending.touches(Space.DeviceEntry, Role.Write)) return;
+    k.report('unnamed step', "enters a page into a device's table without a step that names it");
+  }
+
+  /** And for the bytes that a device loads or stores. */
+  private checkReached(pfn: number, write: boolean): void {
+    const { k } = this;
+    if (!k.stepping) return;
+    const role = write ? Role.Write : Role.Read;
+    const { pending } = k.current;
+    if (pending.names(Space.Frame, pfn, role) || pending.touches(Space.DeviceFrame, role)) return;
+    const does = write ? 'stores to' : 'loads from';
+    k.report('unnamed step', `a device ${does} a page without a step that names it`);
   }
 
   // ---- accesses ----
@@ -190,6 +235,7 @@ export class Watch implements Monitor {
       k.report('use after free', `a device ${write ? 'writes to' : 'reads'} a free page`);
       return;
     }
+    this.checkReached(pfn, write);
     // what its own migration has just unmapped the device may write to until it is copied
     if (write && !k.folioLocked(pageFolio(k, pfn))) this.checkOwn('a device', space, pfn);
     this.data?.access('a device', space, vpn, wordOf(bytes), write);
@@ -266,6 +312,7 @@ export class Watch implements Monitor {
   }
 
   onDeviceMap(space: number, vpn: number, pfn: number, write: boolean, device: object): void {
+    this.checkEntered();
     this.checkMapped(space, vpn, pfn, write);
     for (const a of this.active) {
       if (a.space !== space || vpn < a.start || vpn >= a.end || a.owner === device) continue;

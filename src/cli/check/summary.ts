@@ -54,10 +54,10 @@ export interface FinishedSearch {
   result: JobResult;
 }
 
-/** Whether a search left nothing out: a bound on preemptions does. */
+/** Whether a search left nothing out: a bound on preemptions does, and steps that do not name everything. */
 export function triedEverything({ job, result }: FinishedSearch): boolean {
-  const { strategy, preemptions } = job.plan;
-  return result.complete && STRATEGY_ROWS[strategy].exhaustive && preemptions === undefined;
+  const { strategy } = job.plan;
+  return result.complete && STRATEGY_ROWS[strategy].exhaustive && result.bounds.length === 0;
 }
 
 /** The findings of several searches, each once. */
