@@ -147,7 +147,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
       if (end === null || !ends.has(end)) {
         x.finish();
         if (x.finding === null && options.outcomes) {
-          result.outcomes.add(digestOf(scenario.outcome?.(x.state) ?? ''));
+          result.outcomes.add(digestOf(x.outcome()));
         }
         if (x.finding === null) x.shutdown();
         if (x.finding === null && end !== null) ends.add(end);
@@ -191,7 +191,7 @@ export function replaySchedule(
   const { steps } = x;
   let outcome = '';
   if (complete && x.finding === null) x.finish();
-  if (complete && x.finding === null) outcome = scenario.outcome?.(x.state) ?? '';
+  if (complete && x.finding === null) outcome = x.outcome();
   if (complete && x.finding === null) x.shutdown();
   const coverage = x.coverage?.data() ?? NO_COVERAGE;
   return { finding: x.finding, steps, preemptions, outcome, coverage };

@@ -15,6 +15,7 @@ import {
   Task,
 } from '../machine/index.ts';
 import { type Broken, CountingLedger, type Kernel } from '../mm/index.ts';
+import { asBroken, asTask, ownMistake, ScenarioError, show } from './own-scenario.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { MAX_TASKS } from './task-set.ts';
 import { Coverage } from './watch/coverage.ts';
@@ -95,11 +96,19 @@ export class Execution<S extends object = object> {
     this.running = this.names.map((name, i) => {
       const own = this.translations[i - (this.names.length - this.translations.length)];
       const task = new Task(2 + i, name, own?.cpu ?? cpuOf(k, i));
-      const body = own ? goAndCome(k, own) : this.scenario.tasks[name](this.state);
+      const body = own ? goAndCome(k, own) : this.started(name);
       return { task, body, done: false };
     });
     k.stepping = true;
     for (let i = 0; i < this.running.length; i++) this.resume(i);
+  }
+
+  private started(name: string): Kernel$<unknown> {
+    try {
+      return asTask(this.scenario.tasks[name](this.state), `task ${name}`);
+    } catch (error) {
+      throw ownMistake(error, `task ${name}`) ?? error;
+    }
   }
 
   /** The step that a task is about to take. */
@@ -145,10 +154,16 @@ export class Execution<S extends object = object> {
     try {
       const result = running.body.next();
       running.done = result.done === true;
+      if (!running.done && result.value !== running.task.pending) {
+        const { name } = running.task;
+        throw new ScenarioError(
+          `task ${name}: expected a step, got a yield of ${show(result.value)}`,
+        );
+      }
       if (running.task.pending.leavesOut) this.leavesOut = true;
     } catch (error) {
       running.done = true;
-      if (!(error instanceof KernelBug)) this.stumble(error);
+      if (!(error instanceof KernelBug)) this.stumble(error, `task ${running.task.name}`);
     }
     if (k.findings.length > 0) this.finding ??= k.findings[0];
     else if (running.done) this.atEnd(running.task);
@@ -158,9 +173,15 @@ export class Execution<S extends object = object> {
     this.finding ??= { invariant, title, function: at, stack: at === '' ? [] : [at] };
   }
 
-  /** The model itself cannot go on: it follows something that is no longer there. */
-  private stumble(error: unknown): void {
-    if (!(error instanceof Error)) throw error;
+  /**
+   * The model itself cannot go on: it follows something that is no longer there. What the scenario's own
+   * code throws is its mistake.
+   * @throws ScenarioError
+   */
+  private stumble(thrown: unknown, where: string): void {
+    const own = ownMistake(thrown, where);
+    if (own) throw own;
+    const error = thrown as Error;
     const stack = modelledStack(error);
     this.finding ??= {
       invariant: 'use after free',
@@ -268,27 +289,43 @@ export class Execution<S extends object = object> {
       this.deadlock();
       return;
     }
-    this.alone((state) => this.scenario.check?.(state) ?? []);
+    this.alone('check()', this.scenario.check?.bind(this.scenario));
     if (this.finding === null && this.watch?.data) {
       this.watch.data.checkAll();
       if (this.kernel.findings.length > 0) this.finding = this.kernel.findings[0];
     }
   }
 
-  /** After `finish`: everything is given back, and nothing may be left. */
-  shutdown(): void {
-    this.alone((state) => this.scenario.shutdown?.(state) ?? []);
+  /**
+   * After `finish`: what tells this end from another.
+   * @throws ScenarioError where that is no text
+   */
+  outcome(): string {
+    let outcome: unknown = '';
+    try {
+      outcome = this.scenario.outcome?.(this.state) ?? '';
+    } catch (error) {
+      throw ownMistake(error, 'outcome()') ?? error;
+    }
+    if (typeof outcome === 'string') return outcome;
+    throw new ScenarioError(`outcome(): expected a text, got ${show(outcome)}`);
   }
 
-  private alone(body: (state: S) => Broken[]): void {
+  /** After `finish`: everything is given back, and nothing may be left. */
+  shutdown(): void {
+    this.alone('shutdown()', this.scenario.shutdown?.bind(this.scenario));
+  }
+
+  private alone(what: string, body: ((state: S) => Broken[]) | undefined): void {
+    if (body === undefined) return;
     const k = this.kernel;
     k.stepping = false;
     k.current = new Task(1, 'main', 0);
     let broken: Broken[] = [];
     try {
-      broken = body(this.state);
+      broken = asBroken(body(this.state), what);
     } catch (error) {
-      if (!(error instanceof KernelBug)) this.stumble(error);
+      if (!(error instanceof KernelBug)) this.stumble(error, what);
     }
     if (k.findings.length > 0) this.finding ??= k.findings[0];
     if (broken.length > 0) {

@@ -1,6 +1,6 @@
 /** Is this a scenario? What others have written is looked at before it is searched. */
-import { KernelBug } from '../machine/index.ts';
-import { Kernel } from '../mm/index.ts';
+import { type Kernel$, KernelBug, Task } from '../machine/index.ts';
+import { type Broken, Kernel } from '../mm/index.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { MAX_TASKS } from './task-set.ts';
 
@@ -10,13 +10,58 @@ export class ScenarioError extends Error {
 }
 
 /** A value, for a message. */
-function show(value: unknown): string {
+export function show(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
   if (typeof value === 'string') return JSON.stringify(value);
   if (typeof value === 'object') {
-    return Array.isArray(value) ? `an array of ${value.length}` : 'an object';
+    if (Array.isArray(value)) return `an array of ${value.length}`;
+    if (Symbol.asyncIterator in value) return 'an async generator';
+    return 'then' in value ? 'a promise' : 'an object';
   }
   return typeof value === 'function' ? 'a function' : String(value);
+}
+
+/** Where the model is, as stacks say it: what lies elsewhere has somebody else written. */
+const MODEL = import.meta.url.replace(/[^/]*\/[^/]*$/, '').replace(/^file:\/\//, '');
+
+/**
+ * The place of an error that was not thrown in the model itself, `file:line:column`.
+ * @returns null where the model threw it: it follows what is not there
+ */
+function placeOutside({ stack = '' }: Error): string | null {
+  const frame = /^\s*at (?:.*\()?(?:file:\/\/)?(\/[^()]*:\d+:\d+)\)?$/m.exec(stack)?.[1];
+  return frame === undefined || frame.startsWith(MODEL) ? null : frame;
+}
+
+/**
+ * What a scenario's own code threw, as its mistake.
+ * @returns null where the model threw it
+ */
+export function ownMistake(thrown: unknown, where: string): ScenarioError | null {
+  if (thrown instanceof ScenarioError) return thrown;
+  if (!(thrown instanceof Error)) {
+    return new ScenarioError(`${where} throws ${show(thrown)}, which is no error`);
+  }
+  const place = placeOutside(thrown);
+  if (place === null) return null;
+  return new ScenarioError(`${where}: ${thrown.name}: ${thrown.message} (${place})`);
+}
+
+/**
+ * Looks whether `check` or `shutdown` returned what they are to.
+ * @throws ScenarioError
+ */
+export function asBroken(value: unknown, where: string): Broken[] {
+  const expected = 'expected a list of what is broken, { invariant, title, where } each';
+  if (!Array.isArray(value)) throw new ScenarioError(`${where}: ${expected}, got ${show(value)}`);
+  value.forEach((one: unknown, i) => {
+    const fields = ['invariant', 'title', 'where'] as const;
+    const wrong = isRecord(one) ? fields.find((field) => typeof one[field] !== 'string') : '';
+    if (wrong === undefined) return;
+    const got = isRecord(one) ? `${show(one[wrong])} as ${wrong}` : show(one);
+    throw new ScenarioError(`${where}: ${expected}, got ${got} at [${i}]`);
+  });
+  return value;
 }
 
 const isRecord = (value: unknown): value is Record<string, unknown> =>
@@ -84,10 +129,36 @@ export function tryScenario(scenario: Scenario, options: SetupOptions, where: st
       : expected(".kernel(): expected the state's Kernel", kernel);
   }
   for (const [name, body] of Object.entries(scenario.tasks)) {
-    const task: unknown = body(state);
-    const { next } = (task ?? {}) as { next?: unknown };
-    if (typeof next !== 'function') {
-      throw expected(`.tasks.${name}: expected a generator function (function*)`, task);
+    const place = `.tasks.${name}`;
+    // as an execution starts it, up to its first step
+    kernel.current = new Task(2, name, 0);
+    kernel.stepping = true;
+    try {
+      const task = asTask(body(state), `${where}${place}`);
+      if (task.next().done && kernel.findings.length === 0) {
+        throw new ScenarioError(
+          `${where}${place}: takes no step, so that nothing can come between: is a \`yield*\` missing?`,
+        );
+      }
+    } catch (error) {
+      if (error instanceof KernelBug) continue;
+      const own = ownMistake(error, `${where}${place}`);
+      if (own) throw own;
+    } finally {
+      kernel.stepping = false;
     }
   }
+}
+
+/**
+ * Looks whether what a task's function returned can be run.
+ * @throws ScenarioError
+ */
+export function asTask(value: unknown, where: string): Kernel$<unknown> {
+  const { next } = (value ?? {}) as { next?: unknown };
+  const runs = typeof next === 'function' && Symbol.iterator in (value as object);
+  if (runs) return value as Kernel$<unknown>;
+  throw new ScenarioError(
+    `${where}: expected a generator function (function*), got ${show(value)}`,
+  );
 }

@@ -361,7 +361,11 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
   } catch (error) {
     if (error instanceof CommanderError)
       return error.exitCode === 0 ? ExitCode.clean : ExitCode.badInput;
-    const isInput = error instanceof ProgramError || error instanceof UsageError;
+    const isInput =
+      error instanceof ProgramError ||
+      error instanceof UsageError ||
+      // by its name: the checker is loaded by who checks
+      (error instanceof Error && error.name === 'ScenarioError');
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     terminal.stderr.write(messageLines(isInput ? message : `internal error: ${message}`));
     if (!isInput && terminal.env.SOFTLEAF_DEBUG) terminal.stderr.write(`${stack}\n`);
