@@ -63,7 +63,7 @@ function drop(b: Bench, page: number, pages: number): void {
 /** RAM to migrate to: locked, as a driver allocates it. */
 function ram(b: Bench, order: number): number {
   const page = folioAlloc(b.k, order);
-  b.k.folioTryLock(page);
+  b.k.folioSetLocked(page);
   return migratePfn(page) | (order > 0 ? MIGRATE_PFN_COMPOUND : 0);
 }
 

@@ -295,7 +295,7 @@ describe.each(WAYS)('a hole of a huge page’s size, walk %s, %s', (walk, _how, 
   /** Takes a page of RAM, or a huge one, as the destination. */
   function ram(b: Bench, order: number, flags = 0): number {
     const page = folioAlloc(b.k, order);
-    b.k.folioTryLock(page);
+    b.k.folioSetLocked(page);
     return migratePfn(page) | flags;
   }
 
@@ -488,7 +488,7 @@ describe.each(WAYS)(
       const allocate = () => {
         for (let i = 0; i < HUGE; i++) {
           const page = folioAlloc(b.k, 0);
-          b.k.folioTryLock(page);
+          b.k.folioSetLocked(page);
           m.dst[i] = migratePfn(page);
         }
       };

@@ -184,7 +184,7 @@ describe('an invalidation between two rounds', () => {
     const holder = thread(b, 'holder', function* () {
       if (b.k.stepping) yield b.k.acquireFolio(folio);
       b.k.folioLock(folio);
-      if (b.k.stepping) yield b.k.writeFolio(folio);
+      if (b.k.stepping) yield b.k.releaseFolio(folio);
       b.k.folioUnlock(folio);
     });
     holder.take();
@@ -268,7 +268,7 @@ describe('locks that somebody else holds', () => {
       const holder = thread(b, 'holder', function* () {
         if (b.k.stepping) yield b.k.acquireFolio(folio);
         b.k.folioLock(folio);
-        if (b.k.stepping) yield b.k.writeFolio(folio);
+        if (b.k.stepping) yield b.k.releaseFolio(folio);
         b.k.folioUnlock(folio);
       });
       holder.take();
