@@ -28,7 +28,7 @@ export function dependent(a: Step, b: Step): boolean {
     const id = a.ids[i];
     const mask = CONFLICTS[a.roles[i]];
     for (let j = 0; j < b.count; j++) {
-      if (b.ids[j] === id && mask & (1 << b.roles[j]) && b.spaces[j] === a.spaces[i]) return true;
+      if (b.ids[j] === id && mask & (1 << b.roles[j]) && b.objects[j] === a.objects[i]) return true;
     }
   }
   return false;

@@ -15,8 +15,8 @@ class Kinds implements Strategy {
   choose(x: Execution, enabled: number): Choice {
     const choice = this.inner.choose(x, enabled);
     if (choice !== STOP) {
-      const { kind, spaces } = x.pending(taskOf(choice));
-      this.text += String.fromCharCode(97 + kind, 97 + spaces[0]);
+      const { kind, objects } = x.pending(taskOf(choice));
+      this.text += String.fromCharCode(97 + kind, 97 + objects[0]);
     }
     return choice;
   }

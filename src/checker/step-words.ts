@@ -1,26 +1,26 @@
 /** Steps in words. */
-import { Space, StepKind } from '../machine/index.ts';
+import { ObjectKind, StepKind } from '../machine/index.ts';
 
 /** What a step touches. */
-export const SPACES: Record<Space, string> = {
-  [Space.None]: '',
-  [Space.Lock]: 'lock',
-  [Space.Entry]: 'entry',
-  [Space.Folio]: 'folio',
-  [Space.Tlb]: 'TLBs of address space',
-  [Space.Frame]: 'page',
-  [Space.DeviceFrame]: 'device page',
-  [Space.Allocator]: 'a page',
-  [Space.Sequence]: 'notifier sequence',
-  [Space.DeviceEntry]: 'device entry of page',
-  [Space.FolioLock]: 'folio',
-  [Space.File]: 'device file',
-  [Space.Batch]: 'LRU batches of CPU',
-  [Space.Cache]: 'page cache',
-  [Space.Mm]: 'address space',
-  [Space.Program]: 'program',
-  [Space.Userfault]: 'missing faults of userfaultfd',
-  [Space.Pagemap]: 'range of device memory in zone',
+export const OBJECT_WORDS: Record<ObjectKind, string> = {
+  [ObjectKind.None]: '',
+  [ObjectKind.Lock]: 'lock',
+  [ObjectKind.Entry]: 'entry',
+  [ObjectKind.Folio]: 'folio',
+  [ObjectKind.Tlb]: 'TLBs of address space',
+  [ObjectKind.Frame]: 'page',
+  [ObjectKind.DeviceFrame]: 'device page',
+  [ObjectKind.Allocator]: 'a page',
+  [ObjectKind.Sequence]: 'notifier sequence',
+  [ObjectKind.DeviceEntry]: 'device entry of page',
+  [ObjectKind.FolioLock]: 'folio',
+  [ObjectKind.File]: 'device file',
+  [ObjectKind.Batch]: 'LRU batches of CPU',
+  [ObjectKind.Cache]: 'page cache',
+  [ObjectKind.Mm]: 'address space',
+  [ObjectKind.Program]: 'program',
+  [ObjectKind.Userfault]: 'missing faults of userfaultfd',
+  [ObjectKind.Pagemap]: 'range of device memory in zone',
 };
 
 /** What a step does. */

@@ -15,7 +15,7 @@ import {
 import { hmmRangeFault, hmmRangeFaultUnlockedTimeout } from '../hmm/range.ts';
 import type { HmmRange } from '../hmm/walk-state.ts';
 import { EBUSY, EFAULT, ENOENT } from '../machine/errno.ts';
-import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../machine/step.ts';
 import { folioIsDevicePrivate } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import type { Mm } from '../mm/mm.ts';
@@ -146,9 +146,9 @@ function* dmirrorFault(
 
 /** The step before an access: to the device's entry, under its mutex, and to the page behind it. */
 function deviceAccessStep(k: Kernel, dmirror: Dmirror, vpn: number, role: Role): Step {
-  const step = k.step(StepKind.DeviceAccess, Space.DeviceEntry, dmirror.mutex.id, Role.Read);
+  const step = k.step(StepKind.DeviceAccess, ObjectKind.DeviceEntry, dmirror.mutex.id, Role.Read);
   const entry = dmirror.pt.load(vpn);
-  return entry === 0 ? step : step.and(Space.Frame, pfnOf(entry), role);
+  return entry === 0 ? step : step.and(ObjectKind.Frame, pfnOf(entry), role);
 }
 
 /**

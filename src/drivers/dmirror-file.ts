@@ -5,7 +5,7 @@
  */
 
 import type { DeviceMemory } from '../machine/device-memory.ts';
-import { type Kernel$, Role, Space, type Step } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step } from '../machine/step.ts';
 import { folioMapcount, folioPages, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { type DevPagemap, type DevPagemapOps, pagePgmap } from '../mm/memremap.ts';
@@ -60,8 +60,8 @@ export function* openDmirror(k: Kernel, device: DmirrorDevice, mm: Mm): Kernel$<
 function idleStep(k: Kernel, folio: number): Step {
   const idle = () => k.pages.refcount[folio] <= folioMapcount(k, folio);
   const ready = () => k.pages.isFree(folio) || (!k.folioLocked(folio) && idle());
-  const step = k.waitFor(Space.FolioLock, folio, ready, Role.AcquireShared);
-  return step.and(Space.Folio, folio, Role.Read);
+  const step = k.waitFor(ObjectKind.FolioLock, folio, ready, Role.AcquireShared);
+  return step.and(ObjectKind.Folio, folio, Role.Read);
 }
 
 /** Evictions after which a page counts as one that will never leave. */

@@ -4,7 +4,7 @@
  */
 
 import { ptePresent } from '../machine/pte.ts';
-import { type Kernel$, Role, Space, type Step } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step } from '../machine/step.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { isDeviceExclusive, softleafToPfn } from '../mm/leafops.ts';
 import {
@@ -184,7 +184,7 @@ export function isStillExclusive(k: Kernel, dmirror: Dmirror, vpn: number, page:
 /** The step before the mutex is taken to look at an entry and at the notifier. */
 export function lookStep(k: Kernel, dmirror: Dmirror, vpn: number): Step {
   const { mm, mutex } = dmirror;
-  const step = k.acquire(mutex).and(Space.Sequence, sequenceOf(dmirror), Role.Read);
+  const step = k.acquire(mutex).and(ObjectKind.Sequence, sequenceOf(dmirror), Role.Read);
   const ptep = ptepOf(k, mm, vpn);
-  return ptep < 0 ? step : step.and(Space.Entry, ptep, Role.Read);
+  return ptep < 0 ? step : step.and(ObjectKind.Entry, ptep, Role.Read);
 }

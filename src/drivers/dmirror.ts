@@ -8,7 +8,7 @@
 import type { DeviceMemory } from '../machine/device-memory.ts';
 import type { Lock } from '../machine/lock.ts';
 import { deviceFlagsOf } from '../machine/objects.ts';
-import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../machine/step.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import type { Mm } from '../mm/mm.ts';
 import {
@@ -103,7 +103,7 @@ const MIRROR_OPS: IntervalNotifierOps = {
       if (k.stepping) yield k.tryAcquire(dmirror.mutex);
       if (!k.tryLock(dmirror.mutex)) return false;
     }
-    if (k.stepping) yield setSeqStep(k, notifier).and(Space.DeviceEntry, mutex.id, Role.Write);
+    if (k.stepping) yield setSeqStep(k, notifier).and(ObjectKind.DeviceEntry, mutex.id, Role.Write);
     mmuIntervalSetSeq(notifier, sequence);
     dmirror.pt.eraseRange(range.start, range.end);
     for (const log of dmirror.logs) log.note(k, range.start, range.end, sequence);
@@ -125,5 +125,5 @@ export class MirrorNotifier extends IntervalNotifier {
 
 /** The step before the device's flags are looked at or changed. */
 export function deviceFlagStep(k: Kernel, dmirror: Dmirror): Step {
-  return k.step(StepKind.Shared, Space.Program, deviceFlagsOf(dmirror.mutex), Role.Write);
+  return k.step(StepKind.Shared, ObjectKind.Program, deviceFlagsOf(dmirror.mutex), Role.Write);
 }

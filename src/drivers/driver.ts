@@ -5,7 +5,7 @@
 import type { HmmRange } from '../hmm/walk-state.ts';
 import type { DeviceMemory } from '../machine/device-memory.ts';
 import type { Lock } from '../machine/lock.ts';
-import { type Role, Space, type Step, StepKind } from '../machine/step.ts';
+import { ObjectKind, type Role, type Step, StepKind } from '../machine/step.ts';
 import type { DeviceView, Kernel } from '../mm/kernel.ts';
 import type { IntervalNotifier } from '../mm/mmu-notifier.ts';
 
@@ -41,7 +41,7 @@ export function isDevice(owner: object): owner is Device {
  * others who do not take that.
  */
 export function deviceTableStep(k: Kernel, { mutex }: { mutex: Lock }, role: Role): Step {
-  return k.step(StepKind.Shared, Space.DeviceEntry, mutex.id, role);
+  return k.step(StepKind.Shared, ObjectKind.DeviceEntry, mutex.id, role);
 }
 
 /** A range of at most `pages` pages for a mirror; `flags` are requested for every page. */

@@ -3,7 +3,7 @@
  *
  * Models: mm/migrate_device.c
  */
-import { type Kernel$, Role, Space } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
 import type { Pfn } from '../machine/units.ts';
 import {
   folioGet,
@@ -24,7 +24,7 @@ import { migrateDeviceUnmap } from './unmap.ts';
  * lock makes the migration fail that somebody else is at, who then begins again.
  */
 function* pfnWaitLock(k: Kernel, pfn: Pfn): Kernel$<number> {
-  if (k.stepping) yield k.acquireFolio(pfn).and(Space.Folio, pfn, Role.Write);
+  if (k.stepping) yield k.acquireFolio(pfn).and(ObjectKind.Folio, pfn, Role.Write);
   // only a folio's first page can be taken; it may be brought back by whoever had the lock
   if (k.pages.isFree(pfn) || pageFolio(k, pfn) !== pfn) return 0;
   k.folioLock(pfn);

@@ -6,7 +6,7 @@
 import { flagsOf } from '../machine/objects.ts';
 import { PG_UPTODATE } from '../machine/page.ts';
 import { PTE_WRITE, pteMkdirty, ptePfn } from '../machine/pte.ts';
-import { type Kernel$, Role, Space } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
 import type { Folio, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaPrepare } from '../mm/anon-vma.ts';
 import {
@@ -84,7 +84,7 @@ export function* insertHugePmdPage(
     if (vma.flags & VM_WRITE) entry = pteMkdirty(entry) | PTE_WRITE;
   }
   const ptl = ptlOf(k, pmdp);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Mm, flagsOf(mm), Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(ObjectKind.Mm, flagsOf(mm), Role.Read);
   k.lock(ptl);
   const pmd = ptepGet(k, pmdp);
   const zero = pmdTransHuge(pmd) && k.isHugeZero(ptePfn(pmd));

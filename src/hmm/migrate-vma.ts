@@ -7,7 +7,7 @@ import { EINVAL } from '../machine/errno.ts';
 import { flagsOf } from '../machine/objects.ts';
 import { PG_UPTODATE } from '../machine/page.ts';
 import { mkPte, PTE_SPECIAL, PTE_WRITE, pteMkdirty, ptePfn, ptePresent } from '../machine/pte.ts';
-import { type Kernel$, Role, Space, type Step } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step } from '../machine/step.ts';
 import type { Pfn, Vpn } from '../machine/units.ts';
 import { anonVmaPrepare } from '../mm/anon-vma.ts';
 import {
@@ -210,8 +210,9 @@ function* insertPage(k: Kernel, migrate: MigrateVma, at: number, vpn: Vpn): Kern
   const look = Role.Read;
   const flags = flagsOf(mm);
   // the folio, for the mapping's reference: who evicts finds a device's page by its number
-  const seen = (): Step => k.acquire(ptl).and(Space.Entry, ptep, look).and(Space.Mm, flags, look);
-  if (k.stepping) yield seen().and(Space.Folio, folio, Role.Write);
+  const seen = (): Step =>
+    k.acquire(ptl).and(ObjectKind.Entry, ptep, look).and(ObjectKind.Mm, flags, look);
+  if (k.stepping) yield seen().and(ObjectKind.Folio, folio, Role.Write);
   k.lock(ptl);
   const orig = ptepGet(k, ptep);
   const zero = ptePresent(orig) && (orig & PTE_SPECIAL) !== 0;

@@ -6,7 +6,7 @@
 import { EBUSY } from '../machine/errno.ts';
 import { PG_DIRTY } from '../machine/page.ts';
 import { pteDirty, ptePfn, ptePresent } from '../machine/pte.ts';
-import { type Kernel$, Role, Space } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
 import type { Folio, Pfn, Ptep, Vpn } from '../machine/units.ts';
 import {
   folioGet,
@@ -61,7 +61,7 @@ export function* installMigrationEntry(
   // the table is locked: presence does not change
   if (ptePresent(ptepGet(k, ptep))) flushCachePage(k, ptePfn(ptepGet(k, ptep)));
   const anonExclusive = folioTestAnon(k, folio) && pageAnonExclusive(k, page);
-  if (k.stepping) yield k.writeEntry(ptep).and(Space.Folio, folio, Role.Write);
+  if (k.stepping) yield k.writeEntry(ptep).and(ObjectKind.Folio, folio, Role.Write);
   const pte = ptepGetAndClear(k, ptep);
   const present = ptePresent(pte);
   if (anonExclusive) {

@@ -6,7 +6,7 @@
 import { EAGAIN, EBUSY, EFAULT, EINVAL, ENOENT, ENOMEM, EPERM, ERANGE } from '../machine/errno.ts';
 import { flagsOf } from '../machine/objects.ts';
 import { PTE_PROTNONE, ptePfn, ptePresent, pteProtnone, pteWrite } from '../machine/pte.ts';
-import { type Kernel$, Role, Space } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
 import type { Pfn, Pte, Ptep, Vpn } from '../machine/units.ts';
 import {
   FAULT_FLAG_ALLOW_RETRY,
@@ -472,7 +472,7 @@ function* walkHugetlbEntry(
   const walk = mmWalk.private;
   const { range } = walk;
   const ptl = ptlOf(k, pmdp);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Entry, pmdp, Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(ObjectKind.Entry, pmdp, Role.Read);
   k.lock(ptl);
   k.counters.entriesVisited++;
   const pmd = ptepGet(k, pmdp);
@@ -710,7 +710,7 @@ export function* hmmRangeFaultUnlockedTimeout(k: Kernel, range: HmmRange): Kerne
   if (hmmSelectMigrate(range)) return -EINVAL;
   for (;;) {
     range.notifierSeq = yield* mmuIntervalReadBegin(k, notifier);
-    if (k.stepping) yield k.acquire(mmapLock, true).and(Space.Mm, flagsOf(mm), Role.Read);
+    if (k.stepping) yield k.acquire(mmapLock, true).and(ObjectKind.Mm, flagsOf(mm), Role.Read);
     k.lockShared(mmapLock);
     let ret = -EFAULT;
     if (!checkStableAddressSpace(mm)) ret = yield* hmmRangeFault(k, range, true);

@@ -14,7 +14,7 @@ export * from './pte.ts';
 export { generator } from './random.ts';
 export { restore, type Snapshot, snapshot } from './snapshot.ts';
 export { stateKey } from './state-key.ts';
-export { type Kernel$, Role, Space, Step, StepKind } from './step.ts';
+export { type Kernel$, ObjectKind, Role, Step, StepKind } from './step.ts';
 export { TablePool } from './table.ts';
 export { Task } from './task.ts';
 export { Tlb } from './tlb.ts';

@@ -7,7 +7,7 @@ import type { Monitor, Taking } from './monitor.ts';
 import { DEVICE_MEMORY, HUGE_POOL, OWN_LOCKS, RAM } from './objects.ts';
 import { PageMap, PG_HUGETLB, PG_LOCKED } from './page.ts';
 import { PTE_PRESENT, PTE_WRITE } from './pte.ts';
-import { Role, Space, type Step, StepKind } from './step.ts';
+import { ObjectKind, Role, type Step, StepKind } from './step.ts';
 import { TablePool } from './table.ts';
 import { Task } from './task.ts';
 import { Tlb } from './tlb.ts';
@@ -95,27 +95,27 @@ export class Machine {
   /** The step before `lock`: enabled while the lock is free. */
   acquire(lock: Lock, shared = false): Step {
     const role = shared ? Role.AcquireShared : Role.Acquire;
-    const step = this.current.pending.set(StepKind.Acquire, Space.Lock, lock.id, role);
+    const step = this.current.pending.set(StepKind.Acquire, ObjectKind.Lock, lock.id, role);
     step.enabled = () => lock.available(shared);
     return step;
   }
 
   /** The step before `tryLock`. */
   tryAcquire(lock: Lock): Step {
-    return this.current.pending.set(StepKind.TryAcquire, Space.Lock, lock.id, Role.TryAcquire);
+    return this.current.pending.set(StepKind.TryAcquire, ObjectKind.Lock, lock.id, Role.TryAcquire);
   }
 
   /** The step before `unlock` or `unlockShared`. */
   release(lock: Lock): Step {
     const role = lock.owner === null ? Role.ReleaseShared : Role.Release;
-    return this.current.pending.set(StepKind.Release, Space.Lock, lock.id, role);
+    return this.current.pending.set(StepKind.Release, ObjectKind.Lock, lock.id, role);
   }
 
   /**
    * What a task does with a lock the step that it has just taken must name: on this rests that two steps
    * that touch nothing in common may be taken in either order, and so what a search says of all schedules.
    */
-  private named(space: Space, id: number, role: Role): boolean {
+  private named(space: ObjectKind, id: number, role: Role): boolean {
     return !this.stepping || this.current.pending.names(space, id, role);
   }
 
@@ -125,7 +125,7 @@ export class Machine {
 
   /** Takes a lock that the executor knows to be free. */
   lock(lock: Lock): void {
-    if (!this.named(Space.Lock, lock.id, Role.Acquire)) this.unnamed('takes', lock.name);
+    if (!this.named(ObjectKind.Lock, lock.id, Role.Acquire)) this.unnamed('takes', lock.name);
     if (lock.owner !== null || lock.readers.length > 0) this.deadlock(lock.name);
     const task = this.current;
     if (lock.lockClass === 'spin') task.spinDepth++;
@@ -136,7 +136,7 @@ export class Machine {
   }
 
   lockShared(lock: Lock): void {
-    if (!this.named(Space.Lock, lock.id, Role.AcquireShared)) {
+    if (!this.named(ObjectKind.Lock, lock.id, Role.AcquireShared)) {
       this.unnamed('takes for reading', lock.name);
     }
     if (lock.owner !== null) this.deadlock(lock.name);
@@ -148,7 +148,7 @@ export class Machine {
   }
 
   tryLock(lock: Lock): boolean {
-    if (!this.named(Space.Lock, lock.id, Role.TryAcquire)) this.unnamed('tries', lock.name);
+    if (!this.named(ObjectKind.Lock, lock.id, Role.TryAcquire)) this.unnamed('tries', lock.name);
     if (lock.owner !== null || lock.readers.length > 0) return false;
     if (lock.lockClass === 'spin') this.current.spinDepth++;
     lock.owner = this.current;
@@ -163,7 +163,7 @@ export class Machine {
       this.report('lock', `unlock of ${lock.name}, which the task does not hold`);
       return;
     }
-    if (!this.named(Space.Lock, lock.id, Role.Release)) this.unnamed('releases', lock.name);
+    if (!this.named(ObjectKind.Lock, lock.id, Role.Release)) this.unnamed('releases', lock.name);
     lock.owner = null;
     if (lock.lockClass === 'spin') task.spinDepth--;
     this.forget(task, lock);
@@ -176,7 +176,8 @@ export class Machine {
       this.report('lock', `read unlock of ${lock.name}, which the task does not hold`);
       return;
     }
-    if (!this.named(Space.Lock, lock.id, Role.ReleaseShared)) this.unnamed('releases', lock.name);
+    if (!this.named(ObjectKind.Lock, lock.id, Role.ReleaseShared))
+      this.unnamed('releases', lock.name);
     if (at === lock.readers.length - 1) lock.readers.pop();
     else lock.readers.splice(at, 1);
     this.forget(task, lock);
@@ -208,40 +209,40 @@ export class Machine {
 
   // ---- steps ----
 
-  step(kind: StepKind, space: Space, id: number, role: Role): Step {
-    return this.current.pending.set(kind, space, id, role);
+  step(kind: StepKind, object: ObjectKind, id: number, role: Role): Step {
+    return this.current.pending.set(kind, object, id, role);
   }
 
   /** The step before a page-table entry is written. */
   writeEntry(ptep: Ptep): Step {
-    return this.step(StepKind.WriteEntry, Space.Entry, ptep, Role.Write);
+    return this.step(StepKind.WriteEntry, ObjectKind.Entry, ptep, Role.Write);
   }
 
   readEntry(ptep: Ptep): Step {
-    return this.step(StepKind.ReadEntry, Space.Entry, ptep, Role.Read);
+    return this.step(StepKind.ReadEntry, ObjectKind.Entry, ptep, Role.Read);
   }
 
   /** The step before a folio's count or flags are changed. */
   writeFolio(folio: Folio): Step {
-    return this.step(StepKind.Folio, Space.Folio, folio, Role.Write);
+    return this.step(StepKind.Folio, ObjectKind.Folio, folio, Role.Write);
   }
 
   readFolio(folio: Folio): Step {
-    return this.step(StepKind.Folio, Space.Folio, folio, Role.Read);
+    return this.step(StepKind.Folio, ObjectKind.Folio, folio, Role.Read);
   }
 
   /** The step before a folio becomes other folios: each of its pages may be one. */
   splitStep(folio: Folio): Step {
     const step = this.writeFolio(folio);
     const pages = this.namedPages(step, this.pages.order[folio]);
-    for (let i = 1; i < pages; i++) step.and(Space.Folio, folio + i, Role.Write);
+    for (let i = 1; i < pages; i++) step.and(ObjectKind.Folio, folio + i, Role.Write);
     return step;
   }
 
   /** The step before a page of RAM is copied, or written as a whole. */
   copyStep(to: Pfn, from: Pfn = -1): Step {
-    const step = this.step(StepKind.Copy, Space.Frame, to, Role.Write);
-    return from < 0 ? step : step.and(Space.Frame, from, Role.Read);
+    const step = this.step(StepKind.Copy, ObjectKind.Frame, to, Role.Write);
+    return from < 0 ? step : step.and(ObjectKind.Frame, from, Role.Read);
   }
 
   /**
@@ -251,9 +252,9 @@ export class Machine {
   allocateStep(order = 0): Step {
     const limited = this.ramLimit < UNLIMITED_RAM;
     const role = limited ? Role.Write : Role.Commute;
-    const step = this.step(StepKind.Allocate, Space.Allocator, RAM, role);
+    const step = this.step(StepKind.Allocate, ObjectKind.Allocator, RAM, role);
     const pfn = this.pages.nextFree(order, this.current.cpu);
-    return pfn < 0 ? step : this.alsoFreed(step.and(Space.Folio, pfn, Role.Write), pfn, order);
+    return pfn < 0 ? step : this.alsoFreed(step.and(ObjectKind.Folio, pfn, Role.Write), pfn, order);
   }
 
   /**
@@ -261,16 +262,16 @@ export class Machine {
    * @param pfn the page that would be taken; -1: none
    */
   poolStep(pfn: Pfn = -1): Step {
-    const step = this.step(StepKind.Shared, Space.Allocator, HUGE_POOL, Role.Write);
+    const step = this.step(StepKind.Shared, ObjectKind.Allocator, HUGE_POOL, Role.Write);
     const order = this.geometry.pmdOrder;
-    return pfn < 0 ? step : this.alsoFreed(step.and(Space.Folio, pfn, Role.Write), pfn, order);
+    return pfn < 0 ? step : this.alsoFreed(step.and(ObjectKind.Folio, pfn, Role.Write), pfn, order);
   }
 
   /** The step before a folio of RAM is freed, whose last reference is gone. */
   freeStep(folio: Folio): Step {
-    const step = this.step(StepKind.Folio, Space.Folio, folio, Role.Write);
-    if (this.pages.flags[folio] & PG_HUGETLB) step.and(Space.Allocator, HUGE_POOL, Role.Write);
-    if (this.ramLimit < UNLIMITED_RAM) step.and(Space.Allocator, RAM, Role.Write);
+    const step = this.step(StepKind.Folio, ObjectKind.Folio, folio, Role.Write);
+    if (this.pages.flags[folio] & PG_HUGETLB) step.and(ObjectKind.Allocator, HUGE_POOL, Role.Write);
+    if (this.ramLimit < UNLIMITED_RAM) step.and(ObjectKind.Allocator, RAM, Role.Write);
     return this.alsoFreed(step, folio, this.pages.order[folio]);
   }
 
@@ -284,13 +285,13 @@ export class Machine {
   /** What becomes of the bytes of freed pages shows to who still reads them. */
   private alsoFreed(step: Step, folio: Folio, order: number): Step {
     const pages = this.namedPages(step, order);
-    for (let i = 0; i < pages; i++) step.and(Space.Frame, folio + i, Role.Write);
+    for (let i = 0; i < pages; i++) step.and(ObjectKind.Frame, folio + i, Role.Write);
     return step;
   }
 
   /** The step before a CPU's batches of folios are changed. */
   batchStep(cpu: number): Step {
-    return this.step(StepKind.Shared, Space.Batch, cpu, Role.Write);
+    return this.step(StepKind.Shared, ObjectKind.Batch, cpu, Role.Write);
   }
 
   /** The step before an allocation that must not fail (__GFP_NOFAIL). */
@@ -301,8 +302,8 @@ export class Machine {
   }
 
   /** Waits until `ready`; `what` names it when it never comes. */
-  waitFor(space: Space, id: number, ready: () => boolean, role: Role = Role.Read): Step {
-    const step = this.step(StepKind.Wait, space, id, role);
+  waitFor(object: ObjectKind, id: number, ready: () => boolean, role: Role = Role.Read): Step {
+    const step = this.step(StepKind.Wait, object, id, role);
     step.enabled = ready;
     return step;
   }
@@ -314,7 +315,7 @@ export class Machine {
 
   /** A device's operation that takes time: the step is over when it settles. */
   deviceWait(pending: PromiseLike<void>): Step {
-    const step = this.step(StepKind.Wait, Space.DeviceFrame, DEVICE_MEMORY, Role.Write);
+    const step = this.step(StepKind.Wait, ObjectKind.DeviceFrame, DEVICE_MEMORY, Role.Write);
     step.pending = pending;
     return step;
   }
@@ -371,7 +372,7 @@ export class Machine {
 
   /** folio_trylock(), without its step. */
   folioTryLock(folio: Folio): boolean {
-    if (!this.named(Space.FolioLock, folio, Role.TryAcquire)) {
+    if (!this.named(ObjectKind.FolioLock, folio, Role.TryAcquire)) {
       this.unnamed('tries', `the lock of folio ${folio}`);
     }
     return this.takeFolio(folio, 'tries');
@@ -398,25 +399,25 @@ export class Machine {
 
   /** The step before `folioLock`: enabled while the folio is unlocked. */
   acquireFolio(folio: Folio): Step {
-    const step = this.step(StepKind.Acquire, Space.FolioLock, folio, Role.Acquire);
+    const step = this.step(StepKind.Acquire, ObjectKind.FolioLock, folio, Role.Acquire);
     step.enabled = () => (this.pages.flags[folio] & PG_LOCKED) === 0;
     return step;
   }
 
   /** The step before `folioTryLock`, and what the task does with a folio that it then holds. */
   tryAcquireFolio(folio: Folio): Step {
-    const step = this.step(StepKind.TryAcquire, Space.FolioLock, folio, Role.TryAcquire);
-    return step.and(Space.Folio, folio, Role.Write);
+    const step = this.step(StepKind.TryAcquire, ObjectKind.FolioLock, folio, Role.TryAcquire);
+    return step.and(ObjectKind.Folio, folio, Role.Write);
   }
 
   /** The step before `folioUnlock`, and before a reference that goes with the lock is dropped. */
   releaseFolio(folio: Folio): Step {
-    const step = this.step(StepKind.Release, Space.FolioLock, folio, Role.Release);
-    return step.and(Space.Folio, folio, Role.Write);
+    const step = this.step(StepKind.Release, ObjectKind.FolioLock, folio, Role.Release);
+    return step.and(ObjectKind.Folio, folio, Role.Write);
   }
 
   folioLock(folio: Folio): void {
-    if (!this.named(Space.FolioLock, folio, Role.Acquire)) {
+    if (!this.named(ObjectKind.FolioLock, folio, Role.Acquire)) {
       this.unnamed('takes', `the lock of folio ${folio}`);
     }
     if (this.current.spinDepth > 0) this.sleepsUnderSpinlock(`the lock of folio ${folio}`);
@@ -425,7 +426,7 @@ export class Machine {
 
   folioUnlock(folio: Folio): void {
     const flags = this.pages.flags;
-    if (!this.named(Space.FolioLock, folio, Role.Release)) {
+    if (!this.named(ObjectKind.FolioLock, folio, Role.Release)) {
       this.unnamed('releases', `the lock of folio ${folio}`);
     }
     if ((flags[folio] & PG_LOCKED) === 0) {
@@ -466,7 +467,7 @@ export class Machine {
 
   /** The step before a flush of whatever part of an address space. */
   flushStep(space: SpaceId): Step {
-    return this.step(StepKind.TlbFlush, Space.Tlb, space, Role.Commute);
+    return this.step(StepKind.TlbFlush, ObjectKind.Tlb, space, Role.Commute);
   }
 
   /** Whether a cached or table entry lets the hardware read, or write. */

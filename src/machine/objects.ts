@@ -1,7 +1,7 @@
 /**
  * The numbers by which steps name objects, all of them on this page.
  *
- * A step names an object by its kind (`Space`) and a number. The rule is that *one object has one number*: with
+ * A step names an object by its kind (`ObjectKind`) and a number. The rule is that *one object has one number*: with
  * two, the checker would take two steps that touch it for independent, and lose an end. Two objects that
  * share a number are taken for one, which costs schedules and no end. So a family of numbers below only has
  * to be the same whoever asks; that families of one kind do not meet is thrift, and holds as far as is said.

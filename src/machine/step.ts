@@ -40,7 +40,7 @@ export const StepKind = {
 export type StepKind = (typeof StepKind)[keyof typeof StepKind];
 
 /** What kind of object a step touches; with the object's number it names the object. */
-export const Space = {
+export const ObjectKind = {
   None: 0,
   Lock: 1,
   /** A page-table entry: the entry's index in the table pool. */
@@ -75,7 +75,7 @@ export const Space = {
   /** The references on a range of device memory: its zone. */
   Pagemap: 17,
 } as const;
-export type Space = (typeof Space)[keyof typeof Space];
+export type ObjectKind = (typeof ObjectKind)[keyof typeof ObjectKind];
 
 /**
  * What a step does with one object. Two steps depend on each other when what they do with one
@@ -105,7 +105,7 @@ export class Step {
   kind: StepKind = StepKind.Shared;
   /** Objects that the step touches; the first is what it is about. */
   count = 0;
-  readonly spaces: Space[] = new Array(NAMED_AT_MOST).fill(Space.None);
+  readonly objects: ObjectKind[] = new Array(NAMED_AT_MOST).fill(ObjectKind.None);
   readonly ids: number[] = new Array(NAMED_AT_MOST).fill(0);
   readonly roles: Role[] = new Array(NAMED_AT_MOST).fill(Role.Read);
   /** Whether it touches pages of a folio that it does not name: there are too many. */
@@ -117,8 +117,8 @@ export class Step {
   /** Where `traced`: the modelled functions, innermost first. */
   stack: readonly string[] = [];
 
-  get space(): Space {
-    return this.spaces[0];
+  get object(): ObjectKind {
+    return this.objects[0];
   }
   get id(): number {
     return this.ids[0];
@@ -127,10 +127,10 @@ export class Step {
     return this.roles[0] !== Role.Read;
   }
 
-  set(kind: StepKind, space: Space, id: number, role: Role): this {
+  set(kind: StepKind, object: ObjectKind, id: number, role: Role): this {
     this.kind = kind;
     this.count = 1;
-    this.spaces[0] = space;
+    this.objects[0] = object;
     this.ids[0] = id;
     this.roles[0] = role;
     this.leavesOut = false;
@@ -144,29 +144,29 @@ export class Step {
    * The step touches this object too.
    * @throws Error when it names `NAMED_AT_MOST` already: what is left out would not be searched
    */
-  and(space: Space, id: number, role: Role): this {
+  and(object: ObjectKind, id: number, role: Role): this {
     if (this.count === NAMED_AT_MOST) {
       throw new Error(`a step names ${NAMED_AT_MOST} objects at most`);
     }
     const at = this.count++;
-    this.spaces[at] = space;
+    this.objects[at] = object;
     this.ids[at] = id;
     this.roles[at] = role;
     return this;
   }
 
   /** Whether the step says that it does this with this object. */
-  names(space: Space, id: number, role: Role): boolean {
+  names(space: ObjectKind, id: number, role: Role): boolean {
     for (let i = 0; i < this.count; i++) {
-      if (this.ids[i] === id && this.spaces[i] === space && this.roles[i] === role) return true;
+      if (this.ids[i] === id && this.objects[i] === space && this.roles[i] === role) return true;
     }
     return false;
   }
 
   /** Whether the step says that it does this with some object of this kind. */
-  touches(space: Space, role: Role): boolean {
+  touches(space: ObjectKind, role: Role): boolean {
     for (let i = 0; i < this.count; i++) {
-      if (this.spaces[i] === space && this.roles[i] === role) return true;
+      if (this.objects[i] === space && this.roles[i] === role) return true;
     }
     return false;
   }

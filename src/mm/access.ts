@@ -13,7 +13,7 @@ import {
   ptePfn,
   ptePresent,
 } from '../machine/pte.ts';
-import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../machine/step.ts';
 import type { Tlb } from '../machine/tlb.ts';
 import type { Pfn, Ptep, Vpn } from '../machine/units.ts';
 import {
@@ -64,12 +64,12 @@ function cachedFrame(tlb: Tlb, mm: Mm, vpn: Vpn): Pfn {
 }
 
 function accessOf(step: Step, frame: Pfn, write: boolean): Step {
-  return frame < 0 ? step : step.and(Space.Frame, frame, write ? Role.Write : Role.Read);
+  return frame < 0 ? step : step.and(ObjectKind.Frame, frame, write ? Role.Write : Role.Read);
 }
 
 /** The step of an access through the TLB. */
 function accessStep(k: Kernel, mm: Mm, frame: Pfn, write: boolean): Step {
-  return accessOf(k.step(StepKind.CpuAccess, Space.Tlb, mm.id, Role.Read), frame, write);
+  return accessOf(k.step(StepKind.CpuAccess, ObjectKind.Tlb, mm.id, Role.Read), frame, write);
 }
 
 /**
@@ -77,10 +77,10 @@ function accessStep(k: Kernel, mm: Mm, frame: Pfn, write: boolean): Step {
  * sets bits of the entry, and fills the TLB of its own CPU.
  */
 function fillStep(k: Kernel, mm: Mm, vpn: Vpn, ptep: Ptep, frame: Pfn, write: boolean): Step {
-  const step = k.step(StepKind.TlbFill, Space.Entry, ptep, Role.Commute);
-  step.and(Space.Tlb, mm.id, Role.Read);
+  const step = k.step(StepKind.TlbFill, ObjectKind.Entry, ptep, Role.Commute);
+  step.and(ObjectKind.Tlb, mm.id, Role.Read);
   const pmdp = pmdpOf(k, mm, vpn);
-  if (pmdp >= 0 && pmdp !== ptep) step.and(Space.Entry, pmdp, Role.Read);
+  if (pmdp >= 0 && pmdp !== ptep) step.and(ObjectKind.Entry, pmdp, Role.Read);
   return accessOf(step, frame, write);
 }
 

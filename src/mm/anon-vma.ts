@@ -5,7 +5,7 @@
  */
 import type { Lock } from '../machine/lock.ts';
 import { MAPPING_ANON, mappingNumber } from '../machine/page.ts';
-import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../machine/step.ts';
 import type { Folio } from '../machine/units.ts';
 import { folioMapcount } from './folio.ts';
 import type { Kernel } from './kernel.ts';
@@ -112,7 +112,7 @@ function assign(vma: Vma, anonVma: AnonVma): AnonVmaChain {
 
 /** The step before it is asked whether an area has an anon_vma, with mmap_lock held for reading. */
 export function anonVmaStep(k: Kernel, mm: Mm): Step {
-  return k.step(StepKind.Shared, Space.Mm, mm.id, Role.Read);
+  return k.step(StepKind.Shared, ObjectKind.Mm, mm.id, Role.Read);
 }
 
 /**
@@ -135,7 +135,7 @@ export function* anonVmaPrepare(k: Kernel, vma: Vma): Kernel$<number> {
   if (k.stepping) yield k.acquire(anonVma.lock);
   k.lock(anonVma.lock);
   const { mm } = vma;
-  if (k.stepping) yield k.acquire(mm.pageTableLock).and(Space.Mm, mm.id, Role.Write);
+  if (k.stepping) yield k.acquire(mm.pageTableLock).and(ObjectKind.Mm, mm.id, Role.Write);
   k.lock(mm.pageTableLock);
   if (!vma.anonVma) {
     vma.anonVma = anonVma;

@@ -21,7 +21,7 @@ import {
   ptePresent,
   pteWrite,
 } from '../machine/pte.ts';
-import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, StepKind } from '../machine/step.ts';
 import type { Folio, Pfn, Pte, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaPrepare } from './anon-vma.ts';
 import {
@@ -164,7 +164,8 @@ function* mapLock(k: Kernel, vmf: VmFault): Kernel$<boolean> {
     const ptl = ptlOf(k, ptep);
     const look = Role.Read;
     const flags = flagsOf(vmf.vma.mm);
-    if (k.stepping) yield k.acquire(ptl).and(Space.Entry, ptep, look).and(Space.Mm, flags, look);
+    if (k.stepping)
+      yield k.acquire(ptl).and(ObjectKind.Entry, ptep, look).and(ObjectKind.Mm, flags, look);
     k.lock(ptl);
     vmf.ptl = ptl;
     if (pteOffsetMap(k, vmf.pmd, vmf.vpn) === ptep) return true;
@@ -277,7 +278,7 @@ function* setFilePte(k: Kernel, vmf: VmFault, ptep: Ptep, page: Pfn, vpn: Vpn): 
 function* finishFault(k: Kernel, vmf: VmFault, page: Pfn, holder: Holder): Kernel$<number> {
   const { vma } = vmf;
   if (!(vma.flags & VM_SHARED)) {
-    if (k.stepping) yield k.step(StepKind.Shared, Space.Mm, flagsOf(vma.mm), Role.Read);
+    if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.Mm, flagsOf(vma.mm), Role.Read);
     const unstable = checkStableAddressSpace(vma.mm);
     if (unstable) return unstable;
   }
@@ -478,7 +479,7 @@ function* folioLockOrRetry(k: Kernel, folio: Folio, vmf: VmFault): Kernel$<numbe
   if (k.stepping) yield k.release(mmapLock);
   k.unlockShared(mmapLock);
   const ready = () => !k.folioLocked(folio);
-  if (k.stepping) yield k.waitFor(Space.FolioLock, folio, ready, Role.AcquireShared);
+  if (k.stepping) yield k.waitFor(ObjectKind.FolioLock, folio, ready, Role.AcquireShared);
   k.waited(ready(), `the lock of folio ${folio}`);
   return VM_FAULT_RETRY;
 }

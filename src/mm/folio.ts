@@ -21,7 +21,7 @@ import {
   ZONE_COHERENT,
   ZONE_DEVICE,
 } from '../machine/page.ts';
-import { type Kernel$, Role, Space } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
 import type { Folio, Pfn } from '../machine/units.ts';
 import { freeHugeFolio } from './hugetlb-pool.ts';
 import type { Kernel, LruBatches } from './kernel.ts';
@@ -301,7 +301,7 @@ function* addTo(
   folio: Folio,
   move: (k: Kernel, f: Folio) => void,
 ): Kernel$<void> {
-  if (k.stepping) yield k.batchStep(k.current.cpu).and(Space.Folio, folio, Role.Write);
+  if (k.stepping) yield k.batchStep(k.current.cpu).and(ObjectKind.Folio, folio, Role.Write);
   folioGet(k, folio, Holder.LruBatch);
   list.push(folio);
   if (list.length >= BATCH || folioIsLarge(k, folio)) yield* drain(k, list.splice(0), move);
@@ -350,7 +350,7 @@ export function* folioMarkAccessed(k: Kernel, folio: Folio): Kernel$<void> {
   if (folioTest(k, folio, PG_ACTIVE)) return;
   if (folioTest(k, folio, PG_LRU)) yield* addTo(k, batches(k).activate, folio, lruActivate);
   else {
-    if (k.stepping) yield k.batchStep(k.current.cpu).and(Space.Folio, folio, Role.Write);
+    if (k.stepping) yield k.batchStep(k.current.cpu).and(ObjectKind.Folio, folio, Role.Write);
     if (batches(k).add.includes(folio)) folioSet(k, folio, PG_ACTIVE);
   }
   if (k.stepping) yield k.writeFolio(folio);

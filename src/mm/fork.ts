@@ -16,7 +16,7 @@ import {
   ptePresent,
   pteWrite,
 } from '../machine/pte.ts';
-import { type Kernel$, Role, Space } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
 import type { Folio, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaFork, vmaComplete, vmaPrepare } from './anon-vma.ts';
 import { maybeMkwrite, restoreExclusivePte, vmNormalPage } from './fault.ts';
@@ -98,7 +98,7 @@ export function* lockSource(k: Kernel, src: Vma, ptl: Lock): Kernel$<void> {
   const isCow = vmaIsCowMapping(src);
   const seq = writeProtectOf(src.mm);
   if (k.stepping && !isCow) yield k.acquire(ptl);
-  if (k.stepping && isCow) yield k.acquire(ptl).and(Space.Mm, seq, Role.Write);
+  if (k.stepping && isCow) yield k.acquire(ptl).and(ObjectKind.Mm, seq, Role.Write);
   k.lock(ptl);
   if (isCow) src.mm.writeProtectSeq++;
 }
@@ -113,7 +113,7 @@ export function* unlockSource(k: Kernel, src: Vma, ptl: Lock): Kernel$<void> {
   const isCow = vmaIsCowMapping(src);
   const seq = writeProtectOf(src.mm);
   if (k.stepping && !isCow) yield k.release(ptl);
-  if (k.stepping && isCow) yield k.release(ptl).and(Space.Mm, seq, Role.Write);
+  if (k.stepping && isCow) yield k.release(ptl).and(ObjectKind.Mm, seq, Role.Write);
   if (isCow) src.mm.writeProtectSeq++;
   k.unlock(ptl);
 }

@@ -15,7 +15,7 @@ import {
   pteProtnone,
   pteWrite,
 } from '../machine/pte.ts';
-import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../machine/step.ts';
 import type { Folio, Pfn, Pte, Ptep, Vpn } from '../machine/units.ts';
 import {
   FAULT_FLAG_ALLOW_RETRY,
@@ -261,7 +261,7 @@ function* followPage(
   const ptep = pteOffsetMap(k, pmdp, vpn);
   if (ptep < 0) return NO_PAGE;
   const ptl = ptlOf(k, ptep);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Entry, ptep, Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(ObjectKind.Entry, ptep, Role.Read);
   k.lock(ptl);
   const pte = ptepGet(k, ptep);
   let page = NO_PAGE;
@@ -445,8 +445,8 @@ export function getUserPages(
 
 /** The step before a walk without locks looks whether all is still as it was. */
 function recheckStep(k: Kernel, ptep: Ptep, pmdp: Ptep, folio: Folio): Step {
-  const step = k.readEntry(ptep).and(Space.Folio, folio, Role.Write);
-  return ptep === pmdp ? step : step.and(Space.Entry, pmdp, Role.Read);
+  const step = k.readEntry(ptep).and(ObjectKind.Folio, folio, Role.Write);
+  return ptep === pmdp ? step : step.and(ObjectKind.Entry, pmdp, Role.Read);
 }
 
 /**
@@ -556,7 +556,7 @@ function* gupFastRange(
 
 /** The step before a walk without locks looks whether a fork is write-protecting. */
 function writeProtectStep(k: Kernel, mm: Mm): Step {
-  return k.step(StepKind.Shared, Space.Mm, writeProtectOf(mm), Role.Read);
+  return k.step(StepKind.Shared, ObjectKind.Mm, writeProtectOf(mm), Role.Read);
 }
 
 /**

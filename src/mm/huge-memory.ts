@@ -24,7 +24,7 @@ import {
   pteWrite,
   pteYoung,
 } from '../machine/pte.ts';
-import { type Kernel$, Role, Space } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
 import type { Folio, Pte, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaPrepare } from './anon-vma.ts';
 import {
@@ -240,7 +240,7 @@ function* mapNewHugePage(k: Kernel, vmf: VmFault, haddr: Vpn): Kernel$<number> {
   if (folio < 0) return VM_FAULT_FALLBACK;
   const table = k.tables.alloc(k.current.cpu);
   const ptl = ptlOf(k, vmf.pmd);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Mm, flagsOf(vma.mm), Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(ObjectKind.Mm, flagsOf(vma.mm), Role.Read);
   k.lock(ptl);
   const none = ptepGet(k, vmf.pmd) === 0;
   const unstable = none ? checkStableAddressSpace(vma.mm) : 0;
@@ -273,7 +273,7 @@ function* mapHugeZeroPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const zero = getHugeZeroFolio(k);
   if (zero < 0) return VM_FAULT_FALLBACK;
   const ptl = ptlOf(k, vmf.pmd);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Mm, flagsOf(vma.mm), Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(ObjectKind.Mm, flagsOf(vma.mm), Role.Read);
   k.lock(ptl);
   const none = ptepGet(k, vmf.pmd) === 0;
   const unstable = none ? checkStableAddressSpace(vma.mm) : 0;
@@ -386,7 +386,7 @@ function* doHugeZeroWpPmd(k: Kernel, vmf: VmFault): Kernel$<number> {
   const range = notifierRange(MmuNotify.Clear, mm, haddr, end);
   yield* mmuNotifierInvalidateRangeStart(k, range);
   const ptl = ptlOf(k, vmf.pmd);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Mm, flagsOf(vma.mm), Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(ObjectKind.Mm, flagsOf(vma.mm), Role.Read);
   k.lock(ptl);
   const same = ptepGet(k, vmf.pmd) === vmf.origPmd;
   const unstable = same ? checkStableAddressSpace(mm) : 0;

@@ -30,7 +30,7 @@ import {
   pteWrite,
   pteYoung,
 } from '../machine/pte.ts';
-import { type Kernel$, Role, Space } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
 import type { Folio, Pfn, Pte, Ptep, TableId, Vpn } from '../machine/units.ts';
 import { folioGetAnonVma, putAnonVma } from './anon-vma.ts';
 import {
@@ -251,7 +251,7 @@ export function* splitHugePmdLocked(
       if (k.stepping) yield k.writeEntry(pmdp);
       const old = ptepGet(k, pmdp);
       setPte(k, pmdp, pmdMkinvalid(old));
-      if (k.stepping) yield k.flushStep(vma.mm.id).and(Space.Folio, folio, Role.Write);
+      if (k.stepping) yield k.flushStep(vma.mm.id).and(ObjectKind.Folio, folio, Role.Write);
       k.flushTlbRange(vma.mm.id, haddr, haddr + ptrsPerPte);
       state.young = pteYoung(old);
       state.dirty = pteDirty(old);

@@ -17,7 +17,7 @@ import {
   ptePresent,
   pteWrite,
 } from '../machine/pte.ts';
-import { type Kernel$, Role, Space, type Step } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step } from '../machine/step.ts';
 import type { Folio, Pgoff, Pte, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaPrepare } from './anon-vma.ts';
 import { FAULT_FLAG_UNSHARE, FAULT_FLAG_WRITE, VM_FAULT_SIGBUS } from './fault.ts';
@@ -438,7 +438,7 @@ function* hugetlbWp(k: Kernel, fault: HugeFault): Kernel$<number> {
   if (same) {
     if (k.stepping) yield k.writeEntry(pmdp);
     ptepGetAndClear(k, pmdp);
-    if (k.stepping) yield k.flushStep(mm.id).and(Space.Folio, old, Role.Write);
+    if (k.stepping) yield k.flushStep(mm.id).and(ObjectKind.Folio, old, Role.Write);
     k.flushTlbRange(mm.id, address, end);
     hugetlbRemoveRmap(k, old);
     folioHandOver(k, fresh, Holder.Alloc, Holder.Mapping);
@@ -483,7 +483,7 @@ function* hugetlbNoPage(k: Kernel, fault: HugeFault): Kernel$<number> {
   for (let page = folio; page < folio + k.geometry.ptrsPerPte; page++) clearPage(k, page);
   folioSet(k, folio, PG_UPTODATE);
   k.folioSetLocked(folio);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Entry, pmdp, Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(ObjectKind.Entry, pmdp, Role.Read);
   k.lock(ptl);
   let ret = 0;
   const same = ptepGet(k, pmdp) === orig;
@@ -514,7 +514,7 @@ function* hugetlbPresent(k: Kernel, fault: HugeFault): Kernel$<{ ret: number; wa
   const { pmdp, ptl, orig, write, unshare } = fault;
   let ret = 0;
   let waitFor = -1;
-  if (k.stepping) yield k.acquire(ptl).and(Space.Entry, pmdp, Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(ObjectKind.Entry, pmdp, Role.Read);
   k.lock(ptl);
   if (ptepGet(k, pmdp) === orig) {
     if ((write || unshare) && !pteWrite(orig)) {
@@ -564,7 +564,7 @@ export function* hugetlbFault(k: Kernel, vma: Vma, vpn: Vpn, flags: number): Ker
   if (waitFor >= 0) {
     // without a reference: it need only be unlocked, whatever it is by then
     const ready = () => !k.folioLocked(waitFor);
-    if (k.stepping) yield k.waitFor(Space.FolioLock, waitFor, ready, Role.AcquireShared);
+    if (k.stepping) yield k.waitFor(ObjectKind.FolioLock, waitFor, ready, Role.AcquireShared);
     k.waited(ready(), `the lock of folio ${waitFor}`);
   }
   return ret;
@@ -596,7 +596,7 @@ export function* unmapHugepages(
     const pmdp = pmdpOf(k, mm, address);
     if (pmdp < 0) continue;
     const ptl = ptlOf(k, pmdp);
-    if (k.stepping) yield k.acquire(ptl).and(Space.Entry, pmdp, Role.Read);
+    if (k.stepping) yield k.acquire(ptl).and(ObjectKind.Entry, pmdp, Role.Read);
     k.lock(ptl);
     const pmd = ptepGet(k, pmdp);
     const folio = pmd === 0 ? -1 : pageFolio(k, ptePfn(pmd));

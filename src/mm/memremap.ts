@@ -6,7 +6,7 @@
 import type { DeviceMemory } from '../machine/device-memory.ts';
 import { POISON } from '../machine/machine.ts';
 import { PG_ANON_EXCLUSIVE, ZONE_COHERENT, ZONE_DEVICE } from '../machine/page.ts';
-import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, StepKind } from '../machine/step.ts';
 import type { Folio, Pfn, Zone } from '../machine/units.ts';
 import type { VmFault } from './fault.ts';
 import { folioOrder, folioPages, folioTestAnon } from './folio.ts';
@@ -82,7 +82,7 @@ export function memremapPages(k: Kernel, pagemap: DevPagemap, count: number): vo
  */
 export function* memunmapPages(k: Kernel, pagemap: DevPagemap): Kernel$<void> {
   const ready = () => pagemap.refs === 0;
-  if (k.stepping) yield k.waitFor(Space.Pagemap, pagemap.zone, ready);
+  if (k.stepping) yield k.waitFor(ObjectKind.Pagemap, pagemap.zone, ready);
   k.waited(ready(), 'the last page of a range of device memory');
   k.pages.removeZone(pagemap.start, pagemap.count);
   k.pagemaps[pagemap.zone] = undefined;
@@ -131,6 +131,6 @@ export function* freeZoneDeviceFolio(k: Kernel, folio: Folio): Kernel$<void> {
   }
   k.pages.markFree(folio, folioOrder(k, folio));
   yield* pgmap.ops.folioFree(k, folio);
-  if (k.stepping) yield k.step(StepKind.Shared, Space.Pagemap, pgmap.zone, Role.Commute);
+  if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.Pagemap, pgmap.zone, Role.Commute);
   pgmap.refs -= nr;
 }

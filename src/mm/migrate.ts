@@ -21,7 +21,7 @@ import {
   pteMkdirty,
   ptePresent,
 } from '../machine/pte.ts';
-import { type Kernel$, Role, Space } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
 import type { Folio, Pfn, Pte, Ptep, Vpn } from '../machine/units.ts';
 import {
   folioGet,
@@ -163,7 +163,7 @@ export function* softleafEntryWaitOnLocked(
   k.mightSleep('a migration to end');
   if (k.monitor !== null) k.monitor.onFolioWait(folio);
   const ready = () => !k.folioLocked(folio);
-  if (k.stepping) yield k.waitFor(Space.FolioLock, folio, ready, Role.AcquireShared);
+  if (k.stepping) yield k.waitFor(ObjectKind.FolioLock, folio, ready, Role.AcquireShared);
   k.waited(ready(), `the migration of folio ${folio} to end`);
 }
 

@@ -7,7 +7,7 @@
 import { EAGAIN } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
 import { notifierOf } from '../machine/objects.ts';
-import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, StepKind } from '../machine/step.ts';
 import type { Vpn } from '../machine/units.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
@@ -147,21 +147,21 @@ function* mnItreeInvStartRange(
  * faithful
  */
 function* mnItreeInvEnd(k: Kernel, subs: NotifierSubscriptions): Kernel$<void> {
-  if (k.stepping) yield k.acquire(subs.lock).and(Space.Sequence, subs.lock.id, Role.Write);
+  if (k.stepping) yield k.acquire(subs.lock).and(ObjectKind.Sequence, subs.lock.id, Role.Write);
   k.lock(subs.lock);
   subs.activeInvalidateRanges--;
   if (subs.activeInvalidateRanges === 0 && subs.isInvalidating) {
     subs.invalidateSeq++;
     for (const notifier of subs.deferred.splice(0)) {
       // whoever looks at the sequence without the lock may see it before the list is done
-      if (k.stepping) yield k.step(StepKind.Shared, Space.Sequence, subs.lock.id, Role.Write);
+      if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.Sequence, subs.lock.id, Role.Write);
       if (notifier.givenBack) k.report('use after free', 'a notifier that was freed is used');
       if (notifier.inTree) subs.treeRemove(notifier);
       else subs.treeInsert(notifier);
       notifier.deferred = false;
     }
   }
-  if (k.stepping) yield k.release(subs.lock).and(Space.Sequence, subs.lock.id, Role.Write);
+  if (k.stepping) yield k.release(subs.lock).and(ObjectKind.Sequence, subs.lock.id, Role.Write);
   k.unlock(subs.lock);
 }
 
@@ -209,7 +209,7 @@ export function* mmuNotifierInvalidateRangeEnd(k: Kernel, range: NotifierRange):
 
 /** The step before `mmuIntervalSetSeq`: a reader may not have the driver's lock. */
 export function setSeqStep(k: Kernel, notifier: IntervalNotifier) {
-  return k.step(StepKind.Shared, Space.Sequence, notifier.id, Role.Write);
+  return k.step(StepKind.Shared, ObjectKind.Sequence, notifier.id, Role.Write);
 }
 
 /** For a driver's `invalidate`: notes the sequence, under the driver's own lock. */
@@ -226,7 +226,7 @@ export function mmuIntervalSetSeq(notifier: IntervalNotifier, sequence: number):
  */
 export function* mmuIntervalReadBegin(k: Kernel, notifier: IntervalNotifier): Kernel$<number> {
   const subs = k.present(notifier.mm, 'the address space of a notifier').subscriptions;
-  if (k.stepping) yield k.acquire(subs.lock).and(Space.Sequence, notifier.id, Role.Read);
+  if (k.stepping) yield k.acquire(subs.lock).and(ObjectKind.Sequence, notifier.id, Role.Read);
   k.lock(subs.lock);
   const seq = notifier.invalidateSeq;
   const isInvalidating = seq === subs.invalidateSeq;
@@ -236,7 +236,7 @@ export function* mmuIntervalReadBegin(k: Kernel, notifier: IntervalNotifier): Ke
     k.mightSleep('an invalidation to end');
     if (k.monitor !== null) k.monitor.onWait('invalidation');
     const ready = () => subs.invalidateSeq !== seq;
-    if (k.stepping) yield k.waitFor(Space.Sequence, subs.lock.id, ready);
+    if (k.stepping) yield k.waitFor(ObjectKind.Sequence, subs.lock.id, ready);
     k.waited(ready(), 'an invalidation to end');
   }
   return seq;
@@ -259,7 +259,7 @@ export function mmuIntervalCheckRetry(notifier: IntervalNotifier, sequence: numb
 
 /** The step before `mmuIntervalCheckRetry`. */
 export function checkRetryStep(k: Kernel, notifier: IntervalNotifier) {
-  return k.step(StepKind.Shared, Space.Sequence, notifier.id, Role.Read);
+  return k.step(StepKind.Shared, ObjectKind.Sequence, notifier.id, Role.Read);
 }
 
 /**
@@ -340,7 +340,7 @@ export function* mmuIntervalNotifierRemove(k: Kernel, notifier: IntervalNotifier
     if (k.monitor !== null) k.monitor.onWait('invalidation');
     // the sequence is read under the lock: mn_itree_inv_end() is over when it has changed
     const ready = () => subs.invalidateSeq !== seq && !subs.lock.held;
-    if (k.stepping) yield k.waitFor(Space.Sequence, subs.lock.id, ready);
+    if (k.stepping) yield k.waitFor(ObjectKind.Sequence, subs.lock.id, ready);
     k.waited(ready(), 'the end of an invalidation');
   }
   // the caller may free it

@@ -5,7 +5,7 @@
  */
 import { EAGAIN } from '../machine/errno.ts';
 import { flagsOf } from '../machine/objects.ts';
-import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, StepKind } from '../machine/step.ts';
 import { VM_FAULT_SIGBUS } from './fault.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
@@ -57,7 +57,7 @@ function* zapVmaForReaping(k: Kernel, vma: Vma): Kernel$<boolean> {
 export function* oomReapTaskMm(k: Kernel, mm: Mm): Kernel$<number> {
   if (k.stepping) yield k.acquire(mm.mmapLock, true);
   k.lockShared(mm.mmapLock);
-  if (k.stepping) yield k.step(StepKind.Shared, Space.Mm, flagsOf(mm), Role.Write);
+  if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.Mm, flagsOf(mm), Role.Write);
   mm.unstable = true;
   let all = true;
   for (let i = mm.vmas.length - 1; i >= 0; i--) {

@@ -5,7 +5,7 @@
  */
 import type { Lock } from '../machine/lock.ts';
 import { mkTable, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, pteTable } from '../machine/pte.ts';
-import { type Kernel$, Role, Space, type Step } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step } from '../machine/step.ts';
 import type { Pfn, Pte, Ptep, TableId, Vpn } from '../machine/units.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
@@ -109,9 +109,9 @@ export function lackStep(k: Kernel, mm: Mm, vpn: Vpn): Step {
  */
 export function allocatedStep(k: Kernel, mm: Mm, vpn: Vpn, pmdp: Ptep): Step {
   const pgdp = slot(k, mm.pgd, vpn, k.geometry.pgdPages);
-  const step = k.readEntry(pmdp).and(Space.Entry, pgdp, Role.Read);
+  const step = k.readEntry(pmdp).and(ObjectKind.Entry, pgdp, Role.Read);
   const pudp = pudpOf(k, mm, vpn);
-  return pudp < 0 ? step : step.and(Space.Entry, pudp, Role.Read);
+  return pudp < 0 ? step : step.and(ObjectKind.Entry, pudp, Role.Read);
 }
 
 /**
@@ -137,7 +137,7 @@ export function* pteAlloc(k: Kernel, mm: Mm, pmdp: Ptep): Kernel$<void> {
   if (k.stepping) yield k.readEntry(pmdp);
   if (k.tables.entries[pmdp] !== 0) return;
   const ptl = ptlOf(k, pmdp);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Entry, pmdp, Role.Write);
+  if (k.stepping) yield k.acquire(ptl).and(ObjectKind.Entry, pmdp, Role.Write);
   k.lock(ptl);
   // who migrates the huge page has cleared the entry for a moment, and holds the lock
   if (k.tables.entries[pmdp] === 0) {

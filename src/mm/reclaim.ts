@@ -17,7 +17,7 @@ import {
   ptePfn,
   ptePresent,
 } from '../machine/pte.ts';
-import { type Kernel$, Role, Space } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
 import type { Folio, Pfn, Pte, Vpn } from '../machine/units.ts';
 import {
   folioClear,
@@ -114,7 +114,7 @@ function* tryToUnmapOne(k: Kernel, folio: Folio, vma: Vma, vpn: Vpn): Kernel$<bo
       pte |= ptepGetAndClear(k, ptep + i) & (PTE_ACCESSED | PTE_DIRTY);
     }
     if (present) {
-      if (k.stepping) yield k.flushStep(mm.id).and(Space.Folio, folio, Role.Write);
+      if (k.stepping) yield k.flushStep(mm.id).and(ObjectKind.Folio, folio, Role.Write);
       k.flushTlbRange(mm.id, pvmw.vpn, pvmw.vpn + nr);
       if (pteDirty(pte)) folioSet(k, folio, PG_DIRTY);
     }

@@ -26,7 +26,7 @@ import {
   pteWrite,
   pteYoung,
 } from '../machine/pte.ts';
-import { type Kernel$, Role, Space } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
 import type { Folio, Pfn, Pte, Vpn } from '../machine/units.ts';
 import type { AnonVma } from './anon-vma.ts';
 import {
@@ -483,7 +483,7 @@ function* tryToMigrateOne(
     if (k.stepping) yield k.writeEntry(ptep);
     if (ptePresent(pte)) {
       pte = ptepGetAndClear(k, ptep);
-      if (k.stepping) yield k.flushStep(mm.id).and(Space.Folio, folio, Role.Write);
+      if (k.stepping) yield k.flushStep(mm.id).and(ObjectKind.Folio, folio, Role.Write);
       k.flushTlbPage(mm.id, pvmw.vpn);
       if (pteDirty(pte)) folioSet(k, folio, PG_DIRTY);
       writable = pteWrite(pte);
@@ -566,7 +566,7 @@ export function* makeDeviceExclusive(
       if (found) {
         if (k.stepping) yield k.writeEntry(ptep);
         pte = ptepGetAndClear(k, ptep);
-        if (k.stepping) yield k.flushStep(vma.mm.id).and(Space.Folio, folio, Role.Write);
+        if (k.stepping) yield k.flushStep(vma.mm.id).and(ObjectKind.Folio, folio, Role.Write);
         k.flushTlbPage(vma.mm.id, vpn);
         if (pteDirty(pte)) folioSet(k, folio, PG_DIRTY);
         let entry = makeDeviceExclusiveEntry(page);

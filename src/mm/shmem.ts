@@ -7,7 +7,7 @@ import { ENOMEM } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
 import { cachePageOf } from '../machine/objects.ts';
 import { fileMapping, PG_DIRTY, PG_SWAPBACKED, PG_UPTODATE } from '../machine/page.ts';
-import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../machine/step.ts';
 import type { Folio, Pgoff } from '../machine/units.ts';
 import {
   clearPage,
@@ -116,12 +116,12 @@ export function newFolio(k: Kernel, file: AddressSpace, index: Pgoff): Folio {
 export function cacheStep(k: Kernel, file: AddressSpace | null, folio: Folio): Step {
   const step = k.writeFolio(folio);
   if (!file) return step;
-  return step.and(Space.Cache, cachePageOf(file.number, k.pages.index[folio]), Role.Write);
+  return step.and(ObjectKind.Cache, cachePageOf(file.number, k.pages.index[folio]), Role.Write);
 }
 
 /** The step before the page cache is asked for a page. */
 function lookupStep(k: Kernel, file: AddressSpace, index: Pgoff): Step {
-  return k.step(StepKind.Shared, Space.Cache, cachePageOf(file.number, index), Role.Read);
+  return k.step(StepKind.Shared, ObjectKind.Cache, cachePageOf(file.number, index), Role.Read);
 }
 
 /**
@@ -259,7 +259,7 @@ export function* fileRead(
     }
     if (k.stepping) yield k.writeFolio(folio);
     yield* folioMarkAccessed(k, folio);
-    if (k.stepping) yield k.step(StepKind.Copy, Space.Frame, folio, Role.Read);
+    if (k.stepping) yield k.step(StepKind.Copy, ObjectKind.Frame, folio, Role.Read);
     k.frames.read(folio, to);
     const word = k.frames.readWord(folio);
     if (k.monitor !== null) k.monitor.onFileAccess(file.number, start + i, word, false);

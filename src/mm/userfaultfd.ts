@@ -8,7 +8,7 @@ import { EAGAIN, EBUSY, EEXIST, EINVAL, ENOENT, ENOMEM } from '../machine/errno.
 import { userfaultfdOf } from '../machine/objects.ts';
 import { PG_UPTODATE } from '../machine/page.ts';
 import { mkPte, PTE_WRITE, pteMkdirty } from '../machine/pte.ts';
-import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../machine/step.ts';
 import type { Folio, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaPrepare } from './anon-vma.ts';
 import { FAULT_FLAG_ALLOW_RETRY, VM_FAULT_RETRY, VM_FAULT_SIGBUS, type VmFault } from './fault.ts';
@@ -79,7 +79,7 @@ export function userfaultfd(_k: Kernel, mm: Mm): UserfaultfdCtx {
 
 /** The step before the faults that wait are looked at or changed; the kernel has a spinlock for them. */
 export function userfaultStep(k: Kernel, ctx: UserfaultfdCtx): Step {
-  return k.step(StepKind.Shared, Space.Userfault, ctx.id, Role.Write);
+  return k.step(StepKind.Shared, ObjectKind.Userfault, ctx.id, Role.Write);
 }
 
 // ---- a fault ----
@@ -106,7 +106,7 @@ function* mustWait(k: Kernel, vmf: VmFault): Kernel$<boolean> {
 /** The step before mmap_lock is given up; a fault that need not wait is none any more. */
 function leaveStep(k: Kernel, ctx: UserfaultfdCtx, missing: boolean): Step {
   const step = k.release(ctx.mm.mmapLock);
-  return missing ? step : step.and(Space.Userfault, ctx.id, Role.Write);
+  return missing ? step : step.and(ObjectKind.Userfault, ctx.id, Role.Write);
 }
 
 function forgetFault(ctx: UserfaultfdCtx, fault: WaitingFault): void {
@@ -135,7 +135,7 @@ export function* handleUserfault(k: Kernel, vmf: VmFault): Kernel$<number> {
   k.unlockShared(mm.mmapLock);
   if (missing) {
     const ready = () => fault.woken || ctx.released;
-    if (k.stepping) yield k.waitFor(Space.Userfault, ctx.id, ready);
+    if (k.stepping) yield k.waitFor(ObjectKind.Userfault, ctx.id, ready);
     k.waited(ready(), `the monitor to give ${placeOf(k, vmf.vpn)}`);
   } else forgetFault(ctx, fault);
   return VM_FAULT_RETRY;
@@ -154,7 +154,7 @@ export function* handleUserfault(k: Kernel, vmf: VmFault): Kernel$<number> {
  */
 export function* uffdRead(k: Kernel, ctx: UserfaultfdCtx, stopped: () => boolean): Kernel$<number> {
   const ready = () => ctx.pending.length > 0 || stopped();
-  if (k.stepping) yield k.waitFor(Space.Userfault, ctx.id, ready, Role.Write);
+  if (k.stepping) yield k.waitFor(ObjectKind.Userfault, ctx.id, ready, Role.Write);
   k.waited(ready(), 'a missing fault');
   if (stopped()) return -1;
   const fault = k.present(ctx.pending.shift(), 'the fault that a monitor waits for');
@@ -213,7 +213,7 @@ function* mfillAtomicInstallPte(
   const ptep = pteOffsetMap(k, pmdp, vpn);
   if (ptep < 0) return -EAGAIN;
   const ptl = ptlOf(k, ptep);
-  if (k.stepping) yield k.acquire(ptl).and(Space.Entry, ptep, Role.Read);
+  if (k.stepping) yield k.acquire(ptl).and(ObjectKind.Entry, ptep, Role.Read);
   k.lock(ptl);
   let ret = 0;
   // a collapse took the table

@@ -12,7 +12,7 @@ import { gupHold } from '../drivers/gup-test.ts';
 import { faultMigrateToDevice } from '../drivers/migrate-on-fault.ts';
 import { EBADF, EFAULT, EINVAL } from '../machine/errno.ts';
 import { PROGRAM, pinOf } from '../machine/objects.ts';
-import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../machine/step.ts';
 import { cpuReadWord, cpuWriteWord, SIGSEGV } from '../mm/access.ts';
 import { dupMmap } from '../mm/fork.ts';
 import { pinUserPage } from '../mm/gup.ts';
@@ -154,8 +154,8 @@ function* deviceWrite(
 
 /** The step before a process's pins are looked at or changed: a child gets them all. */
 function pinStep(k: Kernel, proc: number, id: number): Step {
-  const step = k.step(StepKind.Shared, Space.Program, PROGRAM, Role.Commute);
-  return step.and(Space.Program, pinOf(proc, id), Role.Write);
+  const step = k.step(StepKind.Shared, ObjectKind.Program, PROGRAM, Role.Commute);
+  return step.and(ObjectKind.Program, pinOf(proc, id), Role.Write);
 }
 
 function* pin(system: System, op: OpNamed<'pin'>, vpn: number): Kernel$<Result> {
@@ -203,7 +203,7 @@ function* fork(system: System, op: OpNamed<'fork'>): Kernel$<Result> {
   const mm = system.kernel.newMm();
   const ret = yield* dupMmap(system.kernel, mm, parent.mm);
   const k = system.kernel;
-  if (k.stepping) yield k.step(StepKind.Shared, Space.Program, PROGRAM, Role.Write);
+  if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.Program, PROGRAM, Role.Write);
   const { files } = parent;
   // a pipe is the child's too, what `gup` holds is not
   const pins = new Map([...parent.pins].filter(([, held]) => held === null || 'processes' in held));

@@ -9,7 +9,7 @@ import { isMapped } from '../drivers/dmirror-mmap.ts';
 import { type GupHold, gupGiveBack } from '../drivers/gup-test.ts';
 import { runToEnd } from '../machine/execute.ts';
 import { PROGRAM, usersOf } from '../machine/objects.ts';
-import { type Kernel$, Role, Space, type Step, StepKind } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../machine/step.ts';
 import { exitMmap } from '../mm/exit.ts';
 import { folioPut, pageFolio } from '../mm/folio.ts';
 import { Kernel, type KernelOptions } from '../mm/kernel.ts';
@@ -37,8 +37,8 @@ export interface DeviceFile {
 
 /** The step before what a process has open is looked at or changed, or an address space is used through it. */
 export function fileStep(k: Kernel, file: DeviceFile, role: Role): Step {
-  const step = k.step(StepKind.Shared, Space.File, file.number, role);
-  return step.and(Space.Mm, usersOf(file.mirror.mm), Role.Commute);
+  const step = k.step(StepKind.Shared, ObjectKind.File, file.number, role);
+  return step.and(ObjectKind.Mm, usersOf(file.mirror.mm), Role.Commute);
 }
 
 /** A page of a file that a process has open. */
@@ -206,10 +206,10 @@ export class System {
   *exit(proc: number): Kernel$<void> {
     const k = this.kernel;
     const process = this.process(proc);
-    if (k.stepping) yield k.step(StepKind.Shared, Space.Mm, usersOf(process.mm), Role.Write);
+    if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.Mm, usersOf(process.mm), Role.Write);
     process.ended = true;
     yield* this.reap(process.mm);
-    if (k.stepping) yield k.step(StepKind.Shared, Space.Program, PROGRAM, Role.Write);
+    if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.Program, PROGRAM, Role.Write);
     yield* this.dropAll(proc);
     for (const file of new Set(process.files)) {
       if (k.stepping) yield fileStep(k, file, Role.Write);

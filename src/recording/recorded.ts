@@ -1,11 +1,11 @@
 /** What a recording keeps of each step, and what it tells of a moment: plain data. */
-import type { Counters, Role, Space, StepKind } from '../machine/index.ts';
+import type { Counters, ObjectKind, Role, StepKind } from '../machine/index.ts';
 import type { Change } from './changes.ts';
 import type { StateView } from './items.ts';
 
 /** What a step did with one object. */
 export interface Touched {
-  readonly space: Space;
+  readonly object: ObjectKind;
   readonly id: number;
   readonly role: Role;
 }
@@ -124,6 +124,6 @@ export interface RecordedSteps {
   readonly stacks: readonly (readonly string[])[];
   /** Into `touched`: where a step's begin; one more than there are steps. */
   readonly firstTouched: Int32Array;
-  /** Space, id and role of each, one after the other. */
+  /** Kind, id and role of each, one after the other. */
   readonly touched: Int32Array;
 }

@@ -11,7 +11,7 @@ import {
   Replay,
   runsOf,
 } from '../checker/index.ts';
-import { ptePresent, Role, Space, Step } from '../machine/index.ts';
+import { ObjectKind, ptePresent, Role, Step } from '../machine/index.ts';
 import { isMigration } from '../mm/internal.ts';
 import { isConcurrent, type Walk } from '../program/index.ts';
 import { folioLockWords, lockWords } from './items.ts';
@@ -123,7 +123,7 @@ class Recorder {
     this.ops.push(op);
     this.stackOf.push(this.numberOf(step.stack));
     for (let i = 0; i < step.count; i++) {
-      this.touched.push(step.spaces[i], step.ids[i], step.roles[i]);
+      this.touched.push(step.objects[i], step.ids[i], step.roles[i]);
     }
     this.firstTouched.push(this.touched.length);
     if (op !== this.lastOp[task]) this.event(at, task, 'operation', 1);
@@ -170,7 +170,7 @@ class Recorder {
     const ids: number[] = [];
     for (let i = this.firstTouched.at(-2) ?? 0; i < this.touched.length; i += 3) {
       const [space, id, role] = this.touched.slice(i, i + 3);
-      if (space === Space.Entry && role === Role.Write) ids.push(id);
+      if (space === ObjectKind.Entry && role === Role.Write) ids.push(id);
     }
     return ids;
   }

@@ -4,7 +4,7 @@
  * as no stack is noted then.
  */
 import { type Execution, FAIL } from '../checker/index.ts';
-import type { Finding, Role, Space, StepKind } from '../machine/index.ts';
+import type { Finding, ObjectKind, Role, StepKind } from '../machine/index.ts';
 import type { Op, Walk } from '../program/index.ts';
 import { type Change, itemChanges, whatChanged } from './changes.ts';
 import type { Item } from './items.ts';
@@ -122,7 +122,7 @@ export class Recording {
     const objects: Touched[] = [];
     for (let i = firstTouched[at]; i < firstTouched[at + 1]; i += 3) {
       const [space, id, role] = touched.subarray(i, i + 3);
-      objects.push({ space: space as Space, id, role: role as Role });
+      objects.push({ object: space as ObjectKind, id, role: role as Role });
     }
     return {
       at,

@@ -1,5 +1,5 @@
 /** Steps and what they touch, in words that name places and not numbers. */
-import { HUGE_POOL, Role, Space, StepKind } from '../machine/index.ts';
+import { HUGE_POOL, ObjectKind, Role, StepKind } from '../machine/index.ts';
 import { folioLockWords, type Item, type StateView } from './items.ts';
 import type { RecordedStep, Touched } from './recorded.ts';
 
@@ -49,7 +49,7 @@ function entryName(view: StateView, ptep: number): { name: string; key: string }
 
 /** What an object is called at a moment, and the key of its item there, if it has one. */
 export function nameOf(
-  { space, id }: Pick<Touched, 'space' | 'id'>,
+  { object, id }: Pick<Touched, 'object' | 'id'>,
   view: StateView,
   lockNames: ReadonlyMap<number, string> = new Map(),
 ): { name: string; key: string } {
@@ -57,38 +57,38 @@ export function nameOf(
     const item = list.find((one) => one.key === key);
     return { name: item?.name ?? otherwise, key: item ? key : '' };
   };
-  switch (space) {
-    case Space.Lock:
+  switch (object) {
+    case ObjectKind.Lock:
       return keyed(`lock ${id}`, view.locks, lockNames.get(id) ?? `the lock of page table ${id}`);
-    case Space.Entry:
+    case ObjectKind.Entry:
       return entryName(view, id);
-    case Space.Folio:
+    case ObjectKind.Folio:
       return { ...keyed(`frame ${id}`, view.frames, ''), name: `folio ${id}` };
-    case Space.FolioLock:
+    case ObjectKind.FolioLock:
       return { ...keyed(`frame ${id}`, view.frames, ''), name: folioLockWords(id) };
-    case Space.Frame:
+    case ObjectKind.Frame:
       return { ...keyed(`frame ${id}`, view.frames, ''), name: `the bytes of page ${id}` };
-    case Space.Tlb:
+    case ObjectKind.Tlb:
       return { ...keyed(`space ${id}`, view.spaces, ''), name: `the TLBs of address space ${id}` };
-    case Space.DeviceFrame:
+    case ObjectKind.DeviceFrame:
       return { name: 'device memory', key: '' };
-    case Space.Allocator:
+    case ObjectKind.Allocator:
       return { name: id === HUGE_POOL ? 'the pool of huge pages' : 'a page', key: '' };
-    case Space.Sequence:
+    case ObjectKind.Sequence:
       return { name: 'the notifier sequence', key: '' };
-    case Space.DeviceEntry:
+    case ObjectKind.DeviceEntry:
       return { name: 'the device’s page table', key: '' };
-    case Space.File:
+    case ObjectKind.File:
       return { name: `the open file of device ${id}`, key: '' };
-    case Space.Batch:
+    case ObjectKind.Batch:
       return { name: `the LRU batches of CPU ${id}`, key: '' };
-    case Space.Cache:
+    case ObjectKind.Cache:
       return { name: 'the page cache', key: '' };
-    case Space.Userfault:
+    case ObjectKind.Userfault:
       return { name: 'the missing faults of a userfaultfd', key: '' };
-    case Space.Pagemap:
+    case ObjectKind.Pagemap:
       return { name: 'the references on a range of device memory', key: '' };
-    case Space.Mm:
+    case ObjectKind.Mm:
       return { name: 'flags of the address space', key: '' };
     default:
       return { name: 'what the program keeps', key: '' };

@@ -1,6 +1,6 @@
 /** A task as it is now: its operation, what it holds and what it waits for. */
 import type { Execution } from '../checker/index.ts';
-import { Role, Space } from '../machine/index.ts';
+import { ObjectKind, Role } from '../machine/index.ts';
 import { folioLockWords, lockWords } from './items.ts';
 import type { TaskView } from './recorded.ts';
 
@@ -22,20 +22,20 @@ export function taskView(x: Execution, index: number): TaskView {
   const waiting = !done && step.enabled !== null && !step.enabled();
   let waits: TaskView['waits'] = null;
   if (waiting) {
-    const on = { space: step.space, id: step.id, role: step.roles[0] };
+    const on = { object: step.object, id: step.id, role: step.roles[0] };
     const others = x.running.map((running) => running.task);
     let what = 'a condition';
     let holders: string[] = [];
-    if (on.space === Space.Lock) {
+    if (on.object === ObjectKind.Lock) {
       const lock = others.flatMap(({ held }) => held).find(({ id }) => id === on.id);
       what = lock ? lockWords(lock) : `lock ${on.id}`;
       holders = others.filter(({ held }) => held.some(({ id }) => id === on.id)).map((t) => t.name);
-    } else if (on.space === Space.FolioLock) {
+    } else if (on.object === ObjectKind.FolioLock) {
       what = folioLockWords(on.id);
       holders = others.filter(({ id }) => id === pages.lockOwner[on.id]).map((t) => t.name);
-    } else if (on.space === Space.Sequence) what = 'an invalidation to end';
-    else if (on.space === Space.Userfault) what = userfaultWords(on.role);
-    else if (on.space === Space.Pagemap) what = 'the last page of a range of device memory';
+    } else if (on.object === ObjectKind.Sequence) what = 'an invalidation to end';
+    else if (on.object === ObjectKind.Userfault) what = userfaultWords(on.role);
+    else if (on.object === ObjectKind.Pagemap) what = 'the last page of a range of device memory';
     waits = { on, what, holders };
   }
   const holds = task.held.map(lockWords);

@@ -2,7 +2,7 @@
  * Threads that run at the same time: each is suspended before each of its steps, and chance says who goes
  * on. Only they are: what a test does by itself runs in a straight line.
  */
-import { type Kernel$, Role, Space, StepKind } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, StepKind } from '../machine/step.ts';
 import { Task } from '../machine/task.ts';
 import type { Kernel } from '../mm/kernel.ts';
 
@@ -117,7 +117,7 @@ export function* sleep(k: Kernel, clock: Clock, ns: number): Kernel$<void> {
 /** A thread waits for something that another one does, outside of the kernel. */
 export function* waitUntil(k: Kernel, ready: () => boolean): Kernel$<void> {
   if (k.stepping) {
-    const step = k.step(StepKind.Wait, Space.None, 0, Role.Read);
+    const step = k.step(StepKind.Wait, ObjectKind.None, 0, Role.Read);
     step.enabled = ready;
     yield step;
   }

@@ -1,7 +1,7 @@
 /** Steps that do not depend on each other commute; `npm run test:long` asks it of every scenario. */
 import { expect, it } from 'vitest';
 import type { Scenario } from '../../src/checker/index.ts';
-import { Role, Space, StepKind } from '../../src/machine/index.ts';
+import { ObjectKind, Role, StepKind } from '../../src/machine/index.ts';
 import { commuting } from '../support/commute.ts';
 import { type MicroState, microScenario } from '../support/micro.ts';
 import { shippedScenario } from '../support/scenarios.ts';
@@ -10,11 +10,11 @@ it('a step that does not name all that it looks at is found', () => {
   const scenario = (looksAt: number): Scenario => {
     const tasks: Scenario<MicroState>['tasks'] = {
       *writes({ k, values }) {
-        yield k.step(StepKind.Shared, Space.Entry, 1, Role.Write);
+        yield k.step(StepKind.Shared, ObjectKind.Entry, 1, Role.Write);
         values[0] = 1;
       },
       *looks({ k, values, seen }) {
-        yield k.step(StepKind.Shared, Space.Entry, looksAt, Role.Read);
+        yield k.step(StepKind.Shared, ObjectKind.Entry, looksAt, Role.Read);
         seen[1].push(values[0]);
       },
     };

@@ -8,14 +8,14 @@ import {
   ScenarioError,
   tryScenario,
 } from '../../src/checker/index.ts';
-import { type Kernel$, Role, Space, type Step, StepKind } from '../../src/machine/index.ts';
+import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../../src/machine/index.ts';
 import { Kernel } from '../../src/mm/index.ts';
 
 interface State {
   k: Kernel;
 }
 
-const step = (k: Kernel): Step => k.step(StepKind.Shared, Space.Program, 0, Role.Write);
+const step = (k: Kernel): Step => k.step(StepKind.Shared, ObjectKind.Program, 0, Role.Write);
 
 function* works({ k }: State): Kernel$<void> {
   yield step(k);

@@ -7,7 +7,7 @@ import {
   runJob,
   type Scenario,
 } from '../../src/checker/index.ts';
-import { type Kernel$, type Lock, Role, Space, StepKind } from '../../src/machine/index.ts';
+import { type Kernel$, type Lock, ObjectKind, Role, StepKind } from '../../src/machine/index.ts';
 import { Kernel } from '../../src/mm/index.ts';
 
 interface State {
@@ -19,7 +19,7 @@ interface State {
 /** Whoever is first takes both locks, in an order of its own. */
 function* take(state: State, me: number): Kernel$<void> {
   const { k, locks } = state;
-  if (k.stepping) yield k.step(StepKind.Shared, Space.Program, 1, Role.Write);
+  if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.Program, 1, Role.Write);
   if (state.first >= 0) return;
   state.first = me;
   for (const lock of me === 0 ? locks : [locks[1], locks[0]]) {

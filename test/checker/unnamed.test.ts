@@ -17,10 +17,10 @@ import {
   type Kernel$,
   type Lock,
   Machine,
+  ObjectKind,
   Role,
   runStepping,
   runToEnd,
-  Space,
   Step,
   StepKind,
 } from '../../src/machine/index.ts';
@@ -49,7 +49,7 @@ describe('locks', () => {
     );
     return k.findings.map(({ invariant, title }) => `${invariant}: ${title}`);
   }
-  const other = (k: Machine): Step => k.step(StepKind.Shared, Space.Program, 1, Role.Write);
+  const other = (k: Machine): Step => k.step(StepKind.Shared, ObjectKind.Program, 1, Role.Write);
   const said = (what: string): string[] => [`unnamed step: ${what} without a step that names it`];
 
   test('each way to take and to give back wants its step', () => {
@@ -106,9 +106,11 @@ describe('locks', () => {
 });
 
 test('a step that would name more than it can throws', () => {
-  const step = new Step().set(StepKind.Shared, Space.Program, 0, Role.Write);
-  for (let i = 1; i < 8; i++) step.and(Space.Program, i, Role.Write);
-  expect(() => step.and(Space.Program, 8, Role.Write)).toThrow('a step names 8 objects at most');
+  const step = new Step().set(StepKind.Shared, ObjectKind.Program, 0, Role.Write);
+  for (let i = 1; i < 8; i++) step.and(ObjectKind.Program, i, Role.Write);
+  expect(() => step.and(ObjectKind.Program, 8, Role.Write)).toThrow(
+    'a step names 8 objects at most',
+  );
 });
 
 const SMALL = { op: 'mmap', buf: 0, page: 0, pages: 5, prot: 'rw', kind: 'anon' };

@@ -42,10 +42,10 @@ import {
   type Kernel$,
   type Lock,
   type Machine,
+  ObjectKind,
   PG_ANON_EXCLUSIVE,
   PTE_WRITE,
   Role,
-  Space,
   type Step,
   StepKind,
 } from '../../src/machine/index.ts';
@@ -112,7 +112,12 @@ const titles = (...args: Parameters<typeof found>) => found(...args).map(({ titl
 
 /** The step before a device enters a page into its table. */
 const enters = ({ system }: ProgramState): Step =>
-  system.kernel.step(StepKind.Shared, Space.DeviceEntry, system.mirrors[0].mutex.id, Role.Write);
+  system.kernel.step(
+    StepKind.Shared,
+    ObjectKind.DeviceEntry,
+    system.mirrors[0].mutex.id,
+    Role.Write,
+  );
 
 const place = ({ system }: ProgramState, page = 0) => ({
   k: system.kernel,
@@ -200,7 +205,7 @@ describe('data', () => {
       *device(s) {
         const { k, vpn } = place(s);
         const [mirror] = s.system.mirrors;
-        yield k.step(StepKind.DeviceAccess, Space.Frame, 1, Role.Read);
+        yield k.step(StepKind.DeviceAccess, ObjectKind.Frame, 1, Role.Read);
         k.monitor?.onDeviceAccess(
           mirror.mm.id,
           vpn,

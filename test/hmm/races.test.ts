@@ -15,8 +15,8 @@ import {
   EBUSY,
   type Kernel$,
   type Lock,
+  ObjectKind,
   runToEnd,
-  Space,
   StepKind,
 } from '../../src/machine/index.ts';
 import { cpuReadWord, cpuWriteWord, madvise, munmap } from '../../src/mm/index.ts';
@@ -135,9 +135,9 @@ describe('an invalidation between two rounds', () => {
     const walker = thread(b, 'walker', () => rangeFault(b, r));
     const { faults } = b.k.counters;
     // the hint whether the range is still good, without the driver's lock
-    walker.until(({ kind, space, write }) => {
+    walker.until(({ kind, object, write }) => {
       if (b.k.counters.faults === faults) return false;
-      return kind === StepKind.Shared && space === Space.Sequence && !write;
+      return kind === StepKind.Shared && object === ObjectKind.Sequence && !write;
     });
     thread(b, 'other', other, 1).finish();
     return walker;

@@ -4,7 +4,7 @@ import { type GupHow, gupTest } from '../../src/drivers/index.ts';
 import { EFAULT, ptePresent, pteWrite, runToEnd } from '../../src/machine/index.ts';
 import { PG_ANON_EXCLUSIVE } from '../../src/machine/page.ts';
 import { PTE_DIRTY, PTE_SOFT_DIRTY, PTE_WRITE } from '../../src/machine/pte.ts';
-import { Space } from '../../src/machine/step.ts';
+import { ObjectKind } from '../../src/machine/step.ts';
 import { FAULT_FLAG_UNSHARE, handleMmFault } from '../../src/mm/fault.ts';
 import {
   folioIsLarge,
@@ -481,9 +481,9 @@ describe('pinning without locks, and a fork', () => {
     const b = gupBench(mapped(), written(0, 2));
     const { thread, pages, mm } = pinning(b);
     // it has read the sequence, and the first entry
-    thread.until(({ space }) => space === Space.Folio);
+    thread.until(({ object }) => object === ObjectKind.Folio);
     const fork = forking(b).until(
-      ({ space, id }) => space === Space.Entry && id !== 0 && (mm.writeProtectSeq & 1) === 1,
+      ({ object, id }) => object === ObjectKind.Entry && id !== 0 && (mm.writeProtectSeq & 1) === 1,
     );
     // the fork has looked for pins already
     expect(thread.finish()).toBe(0);

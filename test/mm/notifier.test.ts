@@ -1,6 +1,6 @@
 /** The sequence protocol of MMU interval notifiers, with two tasks stepped by hand. */
 import { describe, expect, it } from 'vitest';
-import { type Kernel$, Role, runToEnd, Space, StepKind } from '../../src/machine/index.ts';
+import { type Kernel$, ObjectKind, Role, runToEnd, StepKind } from '../../src/machine/index.ts';
 import {
   IntervalNotifier,
   Kernel,
@@ -29,7 +29,7 @@ class Told extends IntervalNotifier {
   constructor() {
     super({
       *invalidate(k, notifier, range, sequence): Kernel$<boolean> {
-        if (k.stepping) yield k.step(StepKind.Shared, Space.None, 0, Role.Write);
+        if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.None, 0, Role.Write);
         const told = notifier as Told;
         if (told.refuses && !range.blockable) return false;
         mmuIntervalSetSeq(notifier, sequence);

@@ -487,8 +487,8 @@ describe('a monitor', () => {
     const ctx = b.system.userfaultfd(0);
     const cpu = new Thread(k, 'cpu', () => cpuWriteWord(k, mmOf(b), b.vpn(0, 0), 7), 1);
     const told = userfaultStep(k, ctx);
-    const { space, id } = told;
-    cpu.until((step) => step.space === space && step.id === id);
+    const { object, id } = told;
+    cpu.until((step) => step.object === object && step.id === id);
     expect(runToEnd(k, uffdCopy(k, ctx, b.vpn(0, 0), page(b, 3)))).toBe(0);
     expect(cpu.finish()).toBe(0);
     expect([ctx.pending, ctx.delivered]).toEqual([[], []]);
@@ -516,8 +516,8 @@ describe('a monitor', () => {
     const { k } = b;
     const ctx = b.system.userfaultfd(0);
     const cpu = new Thread(k, 'cpu', () => cpuWriteWord(k, mmOf(b), b.vpn(0, 0), 7), 1);
-    const { space, id } = userfaultStep(k, ctx);
-    cpu.until((step) => step.space === space && step.id === id);
+    const { object, id } = userfaultStep(k, ctx);
+    cpu.until((step) => step.object === object && step.id === id);
     const close = new Thread(k, 'close', () => userfaultfdRelease(k, ctx), 2);
     close.take();
     expect([ctx.released, close.blocked]).toEqual([true, true]);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { main } from '../../src/cli/cli.ts';
 import { type SelftestOptions, selftestCommand } from '../../src/cli/selftest.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
-import { type Kernel$, Role, Space, type Step, StepKind } from '../../src/machine/index.ts';
+import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../../src/machine/index.ts';
 import { folioGet } from '../../src/mm/folio.ts';
 import { Holder, translate } from '../../src/mm/index.ts';
 import { runTest, type SelfTest, test, testCases } from '../../src/selftest/harness.ts';
@@ -382,7 +382,7 @@ describe('threads', () => {
           const steps = function* (name: string) {
             for (let i = 0; i < 200; i++) {
               seen.push(name);
-              if (k.stepping) yield k.step(StepKind.Shared, Space.None, 0, Role.Read);
+              if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.None, 0, Role.Read);
             }
           };
           seen.push(yield* t.process.mmap(1, PROT_READ));

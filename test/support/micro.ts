@@ -1,6 +1,6 @@
 /** Tiny tasks of locks, variables and waits, to try the checker's search itself. */
 import type { Scenario } from '../../src/checker/index.ts';
-import { type Kernel$, type Lock, Role, Space, StepKind } from '../../src/machine/index.ts';
+import { type Kernel$, type Lock, ObjectKind, Role, StepKind } from '../../src/machine/index.ts';
 import { Kernel } from '../../src/mm/index.ts';
 
 /** Numbers that look random and are the same each time: below `n`. */
@@ -37,7 +37,8 @@ const ID = 5000;
 function* run(s: MicroState, task: number, ops: readonly Micro[]): Kernel$<void> {
   const { k, values, locks } = s;
   const seen = s.seen[task];
-  const step = (x: number, role: Role) => k.step(StepKind.Shared, Space.Sequence, ID + x, role);
+  const step = (x: number, role: Role) =>
+    k.step(StepKind.Shared, ObjectKind.Sequence, ID + x, role);
   for (const op of ops) {
     switch (op.do) {
       case 'read':
@@ -49,16 +50,16 @@ function* run(s: MicroState, task: number, ops: readonly Micro[]): Kernel$<void>
         values[op.x] = op.value;
         break;
       case 'move':
-        if (k.stepping) yield step(op.x, Role.Read).and(Space.Sequence, ID + op.y, Role.Write);
+        if (k.stepping) yield step(op.x, Role.Read).and(ObjectKind.Sequence, ID + op.y, Role.Write);
         values[op.y] = values[op.x] + 10;
         break;
       case 'add':
-        if (k.stepping) yield k.step(StepKind.Shared, Space.Entry, op.x, Role.Commute);
+        if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.Entry, op.x, Role.Commute);
         values[4 + op.x]++;
         break;
       case 'wait': {
         const ready = () => values[op.x] % 2 === 0;
-        if (k.stepping) yield k.waitFor(Space.Sequence, ID + op.x, ready);
+        if (k.stepping) yield k.waitFor(ObjectKind.Sequence, ID + op.x, ready);
         seen.push(100 + values[op.x]);
         break;
       }
@@ -89,7 +90,7 @@ function* run(s: MicroState, task: number, ops: readonly Micro[]): Kernel$<void>
       case 'lock': {
         const lock = locks[op.lock];
         // with another object: whoever waits for the lock may race with an earlier event of its owner
-        if (k.stepping) yield k.acquire(lock).and(Space.Entry, 9, Role.Read);
+        if (k.stepping) yield k.acquire(lock).and(ObjectKind.Entry, 9, Role.Read);
         k.lock(lock);
         yield* run(s, task, op.body);
         if (k.stepping) yield k.release(lock);

@@ -3,8 +3,8 @@ import {
   type Kernel$,
   type Lock,
   type Machine,
+  ObjectKind,
   runToEnd,
-  Space,
   type Step,
   StepKind,
   Task,
@@ -93,6 +93,6 @@ export class Thread<T> {
 
 /** The step before a lock is taken. */
 export function takes(lock: Lock): (step: Step) => boolean {
-  return ({ kind, space, id }) =>
-    kind === StepKind.Acquire && space === Space.Lock && id === lock.id;
+  return ({ kind, object, id }) =>
+    kind === StepKind.Acquire && object === ObjectKind.Lock && id === lock.id;
 }

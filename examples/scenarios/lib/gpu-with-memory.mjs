@@ -41,7 +41,7 @@ import {
   migrateVmaPages,
   migrateVmaSetup,
 } from 'softleaf/hmm';
-import { ArrayDeviceMemory, EBUSY, Role, Space, StepKind } from 'softleaf/machine';
+import { ArrayDeviceMemory, EBUSY, ObjectKind, Role, StepKind } from 'softleaf/machine';
 import {
   DevPagemap,
   folioAlloc,
@@ -148,7 +148,7 @@ function* invalidate(k, mirror, range, sequence) {
   if (k.stepping) yield k.acquire(mirror.mutex);
   k.lock(mirror.mutex);
   if (k.stepping) {
-    yield setSeqStep(k, mirror.notifier).and(Space.DeviceEntry, mirror.mutex.id, Role.Write);
+    yield setSeqStep(k, mirror.notifier).and(ObjectKind.DeviceEntry, mirror.mutex.id, Role.Write);
   }
   mmuIntervalSetSeq(mirror.notifier, sequence);
   mirror.table.eraseRange(range.start, range.end - 1);
@@ -252,7 +252,7 @@ export function* gpuAccess(k, mirror, vpn, value, passes) {
     if (ready) {
       const pfn = pfnOf(entry);
       const role = write ? Role.Write : Role.Read;
-      if (k.stepping) yield k.step(StepKind.DeviceAccess, Space.Frame, pfn, role);
+      if (k.stepping) yield k.step(StepKind.DeviceAccess, ObjectKind.Frame, pfn, role);
       const bytes = new Uint8Array(k.geometry.pageBytes);
       const words = new DataView(bytes.buffer);
       const there = folioIsDevicePrivate(k, pfn) ? device.pagemap.devicePage(pfn) : -1;

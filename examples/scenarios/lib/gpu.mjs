@@ -10,7 +10,7 @@
  */
 import { DeviceTable, DPT_READ, pfnOf } from 'softleaf/drivers';
 import { HMM_PFN_REQ_FAULT, hmmPfnToPfn, hmmRangeFault } from 'softleaf/hmm';
-import { EFAULT, Role, runToEnd, Space, StepKind } from 'softleaf/machine';
+import { EFAULT, ObjectKind, Role, runToEnd, StepKind } from 'softleaf/machine';
 import {
   CountingLedger,
   checkEmpty,
@@ -52,7 +52,7 @@ export class Gpu {
 function* invalidate(k, gpu, range, sequence) {
   if (k.stepping) yield k.acquire(gpu.lock);
   k.lock(gpu.lock);
-  if (k.stepping) yield setSeqStep(k, gpu.notifier).and(Space.DeviceEntry, gpu.lock.id, Role.Write);
+  if (k.stepping) yield setSeqStep(k, gpu.notifier).and(ObjectKind.DeviceEntry, gpu.lock.id, Role.Write);
   mmuIntervalSetSeq(gpu.notifier, sequence);
   gpu.table.eraseRange(range.start, range.end - 1);
   if (k.stepping) yield k.release(gpu.lock);
@@ -89,7 +89,7 @@ export function* newRange(k, gpu, vpn) {
 /** Enters what a range fault found into the GPU's page table; the lock is held. */
 export function* mapPage(k, gpu, range) {
   const pfn = hmmPfnToPfn(range.hmmPfns[0]);
-  if (k.stepping) yield k.step(StepKind.Shared, Space.DeviceEntry, gpu.lock.id, Role.Write);
+  if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.DeviceEntry, gpu.lock.id, Role.Write);
   gpu.table.store(range.start, pfn, DPT_READ);
   // who watches learns what the GPU maps
   k.monitor?.onDeviceMap(gpu.mm.id, range.start, pfn, false, gpu);
@@ -103,7 +103,7 @@ export function* gpuRead(k, gpu, vpn, fault) {
     const entry = gpu.table.load(vpn);
     if (entry !== 0) {
       const pfn = pfnOf(entry);
-      if (k.stepping) yield k.step(StepKind.DeviceAccess, Space.Frame, pfn, Role.Read);
+      if (k.stepping) yield k.step(StepKind.DeviceAccess, ObjectKind.Frame, pfn, Role.Read);
       const bytes = new Uint8Array(k.geometry.pageBytes);
       k.frames.read(pfn, bytes);
       k.monitor?.onDeviceAccess(gpu.mm.id, vpn, pfn, bytes, false, gpu);

@@ -1,5 +1,5 @@
 /** Reports: a finding as a reviewer wants to see it, as data, as text and as a page. */
-import { type Finding, Space } from '../../machine/index.ts';
+import { type Finding, ObjectKind } from '../../machine/index.ts';
 import { conflict } from '../conflict.ts';
 import { Execution } from '../execution.ts';
 import type { Scenario, SetupOptions } from '../scenario.ts';
@@ -50,12 +50,12 @@ export interface Report {
   }[];
 }
 
-const LOCKS = new Set<Space>([Space.Lock, Space.FolioLock, Space.File]);
+const LOCKS = new Set<ObjectKind>([ObjectKind.Lock, ObjectKind.FolioLock, ObjectKind.File]);
 
 /** Whether two steps touch one object in ways that do not commute, locks aside. */
 function meets(a: TracedStep, b: TracedStep): boolean {
   return a.objects.some(([space, id, role]) => {
-    if (LOCKS.has(space) || space === Space.Allocator) return false;
+    if (LOCKS.has(space) || space === ObjectKind.Allocator) return false;
     return b.objects.some(
       ([other, number, how]) => space === other && id === number && conflict(role, how),
     );

@@ -1,16 +1,16 @@
 /** A schedule, step by step: what each task did, and where it was. */
-import { HUGE_POOL, type Role, Space, Step, StepKind } from '../../machine/index.ts';
+import { HUGE_POOL, ObjectKind, type Role, Step, StepKind } from '../../machine/index.ts';
 import { runSchedule } from '../check.ts';
 import type { Execution } from '../execution.ts';
 import { type Choice, fails, STOP, type Strategy, taskOf } from '../search/strategy.ts';
-import { KINDS, SPACES } from '../step-words.ts';
+import { KINDS, OBJECT_WORDS } from '../step-words.ts';
 
 /** One step of a schedule. */
 export interface TracedStep {
   task: number;
   kind: StepKind;
   /** What it touches, with the role: `[space, id, role]`; the first is what it is about. */
-  objects: [space: Space, id: number, role: Role][];
+  objects: [object: ObjectKind, id: number, role: Role][];
   /** The modelled functions, innermost first. */
   stack: readonly string[];
   /** The allocation failed. */
@@ -41,7 +41,8 @@ class Noting implements Strategy {
   next(x: Execution, task: number, failed: boolean): TracedStep {
     const step = x.pending(task);
     const objects: TracedStep['objects'] = [];
-    for (let i = 0; i < step.count; i++) objects.push([step.spaces[i], step.ids[i], step.roles[i]]);
+    for (let i = 0; i < step.count; i++)
+      objects.push([step.objects[i], step.ids[i], step.roles[i]]);
     const held = x.running[task].task.held.map((lock) => {
       this.lockNames.set(lock.id, lock.name);
       return { name: lock.name, since: this.since.get(`${task} ${lock.id}`) ?? this.steps.length };
@@ -106,8 +107,8 @@ export function describeStep(
 ): string {
   const [[space, id, role]] = objects;
   const verb = kind === StepKind.Folio && role !== 0 ? 'change' : KINDS[kind];
-  if (space === Space.Lock) return `${verb} ${lockNames.get(id) ?? `lock ${id}`}`;
-  if (space === Space.Allocator && id === HUGE_POOL) return `${verb} the pool of huge pages`;
-  if (space === Space.Allocator) return failed ? 'fail to allocate a page' : 'allocate a page';
-  return `${verb} ${SPACES[space]} ${id}`.trim();
+  if (space === ObjectKind.Lock) return `${verb} ${lockNames.get(id) ?? `lock ${id}`}`;
+  if (space === ObjectKind.Allocator && id === HUGE_POOL) return `${verb} the pool of huge pages`;
+  if (space === ObjectKind.Allocator) return failed ? 'fail to allocate a page' : 'allocate a page';
+  return `${verb} ${OBJECT_WORDS[space]} ${id}`.trim();
 }

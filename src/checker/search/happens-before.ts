@@ -1,15 +1,15 @@
 /** What happened before what in a schedule, and which steps race: what partial-order reduction goes by. */
-import { Role, Space, type Step, StepKind } from '../../machine/index.ts';
+import { ObjectKind, Role, type Step, StepKind } from '../../machine/index.ts';
 import { CONFLICTS, TAKES } from '../conflict.ts';
 
 /** What two steps do with an object, as one number. */
-const keyOf = (step: Step, at: number): number => step.ids[at] * 32 + step.spaces[at];
+const keyOf = (step: Step, at: number): number => step.ids[at] * 32 + step.objects[at];
 
 /** What a task may wait for that others change more than once: kinds of objects, as bits. */
-const CONDITIONS = (1 << Space.Sequence) | (1 << Space.Userfault);
+const CONDITIONS = (1 << ObjectKind.Sequence) | (1 << ObjectKind.Userfault);
 
 const ROLES = 8;
-const SPACES = Object.values(Space);
+const OBJECT_KINDS = Object.values(ObjectKind);
 
 /**
  * The events of a schedule, each with a vector clock: for each task, how many events of the schedule
@@ -24,7 +24,7 @@ export class HappensBefore {
    * By kind of object and number: the last event of each task in each role, as `1 + index`; then the
    * schedule's number.
    */
-  private readonly objects: Map<number, Int32Array>[] = Array.from(SPACES, () => new Map());
+  private readonly objects: Map<number, Int32Array>[] = Array.from(OBJECT_KINDS, () => new Map());
   private schedule = 0;
   private readonly lastOf: Int32Array;
   /** Scratch: the events that the newest one depends on. */
@@ -50,8 +50,8 @@ export class HappensBefore {
   }
 
   /** An object's last events, by task and role; null when it had none in this schedule. */
-  private lasts(space: Space, id: number): Int32Array | null {
-    const lasts = this.objects[space].get(id);
+  private lasts(object: ObjectKind, id: number): Int32Array | null {
+    const lasts = this.objects[object].get(id);
     return lasts && lasts[this.tasks * ROLES] === this.schedule ? lasts : null;
   }
 
@@ -60,7 +60,7 @@ export class HappensBefore {
     const { tasks, found } = this;
     found.fill(0);
     for (let i = 0; i < step.count; i++) {
-      const lasts = this.lasts(step.spaces[i], step.ids[i]);
+      const lasts = this.lasts(step.objects[i], step.ids[i]);
       if (!lasts) continue;
       const mask = CONFLICTS[step.roles[i]];
       for (let q = 0; q < tasks; q++) {
@@ -89,7 +89,7 @@ export class HappensBefore {
    * begun instead at the other event, so that the two come the other way round.
    */
   races(task: number, step: Step, report: (event: number, initials: number) => void): void {
-    if (step.kind === StepKind.Wait && CONDITIONS & (1 << step.space)) {
+    if (step.kind === StepKind.Wait && CONDITIONS & (1 << step.object)) {
       this.racesOfWait(task, step, report);
       return;
     }
@@ -105,7 +105,7 @@ export class HappensBefore {
       if (q === task) continue;
       let last = 0;
       for (let i = 0; i < step.count; i++) {
-        const lasts = this.lasts(step.spaces[i], step.ids[i]);
+        const lasts = this.lasts(step.objects[i], step.ids[i]);
         if (!lasts) continue;
         const role = step.roles[i];
         // a lock cannot be taken before it was released, but before it was taken
@@ -214,7 +214,7 @@ export class HappensBefore {
     this.taskOf[e] = task;
     this.lastOf[task] = e + 1;
     for (let i = 0; i < step.count; i++) {
-      const objects = this.objects[step.spaces[i]];
+      const objects = this.objects[step.objects[i]];
       let lasts = objects.get(step.ids[i]);
       if (!lasts) {
         lasts = new Int32Array(tasks * ROLES + 1);
@@ -225,7 +225,7 @@ export class HappensBefore {
         lasts[tasks * ROLES] = this.schedule;
       }
       lasts[task * ROLES + step.roles[i]] = e + 1;
-      if (CONDITIONS & (1 << step.spaces[i]) && step.roles[i] === Role.Write)
+      if (CONDITIONS & (1 << step.objects[i]) && step.roles[i] === Role.Write)
         this.changed(keyOf(step, i), e + 1);
     }
   }

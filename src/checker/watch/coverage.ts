@@ -27,7 +27,7 @@ import {
 } from '../../mm/internal.ts';
 
 import { conflict } from '../conflict.ts';
-import { KINDS, SPACES } from '../step-words.ts';
+import { KINDS, OBJECT_WORDS } from '../step-words.ts';
 
 /** What one search came across, as JSON. */
 export interface CoverageData {
@@ -118,7 +118,7 @@ function kindOfPmd(pmd: number): number {
 }
 
 const STEP_KINDS = Object.keys(KINDS).length;
-const SPACE_COUNT = Object.keys(SPACES).length;
+const SPACE_COUNT = Object.keys(OBJECT_WORDS).length;
 /** Roles whose order says nothing: who gives back had taken before. */
 const GIVES = (1 << Role.Release) | (1 << Role.ReleaseShared);
 const MOST_LABELS = 2048;
@@ -131,7 +131,7 @@ export class Coverage {
   private readonly numbers = new Map<string, number>();
   private readonly met: Uint8Array[] = [];
   /** By kind of object and number. */
-  private readonly lasts: Map<number, Lasts>[] = Object.keys(SPACES).map(() => new Map());
+  private readonly lasts: Map<number, Lasts>[] = Object.keys(OBJECT_WORDS).map(() => new Map());
   /** The operation that was asked for last, and its number. */
   private lastWord: string | null = null;
   private lastNumber = 0;
@@ -187,7 +187,7 @@ export class Coverage {
     const { tasks, schedule } = this;
     for (let i = 0; i < step.count; i++) {
       const role = step.roles[i];
-      const space = step.spaces[i];
+      const space = step.objects[i];
       const own = this.lasts[space];
       let lasts = own.get(step.ids[i]);
       if (lasts === undefined) {
@@ -211,7 +211,7 @@ export class Coverage {
   private wordsOf(label: number, space: number): string {
     const kind = (label % STEP_KINDS) as StepKind;
     const verb = kind === StepKind.Folio ? 'change' : KINDS[kind];
-    const object = SPACES[space as keyof typeof SPACES];
+    const object = OBJECT_WORDS[space as keyof typeof OBJECT_WORDS];
     return `${this.words[Math.floor(label / STEP_KINDS)]}: ${verb} ${object}`;
   }
 

@@ -10,12 +10,12 @@
 import {
   type Lock,
   type Monitor,
+  ObjectKind,
   PG_ANON_EXCLUSIVE,
   PTE_WRITE,
   ptePfn,
   ptePresent,
   Role,
-  Space,
   type Taking,
 } from '../../machine/index.ts';
 import type { Kernel } from '../../mm/index.ts';
@@ -146,8 +146,8 @@ export class Watch implements Monitor {
     const { k } = this;
     if (!k.stepping) return;
     const { pending } = k.current;
-    if (pending.names(Space.Entry, ptep, Role.Write)) return;
-    if (pending.names(Space.Entry, ptep, Role.Commute)) return;
+    if (pending.names(ObjectKind.Entry, ptep, Role.Write)) return;
+    if (pending.names(ObjectKind.Entry, ptep, Role.Commute)) return;
     const table = k.tables.tableOf(ptep);
     if (this.privateTable === table && this.privateSince === k.steps) return;
     if (k.tables.isPointedTo(table)) {
@@ -161,7 +161,7 @@ export class Watch implements Monitor {
   /** The same for an entry of a device's page table, of which whoever enters it tells. */
   private checkEntered(): void {
     const { k } = this;
-    if (!k.stepping || k.current.pending.touches(Space.DeviceEntry, Role.Write)) return;
+    if (!k.stepping || k.current.pending.touches(ObjectKind.DeviceEntry, Role.Write)) return;
     k.report('unnamed step', "enters a page into a device's table without a step that names it");
   }
 
@@ -171,7 +171,8 @@ export class Watch implements Monitor {
     if (!k.stepping) return;
     const role = write ? Role.Write : Role.Read;
     const { pending } = k.current;
-    if (pending.names(Space.Frame, pfn, role) || pending.touches(Space.DeviceFrame, role)) return;
+    if (pending.names(ObjectKind.Frame, pfn, role) || pending.touches(ObjectKind.DeviceFrame, role))
+      return;
     const does = write ? 'stores to' : 'loads from';
     k.report('unnamed step', `a device ${does} a page without a step that names it`);
   }
