@@ -13,7 +13,7 @@ import {
 } from './meanings.ts';
 import { type FieldSpec, OPS, type OpField, type OpName, PROC } from './ops.ts';
 import { RETURNS } from './returns.ts';
-import { MACHINE, MAX_NAME, MAX_OPS, MAX_TASKS, type MachineOptions } from './schema.ts';
+import { MACHINE, MAX_NAME, MAX_OPS, MAX_TASKS, type MachineSpec } from './schema.ts';
 
 type Schema = Record<string, unknown>;
 
@@ -40,7 +40,7 @@ function ofSpec(spec: FieldSpec): Schema {
 }
 
 /** A field, with what it and its choices mean; editors show the choices' meanings. */
-function field(name: OpField | keyof MachineOptions, spec: FieldSpec, meaning: Meaning): Schema {
+function field(name: OpField | keyof MachineSpec, spec: FieldSpec, meaning: Meaning): Schema {
   const values = VALUE_MEANINGS[name];
   const shown =
     spec.kind === 'choice' && values
@@ -122,7 +122,7 @@ function result(ret: Schema, required: readonly string[]): Schema {
 }
 
 function machine(): Schema {
-  const entries = Object.entries(MACHINE) as [keyof MachineOptions, FieldSpec][];
+  const entries = Object.entries(MACHINE) as [keyof MachineSpec, FieldSpec][];
   const fields = entries.map(([key, spec]) => [key, field(key, spec, MACHINE_MEANINGS[key])]);
   return object(Object.fromEntries(fields), [], PROGRAM_MEANINGS.machine.what);
 }

@@ -6,7 +6,7 @@ import type { OpField, OpName } from './ops.ts';
 import type {
   CONCURRENT_FIELDS,
   HEAD_FIELDS,
-  MachineOptions,
+  MachineSpec,
   Result,
   SEQUENTIAL_FIELDS,
 } from './schema.ts';
@@ -95,48 +95,47 @@ export const OP_FIELD_MEANINGS: Record<OpField | 'op' | 'proc' | 'comment' | 'ex
 };
 
 /** What each choice of a field means. */
-export const VALUE_MEANINGS: Partial<
-  Record<OpField | keyof MachineOptions, Record<string, string>>
-> = {
-  prot: { none: 'no access: PROT_NONE', r: 'to read: PROT_READ', rw: 'to read and write' },
-  kind: {
-    anon: 'anonymous, private: a child gets copies',
-    'anon-shared': 'anonymous, shared with children',
-    'file-private': 'of a file, with writes kept to oneself',
-    'file-shared': 'of a file, with writes for everybody',
-    hugetlb: 'huge pages of the pool, private: MAP_HUGETLB; the length is rounded up',
-    driver: 'pages of device 0’s driver, private: mmap() of the open device',
-  },
-  advice: {
-    dontneed: 'drops the pages; the next touch gets zeros',
-    free: 'may be dropped until it is written again',
-    cold: 'not used soon',
-    pageout: 'to be reclaimed now; what a device has comes back first',
-    hugepage: 'huge pages where they fit',
-    nohugepage: 'no huge pages',
-    populate_read: 'faults all of it for reading',
-    populate_write: 'faults all of it for writing',
-    collapse: 'makes huge pages of small ones',
-    dontfork: 'children do not get it',
-    willneed: 'used soon',
-  },
-  how: {
-    get: 'references them: get_user_pages()',
-    get_fast: 'the same, without locks where it can: get_user_pages_fast()',
-    pin: 'pins them: pin_user_pages()',
-    pin_fast: 'the same, without locks where it can: pin_user_pages_fast()',
-    pin_longterm: 'pins them for as long as somebody likes: FOLL_LONGTERM',
-    pin_fast_longterm: 'the same, without locks where it can',
-  },
-  walk: {
-    collect: 'as Linux 7.3.4: one walk to fault, another to collect',
-    unified: 'one walk faults and collects',
-    'as-posted': 'the same as it was posted, mistakes included',
-  },
-};
+export const VALUE_MEANINGS: Partial<Record<OpField | keyof MachineSpec, Record<string, string>>> =
+  {
+    prot: { none: 'no access: PROT_NONE', r: 'to read: PROT_READ', rw: 'to read and write' },
+    kind: {
+      anon: 'anonymous, private: a child gets copies',
+      'anon-shared': 'anonymous, shared with children',
+      'file-private': 'of a file, with writes kept to oneself',
+      'file-shared': 'of a file, with writes for everybody',
+      hugetlb: 'huge pages of the pool, private: MAP_HUGETLB; the length is rounded up',
+      driver: 'pages of device 0’s driver, private: mmap() of the open device',
+    },
+    advice: {
+      dontneed: 'drops the pages; the next touch gets zeros',
+      free: 'may be dropped until it is written again',
+      cold: 'not used soon',
+      pageout: 'to be reclaimed now; what a device has comes back first',
+      hugepage: 'huge pages where they fit',
+      nohugepage: 'no huge pages',
+      populate_read: 'faults all of it for reading',
+      populate_write: 'faults all of it for writing',
+      collapse: 'makes huge pages of small ones',
+      dontfork: 'children do not get it',
+      willneed: 'used soon',
+    },
+    how: {
+      get: 'references them: get_user_pages()',
+      get_fast: 'the same, without locks where it can: get_user_pages_fast()',
+      pin: 'pins them: pin_user_pages()',
+      pin_fast: 'the same, without locks where it can: pin_user_pages_fast()',
+      pin_longterm: 'pins them for as long as somebody likes: FOLL_LONGTERM',
+      pin_fast_longterm: 'the same, without locks where it can',
+    },
+    walk: {
+      collect: 'as Linux 7.3.4: one walk to fault, another to collect',
+      unified: 'one walk faults and collects',
+      'as-posted': 'the same as it was posted, mistakes included',
+    },
+  };
 
 /** What each field of the machine means. */
-export const MACHINE_MEANINGS: Record<keyof MachineOptions, Meaning> = {
+export const MACHINE_MEANINGS: Record<keyof MachineSpec, Meaning> = {
   walk: { what: 'how a migration is prepared; default unified' },
   pmdOrder: {
     what: 'a huge page, which one PMD entry maps, is 2^pmdOrder pages; default 9',

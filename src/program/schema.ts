@@ -10,7 +10,7 @@ import { didYouMean } from './similar.ts';
 export { WALKS, type Walk };
 
 /** The machine that a program runs on. */
-export interface MachineOptions {
+export interface MachineSpec {
   walk?: Walk;
   /** log2 of the pages of a huge page, 2 to 9. */
   pmdOrder?: number;
@@ -27,7 +27,7 @@ export interface MachineOptions {
 }
 
 /** What each field of a machine may hold. */
-export const MACHINE: Record<keyof MachineOptions, FieldSpec> = {
+export const MACHINE: Record<keyof MachineSpec, FieldSpec> = {
   walk: choice(WALKS),
   pmdOrder: integer(2, 9),
   pageBytes: { kind: 'power', min: 16, max: 4096 },
@@ -59,7 +59,7 @@ export interface Result {
 interface ProgramHead {
   name: string;
   comment?: string | string[];
-  machine?: MachineOptions;
+  machine?: MachineSpec;
 }
 
 /** Operations one after the other. */
@@ -172,7 +172,7 @@ function parseComment(
   return {};
 }
 
-function parseMachine(out: Mistakes, value: unknown, at: ProgramPlace): MachineOptions {
+function parseMachine(out: Mistakes, value: unknown, at: ProgramPlace): MachineSpec {
   const place = { ...at, field: 'machine' };
   const machine: Fields = {};
   if (!isObject(value)) return out.add(place, 'an object', value) ?? {};
