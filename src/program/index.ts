@@ -1,9 +1,9 @@
 /** Programs: the format, reading it, running it, comparing with a recording. */
 export { slowGeometry } from './advice.ts';
+export { checkShutDown, checkSystem, showBroken } from './check-system.ts';
 export * from './corpus.ts';
-export { describeSystem } from './describe.ts';
+export { describeSystem } from './describe-system.ts';
 export * from './error.ts';
-export { checkShutDown, checkSystem, showBroken } from './invariants.ts';
 export {
   type JsonMistake,
   type JsonPath,
@@ -19,7 +19,7 @@ export * from './meanings.ts';
 export { perform } from './operations.ts';
 export * from './ops.ts';
 export * from './picture.ts';
-export * from './run.ts';
+export * from './run-program.ts';
 export * from './runs.ts';
 export * from './schema.ts';
 export * from './system.ts';

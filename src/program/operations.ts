@@ -32,7 +32,7 @@ import type { Op, OpNamed } from './ops.ts';
 import { tagRuns, valueRuns } from './runs.ts';
 import type { Result } from './schema.ts';
 import { type DeviceFile, fileStep, type System } from './system.ts';
-import { uffdCopyPages, uffdServe, uffdStop } from './userfaultfd.ts';
+import { uffdCopyPages, uffdServe, uffdStop } from './userfault-ops.ts';
 import { outcome, wordOf, wordPages } from './values.ts';
 
 const PROT = { none: 0, r: VM_READ, rw: VM_READ | VM_WRITE } as const;

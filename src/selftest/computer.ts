@@ -4,7 +4,7 @@ import type { Dmirror } from '../drivers/dmirror.ts';
 import type { DmirrorDevice } from '../drivers/dmirror-device.ts';
 import { closeDmirror, newDmirrorDevice, openDmirror } from '../drivers/dmirror-file.ts';
 import { isMapped } from '../drivers/dmirror-mmap.ts';
-import { checkDevice, checkMirror, deviceLocks } from '../drivers/invariants.ts';
+import { checkDevice, checkMirror, deviceLocks } from '../drivers/look/check-mirrors.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import { Kernel, type Walk } from '../mm/kernel.ts';
 import { type Broken, checkEmpty, checkQuiescent } from '../mm/look/invariants.ts';

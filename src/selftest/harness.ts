@@ -9,7 +9,7 @@ import { KernelBug } from '../machine/finding.ts';
 import { generator } from '../machine/random.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import type { Walk } from '../mm/walks.ts';
-import { showBroken } from '../program/invariants.ts';
+import { showBroken } from '../program/check-system.ts';
 import {
   COHERENT_DEVICE_ONE,
   COHERENT_DEVICE_TWO,

@@ -31,7 +31,7 @@ import {
 import { VM_READ, VM_SHARED, VM_WRITE } from '../mm/vma.ts';
 import type { Computer } from './computer.ts';
 import { DeviceFile } from './device-file.ts';
-import type { Words } from './words.ts';
+import type { Words } from './test-words.ts';
 
 export const PROT_NONE = 0;
 export const PROT_READ = VM_READ;

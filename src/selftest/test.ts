@@ -6,7 +6,7 @@ import type { Computer } from './computer.ts';
 import type { DeviceFile } from './device-file.ts';
 import { Killed, type Mapping, type Process, SIGABRT_NUMBER, SIGKILL_NUMBER } from './process.ts';
 import { Clock, runTogether, sleep, waitUntil } from './scheduler.ts';
-import type { Words } from './words.ts';
+import type { Words } from './test-words.ts';
 
 /** An ASSERT_ does not hold: the process that made it is aborted. */
 export class AssertionFailed extends Error {

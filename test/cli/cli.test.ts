@@ -11,8 +11,8 @@ import { runCommand } from '../../src/cli/run.ts';
 import type { Terminal } from '../../src/cli/terminal.ts';
 import { painter } from '../../src/cli/terminal.ts';
 import { ProgramError } from '../../src/program/error.ts';
-import type { RunOutcome } from '../../src/program/run.ts';
-import * as runner from '../../src/program/run.ts';
+import type { RunOutcome } from '../../src/program/run-program.ts';
+import * as runner from '../../src/program/run-program.ts';
 import type { Program, Result } from '../../src/program/schema.ts';
 
 const base = fileURLToPath(new URL('../../corpus/base.jsonl', import.meta.url));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { WRONG_PAGE_OF_HUGE_PAGE } from '../../src/drivers/invariants.ts';
+import { WRONG_PAGE_OF_HUGE_PAGE } from '../../src/drivers/look/check-mirrors.ts';
 import { compareResults, type Program, type RunOptions } from '../../src/program/index.ts';
 import {
   brokenAfter,

@@ -13,7 +13,7 @@ import {
   VM_WRITE,
   type Walk,
 } from '../../src/mm/index.ts';
-import { describeSystem } from '../../src/program/describe.ts';
+import { describeSystem } from '../../src/program/describe-system.ts';
 import { glyphAt, picture } from '../../src/program/picture.ts';
 import { Bench } from '../support/system.ts';
 

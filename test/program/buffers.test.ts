@@ -1,7 +1,7 @@
 /** Buffers are apart: what an operation does to one is not seen in another. */
 import { expect, it } from 'vitest';
 import { picture } from '../../src/program/picture.ts';
-import { runProgram } from '../../src/program/run.ts';
+import { runProgram } from '../../src/program/run-program.ts';
 import { parseProgram } from '../../src/program/schema.ts';
 
 it('the end of a buffer does not touch the beginning of the next', () => {

@@ -1,7 +1,7 @@
 /** What a program may take of the host's memory, and what it gets where the machine has no RAM left. */
 import { describe, expect, it } from 'vitest';
 import { ProgramError } from '../../src/program/error.ts';
-import { runProgram } from '../../src/program/run.ts';
+import { runProgram } from '../../src/program/run-program.ts';
 import { parseProgram } from '../../src/program/schema.ts';
 
 const mmap = (kind: string, pages: number) => ({

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parseProgramFile } from '../../src/program/corpus.ts';
 import { ProgramError } from '../../src/program/error.ts';
 import { OPS } from '../../src/program/ops.ts';
-import * as runner from '../../src/program/run.ts';
+import * as runner from '../../src/program/run-program.ts';
 import { type Program, parseProgram } from '../../src/program/schema.ts';
 
 type Json = Record<string, unknown>;

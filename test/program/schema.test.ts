@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Kernel } from '../../src/mm/kernel.ts';
 import { ProgramError } from '../../src/program/error.ts';
 import { OPS, operationsTable } from '../../src/program/ops.ts';
-import { runProgram } from '../../src/program/run.ts';
+import { runProgram } from '../../src/program/run-program.ts';
 import {
   type Program,
   parseAnyProgram,

@@ -8,7 +8,7 @@ import { Holder, translate } from '../../src/mm/index.ts';
 import { runTest, type SelfTest, test, testCases } from '../../src/selftest/harness.ts';
 import { PROT_NONE, PROT_READ, PROT_READ_WRITE } from '../../src/selftest/process.ts';
 import { Skipped, type Test } from '../../src/selftest/test.ts';
-import { COUNT, ZERO } from '../../src/selftest/words.ts';
+import { COUNT, ZERO } from '../../src/selftest/test-words.ts';
 
 function terminal() {
   const text = { out: '', err: '' };

@@ -1,5 +1,5 @@
 /** What must hold of a run, whatever the program: used by the corpus and the random programs. */
-import { checkMirror, WRONG_PAGE_OF_HUGE_PAGE } from '../../src/drivers/invariants.ts';
+import { checkMirror, WRONG_PAGE_OF_HUGE_PAGE } from '../../src/drivers/look/check-mirrors.ts';
 import { runToEnd } from '../../src/machine/index.ts';
 import { compareDescriptions } from '../../src/mm/index.ts';
 import * as generators from '../../src/program/index.ts';

@@ -3,7 +3,7 @@ import type { Kernel$ } from '../../machine/step.ts';
 import { test } from '../harness.ts';
 import { PROT_READ_WRITE } from '../process.ts';
 import type { Test } from '../test.ts';
-import { Words } from '../words.ts';
+import { Words } from '../test-words.ts';
 
 const ITERATIONS = 5;
 const LOW_BYTE = new Words('i & 0xFF', 1, 0, 0xff);

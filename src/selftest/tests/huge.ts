@@ -6,12 +6,12 @@ import { FLAG_FAIL_ALLOC } from '../device-file.ts';
 import { test } from '../harness.ts';
 import { PROT_READ, PROT_READ_WRITE } from '../process.ts';
 import type { Test } from '../test.ts';
+import { COUNT, ZERO } from '../test-words.ts';
 import {
   HMM_DMIRROR_PROT_DEV_PRIVATE_LOCAL,
   HMM_DMIRROR_PROT_PMD,
   HMM_DMIRROR_PROT_WRITE,
 } from '../uapi.ts';
-import { COUNT, ZERO } from '../words.ts';
 
 /** A buffer of twice a huge page, in the midst of it memory that may be a huge page. */
 interface HugeBuffer {

@@ -5,8 +5,8 @@
  * Models: tools/testing/selftests/mm/hmm-tests.c
  */
 import type { SelfTest } from '../harness.ts';
-import * as access from './access.ts';
 import { benchmarkThpMigration } from './benchmark.ts';
+import * as access from './device-access.ts';
 import * as huge from './huge.ts';
 import { migrateOnFault, migrateOnFaultMissing } from './migrate-on-fault.ts';
 import * as migration from './migration.ts';

@@ -5,7 +5,7 @@
  */
 import { test } from '../harness.ts';
 import { PROT_READ_WRITE } from '../process.ts';
-import { COUNT, ZERO } from '../words.ts';
+import { COUNT, ZERO } from '../test-words.ts';
 import { BUFFER_PAGES } from './sizes.ts';
 
 /** Pages of one command. */

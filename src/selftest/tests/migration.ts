@@ -3,7 +3,7 @@ import { EINVAL, ENOENT } from '../../machine/errno.ts';
 import { test } from '../harness.ts';
 import { PROT_NONE, PROT_READ, PROT_READ_WRITE } from '../process.ts';
 import { negative } from '../test.ts';
-import { COUNT } from '../words.ts';
+import { COUNT } from '../test-words.ts';
 import { BUFFER_PAGES, NTIMES } from './sizes.ts';
 
 export const migrate = test('hmm', 'migrate', function* (t) {

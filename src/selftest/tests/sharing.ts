@@ -6,6 +6,7 @@ import { test } from '../harness.ts';
 import { PROT_NONE, PROT_READ, PROT_READ_WRITE, type Process } from '../process.ts';
 
 import { type ExitStatus, negative, type Test } from '../test.ts';
+import { COUNT, Words } from '../test-words.ts';
 import {
   HMM_DMIRROR_PROT_DEV_COHERENT_LOCAL,
   HMM_DMIRROR_PROT_DEV_COHERENT_REMOTE,
@@ -18,7 +19,6 @@ import {
   HMM_DMIRROR_PROT_WRITE,
   HMM_DMIRROR_PROT_ZERO,
 } from '../uapi.ts';
-import { COUNT, Words } from '../words.ts';
 import { BUFFER_PAGES } from './sizes.ts';
 
 const COHERENT_LOCAL_WRITE = {

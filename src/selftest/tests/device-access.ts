@@ -4,7 +4,7 @@ import { PRIVATE_DEVICE_ONE } from '../computer.ts';
 import { test } from '../harness.ts';
 import { PROT_NONE, PROT_READ, PROT_READ_WRITE } from '../process.ts';
 import { negative } from '../test.ts';
-import { COUNT, COUNT_DOWN, Words, ZERO } from '../words.ts';
+import { COUNT, COUNT_DOWN, Words, ZERO } from '../test-words.ts';
 import { BUFFER_PAGES, NTIMES } from './sizes.ts';
 
 export const openClose = test('hmm', 'open_close', function* () {});

@@ -1,8 +1,8 @@
 /** The observable state of the test driver's devices, as plain data. */
-import type { Describer, Description } from '../mm/look/describe.ts';
-import { placeOf } from '../mm/look/leaves.ts';
-import { DPT_ATOMIC, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
-import type { Dmirror } from './dmirror.ts';
+import type { Describer, Description } from '../../mm/look/describe.ts';
+import { placeOf } from '../../mm/look/leaves.ts';
+import { DPT_ATOMIC, DPT_WRITE, pfnOf, tagOf } from '../device-table.ts';
+import type { Dmirror } from '../dmirror.ts';
 
 /** A device's page table: what each entry lets the device do, and with which page. */
 export function describeMirror(mirror: Dmirror, describer: Describer): Description {

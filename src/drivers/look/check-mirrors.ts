@@ -2,20 +2,20 @@
  * What must hold of the test driver's devices on a machine on which no task runs.
  */
 
-import type { Lock } from '../machine/lock.ts';
-import { PTE_PRESENT, PTE_WRITE, ptePfn } from '../machine/pte.ts';
-import type { Kernel } from '../mm/kernel.ts';
+import type { Lock } from '../../machine/lock.ts';
+import { PTE_PRESENT, PTE_WRITE, ptePfn } from '../../machine/pte.ts';
+import type { Kernel } from '../../mm/kernel.ts';
 import {
   isDeviceExclusive,
   isDevicePrivate,
   isDevicePrivateWrite,
   softleafToPfn,
-} from '../mm/leafops.ts';
-import type { Broken } from '../mm/look/invariants.ts';
-import { type Leaf, leavesOf, placeOf } from '../mm/look/leaves.ts';
-import { DPT_ATOMIC, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
-import type { Dmirror } from './dmirror.ts';
-import type { DmirrorDevice } from './dmirror-device.ts';
+} from '../../mm/leafops.ts';
+import type { Broken } from '../../mm/look/invariants.ts';
+import { type Leaf, leavesOf, placeOf } from '../../mm/look/leaves.ts';
+import { DPT_ATOMIC, DPT_WRITE, pfnOf, tagOf } from '../device-table.ts';
+import type { Dmirror } from '../dmirror.ts';
+import type { DmirrorDevice } from '../dmirror-device.ts';
 
 /** The locks of a device and of its mirror, for `checkQuiescent`. */
 export function deviceLocks(mirror: Dmirror): Lock[] {

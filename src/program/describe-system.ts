@@ -1,6 +1,7 @@
 /** The observable state of a system, as plain data. */
-import { describeMirror } from '../drivers/describe.ts';
+
 import { isDevice } from '../drivers/driver.ts';
+import { describeMirror } from '../drivers/look/describe-mirror.ts';
 import { Describer, type Description, describeKernel } from '../mm/look/describe.ts';
 import type { System } from './system.ts';
 

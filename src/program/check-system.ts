@@ -1,5 +1,5 @@
 /** What must hold of a system between operations, and after its shutdown. */
-import { checkDevice, checkMirror, deviceLocks } from '../drivers/invariants.ts';
+import { checkDevice, checkMirror, deviceLocks } from '../drivers/look/check-mirrors.ts';
 import {
   type Broken,
   checkEmpty,

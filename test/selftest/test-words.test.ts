@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { COUNT, COUNT_DOWN, ONES, Words, ZERO } from '../../src/selftest/words.ts';
+import { COUNT, COUNT_DOWN, ONES, Words, ZERO } from '../../src/selftest/test-words.ts';
 
 describe('words', () => {
   it.each([
