@@ -23,7 +23,7 @@ class Stop {
 
 const STRING = /"(?:[ !#-[\]-\u{10ffff}]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/uy;
 const OTHER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
-const SPACE = /[ \t\r\n]*/y;
+const BLANKS = /[ \t\r\n]*/y;
 
 export function scan(text: string): Scanned {
   let at = 0;
@@ -35,19 +35,19 @@ export function scan(text: string): Scanned {
     return found;
   };
   const need = (what: string): void => {
-    match(SPACE);
+    match(BLANKS);
     if (text[at] !== what) throw new Stop(at);
     at++;
   };
   /** Whether the next character is this one; then it is behind us. */
   const take = (what: string): boolean => {
-    match(SPACE);
+    match(BLANKS);
     if (text[at] !== what) return false;
     at++;
     return true;
   };
   const value = (put: (part: JsonPart) => void): void => {
-    match(SPACE);
+    match(BLANKS);
     const from = at;
     const open = text[at];
     const kind = open === '{' ? 'object' : open === '[' ? 'array' : 'other';
@@ -60,7 +60,7 @@ export function scan(text: string): Scanned {
       const close = kind === 'object' ? '}' : ']';
       for (let first = true; !take(close); first = false) {
         if (!first) need(',');
-        match(SPACE);
+        match(BLANKS);
         if (kind === 'array') {
           value((item) => part.items.push(item));
           continue;
@@ -78,7 +78,7 @@ export function scan(text: string): Scanned {
     value((part) => {
       root = part;
     });
-    match(SPACE);
+    match(BLANKS);
     return { root, error: at < text.length ? at : -1 };
   } catch (stop) {
     if (stop instanceof Stop) return { root, error: stop.at };

@@ -269,7 +269,7 @@ function* hasOwnHuge(
 }
 
 /** What of one area a chunk covers. */
-interface Part {
+interface AreaPart {
   readonly vma: Vma;
   readonly start: number;
   readonly end: number;
@@ -294,7 +294,7 @@ function* hasMemory(k: Kernel, { mm }: Vma, vpn: number): Kernel$<boolean> {
  * Whether a page is missing, or may be to a migration, that a monitor is to give. That it cannot while
  * mmap_lock is held, so that the chunk is left to plain faults, and before anything of it has changed.
  */
-function* needsMonitor(k: Kernel, parts: readonly Part[]): Kernel$<boolean> {
+function* needsMonitor(k: Kernel, parts: readonly AreaPart[]): Kernel$<boolean> {
   for (const { vma, start, end } of parts) {
     if (!userfaultfdMissing(vma)) continue;
     for (let vpn = start; vpn < end; vpn++) if (!(yield* hasMemory(k, vma, vpn))) return true;
@@ -311,7 +311,7 @@ function* needsMonitor(k: Kernel, parts: readonly Part[]): Kernel$<boolean> {
 function* onePass(
   k: Kernel,
   fault: DeviceFault,
-  { vma, start, end }: Part,
+  { vma, start, end }: AreaPart,
   write: boolean,
   misses: Misses,
   left: number[],
@@ -360,9 +360,9 @@ function* onePass(
  * The areas of a range, if all of them may be accessed.
  * @returns null where something is missing or forbidden, or cannot migrate
  */
-function accessibleParts(mm: Mm, start: number, end: number, write: boolean): Part[] | null {
+function accessibleParts(mm: Mm, start: number, end: number, write: boolean): AreaPart[] | null {
   const need = write ? VM_READ | VM_WRITE : VM_READ;
-  const parts: Part[] = [];
+  const parts: AreaPart[] = [];
   for (let vpn = start; vpn < end; ) {
     const vma = mm.lookupVma(vpn);
     if (!vma || (vma.flags & need) !== need || !mayMigrate(vma)) return null;

@@ -82,11 +82,11 @@ export function quote(text: string, limit = SHOWN): string {
 }
 
 /** Where each part of a text is. */
-interface Part {
+interface JsonPart {
   /** Of its name; -1: it has none. */
   name: number;
   value: number;
-  readonly parts: Map<string | number, Part>;
+  readonly parts: Map<string | number, JsonPart>;
 }
 
 class TooDeep extends Error {}
@@ -112,9 +112,9 @@ function add(to: unknown, name: string, value: unknown): void {
 /** One pass over a text, for what it holds or for where its parts are. */
 class Reading implements JsonVisitor {
   value: unknown;
-  readonly root: Part = { name: -1, value: 0, parts: new Map() };
+  readonly root: JsonPart = { name: -1, value: 0, parts: new Map() };
   readonly errors: [offset: number, message: string][] = [];
-  private readonly open: { value: unknown; name: string; part: Part }[] = [];
+  private readonly open: { value: unknown; name: string; part: JsonPart }[] = [];
   private nameAt = -1;
   private lastError = -1;
 
@@ -123,7 +123,7 @@ class Reading implements JsonVisitor {
     private readonly places: boolean,
   ) {}
 
-  private put(value: unknown, offset: number): Part {
+  private put(value: unknown, offset: number): JsonPart {
     const { open } = this;
     const inner = open[open.length - 1];
     let part = this.root;
@@ -212,7 +212,7 @@ export function jsonReader(visit: VisitJson): ReadJson {
     }
     const { value, errors } = go(text, false);
     const shown = errors.slice(0, MAX_MISTAKES);
-    let root: Part | undefined;
+    let root: JsonPart | undefined;
     return {
       value: errors.length > 0 ? undefined : value,
       mistakes: shown.map(([offset, message]) => ({ ...positionOf(text, offset), message })),

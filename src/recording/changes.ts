@@ -2,7 +2,7 @@
 import { type Item, itemsOf, type StateView } from './items.ts';
 
 /** One field of one thing has changed; or the thing came, or went. */
-export interface Change {
+export interface ItemChange {
   /** The item's key. */
   readonly key: string;
   /** What the item is called. */
@@ -80,10 +80,10 @@ function verbs({ key }: Item): [comes: string, goes: string] {
 const sentence = (text: string): string => text[0].toUpperCase() + text.slice(1);
 
 /** What is otherwise in an item that is there before and after. */
-function fieldChanges(a: Item, b: Item): Change[] {
+function fieldChanges(a: Item, b: Item): ItemChange[] {
   const before = a as unknown as Record<string, unknown>;
   const after = b as unknown as Record<string, unknown>;
-  const changes: Change[] = [];
+  const changes: ItemChange[] = [];
   const tell = (field: string): void => {
     const from = before[field];
     const to = after[field];
@@ -101,7 +101,7 @@ function fieldChanges(a: Item, b: Item): Change[] {
 }
 
 /** What is otherwise in one item; undefined: it is not there. */
-export function itemChanges(was: Item | undefined, is: Item | undefined): Change[] {
+export function itemChanges(was: Item | undefined, is: Item | undefined): ItemChange[] {
   if (was && is) return fieldChanges(was, is);
   const item = was ?? is;
   if (!item) return [];
@@ -113,10 +113,10 @@ export function itemChanges(was: Item | undefined, is: Item | undefined): Change
 }
 
 /** What is otherwise in `after`: empty exactly where both views are equal. */
-export function whatChanged(before: StateView, after: StateView): Change[] {
+export function whatChanged(before: StateView, after: StateView): ItemChange[] {
   const old = itemsOf(before);
   const now = itemsOf(after);
-  const changes: Change[] = [];
+  const changes: ItemChange[] = [];
   for (const [key, item] of now) changes.push(...itemChanges(old.get(key), item));
   for (const [key, item] of old) {
     if (!now.has(key)) changes.push(...itemChanges(item, undefined));

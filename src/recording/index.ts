@@ -1,5 +1,5 @@
 /** Recordings: one schedule of a program step by step, and the state at every moment of it. */
-export { type Change, itemChanges, whatChanged } from './changes.ts';
+export { type ItemChange, itemChanges, whatChanged } from './changes.ts';
 export * from './items.ts';
 export * from './recorded.ts';
 export * from './recorder.ts';

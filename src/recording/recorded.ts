@@ -1,6 +1,6 @@
 /** What a recording keeps of each step, and what it tells of a moment: plain data. */
 import type { Counters, ObjectKind, Role, StepKind } from '../machine/index.ts';
-import type { Change } from './changes.ts';
+import type { ItemChange } from './changes.ts';
 import type { StateView } from './items.ts';
 
 /** What a step did with one object. */
@@ -110,7 +110,7 @@ export interface ItemHistory {
   readonly task: number;
   /** The modelled functions of the step, innermost first. */
   readonly stack: readonly string[];
-  readonly changes: readonly Change[];
+  readonly changes: readonly ItemChange[];
 }
 
 /** What is kept of the steps: plain data, a number a step in each array. */

@@ -6,7 +6,7 @@
 import { type Execution, FAIL } from '../checker/index.ts';
 import type { Finding, ObjectKind, Role, StepKind } from '../machine/index.ts';
 import type { Op, Walk } from '../program/index.ts';
-import { type Change, itemChanges, whatChanged } from './changes.ts';
+import { type ItemChange, itemChanges, whatChanged } from './changes.ts';
 import type { Item } from './items.ts';
 import type {
   Counted,
@@ -189,7 +189,7 @@ export class Recording {
   }
 
   /** What a step changed. */
-  changes(at: number): Change[] {
+  changes(at: number): ItemChange[] {
     return whatChanged(this.moment(at).state, this.moment(at + 1).state);
   }
 

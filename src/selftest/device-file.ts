@@ -24,7 +24,7 @@ export const FLAG_FAIL_ALLOC = 1;
  * Each command is for the first `pages` pages of a buffer. It returns 0 or a negative errno; what the
  * device read is then in the buffer's mirror.
  */
-export class DeviceFile {
+export class TestDevice {
   users = 1;
 
   constructor(

@@ -17,7 +17,7 @@ import {
   PRIVATE_DEVICE_ONE,
   PRIVATE_DEVICE_TWO,
 } from './computer.ts';
-import { Killed, Process } from './process.ts';
+import { Killed, TestProcess } from './process.ts';
 import { Stuck } from './scheduler.ts';
 import { AssertionFailed, Skipped, Test } from './test.ts';
 
@@ -109,7 +109,7 @@ export function runTest(
   const random = generator(seed);
   const computer = new Computer(walk, mended);
   const k = computer.kernel;
-  const main = Process.start(computer, random, alignsHuge);
+  const main = TestProcess.start(computer, random, alignsHuge);
   const t = new Test(shortName, computer, main, device === 'coherent', random, onLine);
   let skipped: string | undefined;
   const begin = performance.now();

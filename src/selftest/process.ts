@@ -30,7 +30,7 @@ import {
 } from '../mm/userfaultfd.ts';
 import { VM_READ, VM_SHARED, VM_WRITE } from '../mm/vma.ts';
 import type { Computer } from './computer.ts';
-import { DeviceFile } from './device-file.ts';
+import { TestDevice } from './device-file.ts';
 import type { Words } from './test-words.ts';
 
 export const PROT_NONE = 0;
@@ -118,14 +118,14 @@ export interface Mapping {
   shared?: boolean;
   file?: RegularFile;
   /** An open device: pages that its driver makes. */
-  device?: DeviceFile;
+  device?: TestDevice;
   /** Huge pages of the pool. */
   hugetlb?: boolean;
   /** Begin at a huge page what is as long as some. Default: as the process does otherwise. */
   aligned?: boolean;
 }
 
-export class Process {
+export class TestProcess {
   readonly files = new Set<OpenFile>();
   private readonly page: Int32Array<ArrayBuffer>;
   private readonly pageBytes: Uint8Array;
@@ -146,12 +146,12 @@ export class Process {
    * A new process.
    * @param alignsHuge what is as long as some huge pages begins at one; else mappings begin anywhere else
    */
-  static start(computer: Computer, random: () => number, alignsHuge = false): Process {
+  static start(computer: Computer, random: () => number, alignsHuge = false): TestProcess {
     const { geometry } = computer.kernel;
     const { ptrsPerPte, bufferPages } = geometry;
     const off = 1 + Math.floor(random() * (ptrsPerPte - 1));
     const top = geometry.vpnOf(0, bufferPages / 2) + off;
-    return new Process(computer, computer.kernel.newMm(), top, alignsHuge);
+    return new TestProcess(computer, computer.kernel.newMm(), top, alignsHuge);
   }
 
   get k(): Kernel {
@@ -280,8 +280,8 @@ export class Process {
   // ---- files ----
 
   /** Opens a device for this process. */
-  *open(device: number): Kernel$<DeviceFile> {
-    const file = new DeviceFile(this.computer, yield* this.computer.open(device, this.mm));
+  *open(device: number): Kernel$<TestDevice> {
+    const file = new TestDevice(this.computer, yield* this.computer.open(device, this.mm));
     this.files.add(file);
     return file;
   }
@@ -310,8 +310,8 @@ export class Process {
   // ---- life ----
 
   /** @returns the child */
-  *fork(): Kernel$<Process> {
-    const child = new Process(this.computer, this.k.newMm(), this.top, this.alignsHuge);
+  *fork(): Kernel$<TestProcess> {
+    const child = new TestProcess(this.computer, this.k.newMm(), this.top, this.alignsHuge);
     const ret = yield* dupMmap(this.k, child.mm, this.mm);
     if (ret) throw new Error(`fork: ${ret}`);
     for (const file of this.files) {

@@ -3,8 +3,14 @@ import { errnoName } from '../machine/errno.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import { HmmBuffer } from './buffer.ts';
 import type { Computer } from './computer.ts';
-import type { DeviceFile } from './device-file.ts';
-import { Killed, type Mapping, type Process, SIGABRT_NUMBER, SIGKILL_NUMBER } from './process.ts';
+import type { TestDevice } from './device-file.ts';
+import {
+  Killed,
+  type Mapping,
+  SIGABRT_NUMBER,
+  SIGKILL_NUMBER,
+  type TestProcess,
+} from './process.ts';
 import { Clock, runTogether, sleep, waitUntil } from './scheduler.ts';
 import type { Words } from './test-words.ts';
 
@@ -50,21 +56,21 @@ export class Test {
   readonly diagnostics: string[] = [];
   failed = false;
   /** The devices that the fixture opens. */
-  fds: DeviceFile[] = [];
+  fds: TestDevice[] = [];
   readonly clock = new Clock();
 
   constructor(
     /** Without its fixture. */
     readonly name: string,
     readonly computer: Computer,
-    readonly process: Process,
+    readonly process: TestProcess,
     /** Whether the fixture's devices are coherent. */
     readonly isCoherent: boolean,
     readonly random: () => number,
     private readonly onLine: (line: string) => void,
   ) {}
 
-  get fd(): DeviceFile {
+  get fd(): TestDevice {
     return this.fds[0];
   }
 
@@ -139,7 +145,7 @@ export class Test {
 
   /** A CPU looks at every int of a buffer's pages, from one to another. */
   *assertMemory(
-    process: Process,
+    process: TestProcess,
     start: number,
     pages: number,
     words: Words,
@@ -195,7 +201,7 @@ export class Test {
    * What a child does, to its end; its open files and its memory go with it.
    * @returns how it ended
    */
-  *child(child: Process, body: Kernel$<void>): Kernel$<ExitStatus> {
+  *child(child: TestProcess, body: Kernel$<void>): Kernel$<ExitStatus> {
     const status = { signal: 0, code: 0 };
     try {
       yield* body;
@@ -209,7 +215,7 @@ export class Test {
   }
 
   /** A child that does nothing by itself is killed. */
-  *kill(child: Process): Kernel$<ExitStatus> {
+  *kill(child: TestProcess): Kernel$<ExitStatus> {
     yield* child.exit();
     return { signal: SIGKILL_NUMBER, code: 0 };
   }

@@ -109,7 +109,7 @@ function Operations({ sides }: { sides: readonly [Side, Side] }) {
 const several = (n: number, one: string, more: string): string => `${n} ${n === 1 ? one : more}`;
 
 /** One walk: what it looked at, and what it did there. */
-function Walk({ walk, number, now }: { walk: WalkView; number: number; now: number }) {
+function WalkCard({ walk, number, now }: { walk: WalkView; number: number; now: number }) {
   const { name, depth, entries, faults, migrationEntries, to } = walk;
   const did =
     now < to ? (
@@ -193,7 +193,7 @@ function SidePanel({ side, n }: { side: Side; n: 0 | 1 }) {
         </h3>
         <ol class="walks">
           {walks.map((one) => (
-            <Walk key={one.from} walk={one} number={one.depth === 0 ? ++number : 0} now={now} />
+            <WalkCard key={one.from} walk={one} number={one.depth === 0 ? ++number : 0} now={now} />
           ))}
         </ol>
         <p class="now">

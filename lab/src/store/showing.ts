@@ -2,7 +2,7 @@
 import { computed } from '@preact/signals';
 import { parseAnyProgram, ScheduleError, type Walk } from '../../../src/checker/index.ts';
 import {
-  type Change,
+  type ItemChange,
   type Recordable,
   type Recording,
   recordInSlices,
@@ -14,7 +14,7 @@ import { name, present, recording, setMaking, setSoFar, step, text, walk } from 
 
 export const moment = computed(() => recording.value?.moment(step.value) ?? null);
 /** What the step before this moment changed. */
-export const changes = computed<readonly Change[]>(() =>
+export const changes = computed<readonly ItemChange[]>(() =>
   recording.value && step.value > 0 ? recording.value.changes(step.value - 1) : [],
 );
 export const changedKeys = computed(() => new Set(changes.value.map(({ key }) => key)));

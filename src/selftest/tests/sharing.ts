@@ -3,7 +3,7 @@
 import { EPERM } from '../../machine/errno.ts';
 import type { Kernel$ } from '../../machine/step.ts';
 import { test } from '../harness.ts';
-import { PROT_NONE, PROT_READ, PROT_READ_WRITE, type Process } from '../process.ts';
+import { PROT_NONE, PROT_READ, PROT_READ_WRITE, type TestProcess } from '../process.ts';
 
 import { type ExitStatus, negative, type Test } from '../test.ts';
 import { COUNT, Words } from '../test-words.ts';
@@ -158,7 +158,7 @@ export const doubleMap = test('hmm2', 'double_map', function* (t) {
 });
 
 /** A CPU looks at every int and adds one; then it looks again. */
-function* addOneToAll(t: Test, process: Process, start: number, npages: number): Kernel$<void> {
+function* addOneToAll(t: Test, process: TestProcess, start: number, npages: number): Kernel$<void> {
   for (let at = 0; at < npages; at++) {
     const ints = yield* process.readPage(start + at);
     t.assertInts(ints, at * ints.length, COUNT);
