@@ -291,8 +291,9 @@ describe('--resume', () => {
       `import { readFileSync, writeFileSync } from 'node:fs';
        import { isMainThread } from 'node:worker_threads';
        import { programScenario } from '${join(root, 'dist/checker/index.js')}';
+       import { parseConcurrentProgram } from '${join(root, 'dist/program/index.js')}';
        const text = readFileSync('${scenario('two-devices-overlap')}', 'utf8');
-       const scenario = programScenario(JSON.parse(text));
+       const scenario = programScenario(parseConcurrentProgram(JSON.parse(text)));
        const check = (state) => {
          if (!isMainThread) writeFileSync('${begun}', '');
          return scenario.check(state);
