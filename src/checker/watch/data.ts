@@ -34,7 +34,7 @@ import {
   type MemoryPlace,
   type PendingChange,
   POISONED,
-  SPACE,
+  SPACE_PAGES,
   Store,
   wordOf,
 } from './memory-place.ts';
@@ -128,7 +128,7 @@ export class DataOracle {
   }
 
   private fileKey(vma: Vma, vpn: number): number {
-    return (vma.file?.number ?? 0) * SPACE + vma.pgoff + (vpn - vma.start);
+    return (vma.file?.number ?? 0) * SPACE_PAGES + vma.pgoff + (vpn - vma.start);
   }
 
   // ---- accesses ----
@@ -192,7 +192,7 @@ export class DataOracle {
   /** A file's page is read or written, past all mappings. What was not copied of it changes, too. */
   fileAccess(number: number, index: number, word: number, write: boolean): void {
     const file = this.k.mappings[number] as AddressSpace;
-    const shared = this.files.get(number * SPACE + index);
+    const shared = this.files.get(number * SPACE_PAGES + index);
     if (!write) {
       if (shared && !shared.values.includes(word)) this.wrong('a file is read as', word, shared);
       return;
@@ -269,7 +269,7 @@ export class DataOracle {
   // ---- operations ----
 
   /** An operation begins that changes what places are. */
-  begin(change: MemoryChange, mm: Mm, start = 0, end = SPACE, to = 0): PendingChange {
+  begin(change: MemoryChange, mm: Mm, start = 0, end = SPACE_PAGES, to = 0): PendingChange {
     this.changed = true;
     const pending: PendingChange = {
       change,
@@ -281,7 +281,7 @@ export class DataOracle {
       copies: new Map(),
     };
     for (const [key, { store, shared }] of this.places) {
-      const vpn = key - mm.id * SPACE;
+      const vpn = key - mm.id * SPACE_PAGES;
       if (vpn < start || vpn >= end || shared) continue;
       if (change === 'fork') this.copy(pending.copies, vpn, store);
       else if (change === 'discard' || change === 'give up') this.mayVanish(mm, vpn, store);
@@ -299,7 +299,7 @@ export class DataOracle {
     const { change, mm, start, end, to, began } = pending;
     const moves = change === 'move' || change === 'move out';
     this.pending.splice(this.pending.indexOf(pending), 1);
-    for (let vpn = start; vpn < end && end !== SPACE; vpn++) {
+    for (let vpn = start; vpn < end && end !== SPACE_PAGES; vpn++) {
       const place = this.places.get(keyOf(mm.id, vpn));
       if (!place || (place.shared && !moves)) continue;
       const { store } = place;

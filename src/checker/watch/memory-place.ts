@@ -66,8 +66,8 @@ export interface Initial {
 }
 
 /** More pages than an address space has. */
-export const SPACE = 2 ** 37;
-export const keyOf = (space: number, vpn: number): number => space * SPACE + vpn;
+export const SPACE_PAGES = 2 ** 37;
+export const keyOf = (space: number, vpn: number): number => space * SPACE_PAGES + vpn;
 
 /** The first word of a page that was freed. */
 export const POISONED = ((POISON * 0x01010101) >>> 0) + ((POISON * 0x01010101) | 0) * 2 ** 32;
