@@ -21,7 +21,7 @@ import {
   pteMkdirty,
   ptePresent,
 } from '../machine/pte.ts';
-import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step } from '../machine/step.ts';
 import type { Folio, Pfn, Pte, Ptep, Vpn } from '../machine/units.ts';
 import {
   folioGet,
@@ -76,6 +76,12 @@ function tryToMapUnusedToZeropage(k: Kernel, pvmw: MappedWalk, page: Pfn, oldPte
   return true;
 }
 
+/** The step before a page is put back; the zero page in its place is put there at once. */
+function putBackStep(k: Kernel, folio: Folio, ptep: Ptep, useZeroPage: boolean): Step {
+  const step = k.writeFolio(folio);
+  return useZeroPage ? step.and(ObjectKind.Entry, ptep, Role.Write) : step;
+}
+
 /**
  * Mirrors: mm/migrate.c remove_migration_pte()
  * simplified: no hugetlb
@@ -96,7 +102,7 @@ function* removeMigrationPte(
     const oldPte = ptepGet(k, pvmw.pte);
     const index = folioIsLarge(k, folio) ? softleafToPfn(oldPte) - pvmw.pfn : 0;
     const page = folio + index;
-    if (k.stepping) yield k.writeFolio(folio);
+    if (k.stepping) yield putBackStep(k, folio, pvmw.pte, arg.useZeroPage);
     if (arg.useZeroPage && tryToMapUnusedToZeropage(k, pvmw, page, oldPte)) continue;
     folioGet(k, folio, Holder.Mapping);
     let pte = mkPte(page, vma.pageProt);

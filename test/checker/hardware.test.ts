@@ -32,6 +32,7 @@ function* takeAway({ system }: ProgramState, flushFirst: boolean): Kernel$<void>
   for (const tlb of k.tlbs) {
     if (tlb.lookup(mm.id, vpn) !== 0) k.report('TLB', 'a CPU still reaches what was taken away');
   }
+  yield k.writeEntry(ptep);
   setPte(k, ptep, pte);
 }
 

@@ -144,7 +144,10 @@ function runWatched(program: Program, options: RunOptions): Watched {
  * up to where such a page leaves the huge page: what the device reads or writes then is anybody's.
  */
 export function checkWalks(program: Program, options: RunOptions = {}): string[] {
-  const upTo = (op: number) => checkWalks({ ...program, ops: program.ops.slice(0, op) }, options);
+  const upTo = (op: number) => {
+    const { results: _, ...rest } = program;
+    return checkWalks({ ...rest, ops: program.ops.slice(0, op) }, options);
+  };
   const watched = runWatched(program, { ...options, walk: 'collect' });
   const { outcome: collect, lost, crossing, failing } = watched;
   if (failing >= 0) return upTo(failing);
