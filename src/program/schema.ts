@@ -1,12 +1,23 @@
 /** The program format: its types, and reading a program strictly. */
 import { Geometry } from '../machine/geometry.ts';
 import { WALKS, type Walk } from '../mm/walks.ts';
-import { type MistakeWords, ProgramError, type ProgramPlace, showValue } from './error.ts';
-import { MAX_MISTAKES, quote } from './json.ts';
-import { choice, describeField, type FieldSpec, integer, OPS, type Op, PROC } from './ops.ts';
-import { RETURNS } from './returns.ts';
+import { ProgramError, type ProgramPlace, showValue } from './error.ts';
+import { quote } from './json.ts';
+import {
+  type Fields,
+  fits,
+  isObject,
+  itemsOf,
+  Mistakes,
+  refuseOthers,
+  refuseValue,
+  within,
+} from './mistakes.ts';
+import { choice, type FieldSpec, integer, OPS, type Op, PROC } from './ops.ts';
+import { isExpected, parseFields, RESULT_FIELDS, type Result } from './result.ts';
 import { didYouMean } from './similar.ts';
 
+export { RESULT_FIELDS, type Result, type TagRun, type ValueRun } from './result.ts';
 export { WALKS, type Walk };
 
 /** The machine that a program runs on. */
@@ -37,25 +48,6 @@ export const MACHINE: Record<keyof MachineSpec, FieldSpec> = {
   mended: { kind: 'truth' },
 };
 
-/** `[first, count, step]`, step 0 or 1: `count` words from `first`. */
-export type TagRun = [first: number, count: number, step: number];
-/** `[value, count]`. */
-export type ValueRun = [value: number, count: number];
-
-/** What an operation returned. A field other than `ret` is there only on success, except `done`. */
-export interface Result {
-  /** `ok`, the name of an errno, `SEGV` or `BUS`. */
-  ret: string;
-  /** Pages accessed before a signal. */
-  done?: number;
-  cpages?: number;
-  faults?: number;
-  tags?: TagRun[];
-  /** Bytes of HMM_DMIRROR_SNAPSHOT. */
-  prot?: ValueRun[];
-  bits?: ValueRun[];
-}
-
 interface ProgramHead {
   name: string;
   comment?: string | string[];
@@ -82,79 +74,6 @@ export const MAX_OPS = 100_000;
 export const MAX_TASKS = 16;
 /** Characters of the name of a program or a task. */
 export const MAX_NAME = 200;
-
-type Fields = Record<string, unknown>;
-
-/** Mistakes as they are come across, the first of them kept. */
-class Mistakes {
-  private readonly list: ProgramError[] = [];
-  private count = 0;
-
-  add(place: ProgramPlace, expected: string, actual: unknown, words?: MistakeWords): undefined {
-    if (++this.count <= MAX_MISTAKES)
-      this.list.push(new ProgramError(place, expected, actual, words));
-  }
-
-  /** @throws ProgramError where there was one: the first, with the others */
-  throwAny(): void {
-    const [first] = this.list;
-    if (first === undefined) return;
-    first.mistakes = this.list;
-    first.more = this.count - this.list.length;
-    throw first;
-  }
-}
-
-function isObject(value: unknown): value is Fields {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
-function isInteger(value: unknown, min: number, max: number): value is number {
-  return Number.isInteger(value) && (value as number) >= min && (value as number) <= max;
-}
-
-const isPowerOfTwo = (value: number) => (value & (value - 1)) === 0;
-
-function fits(spec: FieldSpec, value: unknown): boolean {
-  switch (spec.kind) {
-    case 'integer':
-      return isInteger(value, spec.min, spec.max);
-    case 'power':
-      return isInteger(value, spec.min, spec.max) && isPowerOfTwo(value);
-    case 'truth':
-      return typeof value === 'boolean';
-    case 'choice':
-      return typeof value === 'string' && spec.values.includes(value);
-  }
-}
-
-/** A mistake in a field's value; where it is almost one of the choices, which. */
-function refuseValue(out: Mistakes, place: ProgramPlace, spec: FieldSpec, value: unknown): void {
-  const hint = spec.kind === 'choice' ? didYouMean(value, spec.values) : '';
-  const expected = describeField(spec);
-  const words = hint && { problem: `expected ${expected}, got ${showValue(value)}${hint}` };
-  out.add(place, expected, value, words || undefined);
-}
-
-/** The place of a field within another place. */
-function within(place: ProgramPlace, name: string): ProgramPlace {
-  return { ...place, field: place.field === undefined ? name : `${place.field}.${name}` };
-}
-
-/** Every key of `value` that is not among `known` is a mistake. */
-function refuseOthers(
-  out: Mistakes,
-  value: Fields,
-  known: readonly string[],
-  place: ProgramPlace,
-): void {
-  for (const key of Object.keys(value)) {
-    if (known.includes(key)) continue;
-    const all = `no such field (there ${known.length === 1 ? 'is' : 'are'} ${known.join(' ')})`;
-    const problem = `${all}${didYouMean(key, known)}`;
-    out.add(within(place, key), all, value[key], { problem, name: true });
-  }
-}
 
 function parseComment(
   out: Mistakes,
@@ -184,19 +103,6 @@ function parseMachine(out: Mistakes, value: unknown, at: ProgramPlace): MachineS
     else refuseValue(out, within(place, field), spec, given);
   }
   return machine;
-}
-
-/** The items of an array, its holes as well; none where it is no array. */
-function itemsOf(
-  out: Mistakes,
-  value: unknown,
-  place: ProgramPlace,
-  what: string,
-  max: number,
-): unknown[] {
-  if (!Array.isArray(value)) return out.add(place, what, value) ?? [];
-  if (value.length > max) return out.add(place, `at most ${max} items`, value.length) ?? [];
-  return Array.from<unknown>(value);
 }
 
 /** The processes that there are at some point of a program. */
@@ -300,52 +206,6 @@ function parseOps(
     if (op !== undefined) ops.push(op);
   });
   return ops;
-}
-
-const isCount = (value: unknown) => isInteger(value, 0, Number.MAX_SAFE_INTEGER);
-const isRun = (value: unknown, length: number): value is number[] =>
-  Array.isArray(value) && value.length === length && value.every(isCount) && value[1] > 0;
-const areRuns = (value: unknown, length: number) =>
-  Array.isArray(value) &&
-  Array.from<unknown>(value).every((run) => isRun(run, length) && (run[2] ?? 0) <= 1);
-
-/** What each field of a result holds: a test, and its words. */
-export const RESULT_FIELDS: Record<
-  keyof Result,
-  [test: (value: unknown) => boolean, words: string]
-> = {
-  ret: [(v) => typeof v === 'string' && /^(ok|[A-Z0-9]{1,20})$/.test(v), '"ok" or an errno name'],
-  done: [isCount, 'a count'],
-  cpages: [isCount, 'a count'],
-  faults: [isCount, 'a count'],
-  tags: [(v) => areRuns(v, 3), 'runs [first, count, step]'],
-  prot: [(v) => areRuns(v, 2), 'runs [value, count]'],
-  bits: [(v) => areRuns(v, 2), 'runs [value, count]'],
-};
-
-/** Whether an operation can return this: a name that Linux has. */
-const isExpected = (ret: string) => RETURNS.includes(ret);
-
-/** Some fields of a result. */
-function parseFields(
-  out: Mistakes,
-  value: unknown,
-  at: ProgramPlace,
-  name: string,
-  isReturn: (ret: string) => boolean = () => true,
-): Partial<Result> | undefined {
-  const here = { ...at, field: name };
-  if (!isObject(value)) return out.add(here, 'a result (an object with "ret")', value);
-  refuseOthers(out, value, Object.keys(RESULT_FIELDS), here);
-  for (const [field, [test, words]] of Object.entries(RESULT_FIELDS)) {
-    const given = value[field];
-    if (given === undefined || (test(given) && (field !== 'ret' || isReturn(given as string))))
-      continue;
-    const hint = field === 'ret' ? didYouMean(given, RETURNS) : '';
-    const problem = `expected ${words}, got ${showValue(given)}${hint}`;
-    out.add(within(here, field), words, given, { problem });
-  }
-  return { ...value } as Partial<Result>;
 }
 
 function parseResults(out: Mistakes, value: unknown, count: number, at: ProgramPlace): Result[] {
