@@ -1,5 +1,3 @@
-import type { Monitor } from './monitor.ts';
-
 /**
  * What the model reports about the modelled kernel: a WARN, a BUG, a failed lock assertion, a
  * broken invariant. A mistake in the user's program is a different thing (ProgramError).
@@ -62,29 +60,13 @@ export function notModelled({ prototype }: { readonly prototype: object }): void
 /** Whether a function of this name is left out of the inner end of stacks. */
 export const isInternal = (name: string): boolean => INTERNAL.has(name);
 
-/** A monitor's: what lies inwards of them is not modelled. */
-export const HOOKS: Record<keyof Monitor, true> = {
-  onLock: true,
-  onUnlock: true,
-  onFolioLock: true,
-  onFolioUnlock: true,
-  onWait: true,
-  onFolioWait: true,
-  onTableFree: true,
-  onRead: true,
-  onEntry: true,
-  onCpuAccess: true,
-  onFill: true,
-  onFileAccess: true,
-  onDeviceAccess: true,
-  onMove: true,
-  onFree: true,
-  onInvalidate: true,
-  onInvalidateEnd: true,
-  onDeviceMap: true,
-  onFork: true,
-};
-const MONITOR = new Set(Object.keys(HOOKS));
+/** Hooks of monitors: what lies inwards of them is not modelled. */
+const MONITOR = new Set<string>();
+
+/** Takes functions of these names, and what they call, out of the inner end of stacks. */
+export function watchesOnly(names: Iterable<string>): void {
+  for (const name of names) MONITOR.add(name);
+}
 
 /** What V8 tells of a function on the stack. */
 interface CallSite {

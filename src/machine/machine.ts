@@ -1,12 +1,14 @@
 import { Counters } from './counters.ts';
-import { type Finding, KernelBug, modelledStack, notModelled } from './finding.ts';
+import { notModelled } from './finding.ts';
 import { Frames } from './frames.ts';
 import { Geometry, type GeometryOptions } from './geometry.ts';
 import { Lock, type LockClass } from './lock.ts';
+import './monitor.ts';
 import type { Monitor, Taking } from './monitor.ts';
 import { DEVICE_MEMORY, HUGE_POOL, OWN_LOCKS, RAM } from './objects.ts';
 import { PageMap, PG_HUGETLB, PG_LOCKED } from './page.ts';
 import { PTE_PRESENT, PTE_WRITE } from './pte.ts';
+import { Reporter } from './reporter.ts';
 import { ObjectKind, Role, type Step, StepKind } from './step.ts';
 import { TablePool } from './table.ts';
 import { Task } from './task.ts';
@@ -43,14 +45,13 @@ export const POISON = 0xdb;
  * The hardware, and what every modelled function needs: locks, steps, findings. The state of the
  * modelled kernel is a subclass (mm/kernel.ts).
  */
-export class Machine {
+export class Machine extends Reporter {
   readonly geometry: Geometry;
   readonly frames: Frames;
   readonly pages: PageMap;
   readonly tables: TablePool;
   readonly tlbs: Tlb[] = [];
   readonly counters = new Counters();
-  readonly findings: Finding[] = [];
   readonly poison: boolean;
   readonly ramLimit: number;
   /** Whether tasks are suspended at each step. Off: a run in a straight line. */
@@ -68,6 +69,7 @@ export class Machine {
   private lockCount = 0;
 
   constructor(options: MachineOptions = {}) {
+    super();
     this.geometry = new Geometry(options);
     this.frames = new Frames(this.geometry.pageBytes);
     const cpus = options.cpus ?? 1;
@@ -326,46 +328,6 @@ export class Machine {
     this.failAllocations--;
     this.allocationFailed = true;
     return true;
-  }
-
-  // ---- findings ----
-
-  private finding(invariant: string, title: string): Finding {
-    const stack = modelledStack();
-    return { title, invariant, function: stack[0] ?? '', stack };
-  }
-
-  /** Records a finding; the modelled kernel goes on. */
-  report(invariant: string, title: string): void {
-    this.findings.push(this.finding(invariant, title));
-  }
-
-  /** WARN_ON(): records a finding when `condition` holds. */
-  warn(condition: boolean, title: string): boolean {
-    if (condition) this.report('warn', title);
-    return condition;
-  }
-
-  /** BUG_ON(): the modelled kernel stops when `condition` holds. */
-  bug(condition: boolean, title: string): void {
-    if (condition) this.throwBug('bug', title);
-  }
-
-  /**
-   * What must be there: where the kernel would follow a null pointer, the modelled kernel stops with a
-   * finding that names the function, instead of the host's error somewhere later.
-   * @param what names it, such as `the area under a walk`
-   */
-  present<T>(value: T | null | undefined, what: string): T {
-    if (value === null || value === undefined)
-      this.throwBug('null pointer', `${what} is not there`);
-    return value;
-  }
-
-  throwBug(invariant: string, title: string): never {
-    const finding = this.finding(invariant, title);
-    this.findings.push(finding);
-    throw new KernelBug(finding);
   }
 
   // ---- folio locks ----

@@ -1,3 +1,4 @@
+import { watchesOnly } from './finding.ts';
 import type { Lock } from './lock.ts';
 import type { Folio, Pfn, Pgoff, Ptep, SpaceId, TableId, Vpn } from './units.ts';
 
@@ -56,3 +57,27 @@ export interface Monitor {
   /** A fork has ended, but for its locks. */
   onFork(parent: SpaceId): void;
 }
+
+/** Every hook of a monitor; the compiler asks for one that is missing. */
+export const HOOKS: Record<keyof Monitor, true> = {
+  onLock: true,
+  onUnlock: true,
+  onFolioLock: true,
+  onFolioUnlock: true,
+  onWait: true,
+  onFolioWait: true,
+  onTableFree: true,
+  onRead: true,
+  onEntry: true,
+  onCpuAccess: true,
+  onFill: true,
+  onFileAccess: true,
+  onDeviceAccess: true,
+  onMove: true,
+  onFree: true,
+  onInvalidate: true,
+  onInvalidateEnd: true,
+  onDeviceMap: true,
+  onFork: true,
+};
+watchesOnly(Object.keys(HOOKS));

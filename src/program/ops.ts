@@ -3,7 +3,7 @@
  * The types, the validation and docs/operations.md all come from it.
  */
 
-import type { Result } from './schema.ts';
+import type { Result } from './values.ts';
 
 /** Pages that a buffer's address range holds: 4 GiB of 4 KiB pages. */
 export const BUFFER_PAGES = 2 ** 20;

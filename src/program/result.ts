@@ -1,27 +1,9 @@
-/** What an operation returned: the type, and reading it. */
+/** Reading what an operation returned. */
 import { type ProgramPlace, showValue } from './error.ts';
 import { isInteger, isObject, type Mistakes, refuseOthers, within } from './mistakes.ts';
 import { RETURNS } from './returns.ts';
 import { didYouMean } from './similar.ts';
-
-/** `[first, count, step]`, step 0 or 1: `count` words from `first`. */
-export type TagRun = [first: number, count: number, step: number];
-/** `[value, count]`. */
-export type ValueRun = [value: number, count: number];
-
-/** What an operation returned. A field other than `ret` is there only on success, except `done`. */
-export interface Result {
-  /** `ok`, the name of an errno, `SEGV` or `BUS`. */
-  ret: string;
-  /** Pages accessed before a signal. */
-  done?: number;
-  cpages?: number;
-  faults?: number;
-  tags?: TagRun[];
-  /** Bytes of HMM_DMIRROR_SNAPSHOT. */
-  prot?: ValueRun[];
-  bits?: ValueRun[];
-}
+import type { Result } from './values.ts';
 
 const isCount = (value: unknown) => isInteger(value, 0, Number.MAX_SAFE_INTEGER);
 const isRun = (value: unknown, length: number): value is number[] =>

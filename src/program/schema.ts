@@ -14,10 +14,12 @@ import {
   within,
 } from './mistakes.ts';
 import { choice, type FieldSpec, integer, OPS, type Op, PROC } from './ops.ts';
-import { isExpected, parseFields, RESULT_FIELDS, type Result } from './result.ts';
+import { isExpected, parseFields, RESULT_FIELDS } from './result.ts';
 import { didYouMean } from './similar.ts';
+import type { Result } from './values.ts';
 
-export { RESULT_FIELDS, type Result, type TagRun, type ValueRun } from './result.ts';
+export { RESULT_FIELDS } from './result.ts';
+export type { Result, TagRun, ValueRun } from './values.ts';
 export { WALKS, type Walk };
 
 /** The machine that a program runs on. */

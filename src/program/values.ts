@@ -1,6 +1,24 @@
 /** What operations put into memory, and how they say what they came to. */
 import { errnoName } from '../machine/errno.ts';
-import type { Result } from './schema.ts';
+
+/** `[first, count, step]`, step 0 or 1: `count` words from `first`. */
+export type TagRun = [first: number, count: number, step: number];
+/** `[value, count]`. */
+export type ValueRun = [value: number, count: number];
+
+/** What an operation returned. A field other than `ret` is there only on success, except `done`. */
+export interface Result {
+  /** `ok`, the name of an errno, `SEGV` or `BUS`. */
+  ret: string;
+  /** Pages accessed before a signal. */
+  done?: number;
+  cpages?: number;
+  faults?: number;
+  tags?: TagRun[];
+  /** Bytes of HMM_DMIRROR_SNAPSHOT. */
+  prot?: ValueRun[];
+  bits?: ValueRun[];
+}
 
 /** Page `i` of a write with `tag`. */
 export function wordOf(tag: number, i: number): number {
