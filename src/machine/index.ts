@@ -12,6 +12,7 @@ export * from './objects.ts';
 export * from './page.ts';
 export * from './pte.ts';
 export { generator } from './random.ts';
+export { Reporter } from './reporter.ts';
 export { restore, type Snapshot, snapshot } from './snapshot.ts';
 export { stateKey } from './state-key.ts';
 export { type Kernel$, ObjectKind, Role, Step, StepKind } from './step.ts';
