@@ -7,8 +7,10 @@ export default defineConfig({
     include: ['test/browser/**/*.browser.ts'],
     globalSetup: ['test/support/build.ts', 'test/support/build-lab.ts'],
     // for what hangs: a machine may be busy. Nothing else is given a time
-    expect: { poll: { timeout: 1_800_000 } },
-    testTimeout: 1_800_000,
-    hookTimeout: 1_800_000,
+    // a browser's own workers start late at times: such a test has another try
+    retry: 2,
+    expect: { poll: { timeout: 60_000 } },
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 });

@@ -60,7 +60,8 @@ const mistakes = posted.map(({ heading, where, scenario, title, plan }, i): Entr
     title: `${i + 1}. ${heading}`,
     group: 'Mistakes in the posted patch',
     walk: 'as-posted',
-    plan: { ...DEFAULT_PLAN, ...plan, findings: 1 },
+    // those that are known count
+    plan: { ...DEFAULT_PLAN, ...plan, findings: posted.length },
     known: posted.map((other) => other.title).filter((other) => other !== title),
     about: { title: heading, where, text: MISTAKES[i] },
   };
