@@ -1,6 +1,7 @@
 /** `softleaf check`, as it is built: its workers, its files, its exit codes. */
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
@@ -527,6 +528,20 @@ describe('a module with scenarios', () => {
     expect(checkJson(list, '--replay', schedule).findings[0].title).toBe(title);
     // and a schedule is of one of them
     expect(check(example('check-under-lock'), '--replay', schedule).code).toBe(2);
+  });
+
+  it('may lie anywhere: what it and its helpers import as softleaf is the package that checks it', () => {
+    const lib = moduleFile(
+      'gpu.mjs',
+      readFileSync(join(root, 'examples/scenarios/lib/gpu.mjs'), 'utf8'),
+    );
+    const text = readFileSync(example('check-without-lock'), 'utf8');
+    const path = moduleFile('elsewhere.mjs', text.replace("'./lib/gpu.mjs'", `'${lib}'`));
+    // no package is found from there
+    expect(() => createRequire(path).resolve('softleaf')).toThrow('softleaf');
+    const { code, findings } = checkJson(path, ...EXHAUSTIVE, '--workers', '2');
+    expect(code).toBe(1);
+    expect(findings[0].title).toBe('a device maps a page where the process has none in mapPage');
   });
 
   it('can go on with --resume', () => {

@@ -1,8 +1,7 @@
 /** What `softleaf check` reads: concurrent programs, modules with scenarios, folders of both. */
 import { spawnSync } from 'node:child_process';
 import { readdirSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { join } from 'node:path';
 import {
   asScenario,
   type ConcurrentProgram,
@@ -14,6 +13,7 @@ import {
   tryScenario,
 } from '../../checker/index.ts';
 import { packageFile, readAnyProgram } from '../files.ts';
+import { importOwn } from '../modules.ts';
 import { UsageError } from '../terminal.ts';
 
 const MODULE = /\.[cm]?[jt]s$/;
@@ -50,14 +50,9 @@ export function filesOfArguments(args: readonly string[]): string[] {
 }
 
 /** What to do about an error of Node's. */
-function hintOf(code: string | undefined, message: string): string {
-  if (code === 'ERR_UNKNOWN_FILE_EXTENSION') {
-    return ` (Node ${process.versions.node} does not run TypeScript: compile it to .mjs, or use Node 22.18 or newer)`;
-  }
-  if (code === 'ERR_MODULE_NOT_FOUND' && message.includes("'softleaf'")) {
-    return ' (the module must lie where this package is found: within it, or beside a node_modules that has it)';
-  }
-  return '';
+function hintOf(code: string | undefined): string {
+  if (code !== 'ERR_UNKNOWN_FILE_EXTENSION') return '';
+  return ` (Node ${process.versions.node} does not run TypeScript: compile it to .mjs, or use Node 22.18 or newer)`;
 }
 
 /** The line of a syntax error, which Node tells only where it reports the error itself. */
@@ -69,12 +64,12 @@ function lineOf(file: string): string {
 
 async function importModule(file: string): Promise<Record<string, unknown>> {
   try {
-    return await import(pathToFileURL(resolve(file)).href);
+    return await importOwn(file);
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     const { message, code } = error as Error & { code?: string };
     const place = error instanceof SyntaxError ? lineOf(file) : '';
-    throw new UsageError(`cannot load ${file}: ${place}${message}${hintOf(code, message)}`);
+    throw new UsageError(`cannot load ${file}: ${place}${message}${hintOf(code)}`);
   }
 }
 
