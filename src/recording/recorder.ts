@@ -41,8 +41,13 @@ export interface RecordOptions {
 /** Steps of a recording, unless its options say otherwise. */
 const RECORD_AT_MOST = 200_000;
 
-/** How the names of folios' locks begin. */
-const FOLIO = 'the lock of folio ';
+/** The locks that a task holds. */
+interface Holds {
+  /** By a lock's name, or a folio's first page. */
+  readonly spans: Map<string | number, Span>;
+  /** Which depths they take up. */
+  readonly depths: boolean[];
+}
 
 /** Notes a schedule while it runs. */
 class Recorder {
@@ -58,8 +63,8 @@ class Recorder {
   readonly held: Span[] = [];
   readonly waited: Span[] = [];
   readonly lockNames = new Map<number, string>();
-  /** By task: what it holds by name, and what it waits for. */
-  private readonly holds: Map<string, Span>[];
+  /** By task: what it holds, and what it waits for. */
+  private readonly holds: Holds[];
   private readonly waits: (Span | null)[];
   private readonly lastOp: number[];
   private readonly counters: Record<string, number>;
@@ -68,7 +73,7 @@ class Recorder {
   private folioLocks = 0;
 
   constructor(private readonly x: Execution) {
-    this.holds = x.running.map(() => new Map());
+    this.holds = x.running.map(() => ({ spans: new Map(), depths: [] }));
     this.waits = x.running.map(() => null);
     this.lastOp = x.running.map(() => -1);
     this.counters = x.kernel.counters.snapshot();
@@ -184,26 +189,29 @@ class Recorder {
   /** What a task holds from moment `at` on. */
   private locks(at: number, index: number, folioLocks: number): void {
     const { task } = this.x.running[index];
-    const spans = this.holds[index];
-    const now = new Set(task.held.map(lockWords));
+    const { spans, depths } = this.holds[index];
+    const now = new Set<string | number>(task.held.map(lockWords));
     for (const lock of task.held) this.lockNames.set(lock.id, lockWords(lock));
-    if (task.folioLocks !== folioLocks || this.folioLocks > 0) {
+    const looks = task.folioLocks !== folioLocks || this.folioLocks > 0;
+    if (looks) {
       const { lockOwner } = this.x.kernel.pages;
       let pfn = lockOwner.indexOf(task.id);
-      for (; pfn >= 0; pfn = lockOwner.indexOf(task.id, pfn + 1)) now.add(folioLockWords(pfn));
-    } else for (const name of spans.keys()) if (name.startsWith(FOLIO)) now.add(name);
-    for (const [name, span] of spans) {
-      if (now.has(name)) continue;
-      span.to = at;
-      spans.delete(name);
+      for (; pfn >= 0; pfn = lockOwner.indexOf(task.id, pfn + 1)) now.add(pfn);
     }
-    for (const name of now) {
-      if (spans.has(name)) continue;
-      const taken = new Set([...spans.values()].map(({ depth }) => depth));
-      let depth = 0;
-      while (taken.has(depth)) depth++;
+    for (const [lock, span] of spans) {
+      if (now.has(lock) || (!looks && typeof lock === 'number')) continue;
+      span.to = at;
+      depths[span.depth] = false;
+      spans.delete(lock);
+    }
+    for (const lock of now) {
+      if (spans.has(lock)) continue;
+      const free = depths.indexOf(false);
+      const depth = free < 0 ? depths.length : free;
+      const name = typeof lock === 'number' ? folioLockWords(lock) : lock;
       const span = { task: index, from: at - 1, to: at, name, depth };
-      spans.set(name, span);
+      depths[depth] = true;
+      spans.set(lock, span);
       this.held.push(span);
     }
   }
@@ -211,7 +219,7 @@ class Recorder {
   /** What lasts to the end ends there. */
   end(): void {
     const at = this.length;
-    for (const spans of this.holds) for (const span of spans.values()) span.to = at;
+    for (const { spans } of this.holds) for (const span of spans.values()) span.to = at;
     for (const span of this.waits) if (span) span.to = at;
   }
 
