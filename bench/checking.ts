@@ -8,13 +8,14 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CheckResult, Scenario } from '../src/checker/index.ts';
-import type { CheckJob } from '../src/cli/check/jobs.ts';
+import type { CheckJob } from '../src/cli/check/work.ts';
 import { type Sample, summarize } from './measure.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const built = (path: string) => import(new URL(`../../dist/${path}`, import.meta.url).href);
 const checker = (): Promise<typeof import('../src/checker/index.ts')> => built('checker/index.js');
 const jobs = (): Promise<typeof import('../src/cli/check/jobs.ts')> => built('cli/check/jobs.js');
+const pool = (): Promise<typeof import('../src/cli/check/pool.ts')> => built('cli/check/pool.js');
 
 /** Nanoseconds that something takes. */
 async function timed<T>(body: () => T | Promise<T>): Promise<{ time: number; value: T }> {
@@ -39,7 +40,8 @@ export interface CheckingEffort {
  */
 export async function checkingSpeed({ schedules, rounds, warmUp }: CheckingEffort) {
   const { DEFAULT_PLAN, parseConcurrentProgram } = await checker();
-  const { doJobs, Pool } = await jobs();
+  const { doJobs } = await jobs();
+  const { Pool } = await pool();
   const folder = join(root, 'scenarios');
   const files = readdirSync(folder).filter((name) => name.endsWith('.json'));
   const searches = files.sort().flatMap((name): CheckJob[] => {
@@ -53,7 +55,10 @@ export async function checkingSpeed({ schedules, rounds, warmUp }: CheckingEffor
     ];
   });
   const stop = new Int32Array(new SharedArrayBuffer(4));
-  const pools = [new Pool(1, stop), new Pool(2, stop)];
+  const pools = [new Pool(1, { stop }), new Pool(2, { stop })];
+  const mistaken = (message: string): never => {
+    throw new Error(message);
+  };
   const times: [one: number[], two: number[]] = [[], []];
   const cpu: [one: number[], two: number[]] = [[], []];
   const faster: number[] = [];
@@ -62,9 +67,9 @@ export async function checkingSpeed({ schedules, rounds, warmUp }: CheckingEffor
     for (let round = -warmUp; round < rounds; round++) {
       const took = [0, 0];
       for (const at of round & 1 ? [1, 0] : [0, 1]) {
-        const pool = pools[at];
+        const threads = pools[at];
         const before = process.cpuUsage();
-        const { time, value } = await timed(() => doJobs(searches, pool.size, { stop, pool }));
+        const { time, value } = await timed(() => doJobs(searches, threads, { stop, mistaken }));
         const results = value.filter((result) => result !== undefined);
         if (results.some(({ findings }) => findings.length > 0)) throw new Error('a finding');
         steps = results.reduce((sum, result) => sum + result.steps, 0);
@@ -77,7 +82,7 @@ export async function checkingSpeed({ schedules, rounds, warmUp }: CheckingEffor
       if (round >= 0) faster.push(took[0] / took[1]);
     }
   } finally {
-    for (const pool of pools) await pool.end();
+    for (const threads of pools) await threads.end();
   }
   return {
     scenarios: files.length,

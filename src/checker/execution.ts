@@ -37,6 +37,9 @@ export interface Running {
 
 /** Runs the tasks of a scenario as a strategy says, one schedule after the other. */
 export class Execution<S extends object = object> {
+  /** Is told of each schedule that begins, in any search. */
+  static begins: (() => void) | null = null;
+
   readonly state: S;
   /** The scenario's tasks, and after them what the hardware does on its own. */
   readonly names: readonly string[];
@@ -84,6 +87,7 @@ export class Execution<S extends object = object> {
 
   /** Puts the state back, and starts every task: each is suspended before its first step. */
   reset(): void {
+    Execution.begins?.();
     restore(this.saved);
     this.steps = 0;
     this.finding = null;
@@ -153,6 +157,11 @@ export class Execution<S extends object = object> {
     k.current = running.task;
     try {
       const result = running.body.next();
+      if (typeof result !== 'object' || result === null) {
+        throw new ScenarioError(
+          `task ${running.task.name}: expected a generator, its next() returned ${show(result)}`,
+        );
+      }
       running.done = result.done === true;
       if (!running.done && result.value !== running.task.pending) {
         const { name } = running.task;

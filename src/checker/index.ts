@@ -22,7 +22,7 @@ export {
 } from './check.ts';
 export { Execution } from './execution.ts';
 export { fingerprint } from './fingerprint.ts';
-export { asScenario, ScenarioError, tryScenario } from './own-scenario.ts';
+export { asScenario, ownMistake, ScenarioError, tryScenario } from './own-scenario.ts';
 export { DEFAULT_PLAN, type Plan } from './plan.ts';
 export { type ProgramState, programScenario } from './program.ts';
 export { type PagePart, type Report, report, reportPage, reportText } from './report/report.ts';
@@ -59,7 +59,7 @@ export {
   scenarioOf,
 } from './suite.ts';
 export { MAX_TASKS } from './task-set.ts';
-export { type Done, type Thread, Threads } from './threads.ts';
+export { type Done, type Thread, ThreadGone, Threads } from './threads.ts';
 export {
   type CoverageData,
   type CoverageSummary,

@@ -135,7 +135,7 @@ export function tryScenario(scenario: Scenario, options: SetupOptions, where: st
     kernel.stepping = true;
     try {
       const task = asTask(body(state), `${where}${place}`);
-      if (task.next().done && kernel.findings.length === 0) {
+      if (task.next()?.done && kernel.findings.length === 0) {
         throw new ScenarioError(
           `${where}${place}: takes no step, so that nothing can come between: is a \`yield*\` missing?`,
         );

@@ -3,9 +3,17 @@
 /** What came of a piece of work. */
 export type Done<Answer> = { readonly answer: Answer } | { readonly error: Error };
 
+/** A thread was ended, and what it did was given up. */
+export class ThreadGone extends Error {
+  override readonly name = 'ThreadGone';
+}
+
 /** A thread that does one piece of work at a time. */
 export interface Thread<Work, Answer> {
-  /** @returns a promise that is rejected where the thread itself is gone: it gets no more work then */
+  /**
+   * @returns a promise that is rejected where the thread itself is gone: it gets no more work then, and another one
+   * is made in its place. With `ThreadGone` nothing was wrong with the work
+   */
   perform(work: Work): Promise<Done<Answer>>;
   /** What is under way is given up. */
   terminate(): unknown;
@@ -80,8 +88,12 @@ export class Threads<Work, Answer> {
       else waiting.reject(done.error);
       this.start();
     } catch (error) {
-      this.underWay.delete(waiting);
-      waiting.reject(error);
+      const at = this.all.indexOf(thread);
+      if (at >= 0) this.all.splice(at, 1);
+      if (!this.underWay.delete(waiting)) return;
+      if (error instanceof ThreadGone) waiting.resolve(null);
+      else waiting.reject(error);
+      this.start();
     }
   }
 }

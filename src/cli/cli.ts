@@ -246,6 +246,11 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
       'threads (default: one a processor); the verdict is the same',
       count(1, 1024),
     )
+    .option(
+      '--hang <seconds>',
+      'without a sign of life, after which a module is given up (default 60)',
+      count(1, MAX_SECONDS),
+    )
     .option('--replay <schedule>', 'run this schedule of one scenario')
     .option('--resume <file>', 'keep here what is left to do; go on with what is kept here')
     .option('--report <file>', 'write a self-contained page')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Done, type Thread, Threads } from '../../src/checker/index.ts';
+import { type Done, type Thread, ThreadGone, Threads } from '../../src/checker/index.ts';
 
 /** A thread whose work ends when the test says so. */
 class Slow implements Thread<string, string> {
@@ -27,9 +27,9 @@ class Slow implements Thread<string, string> {
     this.end(done);
     await settled();
   }
-  async dies(): Promise<void> {
+  async dies(error = new Error('gone')): Promise<void> {
     this.work = '';
-    this.die(new Error('gone'));
+    this.die(error);
     await settled();
   }
 }
@@ -89,18 +89,27 @@ describe('threads', () => {
     expect(await next).toBe('b done');
   });
 
-  it('get no more work when they are gone', async () => {
+  it('get no more work when they are gone: another is made in their place', async () => {
     const pool = threads(2);
     const failing = pool.add('a').catch((error: Error) => error.message);
     void pool.add('b');
+    const next = pool.add('c');
     await Slow.all[0].dies();
     expect(await failing).toBe('gone');
-    const next = pool.add('c');
-    expect(doing()).toEqual(['', 'b']);
-    await Slow.all[1].ends();
-    expect(doing()).toEqual(['', 'c']);
-    await Slow.all[1].ends();
+    expect(doing()).toEqual(['', 'b', 'c']);
+    await Slow.all[2].ends();
     expect(await next).toBe('c done');
+    void pool.add('d');
+    expect(doing()).toEqual(['', 'b', 'd']);
+  });
+
+  it('give up what they do when they are ended: nothing is wrong with it', async () => {
+    const pool = threads(1);
+    const given = pool.add('a');
+    void pool.add('b');
+    await Slow.all[0].dies(new ThreadGone('stopped'));
+    expect(await given).toBeNull();
+    expect(doing()).toEqual(['', 'b']);
   });
 
   it('give all up at the end', async () => {

@@ -66,7 +66,7 @@ const COVERAGE = [
 /** What `--json` printed has the shape that is promised, and nothing else. */
 function expectShape(json: Record<string, unknown>): void {
   const { code: _, ...object } = json;
-  expect(Object.keys(object)).toEqual(['verdict', 'findings', 'coverage']);
+  expect(Object.keys(object)).toEqual(['verdict', 'findings', 'mistakes', 'coverage']);
   expect(['proved', 'nothing-found', 'found']).toContain(object.verdict);
   for (const finding of object.findings as Record<string, unknown>[]) {
     expect(Object.keys(finding)).toEqual(KEYS);
@@ -572,13 +572,8 @@ describe('a module with scenarios', () => {
     ],
     [
       'no setup',
-      `${SCENARIO}export default [good, { ...good, name: 'b', setup: 1 }];`,
-      'default export[1].setup: expected a function, got 1',
-    ],
-    [
-      'one name twice',
-      `${SCENARIO}export default [good, good];`,
-      'default export[1].name: two scenarios are called "a GPU that',
+      `${SCENARIO}export default [{ ...good, setup: 1 }];`,
+      'default export[0].setup: expected a function, got 1',
     ],
     [
       'no tasks',
@@ -630,6 +625,17 @@ describe('a module with scenarios', () => {
     expect(err).toMatch(why);
     expect(err).toContain(path);
     expect(err).toMatch(/^softleaf: [^\n]+\n$/);
+  });
+
+  it('with two scenarios of one name: the first one is searched', () => {
+    const path = moduleFile(
+      'twice.mjs',
+      `import good from '${example('check-under-lock')}';\nexport default [good, good];`,
+    );
+    const { code, out, err } = check(path);
+    expect(code).toBe(2);
+    expect(err).toContain('default export[1].name: two scenarios are called "a GPU that');
+    expect(out).toMatch(/^nothing found, which is no proof: .*\n.*\n +bounds: +bad input;/);
   });
 
   it('is refused where it leaves something to chance', () => {
@@ -728,6 +734,11 @@ describe('bad input exits 2 and names what is wrong', () => {
   });
 
   it.each([
+    [
+      'a program without tasks',
+      '{"name":"x","ops":[{"op":"release","dev":0}]}',
+      /bad\.json: "x" has no tasks, whose order could be tried: softleaf run \S+bad\.json runs it\n/,
+    ],
     ['no JSON', '{', /bad\.json:1:2: .*JSON/],
     [
       'a mistake in a program',

@@ -300,10 +300,10 @@ export function summarizeCoverage(
       const [a, b] = pair.split(' / ');
       return known.has(true) ? `${a} before ${b}` : `${b} before ${a}`;
     });
-  const entries: Record<string, Set<string>> = {};
+  const entries = new Map<string, Set<string>>();
   for (const [operation, kind] of all.flatMap((one) => one.entries)) {
-    entries[operation] ??= new Set();
-    entries[operation].add(kind);
+    const kinds = entries.get(operation) ?? new Set();
+    entries.set(operation, kinds.add(kind));
   }
   return {
     functions: reached('function'),
@@ -314,7 +314,7 @@ export function summarizeCoverage(
       oneOrder: oneOrder.sort(),
     },
     entries: Object.fromEntries(
-      Object.entries(entries)
+      [...entries]
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([operation, kinds]) => [operation, ENTRY_KINDS.filter((kind) => kinds.has(kind))]),
     ),

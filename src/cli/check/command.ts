@@ -3,22 +3,24 @@ import { accessSync, constants, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { JobResult } from '../../checker/index.ts';
 import { labAddress } from '../lab-link.ts';
-import { progressBar } from '../progress.ts';
+import { type Progress, progressBar } from '../progress.ts';
 import {
-  type ExitCode,
+  ExitCode,
   messageLines,
   painter,
   printable,
   type Terminal,
   UsageError,
 } from '../terminal.ts';
-import { type CheckJob, doJobs, titlesBySubject } from './jobs.ts';
+import { doJobs, titlesBySubject } from './jobs.ts';
 import { type CheckCommandOptions, jobsOf, workersOf } from './plans.ts';
+import { Pool } from './pool.ts';
 import { replayCommand } from './replay.ts';
 import { digestsOf, joined, keepRun, type Limits, restOf, resumeRun } from './resume.ts';
 import { summarize } from './summary.ts';
 import { tell } from './tell.ts';
 import { searchLine } from './texts.ts';
+import type { CheckJob } from './work.ts';
 
 /** @throws UsageError where a file cannot be written: better now than after the search */
 function checkWritable(flag: string, file: string | undefined): void {
@@ -41,18 +43,51 @@ export async function checkCommand(
   if (options.link !== undefined) labAddress(options.link);
   checkWritable('--report', options.report);
   checkWritable('--resume', options.resume);
-  if (options.replay !== undefined) return replayCommand(files, options.replay, options, terminal);
-  const { resume } = options;
-  const asked = await jobsOf(files, options, (advice) => {
-    terminal.stderr.write(messageLines(advice));
+  const stop = new Int32Array(new SharedArrayBuffer(4));
+  const { hang, time } = options;
+  const pool = new Pool(workersOf(options), {
+    stop,
+    log: (text) => terminal.stderr.write(printable(text)),
+    ...(hang === undefined ? {} : { hang }),
+    ...(time === undefined ? {} : { time: time * 1000 }),
   });
+  try {
+    if (options.replay === undefined) return await search(files, options, terminal, pool, stop);
+    return await replayCommand(files, options.replay, options, terminal, pool);
+  } finally {
+    await pool.end();
+  }
+}
+
+/** Searches, and tells what came of it. */
+async function search(
+  files: readonly string[],
+  options: CheckCommandOptions,
+  terminal: Terminal,
+  pool: Pool,
+  stop: Int32Array,
+): Promise<ExitCode> {
+  const { resume } = options;
+  const mistakes: string[] = [];
+  const paint = painter(terminal.stdout, terminal.env);
+  let progress: Progress | null = null;
+  const mistaken = (message: string): void => {
+    progress?.clear();
+    mistakes.push(message);
+    terminal.stderr.write(messageLines(message.replaceAll('\n', ' ')));
+  };
+  const advise = (advice: string): void => {
+    terminal.stderr.write(messageLines(advice));
+  };
+  const asked = await jobsOf(files, options, pool, { advise, mistaken });
+  if (asked.length === 0) return ExitCode.badInput;
   const limits: Limits = {
     ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
     ...(options.findings === undefined ? {} : { findings: options.findings }),
   };
-  const saved = resume === undefined ? null : await resumeRun(resume, asked, limits);
+  const saved = resume === undefined ? null : await resumeRun(resume, asked, limits, pool);
   const jobs = saved?.jobs ?? asked;
-  const digests = saved?.digests ?? (resume === undefined ? [] : await digestsOf(jobs));
+  const digests = saved?.digests ?? (resume === undefined ? [] : await digestsOf(jobs, pool));
   const before = saved?.results ?? [];
 
   const known = titlesBySubject(jobs, before);
@@ -61,26 +96,25 @@ export async function checkCommand(
     return rest ? [{ at, job: rest }] : [];
   });
 
-  const stop = new Int32Array(new SharedArrayBuffer(4));
   const interrupt = (): void => {
     Atomics.store(stop, 0, 1);
   };
   process.once('SIGINT', interrupt);
   process.once('SIGTERM', interrupt);
-  const progress = progressBar(terminal, left.length);
-  const paint = painter(terminal.stdout, terminal.env);
+  const bar = progressBar(terminal, left.length);
+  progress = bar;
   const each = (job: CheckJob, result: JobResult, done: number): void => {
-    progress.at(done);
+    bar.at(done);
     if (!options.verbose || options.json) return;
-    progress.clear();
+    bar.clear();
     terminal.stdout.write(searchLine({ job, result }, paint));
   };
   const fresh = await doJobs(
     left.map(({ job }) => job),
-    workersOf(options),
-    { each, stop },
+    pool,
+    { each, stop, mistaken },
   );
-  progress.clear();
+  bar.clear();
   process.removeListener('SIGINT', interrupt);
   process.removeListener('SIGTERM', interrupt);
 
@@ -94,7 +128,11 @@ export async function checkCommand(
     const result = results[at];
     return result ? [{ job, result }] : [];
   });
-  const summary = await summarize(jobs, done, { stopped, seconds: options.time });
+  const summary = await summarize(jobs, done, {
+    stopped,
+    seconds: options.time,
+    mistakes,
+  });
   const exit = await tell(summary, options, terminal);
   if (resume !== undefined) {
     // what was cut by --schedules can go on with more of them
@@ -107,5 +145,5 @@ export async function checkCommand(
       terminal.stdout.write(`kept in ${printable(resume)}: the same command goes on from there\n`);
     }
   }
-  return exit;
+  return mistakes.length > 0 ? ExitCode.badInput : exit;
 }

@@ -6,17 +6,22 @@ import {
   asScenario,
   type ConcurrentProgram,
   isConcurrent,
+  ownMistake,
   ProgramError,
   type Scenario,
-  ScenarioError,
   type Subject,
   tryScenario,
 } from '../../checker/index.ts';
 import { packageFile, readAnyProgram } from '../files.ts';
 import { importOwn } from '../modules.ts';
+import { shellWord } from '../shell.ts';
 import { UsageError } from '../terminal.ts';
 
 const MODULE = /\.[cm]?[jt]s$/;
+
+/** Whether a file is code. What it does to the thread that loads it nobody knows: the command line loads none itself. */
+export const isModule = (file: string): boolean => MODULE.test(file);
+
 const TYPES = /\.d\.[cm]?ts$/;
 
 /** The files of a folder that can be checked, by name; not those of the folders in it. */
@@ -73,8 +78,16 @@ async function importModule(file: string): Promise<Record<string, unknown>> {
   }
 }
 
-/** The scenarios that a module exports: its default export is one, or a list of them. */
-async function scenariosOfModule(file: string): Promise<Scenario[]> {
+/** A value's scenario, or what is wrong with it. */
+export type Listed =
+  | { readonly name: string; readonly scenario: Scenario }
+  | { readonly mistake: string };
+
+/**
+ * The scenarios that a module exports: its default export is one, or a list of them.
+ * @throws UsageError where the module has none, or cannot be loaded
+ */
+export async function listModule(file: string): Promise<Listed[]> {
   const { default: exported, ...others } = await importModule(file);
   if (exported === undefined) {
     const names = Object.keys(others).join(', ') || 'nothing';
@@ -89,22 +102,59 @@ async function scenariosOfModule(file: string): Promise<Scenario[]> {
   const names = new Set<string>();
   return list.map((value, i) => {
     const where = `default export${Array.isArray(exported) ? `[${i}]` : ''}`;
-    const scenario = asScenario(value, where);
-    if (names.has(scenario.name)) {
-      throw new UsageError(`${file}: ${where}.name: two scenarios are called "${scenario.name}"`);
+    try {
+      const scenario = asScenario(value, where);
+      const { name } = scenario;
+      if (names.has(name)) {
+        return { mistake: `${file}: ${where}.name: two scenarios are called "${name}"` };
+      }
+      names.add(name);
+      return { name, scenario };
+    } catch (error) {
+      return { mistake: `${file}: ${ownMistake(error, where)?.message ?? String(error)}` };
     }
-    names.add(scenario.name);
-    tryScenario(scenario, {}, where);
-    return scenario;
   });
+}
+
+/**
+ * Sets a module's scenario up, and looks at what its tasks begin with.
+ * @throws UsageError
+ */
+export async function tryModule(file: string, name: string): Promise<void> {
+  const listed = await listModule(file);
+  const i = listed.findIndex((one) => 'name' in one && one.name === name);
+  const one = listed[i];
+  if (!one || 'mistake' in one) throw new UsageError(`${file}: no scenario is called ${name}`);
+  const where = `default export${listed.length > 1 ? `[${i}]` : ''}`;
+  try {
+    tryScenario(one.scenario, {}, where);
+  } catch (error) {
+    const own = ownMistake(error, where);
+    if (own === null) throw error;
+    throw new UsageError(`${file}: "${name}": ${own.message}`);
+  }
 }
 
 function programOfFile(file: string): ConcurrentProgram {
   const program = readAnyProgram(file);
   if (isConcurrent(program)) return program;
-  // operations one after the other are a task alone
-  const { ops, results: _, ...head } = program;
-  return { ...head, setup: [], tasks: { cpu0: ops }, after: [] };
+  throw new UsageError(
+    `${file}: "${program.name}" has no tasks, whose order could be tried: softleaf run ${shellWord(file)} runs it`,
+  );
+}
+
+/**
+ * The program of a file.
+ * @throws UsageError where it has none, or something wrong
+ */
+export function loadProgram(file: string): ConcurrentProgram {
+  try {
+    return programOfFile(file);
+  } catch (error) {
+    if (!(error instanceof ProgramError)) throw error;
+    const { message } = error;
+    throw new UsageError(message.startsWith(file) ? message : `${file}: ${message}`);
+  }
 }
 
 /**
@@ -112,23 +162,21 @@ function programOfFile(file: string): ConcurrentProgram {
  * @throws UsageError where it has nothing, or something wrong
  */
 export async function loadSubjects(file: string): Promise<{ name: string; subject: Subject }[]> {
-  try {
-    if (MODULE.test(file)) {
-      const scenarios = await scenariosOfModule(file);
-      return scenarios.map((scenario) => ({ name: scenario.name, subject: { scenario } }));
-    }
-    const program = programOfFile(file);
+  if (!isModule(file)) {
+    const program = loadProgram(file);
     return [{ name: program.name, subject: { program } }];
-  } catch (error) {
-    if (!(error instanceof ProgramError || error instanceof ScenarioError)) throw error;
-    const { message } = error;
-    throw new UsageError(message.startsWith(file) ? message : `${file}: ${message}`);
   }
+  return (await listModule(file)).map((one) => {
+    if ('mistake' in one) throw new UsageError(one.mistake);
+    return { name: one.name, subject: { scenario: one.scenario } };
+  });
 }
 
 /** One scenario of a file, by its name. */
 export async function loadSubject(file: string, name: string): Promise<Subject> {
-  const found = (await loadSubjects(file)).find((one) => one.name === name);
-  if (!found) throw new UsageError(`${file}: no scenario is called ${name}`);
-  return found.subject;
+  if (!isModule(file)) return { program: loadProgram(file) };
+  for (const one of await listModule(file)) {
+    if ('name' in one && one.name === name) return { scenario: one.scenario };
+  }
+  throw new UsageError(`${file}: no scenario is called ${name}`);
 }

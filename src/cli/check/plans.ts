@@ -1,6 +1,7 @@
 /** What `softleaf check` is asked for: options, and the searches that they mean. */
 import { availableParallelism } from 'node:os';
 import {
+  type ConcurrentProgram,
   DEFAULT_PLAN,
   type Plan,
   type StrategyName,
@@ -8,8 +9,10 @@ import {
   type Walk,
 } from '../../checker/index.ts';
 import { slowGeometry } from '../../program/index.ts';
-import { filesOfArguments, loadSubjects, shippedScenarios } from './files.ts';
-import type { CheckJob } from './jobs.ts';
+import { UsageError } from '../terminal.ts';
+import { filesOfArguments, isModule, loadProgram, shippedScenarios } from './files.ts';
+import type { Pool } from './pool.ts';
+import type { CheckJob } from './work.ts';
 
 export interface CheckCommandOptions {
   walk?: Walk;
@@ -31,6 +34,8 @@ export interface CheckCommandOptions {
   json?: boolean;
   /** What was come across and what was not reached, all of it. */
   coverage?: boolean;
+  /** Seconds without a sign of life after which a module is given up. */
+  hang?: number;
   /** Exit with a code of its own where nothing was found but not everything tried. */
   requireComplete?: boolean;
   verbose?: boolean;
@@ -127,11 +132,50 @@ export function ownWalk(subject: Subject): Walk {
   return ('program' in subject ? subject.program.machine?.walk : undefined) ?? 'unified';
 }
 
-/** The searches that are asked for. */
+/** What a file has to check: the names, and where it is a program that. */
+interface ToCheck {
+  file: string;
+  name: string;
+  program?: ConcurrentProgram;
+}
+
+/**
+ * The scenarios of a module that can be checked. It is loaded by a thread of the pool, and each of its scenarios is
+ * set up once.
+ */
+async function ofModule(
+  file: string,
+  pool: Pool,
+  mistaken: (message: string) => void,
+): Promise<ToCheck[]> {
+  const attempt = async <T>(work: Promise<T | null>): Promise<T | null> => {
+    try {
+      return await work;
+    } catch (error) {
+      if (!(error instanceof UsageError)) throw error;
+      mistaken(error.message);
+      return null;
+    }
+  };
+  const tried = ((await attempt(pool.do('list', { file }))) ?? []).map(async (one) => {
+    if ('name' in one)
+      return (await attempt(pool.do('try', { file, ...one }))) ? [{ file, ...one }] : [];
+    mistaken(one.mistake);
+    return [];
+  });
+  return (await Promise.all(tried)).flat();
+}
+
+/**
+ * The searches that are asked for.
+ * @param advise is told what makes them slow
+ * @param mistaken is told what is wrong with a module: it is left out
+ */
 export async function jobsOf(
   files: readonly string[],
   options: CheckCommandOptions,
-  advise: (advice: string) => void,
+  pool: Pool,
+  { advise, mistaken }: { advise: (advice: string) => void; mistaken: (message: string) => void },
 ): Promise<CheckJob[]> {
   const quick = files.length === 0;
   const walks = options.walk ? [options.walk] : quick ? QUICK_WALKS : undefined;
@@ -139,17 +183,20 @@ export async function jobsOf(
   const jobs: CheckJob[] = [];
   const slow: string[] = [];
   const shares: number[] = [];
-  for (const file of quick ? shippedScenarios() : filesOfArguments(files)) {
-    for (const { name, subject } of await loadSubjects(file)) {
-      // nobody can read standard input a second time
-      const advice = 'program' in subject ? slowGeometry(subject.program) : null;
-      if (advice !== null) slow.push(`${file}: ${advice}`);
-      const program = file === '-' && 'program' in subject ? { program: subject.program } : {};
-      for (const walk of walks ?? [ownWalk(subject)]) {
-        for (const { plan, share } of plans) {
-          jobs.push({ file, name, walk, plan, ...program });
-          shares.push(share);
-        }
+  const lists = (quick ? shippedScenarios() : filesOfArguments(files)).map((file) => {
+    if (isModule(file)) return ofModule(file, pool, mistaken);
+    const program = loadProgram(file);
+    return [{ file, name: program.name, program }];
+  });
+  for (const { file, name, program } of (await Promise.all<ToCheck[]>(lists)).flat()) {
+    const advice = program ? slowGeometry(program) : null;
+    if (advice !== null) slow.push(`${file}: ${advice}`);
+    // nobody can read standard input a second time
+    const given = file === '-' && program ? { program } : {};
+    for (const walk of walks ?? [program?.machine?.walk ?? 'unified']) {
+      for (const { plan, share } of plans) {
+        jobs.push({ file, name, walk, plan, ...given });
+        shares.push(share);
       }
     }
   }

@@ -16,17 +16,19 @@ import {
   WALKS,
   type Walk,
 } from '../../checker/index.ts';
-import { type ExitCode, type Terminal, UsageError } from '../terminal.ts';
-import { filesOfArguments, loadSubjects } from './files.ts';
+import { ExitCode, type Terminal, UsageError } from '../terminal.ts';
+import { filesOfArguments, isModule, loadSubjects } from './files.ts';
 import { type CheckCommandOptions, ownWalk, planOf } from './plans.ts';
+import type { Pool } from './pool.ts';
 import { summarize } from './summary.ts';
 import { tell } from './tell.ts';
+import type { ReplayOptions } from './work.ts';
 
 /** What a schedule is of: the scenario and the setup whose digest it carries. */
 async function scheduled(
   file: string,
   text: string,
-  { walk, hardware }: CheckCommandOptions,
+  { walk, hardware }: ReplayOptions,
 ): Promise<{ subject: Subject; setup: SetupOptions & { walk: Walk }; runs: Run[] }> {
   const [, digest] = text.split('.');
   let refused: ScheduleError | null = null;
@@ -53,18 +55,12 @@ async function scheduled(
   throw new UsageError(`--replay: ${refused?.message}`);
 }
 
-/** One schedule again. */
-export async function replayCommand(
-  files: readonly string[],
+/** One schedule again, as a search of one schedule. */
+export async function replayed(
+  file: string,
   text: string,
-  options: CheckCommandOptions,
-  terminal: Terminal,
-): Promise<ExitCode> {
-  if (options.resume !== undefined) throw new UsageError('--replay and --resume: one or the other');
-  const [file, ...more] = filesOfArguments(files);
-  if (file === undefined || more.length > 0) {
-    throw new UsageError('--replay: expected one file, with the scenario that the schedule is of');
-  }
+  options: ReplayOptions,
+): Promise<JobResult> {
   const { subject, setup, runs } = await scheduled(file, text, options);
   const scenario = scenarioOf(subject);
   const { finding, steps, preemptions, outcome, coverage } = replaySchedule(scenario, setup, runs);
@@ -86,7 +82,7 @@ export async function replayCommand(
       report: told,
     });
   }
-  const result: JobResult = {
+  return {
     scenario: scenario.name,
     walk,
     strategy: 'random',
@@ -99,6 +95,27 @@ export async function replayCommand(
     coverage,
     findings,
   };
-  const job = { file, name: scenario.name, walk, plan: planOf(options) };
+}
+
+/** One schedule again. */
+export async function replayCommand(
+  files: readonly string[],
+  text: string,
+  options: CheckCommandOptions,
+  terminal: Terminal,
+  pool: Pool,
+): Promise<ExitCode> {
+  if (options.resume !== undefined) throw new UsageError('--replay and --resume: one or the other');
+  const [file, ...more] = filesOfArguments(files);
+  if (file === undefined || more.length > 0) {
+    throw new UsageError('--replay: expected one file, with the scenario that the schedule is of');
+  }
+  const { walk, hardware } = options;
+  const how = { ...(walk ? { walk } : {}), ...(hardware ? { hardware } : {}) };
+  const result = isModule(file)
+    ? await pool.do('replay', { file, text, options: how })
+    : await replayed(file, text, how);
+  if (result === null) return ExitCode.interrupted;
+  const job = { file, name: result.scenario, walk: result.walk, plan: planOf(options) };
   return tell(await summarize([job], [{ job, result }]), options, terminal);
 }

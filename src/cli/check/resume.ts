@@ -1,10 +1,10 @@
 /** Interrupted runs of `softleaf check`: what is kept of one, and going on with it. */
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { fingerprint, type JobResult, type Plan, scenarioOf } from '../../checker/index.ts';
+import type { JobResult, Plan } from '../../checker/index.ts';
 import { UsageError } from '../terminal.ts';
-import { loadSubjects } from './files.ts';
-import type { CheckJob } from './jobs.ts';
+import type { Pool } from './pool.ts';
+import type { CheckJob } from './work.ts';
 
 /** What a run came to so far. */
 export interface Saved {
@@ -22,16 +22,15 @@ const FORMAT = 2;
 export type Limits = Partial<Pick<Plan, 'schedules' | 'findings'>>;
 
 /** The fingerprints of what jobs search. */
-export async function digestsOf(jobs: readonly CheckJob[]): Promise<string[]> {
+export async function digestsOf(jobs: readonly CheckJob[], pool: Pool): Promise<string[]> {
   const digests: string[] = [];
   const known = new Map<string, string>();
-  for (const { file, name, walk, plan } of jobs) {
-    const hardware = plan.hardware === true;
-    const key = JSON.stringify([file, name, walk, hardware]);
+  for (const job of jobs) {
+    const { file, name, walk, plan } = job;
+    const key = JSON.stringify([file, name, walk, plan.hardware === true]);
     let digest = known.get(key);
     if (digest === undefined) {
-      const found = (await loadSubjects(file)).find((one) => one.name === name);
-      digest = found ? fingerprint(scenarioOf(found.subject), { walk, hardware }) : '';
+      digest = (await pool.do('digest', { job })) ?? '';
       known.set(key, digest);
     }
     digests.push(digest);
@@ -68,6 +67,7 @@ export async function resumeRun(
   file: string,
   asked: readonly CheckJob[],
   limits: Limits,
+  pool: Pool,
 ): Promise<Saved | null> {
   if (!existsSync(file)) return null;
   const saved = read(file);
@@ -81,7 +81,7 @@ export async function resumeRun(
       `${file}: keeps another run than this one (scenarios, walk, strategy, seed, preemptions, faults, hardware): go on with the same command, or name another file`,
     );
   }
-  const digests = await digestsOf(saved.jobs);
+  const digests = await digestsOf(saved.jobs, pool);
   saved.jobs.forEach(({ file: of, name }, i) => {
     if (digests[i] === saved.digests[i]) return;
     throw new UsageError(

@@ -8,7 +8,7 @@ import {
   STRATEGY_ROWS,
   summarizeCoverage,
 } from '../../checker/index.ts';
-import type { CheckJob } from './jobs.ts';
+import type { CheckJob } from './work.ts';
 
 /**
  * `proved`: every schedule of every scenario was tried, and nothing broke. `nothing-found`: nothing broke in
@@ -29,6 +29,8 @@ export interface CheckSummary {
   findings: CheckedFinding[];
   /** Whether it was stopped before its end. */
   interrupted: boolean;
+  /** What is wrong with modules, a message each: none of their scenarios is proved. */
+  mistakes: readonly string[];
   coverage: {
     scenarios: number;
     /** Scenarios, each on each of its walks; and those of them of which every schedule was tried. */
@@ -89,7 +91,7 @@ function mostOf(searches: readonly FinishedSearch[]): FinishedSearch[] {
 /** What bounded searches that are no proof. */
 function boundsOf(
   searches: readonly FinishedSearch[],
-  { stopped, seconds }: { stopped: boolean; seconds: number | undefined },
+  { stopped = false, seconds, mistakes = [] }: SummaryOptions,
 ): string[] {
   const bounds = new Set<string>();
   const cut: number[] = [];
@@ -106,6 +108,7 @@ function boundsOf(
   }
   if (late && seconds !== undefined) bounds.add(`${seconds} seconds`);
   if (stopped) bounds.add('interrupted');
+  if (mistakes.length > 0) bounds.add('bad input');
   return [...bounds];
 }
 
@@ -123,17 +126,24 @@ function assumptionsOf(searches: readonly FinishedSearch[]): string[] {
   ];
 }
 
+interface SummaryOptions {
+  /** Whether some searches were given up. */
+  stopped?: boolean;
+  /** Of the whole run, at most. */
+  seconds?: number | undefined;
+  /** What is wrong with modules. */
+  mistakes?: readonly string[];
+}
+
 /**
  * One verdict over what searches came to.
  * @param jobs all that were asked for
  * @param done those that were begun
- * @param stopped whether some were given up
- * @param seconds of the whole run, at most
  */
 export async function summarize(
   jobs: readonly CheckJob[],
   done: readonly FinishedSearch[],
-  { stopped = false, seconds }: { stopped?: boolean; seconds?: number | undefined } = {},
+  { stopped = false, seconds, mistakes = [] }: SummaryOptions = {},
 ): Promise<CheckSummary> {
   const findings = distinct(done);
   const states = new Map<string, Set<string>>();
@@ -145,13 +155,14 @@ export async function summarize(
   const cases = new Set(jobs.map(caseOf));
   const proved = new Set(done.filter(triedEverything).map(({ job }) => caseOf(job)));
   const open = done.filter(({ job }) => !proved.has(caseOf(job)));
-  const isProved = proved.size === cases.size;
+  const isProved = proved.size === cases.size && mistakes.length === 0;
   const sum = (of: (result: JobResult) => number): number =>
     done.reduce((total, { result }) => total + of(result), 0);
   return {
     verdict: findings.length > 0 ? 'found' : isProved ? 'proved' : 'nothing-found',
     findings,
     interrupted: stopped && !isProved,
+    mistakes,
     coverage: {
       scenarios: new Set(done.map(({ job }) => JSON.stringify([job.file, job.name]))).size,
       cases: cases.size,
@@ -161,7 +172,7 @@ export async function summarize(
       states: [...states.values()].reduce((total, set) => total + set.size, 0),
       complete: done.filter(triedEverything).length,
       searches: done.length,
-      bounds: isProved ? [] : boundsOf(mostOf(open), { stopped, seconds }),
+      bounds: isProved ? [] : boundsOf(mostOf(open), { stopped, seconds, mistakes }),
       assumes: done.length > 0 ? assumptionsOf(mostOf(done)) : [],
       ...summarizeCoverage(
         done.map(({ result }) => result.coverage),

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { type PagePart, reportPage } from '../../checker/index.ts';
 import { labAddress, linkToFinding } from '../lab-link.ts';
 import { ExitCode, type Terminal } from '../terminal.ts';
-import { loadSubject } from './files.ts';
+import { isModule, loadSubject } from './files.ts';
 import type { CheckCommandOptions } from './plans.ts';
 import type { CheckedFinding, CheckSummary } from './summary.ts';
 import { coverageText, jsonOf, replayLine, showFinding, verdictText, whereText } from './texts.ts';
@@ -13,6 +13,8 @@ async function linked(findings: readonly CheckedFinding[], lab: string): Promise
   return Promise.all(
     findings.map(async (told) => {
       const { job, finding } = told;
+      // a module has no link
+      if (isModule(job.file)) return told;
       const subject = job.program
         ? { program: job.program }
         : await loadSubject(job.file, finding.scenario);
@@ -28,7 +30,7 @@ export async function tell(
   options: CheckCommandOptions,
   terminal: Terminal,
 ): Promise<ExitCode> {
-  const { verdict, coverage } = summary;
+  const { verdict, coverage, mistakes } = summary;
   const { link } = options;
   const findings =
     link === undefined ? summary.findings : await linked(summary.findings, labAddress(link));
@@ -36,7 +38,7 @@ export async function tell(
   const lines = verdictText(summary);
   if (options.json) {
     const list = findings.map((told) => jsonOf(told, verbose));
-    terminal.stdout.write(`${JSON.stringify({ verdict, findings: list, coverage })}\n`);
+    terminal.stdout.write(`${JSON.stringify({ verdict, findings: list, mistakes, coverage })}\n`);
   } else {
     for (const told of findings) showFinding(told, terminal, verbose);
     if (options.coverage) terminal.stdout.write(`${coverageText(summary)}\n`);

@@ -1,0 +1,141 @@
+/** The worker threads of `softleaf check`. Code of others runs in them alone: whatever it does ends no more than one. */
+import { Worker } from 'node:worker_threads';
+import { type Done, type Thread, ThreadGone, Threads } from '../../checker/index.ts';
+import { UsageError } from '../terminal.ts';
+import { isModule } from './files.ts';
+import {
+  type Answer,
+  subjectOfWork,
+  type ThreadData,
+  type Work,
+  type WorkName,
+  type Works,
+} from './work.ts';
+
+export interface PoolOptions {
+  /** What is under way comes to its end when this is not 0. */
+  stop: Int32Array;
+  /** Seconds without a sign of life after which a module's thread is ended. */
+  hang?: number;
+  /** Milliseconds after which the whole run should have ended, from now on. */
+  time?: number;
+  /** Where goes what a module prints. */
+  log?: (text: string) => void;
+}
+
+/** Seconds without a sign of life: the largest schedules of what ships take two. */
+export const HANGS_AFTER = 60;
+/** As long is waited for what should have ended, in milliseconds. */
+const GRACE = 5000;
+/** How often is looked, in milliseconds. */
+const LOOK = 250;
+
+/** A worker thread of Node's. */
+class WorkerThread implements Thread<Work, unknown> {
+  private readonly worker: Worker;
+  private readonly beat = new Int32Array(new SharedArrayBuffer(4));
+  private settle: ((done: Done<unknown> | Error) => void) | null = null;
+
+  constructor(
+    private readonly options: PoolOptions,
+    private readonly until: number,
+  ) {
+    const workerData: ThreadData = { stop: options.stop, beat: this.beat };
+    this.worker = new Worker(new URL('./worker.js', import.meta.url), {
+      workerData,
+      stdout: true,
+      // a schedule leaves much behind, and all of it at once
+      resourceLimits: { maxYoungGenerationSizeMb: 64 },
+    });
+    this.worker.stdout.setEncoding('utf8').on('data', (text) => options.log?.(text));
+    this.worker.on('error', (error) => this.settle?.(error));
+    this.worker.on('exit', (code) =>
+      this.settle?.(new Error(`it ends the process that checks it (process.exit, ${code})`)),
+    );
+    this.worker.on('message', (answer: Answer) => this.settle?.(this.read(answer)));
+  }
+
+  private read(answer: Answer): Done<unknown> {
+    if ('answer' in answer) return answer;
+    const { name, message, stack } = answer.error;
+    const usage = name === 'UsageError' || name === 'ProgramError';
+    return {
+      error: usage ? new UsageError(message) : Object.assign(new Error(message), { stack }),
+    };
+  }
+
+  perform(work: Work): Promise<Done<unknown>> {
+    const { file, name } = subjectOfWork(work);
+    const who = name === undefined ? file : `${file}: "${name}"`;
+    return new Promise((resolve, reject) => {
+      const look = this.look((why) => {
+        this.worker.terminate();
+        this.settle?.(why);
+      }, isModule(file));
+      this.settle = (done) => {
+        clearInterval(look);
+        this.settle = null;
+        if (!(done instanceof Error)) {
+          if ('error' in done && !(done.error instanceof UsageError)) {
+            done.error.message = `${who}: ${done.error.message}`;
+          }
+          return resolve(done);
+        }
+        if (done instanceof ThreadGone) return reject(done);
+        reject(isModule(file) ? new UsageError(`${who}: ${done.message}`) : done);
+      };
+      this.worker.postMessage(work);
+    });
+  }
+
+  /** Looks whether the thread gets on. */
+  private look(giveUp: (why: Error) => void, own: boolean): NodeJS.Timeout {
+    const { stop, hang = HANGS_AFTER } = this.options;
+    let beat = Atomics.load(this.beat, 0);
+    let since = Date.now();
+    return setInterval(() => {
+      const now = Date.now();
+      const next = Atomics.load(this.beat, 0);
+      if (next !== beat) {
+        beat = next;
+        since = now;
+      }
+      const still = now - since;
+      if (Atomics.load(stop, 0) !== 0 && still > GRACE) return giveUp(new ThreadGone('stopped'));
+      const bound = now > this.until ? Math.min(hang * 1000, GRACE) : hang * 1000;
+      if (!own || still <= bound) return;
+      const seconds = Math.round(bound / 1000);
+      giveUp(new Error(`no sign of life for ${seconds} s (--hang): does a loop have no end?`));
+    }, LOOK);
+  }
+
+  terminate(): Promise<number> {
+    this.settle = null;
+    return this.worker.terminate();
+  }
+}
+
+/** The threads of `softleaf check`. */
+export class Pool {
+  private readonly threads: Threads<Work, unknown>;
+
+  constructor(
+    readonly size: number,
+    options: PoolOptions,
+  ) {
+    const until = Date.now() + (options.time ?? Number.POSITIVE_INFINITY);
+    this.threads = new Threads(size, () => new WorkerThread(options, until));
+  }
+
+  /**
+   * @returns null where it was given up
+   * @throws UsageError where a module makes a mistake, or its thread ends
+   */
+  do<K extends WorkName>(what: K, of: Works[K]['of']): Promise<Works[K]['answer'] | null> {
+    return this.threads.add({ what, ...of } as Work) as Promise<Works[K]['answer'] | null>;
+  }
+
+  end(): Promise<void> {
+    return this.threads.end();
+  }
+}
