@@ -10,8 +10,8 @@ let hooked = false;
  * copy it would make states that this one cannot read.
  */
 export async function importOwn(file: string): Promise<Record<string, unknown>> {
-  // hooks are a thread's, and each thread loads modules
-  if (!hooked) register('./module-hooks.js', import.meta.url);
+  // hooks are a thread's, and each thread loads modules; tests of the source find the package by themselves
+  if (!hooked && import.meta.url.endsWith('.js')) register('./module-hooks.js', import.meta.url);
   hooked = true;
   return import(pathToFileURL(resolve(file)).href);
 }
