@@ -26,7 +26,7 @@ const MAY: Record<string, readonly string[]> = {
 };
 
 describe("the checker's folders", () => {
-  it('import only what ARCHITECTURE.md says that they do', () => {
+  it('import only what docs/inside.md says that they do', () => {
     const folders = new Set(files.map(folderOf));
     expect([...folders].sort()).toEqual(['', ...Object.keys(MAY)].sort());
     const wrong = [...imports].flatMap(([file, own]) =>
