@@ -70,7 +70,7 @@ export async function checkingSpeed({ schedules, rounds, warmUp }: CheckingEffor
         const threads = pools[at];
         const before = process.cpuUsage();
         const { time, value } = await timed(() => doJobs(searches, threads, { stop, mistaken }));
-        const results = value.filter((result) => result !== undefined);
+        const results = value.filter((result) => result !== null);
         if (results.some(({ findings }) => findings.length > 0)) throw new Error('a finding');
         steps = results.reduce((sum, result) => sum + result.steps, 0);
         const { user, system } = process.cpuUsage(before);

@@ -20,8 +20,8 @@ export interface CheckOptions extends SetupOptions {
   findings?: number;
   /** Remember how schedules end, to count the different ways. */
   outcomes?: boolean;
-  /** Is asked now and then whether to go on. */
-  goOn?: () => boolean;
+  /** Is asked before each schedule whether to go on. */
+  goOn?: (soFar: Readonly<CheckResult>) => boolean;
   /** Where an earlier search stood. */
   from?: unknown;
   /** Titles of what it found: they count, but are not found again. */
@@ -45,6 +45,8 @@ export interface CheckResult {
   orders: LockOrderSeen[];
   schedules: number;
   steps: number;
+  /** Steps of the longest schedule. */
+  longest: number;
   /** Digests of the ways in which schedules ended. */
   outcomes: Set<string>;
   /** Whether everything that the strategy has was tried. */
@@ -115,6 +117,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     found: [],
     schedules: 0,
     steps: 0,
+    longest: 0,
     outcomes: new Set(),
     orders: [],
     complete: false,
@@ -128,9 +131,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
   const until = Date.now() + time;
   for (;;) {
     if (result.schedules >= schedules) break;
-    if ((result.schedules & 15) === 0) {
-      if (Date.now() > until || options.goOn?.() === false) break;
-    }
+    if (Date.now() > until || options.goOn?.(result) === false) break;
     if (!strategy.begin(x)) {
       result.complete = true;
       break;
@@ -140,6 +141,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     for (const pair of x.watch?.locks.learnt() ?? []) result.orders.push({ ...pair, choices });
     result.schedules++;
     result.steps += x.steps;
+    result.longest = Math.max(result.longest, x.steps);
     if (!complete) result.redundant++;
     if (complete && x.finding === null) {
       // many schedules end in the same state: it is looked at once

@@ -45,7 +45,7 @@ export { type Choice, FAIL, type Strategy } from './search/strategy.ts';
 export { STRATEGIES, STRATEGY_ROWS, type StrategyName } from './search/strategy-rows.ts';
 export { Turns } from './search/turns.ts';
 export { UniformWalk } from './search/uniform-walk.ts';
-export { shortestRuns, shrinkProgram, shrinkSchedule } from './shrink.ts';
+export { EFFORT, type Effort, shortestRuns, shrinkProgram, shrinkSchedule } from './shrink.ts';
 export {
   type JobResult,
   type PartRequest,
@@ -63,6 +63,7 @@ export { type Done, type Thread, ThreadGone, Threads } from './threads.ts';
 export {
   type CoverageData,
   type CoverageSummary,
+  distinctCoverage,
   summarizeCoverage,
 } from './watch/coverage.ts';
 export { DataOracle } from './watch/data.ts';

@@ -51,12 +51,12 @@ export interface Effort {
 export const EFFORT: Effort = { schedules: 2000, time: 15_000 };
 
 /** Leaves out or joins runs of a schedule as long as it breaks the same. */
-function fewerRuns(x: Execution, title: string, from: Attempt): Attempt {
+function fewerRuns(x: Execution, title: string, from: Attempt, until: number): Attempt {
   let best = from;
   for (let again = true; again; ) {
     again = false;
     const runs = runsOf(best.choices);
-    for (let i = runs.length - 1; i >= 0; i--) {
+    for (let i = runs.length - 1; i >= 0 && Date.now() < until; i--) {
       const less = runs.slice();
       less.splice(i, 1);
       const tried = replay(x, less);
@@ -71,13 +71,18 @@ function fewerRuns(x: Execution, title: string, from: Attempt): Attempt {
 }
 
 /** Searches for the fewest preemptions, and with those for the shortest schedule. */
-function fewerPreemptions(x: Execution, title: string, from: Attempt, effort: Effort): Attempt {
+function fewerPreemptions(
+  x: Execution,
+  title: string,
+  from: Attempt,
+  schedules: number,
+  until: number,
+): Attempt {
   let best = from;
   const faults = from.choices.filter((choice) => choice >= FAIL).length;
-  const until = Date.now() + effort.time;
   for (let bound = 0; bound <= best.preemptions; bound++) {
     const search = new Exhaustive(x.names.length, { preemptions: bound, faults });
-    for (let n = 0; n < effort.schedules && Date.now() < until && search.begin(x); n++) {
+    for (let n = 0; n < schedules && Date.now() < until && search.begin(x); n++) {
       const tried = attempt(x, search);
       if (tried.title === title && simpler(tried, best)) best = tried;
     }
@@ -103,6 +108,7 @@ export function shrinkSchedule(
   effort: Effort = EFFORT,
 ): Attempt {
   const x = new Execution(scenario, options);
+  const until = Date.now() + effort.time;
   const { title } = found;
   const first = replay(x, runsOf(found.choices));
   if (first.title !== title) {
@@ -110,11 +116,20 @@ export function shrinkSchedule(
       `a schedule does not give the same twice (${title}): everything that tasks change must be reached through the scenario's state, and nothing may be left to chance`,
     );
   }
-  return fewerPreemptions(x, title, fewerRuns(x, title, first), effort);
+  const fewer = fewerRuns(x, title, first, until);
+  return fewerPreemptions(x, title, fewer, effort.schedules, until);
 }
 
-/** The schedule as runs, without what happens anyway. */
-export function shortestRuns(scenario: Scenario, options: SetupOptions, found: Attempt): Run[] {
+/**
+ * The schedule as runs, without what happens anyway.
+ * @param until when to leave it at what it is by then, as `Date.now()` says it
+ */
+export function shortestRuns(
+  scenario: Scenario,
+  options: SetupOptions,
+  found: Attempt,
+  until: number = Number.POSITIVE_INFINITY,
+): Run[] {
   const x = new Execution(scenario, options);
   let runs = runsOf(found.choices);
   const holds = (tried: Run[]): boolean => {
@@ -122,13 +137,15 @@ export function shortestRuns(scenario: Scenario, options: SetupOptions, found: A
     return got.title === found.title && got.preemptions <= found.preemptions;
   };
   for (let i = 0; i < runs.length; i++) {
+    if (Date.now() > until) return runs;
     if (runs[i].fail) continue;
     const tried = runs.map((run, j) =>
       j === i ? { ...run, steps: Number.POSITIVE_INFINITY } : run,
     );
     if (holds(tried)) runs = tried;
   }
-  while (runs.length > 0 && holds(runs.slice(0, -1))) runs = runs.slice(0, -1);
+  while (runs.length > 0 && Date.now() < until && holds(runs.slice(0, -1)))
+    runs = runs.slice(0, -1);
   return runs;
 }
 
@@ -205,7 +222,7 @@ export function shrinkProgram(
     for (const candidate of smaller(best.program)) {
       if (Date.now() > until) break;
       if (!sound(candidate)) continue;
-      const tried = breaks(candidate, options, best, Math.min(effort.schedules, 500));
+      const tried = breaks(candidate, options, best, Math.min(effort.schedules, 500), until);
       if (tried && !simpler(best, tried)) {
         best = { ...tried, title: found.title, program: candidate };
         again = true;
@@ -222,6 +239,7 @@ function breaks(
   options: SetupOptions,
   like: Shrunk,
   schedules: number,
+  until: number,
 ): Attempt | null {
   let x: Execution;
   try {
@@ -233,7 +251,7 @@ function breaks(
   const faults = like.choices.filter((choice) => choice >= FAIL).length;
   const preemptions = like.preemptions;
   const search = new Exhaustive(x.names.length, { preemptions, faults });
-  for (let n = 0; n < schedules && search.begin(x); n++) {
+  for (let n = 0; n < schedules && Date.now() < until && search.begin(x); n++) {
     const tried = attempt(x, search);
     if (tried.title === like.title && tried.preemptions <= preemptions) return tried;
   }

@@ -4,6 +4,7 @@
  */
 import type { ConcurrentProgram, Walk } from '../program/index.ts';
 import {
+  type CheckOptions,
   type CheckResult,
   check,
   type Found,
@@ -73,6 +74,8 @@ export interface JobResult {
   bounds: string[];
   findings: ReportedFinding[];
   coverage: CoverageData;
+  /** What was found, but not shrunk and reported yet. */
+  found?: readonly Found[];
   /** Where the search stands, where it is not complete; and the orders of locks that it has seen. */
   at?: unknown;
   orders?: readonly LockOrderSeen[];
@@ -102,12 +105,13 @@ function reported(
   found: Found,
   effort: Effort,
 ): ReportedFinding {
+  const until = Date.now() + effort.time;
   const scenario = scenarioOf(subject);
   const several = takesSeveral(scenario, options, found);
   const small = several
     ? found
     : shrinkSchedule(scenario, options, found, { ...effort, time: effort.time / 3 });
-  const runs = several ? runsOf(found.choices) : shortestRuns(scenario, options, small);
+  const runs = several ? runsOf(found.choices) : shortestRuns(scenario, options, small, until);
   const finding: ReportedFinding = {
     title: found.title,
     invariant: found.finding.invariant,
@@ -126,9 +130,10 @@ function reported(
     // what a smaller program must return is not what this one must
     const asGiven = found.finding.invariant === 'expectation';
     const from = { ...found, ...small, title: found.title };
-    const shrunk = asGiven ? { ...from, program } : shrinkProgram(program, options, from, effort);
+    const left = { ...effort, time: Math.max(0, until - Date.now()) };
+    const shrunk = asGiven ? { ...from, program } : shrinkProgram(program, options, from, left);
     const smallest = programScenario(shrunk.program);
-    const fewest = shortestRuns(smallest, options, shrunk);
+    const fewest = shortestRuns(smallest, options, shrunk, until);
     finding.shrunk = {
       program: shrunk.program,
       schedule: encodeSchedule(fewest, fingerprint(smallest, options)),
@@ -153,6 +158,8 @@ export interface PartResult extends PartEnd {
   coverage: CoverageData;
   /** Milliseconds that it took. */
   time: number;
+  /** Whether it was told not to go on: there is more of it. */
+  interrupted?: boolean;
 }
 
 /** A part, with what is to be known for it. */
@@ -169,9 +176,14 @@ export function runPart(
   walk: Walk,
   plan: Plan,
   { schedules, first, from, known, time }: PartRequest,
-  goOn?: () => boolean,
+  goOn?: CheckOptions['goOn'],
 ): PartResult {
   const began = Date.now();
+  let interrupted = false;
+  const ask = (soFar: CheckResult): boolean => {
+    if (goOn?.(soFar) === false) interrupted = true;
+    return !interrupted;
+  };
   const result: CheckResult = check(scenarioOf(subject), {
     ...setupOf(walk, plan),
     strategy: (tasks) =>
@@ -182,7 +194,7 @@ export function runPart(
     outcomes: true,
     coverage: true,
     ...(time === undefined ? {} : { time }),
-    ...(goOn ? { goOn } : {}),
+    goOn: ask,
     ...(from === undefined ? {} : { from }),
   });
   const { steps, redundant, complete, bounds, found, orders, at, coverage = NO_COVERAGE } = result;
@@ -198,6 +210,7 @@ export function runPart(
     coverage,
     outcomes: [...result.outcomes],
     time: Date.now() - began,
+    ...(interrupted ? { interrupted } : {}),
   };
 }
 

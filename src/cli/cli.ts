@@ -5,7 +5,7 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { STRATEGIES, STRATEGY_ROWS } from '../checker/light.ts';
 import { WALKS, type Walk } from '../mm/light.ts';
 import { ProgramError } from '../program/light.ts';
-import type { CheckCommandOptions } from './check/plans.ts';
+import { type CheckCommandOptions, KEEP_EVERY } from './check/options.ts';
 import {
   FORMATS,
   KINDS as INIT_KINDS,
@@ -23,6 +23,7 @@ import {
   EXIT_CODES,
   ExitCode,
   messageLines,
+  OutputError,
   printable,
   type Terminal,
   UsageError,
@@ -46,6 +47,16 @@ function count(min: number, max = Number.MAX_SAFE_INTEGER): (value: string) => n
     const number = Number(value);
     if (!/^\d+$/.test(value) || number < min || number > max)
       throw new InvalidArgumentError(`Expected a whole number ${range}.`);
+    return number;
+  };
+}
+
+/** A parser of numbers from `min` to `max`. */
+function seconds(min: number, max: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (!/^\d+(\.\d+)?$/.test(value) || number < min || number > max)
+      throw new InvalidArgumentError(`Expected a number from ${min} to ${max}.`);
     return number;
   };
 }
@@ -253,6 +264,11 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     )
     .option('--replay <schedule>', 'run this schedule of one scenario')
     .option('--resume <file>', 'keep here what is left to do; go on with what is kept here')
+    .option(
+      '--keep-every <seconds>',
+      `how often it is kept (default ${KEEP_EVERY})`,
+      seconds(0.1, 86_400),
+    )
     .option('--report <file>', 'write a self-contained page')
     .option('--link [address]', 'say where the lab shows a finding (default: that of softleaf lab)')
     .option('--require-complete', 'exit with 3 where nothing was found but not everything tried')
@@ -261,8 +277,9 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     .option('--verbose', 'print every search, and the shrunk programs; all of a finding in JSON')
     .addHelpText('after', CHECK_HELP)
     .action(async (files: string[], options: CheckCommandOptions) => {
+      const began = performance.now();
       const { checkCommand } = await import('./check/command.ts');
-      setExit(await checkCommand(files, options, terminal));
+      setExit(await checkCommand(files, options, terminal, began));
     });
 
   program
@@ -372,6 +389,10 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
       // by its name: the checker is loaded by who checks
       (error instanceof Error && error.name === 'ScenarioError');
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    if (error instanceof OutputError) {
+      terminal.stderr.write(messageLines(message));
+      return ExitCode.output;
+    }
     terminal.stderr.write(messageLines(isInput ? message : `internal error: ${message}`));
     if (!isInput && terminal.env.SOFTLEAF_DEBUG) terminal.stderr.write(`${stack}\n`);
     return isInput ? ExitCode.badInput : ExitCode.internal;

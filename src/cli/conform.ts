@@ -27,6 +27,7 @@ import {
   type Terminal,
   UsageError,
 } from './terminal.ts';
+import { counted } from './words.ts';
 
 export interface ConformOptions {
   walk?: Walk;
@@ -159,11 +160,6 @@ function failureText(failure: Failure, program: Program): string {
 /** Mistakes in files that are told one by one. */
 const MAX_SHOWN = 100;
 
-/** A number of things. */
-function count(n: number, thing: string): string {
-  return `${n} ${thing}${n === 1 ? '' : 's'}`;
-}
-
 /** What became of a program, as a test. */
 function caseOf(
   verdict: Exclude<Verdict, 'not run'>,
@@ -238,7 +234,7 @@ export function conformCommand(
   for (const bad of report.badLines.slice(0, MAX_SHOWN))
     terminal.stderr.write(messageLines(showBadLine(bad)));
   const more = report.badLines.length - MAX_SHOWN;
-  if (more > 0) terminal.stderr.write(messageLines(`and ${count(more, 'mistake')} more`));
+  if (more > 0) terminal.stderr.write(messageLines(`and ${counted(more, 'mistake')} more`));
   if (json) terminal.stdout.write(jsonLine(report));
   else if (format) {
     for (const { file, line, column, message } of report.badLines)
@@ -246,11 +242,12 @@ export function conformCommand(
     const suite = `softleaf conform ${files.map((file) => basename(file)).join(' ')}`;
     terminal.stdout.write(formatCases(format, suite, cases));
   } else {
-    const bad = report.badLines.length === 0 ? '' : `, ${count(report.badLines.length, 'mistake')}`;
+    const bad =
+      report.badLines.length === 0 ? '' : `, ${counted(report.badLines.length, 'mistake')}`;
     write(
-      `${count(report.programs, 'program')}, ${report.passed} passed, ` +
+      `${counted(report.programs, 'program')}, ${report.passed} passed, ` +
         `${report.failed.length} failed, ` +
-        `${count(report.knownDifferences.length, 'known difference')}${bad}\n`,
+        `${counted(report.knownDifferences.length, 'known difference')}${bad}\n`,
     );
   }
   if (report.badLines.length > 0) return ExitCode.badInput;

@@ -27,7 +27,7 @@ export const ExitCode = {
   internal: 70,
   /** What it prints cannot be written: a full disk. */
   output: 74,
-  /** Interrupted before anything was found. */
+  /** Interrupted before anything was found, or given up. */
   interrupted: 130,
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
@@ -39,13 +39,18 @@ export const EXIT_CODES: readonly [code: ExitCode, meaning: string][] = [
   [ExitCode.badInput, 'bad input: a program, a file or the command line'],
   [ExitCode.incomplete, 'nothing found, but not everything tried: check --require-complete'],
   [ExitCode.internal, 'an internal error: a mistake in Softleaf itself'],
-  [ExitCode.output, 'the output cannot be written: a full disk'],
-  [ExitCode.interrupted, 'interrupted before anything was found'],
+  [ExitCode.output, 'the output, or a file that was asked for, cannot be written: a full disk'],
+  [ExitCode.interrupted, 'interrupted before anything was found, or given up'],
 ];
 
 /** Bad input that is no mistake in a program: a file that cannot be read, say. */
 export class UsageError extends Error {
   override readonly name = 'UsageError';
+}
+
+/** What is to be written cannot be: a full disk. */
+export class OutputError extends Error {
+  override readonly name = 'OutputError';
 }
 
 const STYLES = { bold: 1, dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 } as const;

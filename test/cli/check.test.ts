@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { STRATEGIES } from '../../src/checker/index.ts';
+import { jobsOf } from '../../src/cli/check/plans.ts';
 import { executable, root, softleaf } from '../support/cli.ts';
 import { race } from '../support/one-page.ts';
 
@@ -268,7 +269,7 @@ describe('--resume', () => {
     const long = [scenario('pin-against-migration'), '--time', '1', '--resume', state()];
     const [first, second] = [checkJson(...long), checkJson(...long)];
     expect(first).toMatchObject({ code: 0, verdict: 'nothing-found', coverage: { complete: 0 } });
-    expect(first.coverage.bounds).toContain('1 seconds');
+    expect(first.coverage.bounds).toContain('1 second');
     expect(second.coverage.schedules).toBeGreaterThan(first.coverage.schedules);
     expect(second.coverage.states).toBeGreaterThanOrEqual(first.coverage.states);
     expect(existsSync(state())).toBe(true);
@@ -347,9 +348,9 @@ describe('--resume', () => {
   });
 
   it.each([
-    ['no JSON', 'run', /cannot read .*Unexpected token/],
+    ['no JSON', 'run', /expected a run that --resume has kept/],
     ['something else', '{"name":"race"}', /expected a run that --resume has kept/],
-    ['another format', '{"softleaf":"check","format":9,"jobs":[]}', /format 9; this .* reads 2/],
+    ['another format', '{"softleaf":"check","format":9,"jobs":[]}', /format 9; this .* reads 3/],
   ])('refuses a file that is %s', (_, text, why) => {
     writeFileSync(state(), text);
     const { code, err } = check(SOME_HUNDRED, '--resume', state());
@@ -407,7 +408,20 @@ describe('without an option that says how to search', () => {
   it('goes first here and there, and by turns, then through every order', () => {
     const suite = ['pct', 'turns', 'exhaustive'];
     expect(searches(scenario('device-fault-munmap'))).toEqual(suite);
-    expect(searches(scenario('device-fault-munmap'), '--time', '1')).toEqual(suite);
+  });
+
+  it('does the same with --time, which they share', async () => {
+    const jobs = await jobsOf(
+      [scenario('device-fault-munmap')],
+      { time: 10, workers: 1 },
+      () => {},
+    );
+    const plans = jobs.map(({ plan: { strategy, time } }) => [strategy, time]);
+    expect(plans).toEqual([
+      ['pct', 2000],
+      ['turns', 1000],
+      ['exhaustive', 7000],
+    ]);
   });
 
   it('reports once what several searches come to, and ends where that is enough', () => {

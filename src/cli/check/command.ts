@@ -1,9 +1,9 @@
 /** `softleaf check`: tries the schedules of concurrent programs and scenarios. */
-import { accessSync, constants, statSync } from 'node:fs';
+import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import type { JobResult } from '../../checker/index.ts';
+import { EFFORT, type Effort, type JobResult } from '../../checker/index.ts';
 import { labAddress } from '../lab-link.ts';
-import { type Progress, progressBar } from '../progress.ts';
+import { type SearchProgress, searchProgress } from '../progress.ts';
 import {
   ExitCode,
   messageLines,
@@ -12,12 +12,16 @@ import {
   type Terminal,
   UsageError,
 } from '../terminal.ts';
-import { doJobs, titlesBySubject } from './jobs.ts';
-import { type CheckCommandOptions, jobsOf, workersOf } from './plans.ts';
+import { Flow } from './gate.ts';
+import { interrupts } from './interrupt.ts';
+import { doJobs, leftOf, titlesBySubject } from './jobs.ts';
+import { lockFile } from './lock.ts';
+import { type CheckCommandOptions, KEEP_EVERY } from './options.ts';
+import { jobsOf, workersOf } from './plans.ts';
 import { Pool } from './pool.ts';
 import { replayCommand } from './replay.ts';
-import { digestsOf, joined, keepRun, type Limits, restOf, resumeRun } from './resume.ts';
-import { summarize } from './summary.ts';
+import { digestsOf, forgetRun, keepRun, type Limits, resumeRun } from './resume.ts';
+import { type FinishedSearch, summarize } from './summary.ts';
 import { tell } from './tell.ts';
 import { searchLine } from './texts.ts';
 import type { CheckJob } from './work.ts';
@@ -34,52 +38,132 @@ function checkWritable(flag: string, file: string | undefined): void {
   }
 }
 
+/** A file whatever name it has. */
+function fileOf(path: string): string {
+  return statSync(path, { throwIfNoEntry: false }) ? realpathSync(path) : resolve(path);
+}
+
+/** @throws UsageError where a file that would be written is one that is read */
+function checkOutputs(
+  inputs: readonly string[],
+  outputs: readonly (readonly [flag: string, file: string | undefined])[],
+): void {
+  const known = new Map(inputs.map((file) => [fileOf(file), file]));
+  for (const [flag, file] of outputs) {
+    if (file === undefined) continue;
+    const other = known.get(fileOf(file));
+    if (other !== undefined) {
+      throw new UsageError(`${flag} ${file}: would write over ${other}`);
+    }
+    known.set(fileOf(file), file);
+  }
+}
+
+/** When a run is to end, and what of it the search may take. */
+class Deadline {
+  /** Milliseconds that the searches may take from now on. */
+  readonly search: number;
+  private readonly end: number;
+
+  /**
+   * @param seconds of the whole run; undefined: as long as it takes
+   * @param began when it began, as `performance.now()` says it
+   */
+  constructor(seconds: number | undefined, began: number) {
+    const whole = seconds === undefined ? Number.POSITIVE_INFINITY : seconds * 1000;
+    this.end = began + whole;
+    // making findings small, and telling them, takes its time, too
+    const rest = Math.min(20_000, whole * 0.2);
+    const left = this.end - performance.now() - rest;
+    // where it takes all the time to begin, nothing would ever be searched
+    this.search = Math.max(left, whole * 0.2);
+  }
+
+  /** How much may be tried to make a finding small, as things stand. */
+  effort(): Effort {
+    const left = this.end - performance.now();
+    return { ...EFFORT, time: Math.min(EFFORT.time, Math.max(0, left) * 0.6) };
+  }
+}
+
 /** The command. */
 export async function checkCommand(
   files: readonly string[],
   options: CheckCommandOptions,
   terminal: Terminal,
+  began: number = performance.now(),
 ): Promise<ExitCode> {
+  const { resume, report } = options;
   if (options.link !== undefined) labAddress(options.link);
-  checkWritable('--report', options.report);
-  checkWritable('--resume', options.resume);
+  checkWritable('--report', report);
+  checkWritable('--resume', resume);
+  checkOutputs(files, [
+    ['--resume', resume],
+    ['--report', report],
+  ]);
+  if (options.keepEvery !== undefined && resume === undefined) {
+    throw new UsageError('--keep-every: expected --resume as well');
+  }
+  if (options.replay !== undefined && resume !== undefined) {
+    throw new UsageError('--replay and --resume: one or the other');
+  }
+  const say = (message: string): void => {
+    terminal.stderr.write(messageLines(message));
+  };
+  const unlock = resume === undefined ? () => {} : lockFile(resume, say);
   const stop = new Int32Array(new SharedArrayBuffer(4));
+  const progress = searchProgress(terminal);
   const { hang, time } = options;
   const pool = new Pool(workersOf(options), {
     stop,
     log: (text) => terminal.stderr.write(printable(text)),
+    underway: ({ file, name }, { outcomes, ...more }) =>
+      progress.tried({ ...more, outcomes: outcomes.map((end) => `${file} ${name} ${end}`) }),
     ...(hang === undefined ? {} : { hang }),
     ...(time === undefined ? {} : { time: time * 1000 }),
   });
   try {
-    if (options.replay === undefined) return await search(files, options, terminal, pool, stop);
-    return await replayCommand(files, options.replay, options, terminal, pool);
+    if (options.replay !== undefined) {
+      return await replayCommand(files, options.replay, options, terminal, pool);
+    }
+    return await search(files, options, terminal, { pool, stop, progress, began });
   } finally {
     await pool.end();
+    unlock();
   }
 }
 
-/** Searches, and tells what came of it. */
+/** Milliseconds that threads get to come to the end of a schedule where all is given up. */
+const LAST_WAIT = 2000;
+
+/** With what a run is done. */
+interface Means {
+  pool: Pool;
+  stop: Int32Array;
+  progress: SearchProgress;
+  /** When it began, as `performance.now()` says it. */
+  began: number;
+}
+
+/** Searches, from where it was left or from the beginning, and tells what came of it. */
 async function search(
   files: readonly string[],
   options: CheckCommandOptions,
   terminal: Terminal,
-  pool: Pool,
-  stop: Int32Array,
+  { pool, stop, progress, began }: Means,
 ): Promise<ExitCode> {
   const { resume } = options;
+  const { stdout } = terminal;
+  const say = (message: string): void => {
+    progress.clear();
+    terminal.stderr.write(messageLines(message));
+  };
   const mistakes: string[] = [];
-  const paint = painter(terminal.stdout, terminal.env);
-  let progress: Progress | null = null;
   const mistaken = (message: string): void => {
-    progress?.clear();
     mistakes.push(message);
-    terminal.stderr.write(messageLines(message.replaceAll('\n', ' ')));
+    say(message.replaceAll('\n', ' '));
   };
-  const advise = (advice: string): void => {
-    terminal.stderr.write(messageLines(advice));
-  };
-  const asked = await jobsOf(files, options, pool, { advise, mistaken });
+  const asked = await jobsOf(files, options, pool, { advise: say, mistaken });
   if (asked.length === 0) return ExitCode.badInput;
   const limits: Limits = {
     ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
@@ -89,61 +173,107 @@ async function search(
   const jobs = saved?.jobs ?? asked;
   const digests = saved?.digests ?? (resume === undefined ? [] : await digestsOf(jobs, pool));
   const before = saved?.results ?? [];
+  const deadline = new Deadline(options.time, began);
 
-  const known = titlesBySubject(jobs, before);
-  const left = jobs.flatMap((job, at) => {
-    const rest = restOf(job, before[at], known[at]);
-    return rest ? [{ at, job: rest }] : [];
-  });
-
-  const interrupt = (): void => {
-    Atomics.store(stop, 0, 1);
-  };
-  process.once('SIGINT', interrupt);
-  process.once('SIGTERM', interrupt);
-  const bar = progressBar(terminal, left.length);
-  progress = bar;
-  const each = (job: CheckJob, result: JobResult, done: number): void => {
-    bar.at(done);
-    if (!options.verbose || options.json) return;
-    bar.clear();
-    terminal.stdout.write(searchLine({ job, result }, paint));
-  };
-  const fresh = await doJobs(
-    left.map(({ job }) => job),
-    pool,
-    { each, stop, mistaken },
+  const isStopped = (): boolean => Atomics.load(stop, 0) === Flow.stop;
+  const signals = interrupts(stop, terminal, resume);
+  let isLate = false;
+  const timer = setTimeout(
+    () => {
+      isLate = !isStopped();
+      Atomics.store(stop, 0, Flow.stop);
+    },
+    Math.min(deadline.search, 2 ** 31 - 1),
   );
-  bar.clear();
-  process.removeListener('SIGINT', interrupt);
-  process.removeListener('SIGTERM', interrupt);
+  if (options.time === undefined) clearTimeout(timer);
 
-  const results = jobs.map((_, at): JobResult | null => before[at] ?? null);
-  left.forEach(({ at }, i) => {
-    const now = fresh[i];
-    if (now) results[at] = joined(results[at], now);
+  /** All is given up: nothing is written any more. */
+  let isOver = false;
+  /** Why what was kept last is not in the file. */
+  let unkept: string | null = null;
+  let stoppedAndKept = (): void => {};
+  const keptAtStop = new Promise<void>((done) => {
+    stoppedAndKept = done;
   });
-  const stopped = Atomics.load(stop, 0) !== 0;
-  const done = jobs.flatMap((job, at) => {
-    const result = results[at];
-    return result ? [{ job, result }] : [];
-  });
-  const summary = await summarize(jobs, done, {
-    stopped,
-    seconds: options.time,
-    mistakes,
-  });
-  const exit = await tell(summary, options, terminal);
-  if (resume !== undefined) {
+  const keep = (results: readonly (JobResult | null)[]): void => {
+    if (resume === undefined || isOver) return;
+    try {
+      keepRun(resume, { jobs: [...jobs], digests, results: [...results] });
+      unkept = null;
+    } catch (error) {
+      unkept = (error as Error).message;
+      const old = existsSync(resume) ? '; what it had before is still in it' : '';
+      say(`${resume}: cannot be written: ${unkept}${old}`);
+    }
+    if (isStopped()) stoppedAndKept();
+  };
+
+  const searched = async (): Promise<ExitCode> => {
+    const titles = titlesBySubject(jobs, before);
+    const left = jobs.filter((job, at) => leftOf(job, before[at], titles[at]) !== null).length;
+    progress.begin(left, deadline.search);
+    const paint = painter(stdout, terminal.env);
+    const results = await doJobs(jobs, pool, {
+      each(job, result, done) {
+        progress.at(done);
+        if (!options.verbose || options.json) return;
+        progress.clear();
+        stdout.write(searchLine({ job, result }, paint));
+      },
+      stop,
+      mistaken,
+      before,
+      ...(options.time === undefined ? {} : { time: deadline.search * pool.size }),
+      effort: () => deadline.effort(),
+      keep:
+        resume === undefined
+          ? undefined
+          : { every: 1000 * (options.keepEvery ?? KEEP_EVERY), write: keep },
+    }).finally(() => progress.clear());
+    keep(results);
+    if (isOver) return ExitCode.interrupted;
+    const done = jobs.flatMap((job, at): FinishedSearch[] => {
+      const result = results[at];
+      return result ? [{ job, result }] : [];
+    });
+    const stopped = isStopped() && !isLate;
+    const summary = await summarize(jobs, done, {
+      stopped,
+      isLate,
+      seconds: options.time,
+      mistakes,
+    });
+    const told = await tell(summary, options, terminal);
+    const exit = mistakes.length > 0 ? ExitCode.badInput : told;
+    if (resume === undefined) return exit;
     // what was cut by --schedules can go on with more of them
     const found = titlesBySubject(jobs, results);
     const isOpen = (job: CheckJob, at: number): boolean =>
-      restOf(job, results[at], found[at]) !== null ||
+      leftOf(job, results[at], found[at]) !== null ||
       (options.schedules !== undefined && results[at]?.at !== undefined);
-    const kept = keepRun(resume, jobs.some(isOpen) ? { jobs, digests, results } : null);
-    if (kept && !options.json) {
-      terminal.stdout.write(`kept in ${printable(resume)}: the same command goes on from there\n`);
+    if (!jobs.some(isOpen)) forgetRun(resume);
+    else if (unkept !== null) return ExitCode.output;
+    else if (!options.json) {
+      stdout.write(`kept in ${printable(resume)}: the same command goes on from there\n`);
     }
+    return exit;
+  };
+  const givenUp = async (): Promise<ExitCode> => {
+    await signals.givenUp;
+    if (resume === undefined) {
+      isOver = true;
+      return ExitCode.interrupted;
+    }
+    const late = new Promise<void>((done) => setTimeout(done, LAST_WAIT).unref());
+    await Promise.race([keptAtStop, late]);
+    isOver = true;
+    say(existsSync(resume) ? `given up; what is left to do is kept in ${resume}` : 'given up');
+    return ExitCode.interrupted;
+  };
+  try {
+    return await Promise.race([searched(), givenUp()]);
+  } finally {
+    clearTimeout(timer);
+    signals.end();
   }
-  return mistakes.length > 0 ? ExitCode.badInput : exit;
 }

@@ -4,42 +4,15 @@ import {
   type ConcurrentProgram,
   DEFAULT_PLAN,
   type Plan,
-  type StrategyName,
   type Subject,
   type Walk,
 } from '../../checker/index.ts';
 import { slowGeometry } from '../../program/index.ts';
 import { UsageError } from '../terminal.ts';
 import { filesOfArguments, isModule, loadProgram, shippedScenarios } from './files.ts';
+import type { CheckCommandOptions } from './options.ts';
 import type { Pool } from './pool.ts';
 import type { CheckJob } from './work.ts';
-
-export interface CheckCommandOptions {
-  walk?: Walk;
-  strategy?: StrategyName;
-  seed?: number;
-  /** Seconds. */
-  time?: number;
-  schedules?: number;
-  preemptions?: number;
-  faults?: number;
-  findings?: number;
-  hardware?: boolean;
-  workers?: number;
-  replay?: string;
-  resume?: string;
-  report?: string;
-  /** The address of a lab; true: that of `softleaf lab`. */
-  link?: string | true;
-  json?: boolean;
-  /** What was come across and what was not reached, all of it. */
-  coverage?: boolean;
-  /** Seconds without a sign of life after which a module is given up. */
-  hang?: number;
-  /** Exit with a code of its own where nothing was found but not everything tried. */
-  requireComplete?: boolean;
-  verbose?: boolean;
-}
 
 /** A search of a suite. */
 interface SuiteSearch {
@@ -202,7 +175,7 @@ export async function jobsOf(
   }
   if (slow.length > 0) advise(slow.length === 1 ? slow[0] : `${slow[0]} (${slow.length} programs)`);
   if (options.time === undefined) return jobs;
-  // a second is a second of one thread
+  // what a search may take is a part of what the whole run may
   const all = options.time * 1000 * workersOf(options);
   const sum = shares.reduce((total, share) => total + share, 0);
   return jobs.map((job, i) => ({ ...job, plan: { ...job.plan, time: (all * shares[i]) / sum } }));

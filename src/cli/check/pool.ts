@@ -3,18 +3,23 @@ import { Worker } from 'node:worker_threads';
 import { type Done, type Thread, ThreadGone, Threads } from '../../checker/index.ts';
 import { UsageError } from '../terminal.ts';
 import { isModule } from './files.ts';
+import { Flow } from './gate.ts';
 import {
   type Answer,
+  type CheckJob,
   subjectOfWork,
   type ThreadData,
+  type Underway,
   type Work,
   type WorkName,
   type Works,
 } from './work.ts';
 
 export interface PoolOptions {
-  /** What is under way comes to its end when this is not 0. */
+  /** See `Flow`: what is under way comes to its end when this says so. */
   stop: Int32Array;
+  /** Is told now and then how far a part is. */
+  underway?: (job: CheckJob, so: Underway) => void;
   /** Seconds without a sign of life after which a module's thread is ended. */
   hang?: number;
   /** Milliseconds after which the whole run should have ended, from now on. */
@@ -35,6 +40,7 @@ class WorkerThread implements Thread<Work, unknown> {
   private readonly worker: Worker;
   private readonly beat = new Int32Array(new SharedArrayBuffer(4));
   private settle: ((done: Done<unknown> | Error) => void) | null = null;
+  private work: Work | null = null;
 
   constructor(
     private readonly options: PoolOptions,
@@ -52,10 +58,13 @@ class WorkerThread implements Thread<Work, unknown> {
     this.worker.on('exit', (code) =>
       this.settle?.(new Error(`it ends the process that checks it (process.exit, ${code})`)),
     );
-    this.worker.on('message', (answer: Answer) => this.settle?.(this.read(answer)));
+    this.worker.on('message', (answer: Answer) => {
+      if (!('underway' in answer)) this.settle?.(this.read(answer));
+      else if (this.work && 'job' in this.work) options.underway?.(this.work.job, answer.underway);
+    });
   }
 
-  private read(answer: Answer): Done<unknown> {
+  private read(answer: Exclude<Answer, { underway: Underway }>): Done<unknown> {
     if ('answer' in answer) return answer;
     const { name, message, stack } = answer.error;
     const usage = name === 'UsageError' || name === 'ProgramError';
@@ -65,6 +74,7 @@ class WorkerThread implements Thread<Work, unknown> {
   }
 
   perform(work: Work): Promise<Done<unknown>> {
+    this.work = work;
     const { file, name } = subjectOfWork(work);
     const who = name === undefined ? file : `${file}: "${name}"`;
     return new Promise((resolve, reject) => {
@@ -101,7 +111,7 @@ class WorkerThread implements Thread<Work, unknown> {
         since = now;
       }
       const still = now - since;
-      if (Atomics.load(stop, 0) !== 0 && still > GRACE) return giveUp(new ThreadGone('stopped'));
+      if (Atomics.load(stop, 0) === Flow.stop && still > GRACE) return giveUp(new ThreadGone('stopped'));
       const bound = now > this.until ? Math.min(hang * 1000, GRACE) : hang * 1000;
       if (!own || still <= bound) return;
       const seconds = Math.round(bound / 1000);
@@ -118,6 +128,8 @@ class WorkerThread implements Thread<Work, unknown> {
 /** The threads of `softleaf check`. */
 export class Pool {
   private readonly threads: Threads<Work, unknown>;
+  /** Whether it does nothing any more. */
+  ended = false;
 
   constructor(
     readonly size: number,
@@ -136,6 +148,7 @@ export class Pool {
   }
 
   end(): Promise<void> {
+    this.ended = true;
     return this.threads.end();
   }
 }

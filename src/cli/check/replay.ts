@@ -18,7 +18,8 @@ import {
 } from '../../checker/index.ts';
 import { ExitCode, type Terminal, UsageError } from '../terminal.ts';
 import { filesOfArguments, isModule, loadSubjects } from './files.ts';
-import { type CheckCommandOptions, ownWalk, planOf } from './plans.ts';
+import type { CheckCommandOptions } from './options.ts';
+import { ownWalk, planOf } from './plans.ts';
 import type { Pool } from './pool.ts';
 import { summarize } from './summary.ts';
 import { tell } from './tell.ts';

@@ -1,5 +1,16 @@
 /** Interrupted runs of `softleaf check`: what is kept of one, and going on with it. */
-import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
 import { resolve } from 'node:path';
 import type { JobResult, Plan } from '../../checker/index.ts';
 import { UsageError } from '../terminal.ts';
@@ -8,15 +19,23 @@ import type { CheckJob } from './work.ts';
 
 /** What a run came to so far. */
 export interface Saved {
-  softleaf: 'check';
-  format: typeof FORMAT;
   jobs: CheckJob[];
   /** By job: what was searched; another program, or another model, has another one. */
   digests: string[];
   results: (JobResult | null)[];
 }
 
-const FORMAT = 2;
+/** The first line of the file; the second is a `Saved`. */
+interface Head {
+  softleaf: 'check';
+  format: typeof FORMAT;
+  /** Of the second line. */
+  sha256: string;
+}
+
+const FORMAT = 3;
+
+const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** What of a plan may be another one when a run goes on: how far it goes. */
 export type Limits = Partial<Pick<Plan, 'schedules' | 'findings'>>;
@@ -38,22 +57,36 @@ export async function digestsOf(jobs: readonly CheckJob[], pool: Pool): Promise<
   return digests;
 }
 
+/** @throws UsageError where it is no run that was kept, or not whole */
 function read(file: string): Saved {
-  let saved: Saved | null = null;
+  let text: string;
   try {
-    saved = JSON.parse(readFileSync(file, 'utf8')) as Saved | null;
+    text = readFileSync(file, 'utf8');
   } catch (error) {
     throw new UsageError(`cannot read ${file}: ${(error as Error).message}`);
   }
-  if (saved?.softleaf !== 'check' || !Array.isArray(saved.jobs)) {
+  const end = text.indexOf('\n');
+  let head: Partial<Head> | null = null;
+  try {
+    head = JSON.parse(end < 0 ? text : text.slice(0, end)) as Partial<Head> | null;
+  } catch {
+    // no line of ours
+  }
+  if (head?.softleaf !== 'check' || head.format === undefined) {
     throw new UsageError(`${file}: expected a run that --resume has kept, this is something else`);
   }
-  if (saved.format !== FORMAT) {
+  if (head.format !== FORMAT) {
     throw new UsageError(
-      `${file}: a run kept in format ${saved.format}; this Softleaf reads ${FORMAT}`,
+      `${file}: a run kept in format ${head.format}; this Softleaf reads ${FORMAT}: begin again, with another file`,
     );
   }
-  return saved;
+  const body = text.slice(end + 1).replace(/\n$/, '');
+  if (end < 0 || digestOf(body) !== head.sha256) {
+    throw new UsageError(
+      `${file}: this file is damaged, its digest is not that of what is in it: begin again, with another file`,
+    );
+  }
+  return JSON.parse(body) as Saved;
 }
 
 /**
@@ -98,50 +131,31 @@ export async function resumeRun(
 }
 
 /**
- * Keeps a run, or, where nothing of it is left to do, no more.
- * @param run null: nothing is left
- * @returns whether it is kept
+ * Keeps a run: whatever happens meanwhile, the file is the one before or this one.
+ * @throws Error where it cannot be written
  */
-export function keepRun(file: string, run: Omit<Saved, 'softleaf' | 'format'> | null): boolean {
-  if (run) writeFileSync(file, JSON.stringify({ softleaf: 'check', format: FORMAT, ...run }));
-  else rmSync(file, { force: true });
-  return run !== null;
+export function keepRun(file: string, run: Saved): void {
+  const at = existsSync(file) ? realpathSync(file) : file;
+  const beside = `${at}.new`;
+  const body = JSON.stringify(run);
+  const head: Head = { softleaf: 'check', format: FORMAT, sha256: digestOf(body) };
+  try {
+    const to = openSync(beside, 'w');
+    try {
+      const bytes = Buffer.from(`${JSON.stringify(head)}\n${body}\n`);
+      for (let done = 0; done < bytes.length; ) done += writeSync(to, bytes, done);
+      fsyncSync(to);
+    } finally {
+      closeSync(to);
+    }
+    renameSync(beside, at);
+  } catch (error) {
+    rmSync(beside, { force: true });
+    throw error;
+  }
 }
 
-/**
- * What of a job is left to do; null: nothing.
- * @param done what came of it so far
- * @param titles of what was found so far, in other searches of the same too
- */
-export function restOf(
-  job: CheckJob,
-  done: JobResult | null | undefined,
-  titles: ReadonlySet<string>,
-): CheckJob | null {
-  if (titles.size >= job.plan.findings) return null;
-  const known = [...titles];
-  if (!done) return { ...job, known };
-  if (done.at === undefined) return null;
-  const schedules = job.plan.schedules - done.schedules;
-  if (schedules <= 0) return null;
-  const { at, orders = [] } = done;
-  return { ...job, from: at, known, orders, plan: { ...job.plan, schedules } };
-}
-
-/** What came of a search in two parts. */
-export function joined(then: JobResult | null | undefined, now: JobResult): JobResult {
-  if (!then) return now;
-  return {
-    ...now,
-    schedules: then.schedules + now.schedules,
-    steps: then.steps + now.steps,
-    redundant: then.redundant + now.redundant,
-    outcomes: [...new Set([...then.outcomes, ...now.outcomes])],
-    coverage: {
-      ran: [...new Set([...then.coverage.ran, ...now.coverage.ran])],
-      pairs: [...then.coverage.pairs, ...now.coverage.pairs],
-      entries: [...then.coverage.entries, ...now.coverage.entries],
-    },
-    findings: [...then.findings, ...now.findings],
-  };
+/** Nothing is left to do of a run. */
+export function forgetRun(file: string): void {
+  rmSync(file, { force: true });
 }

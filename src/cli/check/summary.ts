@@ -8,6 +8,7 @@ import {
   STRATEGY_ROWS,
   summarizeCoverage,
 } from '../../checker/index.ts';
+import { counted } from '../words.ts';
 import type { CheckJob } from './work.ts';
 
 /**
@@ -91,11 +92,11 @@ function mostOf(searches: readonly FinishedSearch[]): FinishedSearch[] {
 /** What bounded searches that are no proof. */
 function boundsOf(
   searches: readonly FinishedSearch[],
-  { stopped = false, seconds, mistakes = [] }: SummaryOptions,
+  { stopped = false, isLate = false, seconds, mistakes = [] }: SummaryOptions,
 ): string[] {
   const bounds = new Set<string>();
   const cut: number[] = [];
-  let late = false;
+  let late = isLate;
   for (const { job, result } of searches) {
     for (const bound of result.bounds) bounds.add(bound);
     if (result.complete) continue;
@@ -104,9 +105,10 @@ function boundsOf(
   }
   if (cut.length > 0) {
     const [least, most] = [Math.min(...cut), Math.max(...cut)];
-    bounds.add(`${least === most ? least : `${least} to ${most}`} schedules a search`);
+    const many = least === most ? counted(least, 'schedule') : `${least} to ${most} schedules`;
+    bounds.add(`${many} a search`);
   }
-  if (late && seconds !== undefined) bounds.add(`${seconds} seconds`);
+  if (late && seconds !== undefined) bounds.add(counted(seconds, 'second'));
   if (stopped) bounds.add('interrupted');
   if (mistakes.length > 0) bounds.add('bad input');
   return [...bounds];
@@ -129,6 +131,8 @@ function assumptionsOf(searches: readonly FinishedSearch[]): string[] {
 interface SummaryOptions {
   /** Whether some searches were given up. */
   stopped?: boolean;
+  /** Whether they were because the time was over. */
+  isLate?: boolean;
   /** Of the whole run, at most. */
   seconds?: number | undefined;
   /** What is wrong with modules. */
@@ -143,8 +147,9 @@ interface SummaryOptions {
 export async function summarize(
   jobs: readonly CheckJob[],
   done: readonly FinishedSearch[],
-  { stopped = false, seconds, mistakes = [] }: SummaryOptions = {},
+  options: SummaryOptions = {},
 ): Promise<CheckSummary> {
+  const { stopped = false, mistakes = [] } = options;
   const findings = distinct(done);
   const states = new Map<string, Set<string>>();
   for (const { job, result } of done) {
@@ -172,7 +177,7 @@ export async function summarize(
       states: [...states.values()].reduce((total, set) => total + set.size, 0),
       complete: done.filter(triedEverything).length,
       searches: done.length,
-      bounds: isProved ? [] : boundsOf(mostOf(open), { stopped, seconds, mistakes }),
+      bounds: isProved ? [] : boundsOf(mostOf(open), options),
       assumes: done.length > 0 ? assumptionsOf(mostOf(done)) : [],
       ...summarizeCoverage(
         done.map(({ result }) => result.coverage),

@@ -2,9 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { type PagePart, reportPage } from '../../checker/index.ts';
 import { labAddress, linkToFinding } from '../lab-link.ts';
-import { ExitCode, type Terminal } from '../terminal.ts';
+import { ExitCode, OutputError, type Terminal } from '../terminal.ts';
 import { isModule, loadSubject } from './files.ts';
-import type { CheckCommandOptions } from './plans.ts';
+import type { CheckCommandOptions } from './options.ts';
 import type { CheckedFinding, CheckSummary } from './summary.ts';
 import { coverageText, jsonOf, replayLine, showFinding, verdictText, whereText } from './texts.ts';
 
@@ -22,6 +22,15 @@ async function linked(findings: readonly CheckedFinding[], lab: string): Promise
       return link === null ? told : { ...told, link: lab + link };
     }),
   );
+}
+
+/** @throws OutputError where it cannot be written */
+function writePage(file: string, text: string): void {
+  try {
+    writeFileSync(file, text);
+  } catch (error) {
+    throw new OutputError(`cannot write ${file}: ${(error as Error).message}`);
+  }
 }
 
 /** Tells everything: on standard output, and on a page if one is asked for. */
@@ -55,7 +64,7 @@ export async function tell(
         : {}),
       report: told.finding.report,
     }));
-    writeFileSync(options.report, reportPage(`Softleaf: ${verdict}`, lines, parts));
+    writePage(options.report, reportPage(`Softleaf: ${verdict}`, lines, parts));
   }
   if (verdict === 'found') return ExitCode.finding;
   if (summary.interrupted) return ExitCode.interrupted;

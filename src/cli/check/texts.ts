@@ -1,17 +1,13 @@
 /** What `softleaf check` prints of searches and of findings. */
 import { type ReportedFinding, reportText, STRATEGY_ROWS } from '../../checker/index.ts';
 import { type Paint, painter, printable, type Terminal } from '../terminal.ts';
+import { counted } from '../words.ts';
 import {
   type CheckedFinding,
   type CheckSummary,
   type FinishedSearch,
   triedEverything,
 } from './summary.ts';
-
-/** A number of things in words. */
-export function counted(n: number, thing: string, things = `${thing}s`): string {
-  return `${n} ${n === 1 ? thing : things}`;
-}
 
 /** A verdict and what it is worth: a line for those who only want to know, and three that say why. */
 export function verdictText({ verdict, findings, coverage: c }: CheckSummary): string {

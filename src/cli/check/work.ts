@@ -1,9 +1,9 @@
 /** What `softleaf check` gives its worker threads to do, and what comes back. */
 import type {
   ConcurrentProgram,
+  Effort,
   Found,
   JobResult,
-  LockOrderSeen,
   PartRequest,
   PartResult,
   Plan,
@@ -20,12 +20,15 @@ export interface CheckJob {
   plan: Plan;
   /** The program itself, where no worker can read it from the file: standard input. */
   program?: ConcurrentProgram;
-  /** Where an earlier run left off. */
-  from?: unknown;
-  /** Titles of what it found: they are not reported again. */
-  known?: string[];
-  /** Orders of locks that it saw. */
-  orders?: readonly LockOrderSeen[];
+}
+
+/** How far a part is: what came since it was last said. */
+export interface Underway {
+  schedules: number;
+  /** Digests of ends. */
+  outcomes: string[];
+  /** Steps of the longest schedule of the part. */
+  longest: number;
 }
 
 /** A scenario of a module, or what is wrong with it. */
@@ -43,10 +46,10 @@ export interface Works {
   list: { of: { file: string }; answer: ListedName[] };
   /** A module's scenario is set up once. */
   try: { of: { file: string; name: string }; answer: true };
-  /** A part of a search. */
-  part: { of: { job: CheckJob; part: PartRequest }; answer: PartResult };
+  /** A part of a search; null where it was not begun, as threads pause or are to stop. */
+  part: { of: { job: CheckJob; part: PartRequest }; answer: PartResult | null };
   /** What was found is shrunk and reported. */
-  report: { of: { job: CheckJob; found: Found }; answer: ReportedFinding };
+  report: { of: { job: CheckJob; found: Found; effort: Effort }; answer: ReportedFinding };
   /** What a schedule of a scenario belongs to. */
   digest: { of: { job: CheckJob }; answer: string };
   /** A schedule once more. */
@@ -68,11 +71,12 @@ export function subjectOfWork(work: Work): { file: string; name?: string } {
 /** What a thread says when it is done. */
 export type Answer =
   | { answer: unknown }
+  | { underway: Underway }
   | { error: { message: string; name: string; stack?: string } };
 
 /** What a thread is given when it is made. */
 export interface ThreadData {
-  /** Not 0: what is under way is to come to its end. */
+  /** See `Flow`: whether what is under way is to come to its end. */
   stop: Int32Array;
   /** Goes up as long as the thread gets on. */
   beat: Int32Array;

@@ -1,9 +1,12 @@
 /** A worker thread of `softleaf check`: does one piece of work after the other. */
 import { parentPort, workerData } from 'node:worker_threads';
 import {
+  type CheckOptions,
   Execution,
   fingerprint,
   ownMistake,
+  type PartRequest,
+  type PartResult,
   runPart,
   runReport,
   type Subject,
@@ -11,8 +14,18 @@ import {
 } from '../../checker/index.ts';
 import { UsageError } from '../terminal.ts';
 import { isModule, listModule, loadSubject, tryModule } from './files.ts';
+import { Flow } from './gate.ts';
 import { replayed } from './replay.ts';
-import { type CheckJob, subjectOfWork, type ThreadData, type Work } from './work.ts';
+import {
+  type CheckJob,
+  subjectOfWork,
+  type ThreadData,
+  type Underway,
+  type Work,
+} from './work.ts';
+
+/** Milliseconds between two words about a part under way. */
+const SAY_EVERY = 200;
 
 const { stop, beat } = workerData as ThreadData;
 Execution.begins = () => {
@@ -29,8 +42,37 @@ async function subjectOf({ program, file, name }: CheckJob): Promise<Subject> {
   return last.subject;
 }
 
+const goesOn = (): boolean => Atomics.load(stop, 0) === Flow.go;
+
+type SoFar = Parameters<NonNullable<CheckOptions['goOn']>>[0];
+
+/** Does a part, and says now and then how far it is. */
+function doPart(subject: Subject, { walk, plan }: CheckJob, part: PartRequest): PartResult {
+  let next = Date.now() + SAY_EVERY;
+  let said = { schedules: 0, outcomes: 0 };
+  const say = (schedules: number, outcomes: string[], longest: number): void => {
+    const underway: Underway = {
+      schedules: schedules - said.schedules,
+      outcomes: outcomes.slice(said.outcomes),
+      longest,
+    };
+    said = { schedules, outcomes: outcomes.length };
+    next = Date.now() + SAY_EVERY;
+    parentPort?.postMessage({ underway });
+  };
+  let longest = 0;
+  const goOn = (soFar: SoFar): boolean => {
+    longest = soFar.longest;
+    if (Date.now() >= next) say(soFar.schedules, [...soFar.outcomes], longest);
+    return goesOn();
+  };
+  const result = runPart(subject, walk, plan, part, goOn);
+  say(result.schedules, result.outcomes, longest);
+  return result;
+}
+
 async function perform(work: Work): Promise<unknown> {
-  const goOn = (): boolean => Atomics.load(stop, 0) === 0;
+  if (work.what === 'part' && !goesOn()) return null;
   switch (work.what) {
     case 'list':
       return (await listModule(work.file)).map((one) =>
@@ -46,9 +88,9 @@ async function perform(work: Work): Promise<unknown> {
   const subject = await subjectOf(work.job);
   switch (work.what) {
     case 'part':
-      return runPart(subject, walk, plan, work.part, goOn);
+      return doPart(subject, work.job, work.part);
     case 'report':
-      return runReport(subject, walk, plan, work.found);
+      return runReport(subject, walk, plan, work.found, work.effort);
     case 'digest':
       return fingerprint(scenarioOf(subject), { walk, hardware: plan.hardware === true });
   }

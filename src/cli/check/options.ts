@@ -1,0 +1,35 @@
+/** What `softleaf check` can be asked for. */
+import type { StrategyName } from '../../checker/light.ts';
+import type { Walk } from '../../mm/light.ts';
+
+/** Seconds between two times that a run is kept, where nothing says otherwise. */
+export const KEEP_EVERY = 60;
+
+export interface CheckCommandOptions {
+  walk?: Walk;
+  strategy?: StrategyName;
+  seed?: number;
+  /** Seconds. */
+  time?: number;
+  schedules?: number;
+  preemptions?: number;
+  faults?: number;
+  findings?: number;
+  hardware?: boolean;
+  workers?: number;
+  replay?: string;
+  resume?: string;
+  /** Seconds between two times that a run is kept. */
+  keepEvery?: number;
+  report?: string;
+  /** The address of a lab; true: that of `softleaf lab`. */
+  link?: string | true;
+  json?: boolean;
+  /** What was come across and what was not reached, all of it. */
+  coverage?: boolean;
+  /** Seconds without a sign of life after which a module is given up. */
+  hang?: number;
+  /** Exit with a code of its own where nothing was found but not everything tried. */
+  requireComplete?: boolean;
+  verbose?: boolean;
+}
