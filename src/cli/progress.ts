@@ -61,6 +61,8 @@ function minutes(ms: number): string {
 }
 
 export interface SearchProgress extends Progress {
+  /** That were tried so far, as far as it was said. */
+  readonly schedules: number;
   /**
    * It begins now.
    * @param total searches
@@ -94,6 +96,9 @@ export function searchProgress(terminal: Terminal, now: Clock = clock): SearchPr
     ].join('  ');
   };
   return {
+    get schedules() {
+      return schedules;
+    },
     begin(searches, time) {
       start = now();
       total = searches;

@@ -178,13 +178,17 @@ async function search(
   const isStopped = (): boolean => Atomics.load(stop, 0) === Flow.stop;
   const signals = interrupts(stop, terminal, resume);
   let isLate = false;
-  const timer = setTimeout(
-    () => {
-      isLate = !isStopped();
-      Atomics.store(stop, 0, Flow.stop);
-    },
-    Math.min(deadline.search, 2 ** 31 - 1),
-  );
+  /** The time is over; but where it takes all of it to begin, nothing would ever be searched. */
+  const overdue = (): void => {
+    if (isStopped()) return;
+    if (progress.schedules === 0) {
+      timer = setTimeout(overdue, 50);
+      return;
+    }
+    isLate = true;
+    Atomics.store(stop, 0, Flow.stop);
+  };
+  let timer = setTimeout(overdue, Math.min(deadline.search, 2 ** 31 - 1));
   if (options.time === undefined) clearTimeout(timer);
 
   /** All is given up: nothing is written any more. */

@@ -111,7 +111,8 @@ class WorkerThread implements Thread<Work, unknown> {
         since = now;
       }
       const still = now - since;
-      if (Atomics.load(stop, 0) === Flow.stop && still > GRACE) return giveUp(new ThreadGone('stopped'));
+      if (Atomics.load(stop, 0) === Flow.stop && still > GRACE)
+        return giveUp(new ThreadGone('stopped'));
       const bound = now > this.until ? Math.min(hang * 1000, GRACE) : hang * 1000;
       if (!own || still <= bound) return;
       const seconds = Math.round(bound / 1000);

@@ -16,13 +16,7 @@ import { UsageError } from '../terminal.ts';
 import { isModule, listModule, loadSubject, tryModule } from './files.ts';
 import { Flow } from './gate.ts';
 import { replayed } from './replay.ts';
-import {
-  type CheckJob,
-  subjectOfWork,
-  type ThreadData,
-  type Underway,
-  type Work,
-} from './work.ts';
+import { type CheckJob, subjectOfWork, type ThreadData, type Underway, type Work } from './work.ts';
 
 /** Milliseconds between two words about a part under way. */
 const SAY_EVERY = 200;
