@@ -130,6 +130,10 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
   const ends = new Set<string>();
   const until = Date.now() + time;
   for (;;) {
+    if (strategy.exhausted) {
+      result.complete = true;
+      break;
+    }
     if (result.schedules >= schedules) break;
     // whoever has too little time gets on all the same
     if (result.schedules > 0 && Date.now() > until) break;

@@ -113,6 +113,24 @@ describe('an exhaustive search in parts', () => {
     expect(kept.schedules).toBe(one.schedules);
   });
 
+  it('goes on as if nothing had been, interrupted before each schedule', () => {
+    const plan = { ...PLAN, part: 10 };
+    const one = inParts(scenario, plan);
+    let search = new Search(plan);
+    let [schedules, steps] = [0, 0];
+    for (let parts = search.next(); parts.length > 0; parts = search.next()) {
+      const ends = parts.map((part) =>
+        runPart({ scenario }, 'unified', plan, part, (soFar) => soFar.schedules < 1),
+      );
+      search.ended(ends);
+      const so = search.result('', 'unified', []);
+      [schedules, steps] = [schedules + so.schedules, steps + so.steps];
+      if (so.complete) break;
+      search = new Search(plan, JSON.parse(JSON.stringify(so.at)));
+    }
+    expect([schedules, steps]).toEqual([one.schedules, one.steps]);
+  });
+
   it('is done in one part where preemptions are bounded', () => {
     const plan = { ...PLAN, part: 10, preemptions: 1 };
     const search = new Search(plan);
@@ -121,7 +139,7 @@ describe('an exhaustive search in parts', () => {
     search.ended(parts.map((part) => runPart({ scenario }, 'unified', plan, part)));
     expect(search.next()).toEqual([]);
     const { complete, bounds } = search.result('', 'unified', []);
-    expect([complete, bounds]).toEqual([true, ['at most 1 preemptions']]);
+    expect([complete, bounds]).toEqual([true, ['at most 1 preemption']]);
   });
 
   it('is as many schedules as were asked for, at random', () => {

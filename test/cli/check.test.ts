@@ -414,7 +414,9 @@ describe('without an option that says how to search', () => {
     const jobs = await jobsOf(
       [scenario('device-fault-munmap')],
       { time: 10, workers: 1 },
-      () => {},
+      // of modules alone
+      undefined as never,
+      { advise: () => {}, mistaken: () => {} },
     );
     const plans = jobs.map(({ plan: { strategy, time } }) => [strategy, time]);
     expect(plans).toEqual([

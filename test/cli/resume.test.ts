@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { DEFAULT_PLAN, type JobResult } from '../../src/checker/index.ts';
-import type { CheckJob, Underway } from '../../src/cli/check/jobs.ts';
 import { lockFile } from '../../src/cli/check/lock.ts';
+import type { CheckJob, Underway } from '../../src/cli/check/work.ts';
 import { searchProgress } from '../../src/cli/progress.ts';
 import { executable, root, softleaf } from '../support/cli.ts';
 
@@ -270,17 +270,29 @@ describe('progress', () => {
   });
 
   it('is told of all that is tried, also of a run that pauses to be kept', async () => {
-    const built = join(root, 'dist/cli/check/jobs.js');
-    const { doJobs }: typeof import('../../src/cli/check/jobs.ts') = await import(built);
-    const whole = await doJobs([job(150)], 1, { stop: new Int32Array(new SharedArrayBuffer(4)) });
+    const built = (name: string) => import(join(root, `dist/cli/check/${name}.js`));
+    const { doJobs }: typeof import('../../src/cli/check/jobs.ts') = await built('jobs');
+    const { Pool }: typeof import('../../src/cli/check/pool.ts') = await built('pool');
+    const mistaken = (message: string) => expect.fail(message);
+    const stop = new Int32Array(new SharedArrayBuffer(4));
     const said: Underway[] = [];
+    const pool = new Pool(2, { stop, underway: (_, so) => said.push(so) });
+    const whole = await doJobs([job(150)], pool, { stop, mistaken });
+    said.length = 0;
     const kept: number[] = [];
-    const paused = await doJobs([job(150)], 2, {
-      stop: new Int32Array(new SharedArrayBuffer(4)),
-      underway: (_, so) => said.push(so),
+    const paused = await doJobs([job(150)], pool, {
+      stop,
+      mistaken,
       keep: { every: 1, write: ([result]) => kept.push(result?.schedules ?? 0) },
     });
-    expect(paused).toEqual(whole);
+    await pool.end();
+    /** In which order something was come across first says nothing. */
+    const inOrder = ([one]: (JobResult | null)[]) => {
+      const { ran = [], pairs = [], entries = [] } = one?.coverage ?? {};
+      const [p, e] = [pairs, entries].map((list) => list.map((item) => item.join('\n')).sort());
+      return { ...one, coverage: [[...ran].sort(), p, e] };
+    };
+    expect(inOrder(paused)).toEqual(inOrder(whole));
     expect(kept.length).toBeGreaterThan(1);
     expect(kept).toEqual([...kept].sort((a, b) => a - b));
     const [result] = paused;

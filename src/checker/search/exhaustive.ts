@@ -228,6 +228,11 @@ export class Exhaustive implements Strategy {
     this.finished = nodes.length <= this.base;
   }
 
+  /** What is saved says so no more: a subtree of which nothing is left looks like one that was not begun. */
+  get exhausted(): boolean {
+    return this.finished;
+  }
+
   save(): SubtreeState {
     const { nodes, base } = this;
     const stack = this.finished ? [] : nodes.slice(base);
@@ -244,6 +249,8 @@ export class Exhaustive implements Strategy {
   }
 
   bounds(): string[] {
-    return this.limit === Number.POSITIVE_INFINITY ? [] : [`at most ${this.limit} preemptions`];
+    const { limit } = this;
+    if (limit === Number.POSITIVE_INFINITY) return [];
+    return [`at most ${limit} ${limit === 1 ? 'preemption' : 'preemptions'}`];
   }
 }

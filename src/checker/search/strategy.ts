@@ -48,6 +48,8 @@ export interface Strategy {
   end(x: Execution, complete: boolean): void;
   /** What bounded the search, in words; empty for a search of everything. */
   bounds(): string[];
+  /** Whether it is known that there is no schedule left. */
+  readonly exhausted?: boolean;
   /** Between two schedules: where the search stands, as JSON; `load` goes on from there. */
   save?(): unknown;
   load?(saved: unknown): void;

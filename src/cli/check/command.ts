@@ -20,7 +20,7 @@ import { type CheckCommandOptions, KEEP_EVERY } from './options.ts';
 import { jobsOf, workersOf } from './plans.ts';
 import { Pool } from './pool.ts';
 import { replayCommand } from './replay.ts';
-import { digestsOf, forgetRun, keepRun, type Limits, resumeRun } from './resume.ts';
+import { digestsOf, forgetRun, keepRun, resumeRun } from './resume.ts';
 import { type FinishedSearch, summarize } from './summary.ts';
 import { tell } from './tell.ts';
 import { searchLine } from './texts.ts';
@@ -165,11 +165,7 @@ async function search(
   };
   const asked = await jobsOf(files, options, pool, { advise: say, mistaken });
   if (asked.length === 0) return ExitCode.badInput;
-  const limits: Limits = {
-    ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
-    ...(options.findings === undefined ? {} : { findings: options.findings }),
-  };
-  const saved = resume === undefined ? null : await resumeRun(resume, asked, limits, pool);
+  const saved = resume === undefined ? null : await resumeRun(resume, asked, pool);
   const jobs = saved?.jobs ?? asked;
   const digests = saved?.digests ?? (resume === undefined ? [] : await digestsOf(jobs, pool));
   const before = saved?.results ?? [];

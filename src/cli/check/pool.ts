@@ -41,6 +41,7 @@ class WorkerThread implements Thread<Work, unknown> {
   private readonly beat = new Int32Array(new SharedArrayBuffer(4));
   private settle: ((done: Done<unknown> | Error) => void) | null = null;
   private work: Work | null = null;
+  private looks: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly options: PoolOptions,
@@ -78,12 +79,12 @@ class WorkerThread implements Thread<Work, unknown> {
     const { file, name } = subjectOfWork(work);
     const who = name === undefined ? file : `${file}: "${name}"`;
     return new Promise((resolve, reject) => {
-      const look = this.look((why) => {
+      this.looks = this.look((why) => {
         this.worker.terminate();
         this.settle?.(why);
       }, isModule(file));
       this.settle = (done) => {
-        clearInterval(look);
+        clearInterval(this.looks);
         this.settle = null;
         if (!(done instanceof Error)) {
           if ('error' in done && !(done.error instanceof UsageError)) {
@@ -122,6 +123,7 @@ class WorkerThread implements Thread<Work, unknown> {
 
   terminate(): Promise<number> {
     this.settle = null;
+    clearInterval(this.looks);
     return this.worker.terminate();
   }
 }

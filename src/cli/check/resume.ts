@@ -12,7 +12,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { resolve } from 'node:path';
-import type { JobResult, Plan } from '../../checker/index.ts';
+import type { JobResult } from '../../checker/index.ts';
 import { UsageError } from '../terminal.ts';
 import type { Pool } from './pool.ts';
 import type { CheckJob } from './work.ts';
@@ -36,9 +36,6 @@ interface Head {
 const FORMAT = 3;
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-/** What of a plan may be another one when a run goes on: how far it goes. */
-export type Limits = Partial<Pick<Plan, 'schedules' | 'findings'>>;
 
 /** The fingerprints of what jobs search. */
 export async function digestsOf(jobs: readonly CheckJob[], pool: Pool): Promise<string[]> {
@@ -99,7 +96,6 @@ function read(file: string): Saved {
 export async function resumeRun(
   file: string,
   asked: readonly CheckJob[],
-  limits: Limits,
   pool: Pool,
 ): Promise<Saved | null> {
   if (!existsSync(file)) return null;
@@ -121,12 +117,9 @@ export async function resumeRun(
       `${file}: "${name}" of ${of}, or the model, has changed since: begin again, with another file`,
     );
   });
-  const times = new Map(asked.map((job) => [identity(job), job.plan.time]));
-  const jobs = saved.jobs.map((job) => {
-    const { time: _, ...plan } = job.plan;
-    const time = times.get(identity(job));
-    return { ...job, plan: { ...plan, ...limits, ...(time === undefined ? {} : { time }) } };
-  });
+  // how far it goes may be another one now
+  const plans = new Map(asked.map((job) => [identity(job), job.plan]));
+  const jobs = saved.jobs.map((job) => ({ ...job, plan: plans.get(identity(job)) ?? job.plan }));
   return { ...saved, jobs };
 }
 
