@@ -116,6 +116,44 @@ export function readModel(root: string): Modelled[] {
   );
 }
 
+/** Folders whose functions stand on the stack of a task and are nobody's but the model's. */
+const OWN_FOLDERS = roomsThat('straight').map((room) => `src/${room}`);
+
+/** The names of the modelled functions that suspend a task and mirror nothing: helpers of those that do. */
+export function helpersOf(root: string, model: readonly Modelled[]): string[] {
+  const mirroring = new Set(model.filter(({ mirrors }) => mirrors).map(({ name }) => name));
+  const names = OWN_FOLDERS.flatMap((folder) => sourceFiles(root, folder)).flatMap((file) => {
+    const text = readFileSync(join(root, file), 'utf8');
+    return [...text.matchAll(/^ *(?:export )?(?:function\*|(?:\w+ )*\*) ?(\w+)[(<]/gm)];
+  });
+  const helpers = new Set(names.map(([, name]) => name));
+  return [...helpers].filter((name) => !mirroring.has(name)).sort();
+}
+
+/** What `src/program/look/kernel-names.ts` has: the functions in the order of their names, a line each. */
+export function kernelNames(root: string, model: readonly Modelled[]): string {
+  const lines = new Map<string, string>();
+  for (const { name, mirrors } of model) {
+    for (const { kernelFile, functions } of mirrors ?? []) {
+      const kernel = /\b(\w+)\(\)/.exec(functions)?.[1];
+      if (kernel && !lines.has(name)) lines.set(name, `${name} ${kernel} ${kernelFile}`);
+    }
+  }
+  for (const { name, mirrors } of model) if (mirrors && !lines.has(name)) lines.set(name, name);
+  for (const name of helpersOf(root, model)) lines.set(name, name);
+  const names = [...lines.keys()].sort();
+  return [
+    '/**',
+    " * The kernel's name of each modelled function, and where it is: the model's name, the kernel's, its file.",
+    ' * A line without them is a function of the model alone. Written from the docstrings by `npm run kernel-map`.',
+    ' */',
+    'export const KERNEL_NAMES = `',
+    ...names.map((name) => lines.get(name)),
+    '`;',
+    '',
+  ].join('\n');
+}
+
 /** What is wrong with the docstrings, a line each. */
 export function complaints(model: readonly Modelled[]): string[] {
   return model.flatMap(({ file, line, name, mirrors, status, note }) => {

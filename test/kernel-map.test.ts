@@ -1,6 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { complaints, kernelMap, modelledFunctions, readModel } from '../scripts/kernel-map.ts';
+import {
+  complaints,
+  kernelMap,
+  kernelNames,
+  modelledFunctions,
+  readModel,
+} from '../scripts/kernel-map.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -14,6 +20,11 @@ describe('the kernel map', () => {
 
   it('is docs/kernel-map.md (npm run kernel-map writes it)', async () => {
     await expect(kernelMap(model)).toMatchFileSnapshot('../docs/kernel-map.md');
+  });
+
+  it('is what reports name functions by (npm run kernel-map writes it)', async () => {
+    const names = '../src/program/look/kernel-names.ts';
+    await expect(kernelNames(root, model)).toMatchFileSnapshot(names);
   });
 });
 

@@ -25,6 +25,7 @@ export { fingerprint } from './fingerprint.ts';
 export { asScenario, ownMistake, ScenarioError, tryScenario } from './own-scenario.ts';
 export { DEFAULT_PLAN, type Plan } from './plan.ts';
 export { type ProgramState, programScenario } from './program.ts';
+export { type MailAbout, mailText } from './report/mail.ts';
 export { type PagePart, type Report, report, reportPage, reportText } from './report/report.ts';
 export type { Scenario, SetupOptions } from './scenario.ts';
 export type { RandomOptions } from './search/at-random.ts';

@@ -16,6 +16,7 @@ import {
   System,
   systemOptions,
 } from '../program/index.ts';
+import { callWords, opWords } from '../program/internal.ts';
 import { cpuOf } from './execution.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import type { DataOracle } from './watch/data.ts';
@@ -34,8 +35,9 @@ export interface ProgramState {
 /**
  * An operation says what it must return: reports the first field that is otherwise. Without memory it may
  * fail or do a part of its work, and so may what comes after it.
+ * @param where in the program it is
  */
-function compare(system: System, op: Op, result: Result): void {
+function compare(system: System, op: Op, result: Result, where: string): void {
   if (system.kernel.allocationFailed) return;
   const different = op.expect && compareResults([{ ...result, ...op.expect }], [result]);
   if (!different) return;
@@ -43,7 +45,8 @@ function compare(system: System, op: Op, result: Result): void {
   const { field } = different;
   const must = show(op.expect?.[field as keyof Result]);
   const is = show(result[field as keyof Result]);
-  system.kernel.report('expectation', `${op.op}: ${field} must be ${must}, is ${is}`);
+  const title = `${op.op}: ${field} must be ${must}, is ${is}`;
+  system.kernel.reportResult('expectation', title, `${where}: ${opWords(op)}`);
 }
 
 /** What an advice does to memory. */
@@ -148,7 +151,7 @@ function* taskBody({ system, results }: ProgramState, name: string, ops: Op[]): 
   for (const op of ops) {
     const result = yield* performWatched(system, op);
     results[name].push(result);
-    compare(system, op, result);
+    compare(system, op, result, `${name}, operation ${results[name].length - 1}`);
   }
 }
 
@@ -172,6 +175,11 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
     tellsData: true,
     kernel: ({ system }) => system.kernel,
     doing: ({ results }, name) => program.tasks[name]?.[results[name].length]?.op ?? name,
+    operation({ results }, name) {
+      const number = results[name]?.length ?? 0;
+      const op = program.tasks[name]?.[number];
+      return op ? { number, text: opWords(op), call: callWords(op) } : null;
+    },
     setup({ walk, ledger }: SetupOptions): ProgramState {
       const system = new System({
         // a mistake that is known would hide what comes after it
@@ -184,8 +192,9 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
       });
       const lists = [program.setup, ...names.map((name) => program.tasks[name]), program.after];
       for (const ops of lists) checkPlaces({ name: program.name, ops }, system);
-      for (const op of program.setup) {
-        compare(system, op, runToEnd(system.kernel, perform(system, op)));
+      for (const [i, op] of program.setup.entries()) {
+        const result = runToEnd(system.kernel, perform(system, op));
+        compare(system, op, result, `setup, operation ${i}`);
       }
       const results = Object.fromEntries(names.map((name) => [name, []]));
       return { system, results, after: [] };
@@ -194,10 +203,10 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
       const { system } = state;
       const broken = checkSystem(system);
       if (broken.length > 0) return broken;
-      for (const op of program.after) {
+      for (const [i, op] of program.after.entries()) {
         const result = runToEnd(system.kernel, performWatched(system, op));
         state.after.push(result);
-        compare(system, op, result);
+        compare(system, op, result, `after, operation ${i}`);
       }
       if (program.after.length > 0) broken.push(...checkSystem(system));
       return broken;

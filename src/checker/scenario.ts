@@ -21,6 +21,16 @@ export interface SetupOptions {
   hardware?: boolean;
 }
 
+/** The operation that a task is in. */
+export interface Operation {
+  /** How many the task has come to the end of. */
+  number: number;
+  /** As a program has it: `munmap buf0:0`. */
+  text: string;
+  /** As the kernel is asked for it: `munmap: buf0:0`. */
+  call: string;
+}
+
 /** What a task does. (A method, so that a scenario of any state is a scenario.) */
 type TaskOf<S> = { body(state: S): Kernel$<unknown> }['body'];
 
@@ -43,6 +53,8 @@ export interface Scenario<S extends object = object> {
   translations?(state: S): Translation[];
   /** What a task is doing, for the title of a schedule without end. Default: the task's name. */
   doing?(state: S, task: string): string;
+  /** The operation that a task is in, for a report; null: it has come to the end of all. */
+  operation?(state: S, task: string): Operation | null;
   /**
    * Whether every operation that takes memory away or copies it is told to the watch's `data` when it
    * begins and when it ends, so that every read can be looked at.

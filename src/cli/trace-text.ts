@@ -1,11 +1,9 @@
 /** A recording as text: every step, and what it changed. */
 
 import { showOp } from '../program/index.ts';
+import { withoutPerformers } from '../program/internal.ts';
 import { type Recording, stepWords } from '../recording/index.ts';
 import { type Paint, printable } from './terminal.ts';
-
-/** What performs operations: not modelled. */
-const OUTER = new Set(['act', 'perform', 'performWatched', 'taskBody', 'inTurn']);
 
 /** The lines of one step; an operation's first step has a line that says so before it. */
 export function stepLines(
@@ -22,7 +20,7 @@ export function stepLines(
   if (begins && op !== undefined)
     lines.push(paint('bold', printable(`${task}: op ${step.op}  ${showOp(op)}`)));
   const words = stepWords(step, recording.moment(at).state, recording.lockNames);
-  const inner = step.stack.find((name) => !OUTER.has(name)) ?? '';
+  const inner = withoutPerformers(step.stack)[0] ?? '';
   const who = tasks.length > 1 ? `${task} ` : '';
   lines.push(printable(`${String(at).padStart(6)}  ${who}${words}  ${paint('dim', inner)}`));
   for (const { text } of recording.changes(at)) lines.push(printable(`          ${text}`));

@@ -42,7 +42,8 @@ const ENDS = new Set([
   'runStepping',
   'resume',
   'stuck',
-  'checkAll',
+  // what looks when every task has ended
+  'alone',
   // without steps, nothing else is between the model and who runs it
   'runProgram',
   'runTest',
@@ -71,6 +72,7 @@ export function watchesOnly(names: Iterable<string>): void {
 /** What V8 tells of a function on the stack. */
 interface CallSite {
   getFunctionName(): string | null;
+  getFileName(): string | null | undefined;
 }
 /** `Error`, with what V8 adds. Elsewhere nobody calls `prepareStackTrace`: the stack is a text. */
 interface StackError {
@@ -79,7 +81,39 @@ interface StackError {
 }
 
 const functionName = (site: CallSite): string | null => site.getFunctionName();
-const namesOf = (_: Error, sites: CallSite[]): unknown => sites.map(functionName);
+const namesOf = (_: Error, sites: CallSite[]): unknown => {
+  if (ownFunctions !== null) noteOwn(sites, ownFunctions);
+  return sites.map(functionName);
+};
+
+/** Where the model's files lie. */
+const MODEL = import.meta.url.replace(/[^/]*\/[^/]*$/, '');
+/** Names of functions on the stack that are not the model's; null: nobody wants to know. */
+let ownFunctions: Set<string> | null = null;
+
+function noteOwn(sites: readonly CallSite[], into: Set<string>): void {
+  for (const site of sites) {
+    const name = site.getFunctionName();
+    const file = site.getFileName();
+    if (!name || !file || file.startsWith('node:')) continue;
+    const url = file.startsWith('/') ? `file://${file}` : file;
+    if (!url.startsWith(MODEL)) into.add(name.slice(name.lastIndexOf('.') + 1));
+  }
+}
+
+/**
+ * Notes the names of those functions on stacks that are a driver's or scenario's own: they may be called as a
+ * modelled one is. Where the host does not tell files, none.
+ */
+export function notingOwn<T>(body: () => T): { result: T; own: Set<string> } {
+  const own = new Set<string>();
+  ownFunctions = own;
+  try {
+    return { result: body(), own };
+  } finally {
+    ownFunctions = null;
+  }
+}
 
 /** The functions on the JavaScript stack, innermost first; null: no name. A stack as text is ten times slower. */
 function here(): (string | null)[] {

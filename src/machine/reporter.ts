@@ -10,9 +10,21 @@ export class Reporter {
     return { title, invariant, function: stack[0] ?? '', stack };
   }
 
-  /** Records a finding; the modelled kernel goes on. */
-  report(invariant: string, title: string): void {
-    this.findings.push(this.finding(invariant, title));
+  /**
+   * Records a finding; the modelled kernel goes on.
+   * @param detail what differs from one schedule to the next: pages, devices
+   */
+  report(invariant: string, title: string, detail?: string): void {
+    const found = this.finding(invariant, title);
+    this.findings.push(detail === undefined ? found : { ...found, detail });
+  }
+
+  /**
+   * Records a finding in what came of the modelled functions, when they have returned: none of them is to blame.
+   * @param detail where it was looked for
+   */
+  reportResult(invariant: string, title: string, detail: string): void {
+    this.findings.push({ invariant, title, function: '', stack: [], detail });
   }
 
   /** WARN_ON(): records a finding when `condition` holds. */

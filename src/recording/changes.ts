@@ -1,5 +1,5 @@
 /** What is otherwise from one moment to the next, in words. */
-import { type Item, itemsOf, type StateView } from './items.ts';
+import { type Item, itemsOf, type StateView } from '../program/internal.ts';
 
 /** One field of one thing has changed; or the thing came, or went. */
 export interface ItemChange {

@@ -1,14 +1,7 @@
 /** What a recording keeps of each step, and what it tells of a moment: plain data. */
-import type { Counters, ObjectKind, Role, StepKind } from '../machine/index.ts';
+import type { Counters, StepKind } from '../machine/index.ts';
+import type { StateView, Touched } from '../program/internal.ts';
 import type { ItemChange } from './changes.ts';
-import type { StateView } from './items.ts';
-
-/** What a step did with one object. */
-export interface Touched {
-  readonly object: ObjectKind;
-  readonly id: number;
-  readonly role: Role;
-}
 
 /** One step. Step `i` leads from moment `i` to moment `i + 1`. */
 export interface RecordedStep {

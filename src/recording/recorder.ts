@@ -11,10 +11,10 @@ import {
   Replay,
   runsOf,
 } from '../checker/index.ts';
-import { ObjectKind, ptePresent, Role, Step } from '../machine/index.ts';
+import { type Lock, ObjectKind, ptePresent, Role, Step } from '../machine/index.ts';
 import { isMigration } from '../mm/internal.ts';
 import { isConcurrent, type Walk } from '../program/index.ts';
-import { folioLockWords, lockWords } from './items.ts';
+import { folioLockWords, lockWords, systemOf } from '../program/internal.ts';
 import {
   EVENTS,
   type EventKind,
@@ -186,12 +186,20 @@ class Recorder {
     return written.filter((id) => !ptePresent(entries[id]) && isMigration(entries[id])).length;
   }
 
+  private lockName(lock: Lock): string {
+    let name = this.lockNames.get(lock.id);
+    if (name === undefined) {
+      name = lockWords(lock, systemOf(this.x));
+      this.lockNames.set(lock.id, name);
+    }
+    return name;
+  }
+
   /** What a task holds from moment `at` on. */
   private locks(at: number, index: number, folioLocks: number): void {
     const { task } = this.x.running[index];
     const { spans, depths } = this.holds[index];
-    const now = new Set<string | number>(task.held.map(lockWords));
-    for (const lock of task.held) this.lockNames.set(lock.id, lockWords(lock));
+    const now = new Set<string | number>(task.held.map((lock) => this.lockName(lock)));
     const looks = task.folioLocks !== folioLocks || this.folioLocks > 0;
     if (looks) {
       const { lockOwner } = this.x.kernel.pages;

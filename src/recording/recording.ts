@@ -6,8 +6,15 @@
 import { type Execution, FAIL } from '../checker/index.ts';
 import type { Finding, ObjectKind, Role, StepKind } from '../machine/index.ts';
 import type { Op, Walk } from '../program/index.ts';
+import {
+  type Item,
+  itemOf,
+  systemOf,
+  type Touched,
+  viewOf,
+  withoutPerformers,
+} from '../program/internal.ts';
 import { type ItemChange, itemChanges, whatChanged } from './changes.ts';
-import type { Item } from './items.ts';
 import type {
   Counted,
   ItemHistory,
@@ -16,11 +23,9 @@ import type {
   RecordedStep,
   RecordedSteps,
   Span,
-  Touched,
 } from './recorded.ts';
-import { type Recordable, systemOf } from './subject.ts';
+import type { Recordable } from './subject.ts';
 import { taskView } from './task-view.ts';
-import { itemOf, viewOf } from './viewer.ts';
 
 /** Views that are kept at most, and how many are made at once on the way back. */
 const KEPT = 256;
@@ -235,7 +240,7 @@ export function functionSpans(recording: Recording, task: number): Span[] {
   };
   for (let at = 0; at < length; at++) {
     if (recording.taskAt(at) !== task) continue;
-    const stack = steps.stacks[steps.stackOf[at]].filter((name) => !OUTER.has(name));
+    const stack = withoutPerformers(steps.stacks[steps.stackOf[at]]);
     if (steps.ops[at] !== op) close(0);
     op = steps.ops[at];
     let same = 0;
@@ -252,6 +257,3 @@ export function functionSpans(recording: Recording, task: number): Span[] {
   close(0);
   return spans;
 }
-
-/** What performs operations: not modelled. */
-const OUTER = new Set(['act', 'perform', 'performWatched', 'taskBody', 'inTurn']);

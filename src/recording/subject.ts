@@ -1,11 +1,5 @@
 /** What can be recorded: a program of either form, or a scenario. */
-import {
-  type Execution,
-  type ProgramState,
-  programScenario,
-  type Scenario,
-} from '../checker/index.ts';
-import { DeviceTable } from '../drivers/index.ts';
+import { type ProgramState, programScenario, type Scenario } from '../checker/index.ts';
 import type { Kernel$ } from '../machine/index.ts';
 import {
   type ConcurrentProgram,
@@ -19,7 +13,6 @@ import {
   System,
   systemOptions,
 } from '../program/index.ts';
-import type { SeenDevice, SeenSystem } from './viewer.ts';
 
 /** The name of a sequential program's only task. */
 export const ONLY_TASK = 'cpu';
@@ -54,7 +47,7 @@ function sequentialScenario(program: Program): Scenario<ProgramState> {
       if (different) {
         const { op, field } = different;
         const title = `op ${op} (${program.ops[op]?.op}): ${field} is not what was recorded`;
-        system.kernel.report('expectation', title);
+        system.kernel.reportResult('expectation', title, `operation ${op}`);
       }
       return checkSystem(system);
     },
@@ -89,17 +82,4 @@ export function recordable(program: Recordable, schedule = ''): Scenario {
 export function operationsOf(program: Recordable): Readonly<Record<string, readonly Op[]>> {
   if (isScenario(program)) return {};
   return isConcurrent(program) ? program.tasks : { [ONLY_TASK]: program.ops };
-}
-
-/** What a state is seen as: the system in it, or what of one there is in a scenario of one's own. */
-export function systemOf({ state, kernel }: Execution): SeenSystem {
-  const { system } = state as { system?: SeenSystem };
-  if (system?.kernel === kernel) return system;
-  const mirrors = kernel.deviceViews.flatMap((view, id): SeenDevice[] => {
-    const { notifier } = view as { notifier?: SeenDevice['notifier'] };
-    if (!(view.table instanceof DeviceTable) || !notifier) return [];
-    const device = { id, used: 0 };
-    return [{ device, mm: view.mm, notifier, pt: view.table, failAlloc: false }];
-  });
-  return { kernel, processes: kernel.mms.map((mm) => ({ mm })), mirrors };
 }

@@ -1,7 +1,7 @@
 /** A task as it is now: its operation, what it holds and what it waits for. */
 import type { Execution } from '../checker/index.ts';
 import { ObjectKind, Role } from '../machine/index.ts';
-import { folioLockWords, lockWords } from './items.ts';
+import { folioLockWords, lockWords, systemOf } from '../program/internal.ts';
 import type { TaskView } from './recorded.ts';
 
 /** How many operations a task has come to the end of. */
@@ -18,6 +18,7 @@ function userfaultWords(role: Role): string {
 export function taskView(x: Execution, index: number): TaskView {
   const { task, done } = x.running[index];
   const { pages } = x.kernel;
+  const system = systemOf(x);
   const step = task.pending;
   const waiting = !done && step.enabled !== null && !step.enabled();
   let waits: TaskView['waits'] = null;
@@ -28,7 +29,7 @@ export function taskView(x: Execution, index: number): TaskView {
     let holders: string[] = [];
     if (on.object === ObjectKind.Lock) {
       const lock = others.flatMap(({ held }) => held).find(({ id }) => id === on.id);
-      what = lock ? lockWords(lock) : `lock ${on.id}`;
+      what = lock ? lockWords(lock, system) : `lock ${on.id}`;
       holders = others.filter(({ held }) => held.some(({ id }) => id === on.id)).map((t) => t.name);
     } else if (on.object === ObjectKind.FolioLock) {
       what = folioLockWords(on.id);
@@ -38,7 +39,7 @@ export function taskView(x: Execution, index: number): TaskView {
     else if (on.object === ObjectKind.Pagemap) what = 'the last page of a range of device memory';
     waits = { on, what, holders };
   }
-  const holds = task.held.map(lockWords);
+  const holds = task.held.map((lock) => lockWords(lock, system));
   for (let pfn = 0; task.folioLocks > 0 && pfn < pages.size; pfn++) {
     if (pages.lockOwner[pfn] === task.id && pages.head[pfn] === pfn)
       holds.push(folioLockWords(pfn));

@@ -51,7 +51,7 @@ describe('the timeline', () => {
     expect(await point(walk, 18)).toMatch(/1 × walk .*hmm_range_fault\(\)/s);
     expect(await point(walk, 18)).toContain(`step ${walk + 1}`);
     expect(await point(30, 42)).toMatch(/gpu is in faultMigrateToDevice\(\)/);
-    expect(await point(60, 93)).toMatch(/gpu holds the mmap_lock of address space 1\s+steps/);
+    expect(await point(60, 93)).toMatch(/gpu holds the mmap_lock of process 0\s+steps/);
     await point(30, 5);
     await page.waitForFunction(
       () => !document.querySelector('[role=tooltip]')?.textContent?.includes('…'),

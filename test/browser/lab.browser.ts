@@ -164,7 +164,7 @@ describe('the lab by keyboard', () => {
     await goTo(page, 40);
     const waits = page.locator('.waits');
     expect(await waits.innerText()).toMatch(
-      /waits for the mmap_lock of address space 1, which gpu holds since step \d+/,
+      /waits for the mmap_lock of process 0, which gpu holds since step \d+/,
     );
     await waits.getByRole('button').click();
     expect(await page.locator('.did').innerText()).toContain('takes the mmap_lock');

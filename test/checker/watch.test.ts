@@ -614,7 +614,7 @@ describe('contracts', () => {
       checkRangeFault(k, asked, new Int32Array(1));
     };
     expect(titles(scenario({ short }))).toEqual([
-      'a range fault succeeds without a page that was asked for in checkRangeFault',
+      'a range fault succeeds without a page that was asked for in short',
     ]);
     const weak: Task = function* weak(s) {
       const { k } = place(s);
@@ -624,7 +624,7 @@ describe('contracts', () => {
       checkRangeFault(k, asked, new Int32Array(1));
     };
     expect(titles(scenario({ weak }))).toEqual([
-      'a range fault succeeds without the write access that was asked for in checkRangeFault',
+      'a range fault succeeds without the write access that was asked for in weak',
     ]);
   });
 
@@ -637,7 +637,7 @@ describe('contracts', () => {
       checkRangeFault(k, asked, new Int32Array([HMM_PFN_DMA_MAPPED]));
     };
     expect(titles(scenario({ loses }))).toEqual([
-      'a range fault loses a flag that the caller keeps with a page in checkRangeFault',
+      'a range fault loses a flag that the caller keeps with a page in loses',
     ]);
     const hole: Task = function* hole(s) {
       const { k } = place(s);
@@ -647,7 +647,7 @@ describe('contracts', () => {
       checkRangeFault(k, asked, new Int32Array(1));
     };
     expect(titles(scenario({ hole }))).toEqual([
-      'a range fault gives a hole that is to be populated as a page in checkRangeFault',
+      'a range fault gives a hole that is to be populated as a page in hole',
     ]);
   });
 
@@ -681,7 +681,7 @@ describe('contracts', () => {
       checkRangeFault(k, asked, new Int32Array(1));
     };
     expect(titles(scenario({ error }))).toEqual([
-      'a range fault succeeds with an error at a page in checkRangeFault',
+      'a range fault succeeds with an error at a page in error',
     ]);
   });
 
@@ -726,7 +726,7 @@ describe('contracts', () => {
       };
     const setupReturns = (flags: number, ret: number) =>
       wrong(flags, (k, args) => checkSetup(k, args, [new Int32Array(2), new Int32Array(2)], ret));
-    const fails = 'a migration that need not fault fails for a page that stays in checkSetup';
+    const fails = 'a migration that need not fault fails for a page that stays in setup';
     expect(titles(scenario({ fails: setupReturns(0, -14) }))).toContain(fails);
     expect(titles(scenario({ mayFail: setupReturns(MIGRATE_VMA_FAULT, -14) }))).not.toContain(
       fails,
@@ -737,7 +737,7 @@ describe('contracts', () => {
         args.src.set([MIGRATE_PFN_MIGRATE, migratePfn(page) | MIGRATE_PFN_MIGRATE]);
         checkSelected(k, args);
       });
-    const other = 'a migration takes a page of RAM that was not selected in checkSelected';
+    const other = 'a migration takes a page of RAM that was not selected in setup';
     const [SYSTEM, DEVICE] = [MIGRATE_VMA_SELECT_SYSTEM, MIGRATE_VMA_SELECT_DEVICE_PRIVATE];
     expect(titles(scenario({ other: takes(DEVICE) }))).toEqual([other]);
     expect(titles(scenario({ right: takes(SYSTEM) }))).toEqual([]);

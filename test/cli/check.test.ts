@@ -57,7 +57,10 @@ let found: { schedule: string; title: string }[] | undefined;
 const foundRace = () => (found ??= checkJson(raceFile('race.json')).findings) ?? [];
 const raceTitle = 'cpu_read: tags must be [[65536,1,0]], is [[131072,1,0]]';
 
-const KEYS = ['title', 'invariant', 'function', 'scenario', 'schedule', 'steps', 'preemptions'];
+const KEYS = [
+  ...['title', 'invariant', 'function', 'task', 'operation', 'detail', 'scenario', 'walk'],
+  ...['schedule', 'steps', 'preemptions', 'file'],
+];
 const COVERAGE = [
   ...['scenarios', 'cases', 'proved', 'schedules', 'steps', 'states'],
   ...['complete', 'searches', 'bounds', 'assumes'],
@@ -70,8 +73,8 @@ function expectShape(json: Record<string, unknown>): void {
   expect(Object.keys(object)).toEqual(['verdict', 'findings', 'mistakes', 'coverage']);
   expect(['proved', 'nothing-found', 'found']).toContain(object.verdict);
   for (const finding of object.findings as Record<string, unknown>[]) {
-    expect(Object.keys(finding)).toEqual(KEYS);
-    for (const key of ['title', 'invariant', 'function', 'scenario']) {
+    expect(Object.keys(finding).filter((key) => key !== 'hardware')).toEqual(KEYS);
+    for (const key of ['title', 'invariant', 'scenario', 'walk', 'file']) {
       expect(finding[key]).toEqual(expect.stringMatching(/./));
     }
     expect(finding.schedule).toMatch(/^1\.[0-9a-z]{9}\.[a-p0-9!]*$/);
@@ -92,7 +95,10 @@ describe('--json', () => {
         {
           title: raceTitle,
           invariant: 'expectation',
-          function: 'compare',
+          function: '',
+          task: 'reader',
+          operation: 'cpu_read buf0:0',
+          detail: 'reader, operation 0: cpu_read buf0:0',
           scenario: 'race',
           preemptions: 0,
         },

@@ -137,7 +137,7 @@ describe('softleaf run', () => {
     const steps = [...out.matchAll(/^ *(\d+) {2}\S.*$/gm)].map(([, at]) => Number(at));
     expect(steps.length).toBeGreaterThan(50);
     expect(steps).toEqual(steps.map((_, i) => i));
-    expect(out).toMatch(/^ +\d+ {2}takes the mmap_lock of address space 1 {2}\w+$/m);
+    expect(out).toMatch(/^ +\d+ {2}takes the mmap_lock of process 0 {2}\w+$/m);
     expect(out).toMatch(/^ {10}\S/m);
   });
 

@@ -1,14 +1,13 @@
 /** What the last step did and changed, and why things are as they are. */
 
 import { showOp } from '../../../src/program/index.ts';
+import { withoutPerformers } from '../../../src/program/internal.ts';
 import { itemsOf, nameOf, roleWords, stepWords } from '../../../src/recording/index.ts';
 import { About } from '../explain/about.tsx';
 import { Chip, Fn } from '../parts.tsx';
 import { go } from '../store/going.ts';
 import { changes, lastStep, moment } from '../store/showing.ts';
 import { length, recording, selected, step } from '../store/state.ts';
-
-const OUTER = new Set(['act', 'perform', 'performWatched', 'taskBody', 'inTurn']);
 
 export function Changes() {
   const shown = recording.value;
@@ -126,13 +125,11 @@ function Stack() {
     <>
       <h4>Called from</h4>
       <ol class="stack">
-        {last.stack
-          .filter((name) => !OUTER.has(name))
-          .map((name, i) => (
-            <li key={`${i} ${name}`}>
-              <Fn name={name} />
-            </li>
-          ))}
+        {withoutPerformers(last.stack).map((name, i) => (
+          <li key={`${i} ${name}`}>
+            <Fn name={name} />
+          </li>
+        ))}
       </ol>
       {last.objects.length > 1 ? (
         <p class="soft">

@@ -1,20 +1,30 @@
 /** Reports: a finding as a reviewer wants to see it, as data, as text and as a page. */
 import { type Finding, ObjectKind } from '../../machine/index.ts';
+import { kernelName, kernelNameOf, withoutPerformers } from '../../program/internal.ts';
 import { conflict } from '../conflict.ts';
 import { Execution } from '../execution.ts';
-import type { Scenario, SetupOptions } from '../scenario.ts';
+import type { Operation, Scenario, SetupOptions } from '../scenario.ts';
 import { Replay, type Run } from '../search/schedule.ts';
 import { firstRounds, type TaskRound } from './rounds.ts';
-import { describeStep, type ScheduleTrace, type TracedStep, trace } from './trace.ts';
+import { type Held, type ScheduleTrace, stepTexts, type TracedStep, trace } from './trace.ts';
 
-/** A line of a report. */
-export interface ReportStep {
-  /** Number of the step in the schedule. */
-  at: number;
+/** What a task does, or is about to do. */
+export interface ReportPlace {
   task: number;
+  /** The operation that it is in; null: it has none but itself. */
+  operation: Operation | null;
+  /** For a column, such as `read pte buf0:16`. */
   what: string;
+  /** The same in a sentence: `reads the entry of buffer 0 page 16`. */
+  sentence: string;
   /** The modelled functions, innermost first. */
   stack: readonly string[];
+}
+
+/** A line of a report. */
+export interface ReportStep extends ReportPlace {
+  /** Number of the step in the schedule. */
+  at: number;
 }
 
 /** A task is interrupted, or has to wait. */
@@ -25,13 +35,23 @@ export interface ReportSwitch {
   to: number;
   /** Where `from` stands. */
   stack: readonly string[];
+  operation: Operation | null;
   /** What it holds, and since which step. */
-  held: { name: string; since: number }[];
+  held: Held[];
+}
+
+/** A task that did not come to its end, with what it is about to do and what it holds. */
+export interface ReportLeft extends ReportPlace {
+  held: Held[];
 }
 
 export interface Report {
   tasks: readonly string[];
   finding: Finding;
+  /** Who took the step that broke it, and in which operation; null: it showed when none could go on. */
+  by: Pick<ReportPlace, 'task' | 'operation'> | null;
+  /** Functions in it that are not the model's, though they may be called as one of it is. */
+  own: readonly string[];
   /** Whether it takes other schedules too to show it. */
   several: boolean;
   /** Of a schedule without end: who goes round and round. The steps are those up to the first round's end. */
@@ -41,13 +61,7 @@ export interface Report {
   /** The steps that matter: those that touch what another task touches too. */
   steps: ReportStep[];
   switches: ReportSwitch[];
-  /** Tasks that did not come to their end, with what they are about to do and what they hold. */
-  left: {
-    task: number;
-    what: string;
-    stack: readonly string[];
-    held: { name: string; since: number }[];
-  }[];
+  left: ReportLeft[];
 }
 
 const LOCKS = new Set<ObjectKind>([ObjectKind.Lock, ObjectKind.FolioLock, ObjectKind.File]);
@@ -95,7 +109,8 @@ function switchesOf({ steps, left }: ScheduleTrace): ReportSwitch[] {
     if (from === to) continue;
     const next = [...steps.slice(i), ...left].find(({ task }) => task === from);
     if (next === undefined) continue;
-    switches.push({ at: i - 1, from, to, stack: next.stack, held: next.held });
+    const { stack, operation, held } = next;
+    switches.push({ at: i - 1, from, to, stack, operation, held });
   }
   return switches;
 }
@@ -116,40 +131,46 @@ export function report(
   const traced = trace(x, new Replay(runs));
   const finding = x.finding ?? shown;
   if (finding === null) throw new Error('nothing breaks in this schedule');
-  const { steps, lockNames } = traced;
+  const { steps, left } = traced;
+  const last = traced.broke ? steps.at(-1) : undefined;
+  const by = last ? { task: last.task, operation: last.operation } : null;
+  const several = x.finding === null;
   const endless = finding.invariant === 'livelock';
   const { kept, rounds } = endless
     ? firstRounds(steps, x.names.length)
     : { kept: null, rounds: [] };
   const isKept = (at: number): boolean => kept === null || kept.has(at);
   const visible = [...steps.keys()].filter(isKept);
+  const matter = mattering(traced, visible, rounds);
+  const texts = stepTexts(x, traced, matter);
+  const placed = ({ task, operation, stack }: TracedStep, at: number): ReportPlace => {
+    const { short, sentence } = texts[at];
+    return { task, operation, what: short, sentence, stack: withoutPerformers(stack) };
+  };
   return {
     tasks: x.names,
-    finding,
-    several: x.finding === null,
+    finding: { ...finding, stack: withoutPerformers(finding.stack) },
+    by,
+    own: [...traced.own],
+    several,
     rounds,
     total: steps.length,
-    steps: mattering(traced, visible, rounds).map((at) => ({
-      at,
-      task: steps[at].task,
-      what: describeStep(steps[at], lockNames),
-      stack: steps[at].stack,
-    })),
-    switches: switchesOf(traced).filter(({ at }) => isKept(at)),
-    left: traced.left.map((step) => ({
-      task: step.task,
-      what: describeStep(step, lockNames),
-      stack: step.stack,
-      held: step.held,
-    })),
+    steps: matter.map((at) => ({ at, ...placed(steps[at], at) })),
+    switches: switchesOf(traced)
+      .filter(({ at }) => isKept(at))
+      .map((one) => ({ ...one, stack: withoutPerformers(one.stack) })),
+    left: left.map((step, i) => ({ ...placed(step, steps.length + i), held: step.held })),
   };
 }
 
-/** The functions that a reader wants: not those that perform a program's operation. */
-const OUTER = new Set(['act', 'perform', 'taskBody']);
-export function stackText(stack: readonly string[], most = 6): string {
-  const names = stack.filter((name) => !OUTER.has(name));
-  return names.length > most ? `${names.slice(0, most).join(' < ')} < …` : names.join(' < ');
+/** Functions as a chain, from the innermost outwards; of the innermost with the kernel's name. */
+function stackText({ own }: Report, stack: readonly string[], most = 6): string {
+  const names = withoutPerformers(stack);
+  const kernel = kernelNameOf(names, new Set(own));
+  const shown = names.slice(0, most);
+  if (kernel) shown[0] += ` [${kernel}]`;
+  if (names.length > most) shown.push('…');
+  return shown.join(' < ') || 'its first step';
 }
 
 function heldText(held: { name: string; since: number }[]): string {
@@ -169,6 +190,9 @@ type Row =
   | { cut: number };
 
 /** Rows that a reader gets: of what goes round and round the beginning and the end say it all. */
+/** Functions of a call trace that say where something broke. */
+const MOST_FUNCTIONS = 10;
+
 const FIRST_ROWS = 80;
 const LAST_ROWS = 20;
 
@@ -201,6 +225,51 @@ function detailsOf({ tasks, finding, several, rounds }: Report): string[] {
   return details;
 }
 
+/** Who it was, and in which operation. */
+function byText({ tasks, by, left }: Report): string {
+  if (!by) return left.length > 0 ? 'nobody comes to an end' : 'when every task has ended';
+  return by.operation ? `by ${tasks[by.task]}, in ${by.operation.text}` : `by ${tasks[by.task]}`;
+}
+
+/** Lines of at most `width` characters, those after the first one indented by as much as they say. */
+export function wrapped(text: string, width: number, indent: string, first = indent): string[] {
+  const lines: string[] = [];
+  let line = first;
+  let any = false;
+  for (const word of text.split(' ')) {
+    if (any && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = indent + word;
+    } else line += any ? ` ${word}` : word;
+    any = true;
+  }
+  lines.push(line);
+  return lines;
+}
+
+/** The functions that led there, one a line as in a call trace, each beside the kernel's. */
+function traceLines({ finding: { stack }, own }: Report, width: number): string[] {
+  const shown = stack.slice(0, MOST_FUNCTIONS);
+  const widest = Math.max(0, ...shown.map(({ length }) => length));
+  const lines = shown.map((name) =>
+    fitted(
+      `         ${name.padEnd(widest)}  ${own.includes(name) ? '' : kernelName(name)}`.trimEnd(),
+      width,
+    ).trimEnd(),
+  );
+  return stack.length > shown.length ? [...lines, '         …'] : lines;
+}
+
+/** A step in a column: the function first, as it says most; then what it does, and the kernel's name if it fits. */
+function cellText({ stack, what }: ReportPlace, { own }: Report, width: number): string {
+  const names = withoutPerformers(stack);
+  if (names.length === 0) return what;
+  const text = `${names[0]}  ${what}`;
+  const kernel = kernelNameOf(names, new Set(own));
+  const whole = `${text}  ${kernel}`;
+  return kernel && whole.length <= width ? whole : text;
+}
+
 /**
  * The report as text, the tasks side by side.
  * @param width characters of a line
@@ -215,24 +284,36 @@ export function reportText(r: Report, width = 120): string {
     `${' '.repeat(7)}${r.tasks.map((name) => fitted(name, column)).join(' | ')}`.trimEnd(),
     `${' '.repeat(7)}${r.tasks.map(() => '-'.repeat(column)).join('-+-')}`,
   ];
+  const say = (mark: string, text: string): void => {
+    lines.push(...wrapped(text, width, ' '.repeat(9), `       ${mark} `));
+  };
+  const isIn = r.tasks.map(() => -1);
+  const enter = (task: number, operation: Operation | null): void => {
+    if (!operation || operation.number === isIn[task]) return;
+    isIn[task] = operation.number;
+    lines.push(line('', task, `> ${operation.text}`));
+  };
   for (const row of rowsOf(r)) {
     if ('step' in row) {
-      const { at, task, what, stack } = row.step;
-      lines.push(line(String(at), task, `${what}  ${stack[0] ?? ''}`));
+      const { at, task, operation } = row.step;
+      enter(task, operation);
+      lines.push(line(String(at), task, cellText(row.step, r, column)));
     } else if ('switch' in row) {
       const { from, to, stack, held } = row.switch;
-      lines.push(`       ~ ${r.tasks[from]} is left in ${stackText(stack)}`);
-      lines.push(`         and ${heldText(held)}; ${r.tasks[to]} goes on`);
+      say('~', `${r.tasks[from]} is left in ${stackText(r, stack)}`);
+      say(' ', `and ${heldText(held)}; ${r.tasks[to]} goes on`);
     } else if ('left' in row) {
-      const { task, what, stack, held } = row.left;
-      lines.push(`       ! ${r.tasks[task]} is about to ${what} in ${stackText(stack)}`);
-      lines.push(`         and ${heldText(held)}`);
+      const { task, sentence, operation, stack, held } = row.left;
+      const during = operation ? `, in ${operation.text}` : '';
+      say('!', `${r.tasks[task]}${during}: next it ${sentence} in ${stackText(r, stack)}`);
+      say(' ', `and ${heldText(held)}`);
     } else lines.push(`       … ${row.cut} lines like these …`);
   }
   const { finding } = r;
-  lines.push(`  ==>  ${finding.invariant}: ${finding.title}`);
-  for (const detail of detailsOf(r)) lines.push(`       ${detail}`);
-  if (finding.stack.length > 0) lines.push(`       in ${stackText(finding.stack, 10)}`);
+  lines.push(...wrapped(`${finding.invariant}: ${finding.title}`, width, ' '.repeat(7), '  ==>  '));
+  for (const detail of detailsOf(r)) lines.push(...wrapped(detail, width, ' '.repeat(7)));
+  lines.push(...wrapped(byText(r), width, ' '.repeat(7)));
+  lines.push(...traceLines(r, width));
   return `${lines.join('\n')}\n`;
 }
 
@@ -260,27 +341,30 @@ function reportTable(r: Report): string {
     `<tr><td class="${style}" colspan="${span}">${escaped(text)}</td></tr>`;
   const rows = rowsOf(r).map((row) => {
     if ('step' in row) {
-      const { at, task, what, stack } = row.step;
-      const where = `<small><code>${escaped(stackText(stack, 3))}</code></small>`;
+      const { at, task, sentence, operation, stack } = row.step;
+      const where = `<code>${escaped(stackText(r, stack, 3))}</code>`;
+      const during = operation ? `<br><small>${escaped(operation.text)}</small>` : '';
       const cells = r.tasks.map((_, i) =>
-        i === task ? `<td>${escaped(what)}<br>${where}</td>` : '<td></td>',
+        i === task ? `<td>${where}<br>${escaped(sentence)}${during}</td>` : '<td></td>',
       );
       return `<tr><td class="n">${at}</td>${cells.join('')}</tr>`;
     }
     if ('switch' in row) {
       const { from, to, stack, held } = row.switch;
-      const how = `${r.tasks[from]} is left in ${stackText(stack)}, and ${heldText(held)}`;
+      const how = `${r.tasks[from]} is left in ${stackText(r, stack)}, and ${heldText(held)}`;
       return across('s', `${how}; ${r.tasks[to]} goes on`);
     }
     if ('left' in row) {
-      const { task, what, stack, held } = row.left;
-      const how = `${r.tasks[task]} is about to ${what} in ${stackText(stack)}`;
+      const { task, sentence, operation, stack, held } = row.left;
+      const during = operation ? `, in ${operation.text}` : '';
+      const how = `${r.tasks[task]}${during}: next it ${sentence} in ${stackText(r, stack)}`;
       return across('s', `${how}, and ${heldText(held)}`);
     }
     return across('s', `… ${row.cut} lines like these …`);
   });
   rows.push(across('bad', `${r.finding.invariant}: ${r.finding.title}`));
-  for (const detail of detailsOf(r)) rows.push(across('s', detail));
+  for (const detail of [...detailsOf(r), byText(r)]) rows.push(across('s', detail));
+  if (r.finding.stack.length > 0) rows.push(across('s', `in ${stackText(r, r.finding.stack, 10)}`));
   const heads = r.tasks.map((name) => `<th scope="col">${escaped(name)}</th>`).join('');
   return `<table><tr><th scope="col">step</th>${heads}</tr>${rows.join('\n')}</table>`;
 }

@@ -1,13 +1,33 @@
 /** A schedule, step by step: what each task did, and where it was. */
-import { HUGE_POOL, ObjectKind, type Role, Step, StepKind } from '../../machine/index.ts';
+import { type Lock, type ObjectKind, type Role, Step, type StepKind } from '../../machine/index.ts';
+import { notingOwn } from '../../machine/internal.ts';
+import {
+  folioLockWords,
+  lockWords,
+  type StateView,
+  shortStepWords,
+  stepWords,
+  systemOf,
+  viewOf,
+} from '../../program/internal.ts';
 import { runSchedule } from '../check.ts';
 import type { Execution } from '../execution.ts';
+import type { Operation } from '../scenario.ts';
 import { type Choice, fails, STOP, type Strategy, taskOf } from '../search/strategy.ts';
-import { KINDS, OBJECT_WORDS } from '../step-words.ts';
+
+/** A lock that a task holds. */
+export interface Held {
+  /** In a sentence, such as `the mmap_lock of process 0`. */
+  name: string;
+  /** The step since which it is held. */
+  since: number;
+}
 
 /** One step of a schedule. */
 export interface TracedStep {
   task: number;
+  /** null: the task has none but itself. */
+  operation: Operation | null;
   kind: StepKind;
   /** What it touches, with the role: `[space, id, role]`; the first is what it is about. */
   objects: [object: ObjectKind, id: number, role: Role][];
@@ -15,15 +35,21 @@ export interface TracedStep {
   stack: readonly string[];
   /** The allocation failed. */
   failed: boolean;
-  /** Locks that the task holds before the step, each with the step at which it was first seen to. */
-  held: { name: string; since: number }[];
+  /** Locks that the task holds before the step, folios' among them. */
+  held: Held[];
 }
 
 /** A schedule step by step. */
 export interface ScheduleTrace {
   steps: TracedStep[];
+  choices: Choice[];
   /** By number: what a lock is called. */
   lockNames: ReadonlyMap<number, string>;
+  locks: ReadonlyMap<number, Lock>;
+  /** Functions in the stacks that are not the model's. */
+  own: ReadonlySet<string>;
+  /** Whether it ended with a step that broke something. */
+  broke: boolean;
   /** At the end: what each task that has not ended is about to do, with the locks that it holds. */
   left: TracedStep[];
 }
@@ -31,7 +57,9 @@ export interface ScheduleTrace {
 /** Does what another strategy does, and notes it. */
 class Noting implements Strategy {
   readonly steps: TracedStep[] = [];
+  readonly choices: Choice[] = [];
   readonly lockNames = new Map<number, string>();
+  readonly taken = new Map<number, Lock>();
   /** By task and lock: since when it is held. */
   private readonly since = new Map<string, number>();
 
@@ -43,23 +71,47 @@ class Noting implements Strategy {
     const objects: TracedStep['objects'] = [];
     for (let i = 0; i < step.count; i++)
       objects.push([step.objects[i], step.ids[i], step.roles[i]]);
-    const held = x.running[task].task.held.map((lock) => {
-      this.lockNames.set(lock.id, lock.name);
-      return { name: lock.name, since: this.since.get(`${task} ${lock.id}`) ?? this.steps.length };
-    });
-    return { task, kind: step.kind, objects, stack: step.stack, failed, held };
+    const operation = x.scenario.operation?.(x.state, x.names[task]) ?? null;
+    const held = this.held(x, task);
+    return { task, operation, kind: step.kind, objects, stack: step.stack, failed, held };
+  }
+
+  /** What a task holds, with the numbers of locks by which they are told apart. */
+  private locksOf(x: Execution, index: number): Map<string, string> {
+    const { task } = x.running[index];
+    const locks = new Map<string, string>();
+    for (const lock of task.held) {
+      const name = this.lockNames.get(lock.id) ?? lockWords(lock, systemOf(x));
+      this.lockNames.set(lock.id, name);
+      this.taken.set(lock.id, lock);
+      locks.set(`lock ${lock.id}`, name);
+    }
+    const { lockOwner } = x.kernel.pages;
+    for (let left = task.folioLocks, pfn = -1; left > 0; left--) {
+      pfn = lockOwner.indexOf(task.id, pfn + 1);
+      if (pfn < 0) break;
+      locks.set(`folio ${pfn}`, folioLockWords(pfn));
+    }
+    return locks;
+  }
+
+  private held(x: Execution, task: number): Held[] {
+    return [...this.locksOf(x, task)].map(([key, name]) => ({
+      name,
+      since: this.since.get(`${task} ${key}`) ?? this.steps.length,
+    }));
   }
 
   /** Notes since when locks are held. */
   private locks(x: Execution): void {
     const now = new Set<string>();
-    x.running.forEach(({ task }, i) => {
-      for (const lock of task.held) {
-        const key = `${i} ${lock.id}`;
+    for (let i = 0; i < x.running.length; i++) {
+      for (const lock of this.locksOf(x, i).keys()) {
+        const key = `${i} ${lock}`;
         now.add(key);
         if (!this.since.has(key)) this.since.set(key, this.steps.length - 1);
       }
-    });
+    }
     for (const key of this.since.keys()) if (!now.has(key)) this.since.delete(key);
   }
 
@@ -72,6 +124,7 @@ class Noting implements Strategy {
     if (choice === STOP) return choice;
     this.locks(x);
     this.steps.push(this.next(x, taskOf(choice), fails(choice)));
+    this.choices.push(choice);
     return choice;
   }
 
@@ -86,29 +139,69 @@ class Noting implements Strategy {
 
 /** Runs one schedule and notes every step. What broke is in `x.finding` afterwards. */
 export function trace(x: Execution, strategy: Strategy): ScheduleTrace {
+  const { result, own } = notingOwn(() => traced(x, strategy));
+  return { ...result, own };
+}
+
+function traced(x: Execution, strategy: Strategy): Omit<ScheduleTrace, 'own'> {
   const noting = new Noting(strategy);
   Step.traced = true;
   try {
     noting.begin(x);
     const { complete } = runSchedule(x, noting);
+    const broke = x.finding !== null && x.finding.invariant !== 'livelock';
     const left = x.running.flatMap(({ done }, i) => (done ? [] : [noting.next(x, i, false)]));
     if (complete && x.finding === null) x.finish();
     if (complete && x.finding === null) x.shutdown();
-    return { steps: noting.steps, lockNames: noting.lockNames, left };
+    const { steps, choices, lockNames, taken: locks } = noting;
+    return { steps, choices, lockNames, locks, broke, left };
   } finally {
     Step.traced = false;
   }
 }
 
 /** A step in words. */
-export function describeStep(
-  { kind, objects, failed }: TracedStep,
-  lockNames: ReadonlyMap<number, string>,
-): string {
-  const [[space, id, role]] = objects;
-  const verb = kind === StepKind.Folio && role !== 0 ? 'change' : KINDS[kind];
-  if (space === ObjectKind.Lock) return `${verb} ${lockNames.get(id) ?? `lock ${id}`}`;
-  if (space === ObjectKind.Allocator && id === HUGE_POOL) return `${verb} the pool of huge pages`;
-  if (space === ObjectKind.Allocator) return failed ? 'fail to allocate a page' : 'allocate a page';
-  return `${verb} ${OBJECT_WORDS[space]} ${id}`.trim();
+export interface StepText {
+  /** For a column. */
+  short: string;
+  /** In a sentence. */
+  sentence: string;
+}
+
+function wordsOf(step: TracedStep, view: StateView, { lockNames }: ScheduleTrace): StepText {
+  const objects = step.objects.map(([object, id, role]) => ({ object, id, role }));
+  const done = { kind: step.kind, failed: step.failed, objects };
+  return {
+    short: shortStepWords(done, view, lockNames),
+    sentence: stepWords(done, view, lockNames),
+  };
+}
+
+/**
+ * Steps in words: what they touch is named as it is found before each of them, for which the schedule runs again.
+ * @param at the numbers of the steps, in their order
+ * @returns by number; those of `left` come after the others
+ */
+export function stepTexts(x: Execution, traced: ScheduleTrace, at: readonly number[]): StepText[] {
+  const texts: StepText[] = [];
+  const { steps, choices, left } = traced;
+  const now = (): StateView =>
+    viewOf({ system: systemOf(x), tasks: x.running.map(({ task }) => task) });
+  x.reset();
+  let taken = 0;
+  const goTo = (step: number): void => {
+    for (; taken < step; taken++) x.take(taskOf(choices[taken]), fails(choices[taken]));
+  };
+  for (const step of at) {
+    goTo(step);
+    texts[step] = wordsOf(steps[step], now(), traced);
+  }
+  if (left.length > 0) {
+    goTo(choices.length);
+    const view = now();
+    left.forEach((step, i) => {
+      texts[steps.length + i] = wordsOf(step, view, traced);
+    });
+  }
+  return texts;
 }

@@ -38,6 +38,7 @@ import {
   Store,
   wordOf,
 } from './memory-place.ts';
+import { pageWords } from './names.ts';
 
 /** Knows which words each page may have, and looks at what is read. */
 export class DataOracle {
@@ -252,7 +253,8 @@ export class DataOracle {
     return !store.givenUp && this.pending.length === 0;
   }
 
-  private wrong(begin: string, word: number, store: Store): void {
+  /** @param where when every task has ended: the page */
+  private wrong(begin: string, word: number, store: Store, where = ''): void {
     const { k } = this;
     const what = store.past.includes(word)
       ? 'a value that was overwritten'
@@ -261,9 +263,10 @@ export class DataOracle {
         : [...this.places.values()].some((p) => p.store.past.includes(word))
           ? 'data of another page'
           : 'a value that nobody wrote';
-    k.report('data', `${begin} ${what}`);
     const expected = store.values.map((v) => v.toString(16)).join(' or ');
-    k.findings[k.findings.length - 1].detail = `${word.toString(16)} instead of ${expected}`;
+    const detail = `${word.toString(16)} instead of ${expected}`;
+    if (where === '') k.report('data', `${begin} ${what}`, detail);
+    else k.reportResult('data', `${begin} ${what}`, `${where}: ${detail}`);
   }
 
   // ---- operations ----
@@ -411,7 +414,8 @@ export class DataOracle {
           // whoever comes there gets a signal
           if (pfn === undefined && (vma.resvUnmapped || vma.flags & VM_MIXEDMAP)) continue;
           const word = pfn === undefined ? this.fileWord(vma, vpn) : this.word(pfn);
-          if (!place.store.values.includes(word)) this.wrong('a page ends with', word, place.store);
+          if (place.store.values.includes(word)) continue;
+          this.wrong('a page ends with', word, place.store, pageWords(k, mm.id, vpn));
         }
       }
     }

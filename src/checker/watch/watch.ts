@@ -7,6 +7,8 @@
  * - devices: none maps what is being invalidated; what one has for itself no CPU reaches
  * - page tables and folios that are free are left alone
  */
+
+import { DeviceTable, pfnOf } from '../../drivers/index.ts';
 import {
   type Lock,
   type Monitor,
@@ -38,6 +40,7 @@ import type { Coverage } from './coverage.ts';
 import { DataOracle } from './data.ts';
 import { LockOrder } from './lock-order.ts';
 import { wordOf } from './memory-place.ts';
+import { deviceWords, pageWords } from './names.ts';
 
 /** An invalidation under way. */
 interface Invalidation {
@@ -192,26 +195,29 @@ export class Watch implements Monitor {
   }
 
   /** Whether an anonymous page may be written to by the process that maps it. */
-  private checkOwn(who: string, space: number, pfn: number): void {
+  private checkOwn(who: string, space: number, vpn: number, pfn: number): void {
     const { k } = this;
     if (!folioTestAnon(k, pageFolio(k, pfn)) || this.isOwn(pfn)) return;
     // a fork shares pages before the TLBs are flushed
     if (k.mms.find(({ id }) => id === space)?.mmapLock.owner) return;
-    k.report('exclusive', `${who} writes to a page that the process may share`);
+    const detail = `${pageWords(k, space, vpn)}, PFN ${pfn}`;
+    k.report('exclusive', `${who} writes to a page that the process may share`, detail);
   }
 
   onCpuAccess(space: number, vpn: number, pfn: number, word: number, write: boolean): void {
     const { k } = this;
     if (k.pages.isFree(pfn)) {
-      k.report('use after free', `a CPU ${write ? 'writes to' : 'reads'} a free page`);
+      const detail = `${pageWords(k, space, vpn)}, PFN ${pfn}`;
+      k.report('use after free', `a CPU ${write ? 'writes to' : 'reads'} a free page`, detail);
       return;
     }
     for (const view of k.deviceViews) {
       if (view.mm.id === space && view.table.hasExclusive(vpn)) {
-        k.report('exclusive', 'a CPU reaches a page that a device has for itself');
+        const detail = `${deviceWords(k, view.device)} has ${pageWords(k, space, vpn)}, PFN ${pfn}`;
+        k.report('exclusive', 'a CPU reaches a page that a device has for itself', detail);
       }
     }
-    if (write) this.checkOwn('a CPU', space, pfn);
+    if (write) this.checkOwn('a CPU', space, vpn, pfn);
     this.data?.access('a CPU', space, vpn, word, write);
   }
 
@@ -229,16 +235,17 @@ export class Watch implements Monitor {
     pfn: number,
     bytes: Uint8Array,
     write: boolean,
-    _device: object,
+    device: object,
   ): void {
     const { k } = this;
     if (k.pages.isFree(pfn)) {
-      k.report('use after free', `a device ${write ? 'writes to' : 'reads'} a free page`);
+      const detail = `${deviceWords(k, device)}: ${pageWords(k, space, vpn)}, PFN ${pfn}`;
+      k.report('use after free', `a device ${write ? 'writes to' : 'reads'} a free page`, detail);
       return;
     }
     this.checkReached(pfn, write);
     // what its own migration has just unmapped the device may write to until it is copied
-    if (write && !k.folioLocked(pageFolio(k, pfn))) this.checkOwn('a device', space, pfn);
+    if (write && !k.folioLocked(pageFolio(k, pfn))) this.checkOwn('a device', space, vpn, pfn);
     this.data?.access('a device', space, vpn, wordOf(bytes), write);
   }
 
@@ -261,27 +268,29 @@ export class Watch implements Monitor {
     can: string,
   ): void {
     const { k } = this;
-    for (const tlb of k.tlbs) {
-      if (tlb.translationTo(pfn, pages, writable) >= 0) {
-        k.report('TLB', `a page is ${fate} that a CPU still ${can}`);
-      }
-    }
+    k.tlbs.forEach((tlb, cpu) => {
+      if (tlb.translationTo(pfn, pages, writable) < 0) return;
+      const detail = `CPU ${cpu} has a translation to PFN ${pfn}`;
+      k.report('TLB', `a page is ${fate} that a CPU still ${can}`, detail);
+    });
     for (const view of k.deviceViews) {
-      if (view.table.pageOf(pfn, pages, writable) >= 0) {
-        k.report('device page table', `a page is ${fate} that a device still ${can}`);
-      }
+      const vpn = view.table.pageOf(pfn, pages, writable);
+      if (vpn < 0) continue;
+      const detail = `${deviceWords(k, view.device)} maps ${pageWords(k, view.mm.id, vpn)} to PFN ${pfn}`;
+      k.report('device page table', `a page is ${fate} that a device still ${can}`, detail);
     }
   }
 
   onFork(parent: number): void {
     const { k } = this;
-    for (const tlb of k.tlbs) {
-      for (const { space, pte } of tlb.cached()) {
+    for (const [cpu, tlb] of k.tlbs.entries()) {
+      for (const { space, vpn, pte } of tlb.cached()) {
         if (space !== parent || !(pte & PTE_WRITE)) continue;
         const pfn = ptePfn(pte);
         if (k.pages.isFree(pfn) || !folioTestAnon(k, pageFolio(k, pfn))) continue;
         if (!this.isOwn(pfn)) {
-          k.report('TLB', 'a CPU can write to a page that a fork shares');
+          const detail = `CPU ${cpu} has a translation of ${pageWords(k, space, vpn)} to PFN ${pfn}`;
+          k.report('TLB', 'a CPU can write to a page that a fork shares', detail);
         }
       }
     }
@@ -301,9 +310,12 @@ export class Watch implements Monitor {
     this.active.push({ space, start, end, range, owner });
     for (const view of k.deviceViews) {
       if (view.mm.id !== space || view.device === owner) continue;
-      if (view.table.firstIn(start, end - 1) >= 0) {
-        k.report('device page table', 'a device keeps a page that was invalidated');
-      }
+      const kept = view.table.firstIn(start, end - 1);
+      if (kept < 0) continue;
+      const { device, table } = view;
+      const pfn = table instanceof DeviceTable ? `, PFN ${pfnOf(table.load(kept))}` : '';
+      const detail = `${deviceWords(k, device)} maps ${pageWords(k, space, kept)}${pfn}`;
+      k.report('device page table', 'a device keeps a page that was invalidated', detail);
     }
   }
 
@@ -314,16 +326,24 @@ export class Watch implements Monitor {
 
   onDeviceMap(space: number, vpn: number, pfn: number, write: boolean, device: object): void {
     this.checkEntered();
-    this.checkMapped(space, vpn, pfn, write);
+    const maps = (): string =>
+      `${deviceWords(this.k, device)} maps ${pageWords(this.k, space, vpn)} to PFN ${pfn}`;
+    this.checkMapped(space, vpn, pfn, write, maps);
     for (const a of this.active) {
       if (a.space !== space || vpn < a.start || vpn >= a.end || a.owner === device) continue;
-      this.k.report('device page table', 'a device maps a page that is being invalidated');
+      this.k.report('device page table', 'a device maps a page that is being invalidated', maps());
     }
   }
   /** What a device maps is what the process maps there, and no more than the process may do. */
-  private checkMapped(space: number, vpn: number, pfn: number, write: boolean): void {
+  private checkMapped(
+    space: number,
+    vpn: number,
+    pfn: number,
+    write: boolean,
+    maps: () => string,
+  ): void {
     const { k } = this;
-    const say = (title: string): void => k.report('device page table', title);
+    const say = (title: string): void => k.report('device page table', title, maps());
     const mm = k.mms.find(({ id }) => id === space);
     const pmdp = mm ? pmdpOf(k, mm, vpn) : -1;
     const pmd = pmdp < 0 ? 0 : k.tables.entries[pmdp];

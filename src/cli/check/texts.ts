@@ -59,15 +59,24 @@ function thinText({ coverage: { functions, branches, pairs, entries } }: CheckSu
 }
 
 /** What `--json` prints of a finding; with `--verbose` everything. */
-export function jsonOf({ finding, link }: CheckedFinding, verbose: boolean): object {
-  const where = link === undefined ? {} : { link };
-  if (verbose) return { ...finding, ...where };
-  const { title, invariant, scenario, schedule, steps, preemptions } = finding;
+export function jsonOf({ finding, job, link }: CheckedFinding, verbose: boolean): object {
+  const where = { file: job.file, ...(link === undefined ? {} : { link }) };
+  const { title, invariant, scenario, walk, hardware, schedule, steps, preemptions } = finding;
+  const { by, tasks, finding: broken } = finding.report;
+  const who = {
+    task: by ? tasks[by.task] : '',
+    operation: by?.operation?.text ?? '',
+    detail: broken.detail ?? '',
+  };
+  if (verbose) return { ...finding, ...who, ...where };
   return {
     title,
     invariant,
     function: finding.function,
+    ...who,
     scenario,
+    walk,
+    ...(hardware ? { hardware } : {}),
     schedule,
     steps,
     preemptions,
@@ -77,7 +86,7 @@ export function jsonOf({ finding, link }: CheckedFinding, verbose: boolean): obj
 
 /** Characters of a report's line. */
 export function widthOf({ stdout }: Terminal): number {
-  return Math.max(80, Math.min(stdout.columns ?? 120, 200));
+  return Math.max(60, Math.min(stdout.columns ?? 120, 200));
 }
 
 /** The line that replays a finding. */

@@ -2,12 +2,13 @@
  * What callers may rely on: looked at when a call ends, if anyone looks (`machine.monitor`).
  */
 
+import { watchesOnly } from '../../machine/finding.ts';
 import { ptePresent } from '../../machine/pte.ts';
 import type { Folio } from '../../machine/units.ts';
 import { folioIsDevicePrivate, folioIsZoneDevice } from '../../mm/folio.ts';
 import type { Kernel } from '../../mm/kernel.ts';
 import { isMigration, softleafToPfn } from '../../mm/leafops.ts';
-import { leavesOf } from '../../mm/look/leaves.ts';
+import { leavesOf, placeOf } from '../../mm/look/leaves.ts';
 import {
   MIGRATE_VMA_FAULT,
   MIGRATE_VMA_SELECT_DEVICE_PRIVATE,
@@ -57,17 +58,19 @@ export function checkRangeFault(k: Kernel, range: HmmRange, requests: Pfns): voi
     const entry = range.hmmPfns[i];
     const need = (requests[i] & range.pfnFlagsMask) | range.defaultFlags;
     const wrong = missing(k, need, entry);
+    const at = (): string => placeOf(k, range.start + i);
     if (wrong !== null) {
-      k.report('contract', `a range fault succeeds ${wrong}`);
+      k.report('contract', `a range fault succeeds ${wrong}`, at());
       return;
     }
     if (requests[i] & HMM_PFN_INOUT_FLAGS & ~entry) {
-      k.report('contract', 'a range fault loses a flag that the caller keeps with a page');
+      k.report('contract', 'a range fault loses a flag that the caller keeps with a page', at());
       return;
     }
     const given = entry & HMM_PFN_MIGRATE && entry & HMM_PFN_VALID ? hmmPfnToPfn(entry) : -1;
     if (given >= 0 && (k.isZero(given) || k.isHugeZero(given))) {
-      k.report('contract', 'a range fault gives a hole that is to be populated as a page');
+      const title = 'a range fault gives a hole that is to be populated as a page';
+      k.report('contract', title, `${at()}, PFN ${given}`);
       return;
     }
     // the first entry of a huge page speaks for all
@@ -87,7 +90,8 @@ export function checkSelected(k: Kernel, migrate: MigrateVma): void {
       : selectsHuge(k, migrate, page) || selectsPage(k, migrate, page);
     if (!selected) {
       const what = device ? 'a page of the device' : 'a page of RAM';
-      k.report('contract', `a migration takes ${what} that was not selected`);
+      const detail = `${placeOf(k, migrate.start + i)}, PFN ${page}`;
+      k.report('contract', `a migration takes ${what} that was not selected`, detail);
       return;
     }
   }
@@ -142,3 +146,6 @@ export function checkNoEntryLeft(k: Kernel, folio: Folio, pages: number): void {
     }
   }
 }
+
+// who called them is to blame
+watchesOnly(['checkRangeFault', 'checkSelected', 'checkSetup', 'checkNoEntryLeft']);

@@ -1,29 +1,22 @@
 /** Makes the items of a state from the system that is in it. */
-import { type DeviceTable, DPT_ATOMIC, DPT_WRITE, pfnOf, tagOf } from '../drivers/index.ts';
 import {
-  type Lock,
-  MAPPING_ANON,
-  PG_LOCKED,
-  PTE_WRITE,
-  ptePfn,
-  type Task,
-  ZONE_DEVICE,
-  ZONE_NONE,
-} from '../machine/index.ts';
-import { type Kernel, leafBits, leafKind, type Mm, PAGE_FLAGS, type Vma } from '../mm/index.ts';
-import {
-  areaWords,
-  leafPfn,
-  pagePgmap,
-  placeOf,
-  pmdIsHuge,
-  pmdIsTable,
-  pmdpOf,
-  pteOffsetMap,
-  VM_HUGETLB,
-  VM_MIXEDMAP,
-} from '../mm/internal.ts';
-
+  type DeviceTable,
+  DPT_ATOMIC,
+  DPT_WRITE,
+  pfnOf,
+  tagOf,
+} from '../../drivers/device-table.ts';
+import type { Lock } from '../../machine/lock.ts';
+import { MAPPING_ANON, PG_LOCKED, ZONE_DEVICE, ZONE_NONE } from '../../machine/page.ts';
+import { PTE_WRITE, ptePfn } from '../../machine/pte.ts';
+import type { Task } from '../../machine/task.ts';
+import type { Kernel } from '../../mm/kernel.ts';
+import { areaWords, leafBits, leafKind, PAGE_FLAGS } from '../../mm/look/flag-words.ts';
+import { leafPfn, placeOf } from '../../mm/look/leaves.ts';
+import { pagePgmap } from '../../mm/memremap.ts';
+import type { Mm } from '../../mm/mm.ts';
+import { pmdIsHuge, pmdIsTable, pmdpOf, pteOffsetMap } from '../../mm/pgtable.ts';
+import { VM_HUGETLB, VM_MIXEDMAP, type Vma } from '../../mm/vma.ts';
 import {
   type AreaItem,
   type DeviceEntryItem,
@@ -32,7 +25,6 @@ import {
   type Item,
   LEVELS,
   type LockItem,
-  lockWords,
   type NotifierItem,
   type SpaceItem,
   type StateView,
@@ -56,8 +48,10 @@ function backingOf({ flags, file }: Vma): AreaItem['backing'] {
 export interface SeenDevice {
   readonly device: { readonly id: number; readonly used: number };
   readonly mm: Mm;
-  readonly notifier: { readonly invalidateSeq: number };
+  readonly notifier: { readonly id: number; readonly invalidateSeq: number };
   readonly pt: DeviceTable;
+  /** Guards the page table; its number names the table in steps. Undefined: nobody knows it. */
+  readonly mutex: Lock | undefined;
   readonly failAlloc: boolean;
 }
 
@@ -66,6 +60,15 @@ export interface SeenSystem {
   readonly kernel: Kernel;
   readonly processes: readonly ({ readonly mm: Mm } | undefined)[];
   readonly mirrors: readonly SeenDevice[];
+}
+
+/** What a lock is called in a sentence: that of an address space by the process that has it. */
+export function lockWords({ name }: Pick<Lock, 'name'>, system: SeenSystem): string {
+  const named = name.replace(/\baddress space (\d+)/, (text, id) => {
+    const proc = system.processes.findIndex((process) => process?.mm.id === Number(id));
+    return proc < 0 ? text : `process ${proc}`;
+  });
+  return /_lock|rwsem/.test(name) ? `the ${named}` : `the lock of ${named}`;
 }
 
 /** The system and the tasks on it, which a view is made of. */
@@ -111,6 +114,7 @@ class Viewer {
         hugetlbPages: mm.hugetlbPages,
         sequence: mm.subscriptions?.invalidateSeq ?? 0,
         invalidations: mm.subscriptions?.activeInvalidateRanges ?? 0,
+        sequenceId: mm.subscriptions?.lock.id ?? -1,
       };
     });
   }
@@ -188,6 +192,7 @@ class Viewer {
       table,
       level: LEVELS[level],
       start,
+      place: placeOf(k, start),
       cover,
       first,
       slots,
@@ -300,7 +305,7 @@ class Viewer {
   }
 
   private notifiers(): NotifierItem[] {
-    return this.seen.system.mirrors.map(({ device, mm, notifier, failAlloc }, mirror) => ({
+    return this.seen.system.mirrors.map(({ device, mm, notifier, mutex, failAlloc }, mirror) => ({
       key: `notifier ${mirror}`,
       name: `device ${device.id}'s notifier`,
       device: device.id,
@@ -309,6 +314,8 @@ class Viewer {
       sequence: notifier.invalidateSeq,
       devicePages: device.used,
       failNext: failAlloc,
+      sequenceId: notifier.id,
+      tableId: mutex?.id ?? -1,
     }));
   }
 
@@ -318,7 +325,7 @@ class Viewer {
       .sort((a, b) => a.id - b.id)
       .map((lock) => ({
         key: `lock ${lock.id}`,
-        name: lockWords(lock),
+        name: lockWords(lock, this.seen.system),
         id: lock.id,
         owner: lock.owner?.name ?? '',
         readers: lock.readers.map((task) => task.name),

@@ -5,8 +5,15 @@
  *
  * Pages of address spaces are virtual page numbers, pages of memory frame numbers.
  */
-import type { Lock } from '../machine/index.ts';
-import type { LeafKind } from '../mm/index.ts';
+import type { ObjectKind, Role } from '../../machine/step.ts';
+import type { LeafKind } from '../../mm/look/flag-words.ts';
+
+/** What a step did with one object. */
+export interface Touched {
+  readonly object: ObjectKind;
+  readonly id: number;
+  readonly role: Role;
+}
 
 /** A thing that is there at a moment. */
 export interface Item {
@@ -28,6 +35,8 @@ export interface SpaceItem extends Item {
   /** `mmu_notifier` sequence; odd while an invalidation is under way. */
   readonly sequence: number;
   readonly invalidations: number;
+  /** The number by which steps name the sequence; -1: there are no subscriptions. */
+  readonly sequenceId: number;
 }
 
 /** An area (VMA). */
@@ -52,6 +61,7 @@ export interface TableItem extends Item {
   readonly level: Level;
   /** First page that it covers, and pages that one entry covers. */
   readonly start: number;
+  readonly place: string;
   readonly cover: number;
   /** Index of its first entry in the pool of tables, and how many it has. */
   readonly first: number;
@@ -132,6 +142,9 @@ export interface NotifierItem extends Item {
   readonly sequence: number;
   readonly devicePages: number;
   readonly failNext: boolean;
+  /** The numbers by which steps name the sequence and the device's page table; -1: not known. */
+  readonly sequenceId: number;
+  readonly tableId: number;
 }
 
 /** A lock that somebody holds. */
@@ -152,11 +165,6 @@ export interface StateView {
   readonly frames: readonly FrameItem[];
   readonly notifiers: readonly NotifierItem[];
   readonly locks: readonly LockItem[];
-}
-
-/** What a lock is called in a sentence. */
-export function lockWords({ name }: Pick<Lock, 'name'>): string {
-  return /_lock|rwsem/.test(name) ? `the ${name}` : `the lock of ${name}`;
 }
 
 /** A folio's lock in words. */
