@@ -6,6 +6,7 @@ import { STRATEGIES, STRATEGY_ROWS } from '../checker/light.ts';
 import { WALKS, type Walk } from '../mm/light.ts';
 import { ProgramError } from '../program/light.ts';
 import { type CheckCommandOptions, KEEP_EVERY } from './check/options.ts';
+import type { ReplayOptions } from './check/work.ts';
 import {
   FORMATS,
   KINDS as INIT_KINDS,
@@ -150,6 +151,12 @@ Examples:
   $ softleaf check scenarios/two-devices.json --strategy pct --seed 7 --time 60
   $ softleaf check scenarios/two-devices.json --replay 1.0123abcde.a12b --walk collect`;
 
+const EXPLAIN_HELP = `${EXIT_HELP}
+
+Examples:
+  $ softleaf check driver.mjs --json > found.json; softleaf explain found.json
+  $ softleaf explain driver.mjs 1.0123abcde.a12b`;
+
 const SELFTEST_HELP = `${EXIT_HELP}
 
 Examples:
@@ -280,6 +287,19 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
       const began = performance.now();
       const { checkCommand } = await import('./check/command.ts');
       setExit(await checkCommand(files, options, terminal, began));
+    });
+
+  program
+    .command('explain')
+    .description('Tell a finding of check as a mail: what each CPU does, in kernel functions.')
+    .argument('<file>', 'what check --json printed; or a program or module, with a schedule')
+    .argument('[schedule]', 'the schedule that check printed')
+    .addOption(walkOption("the schedule's"))
+    .option('--hardware', 'the schedule was found with --hardware')
+    .addHelpText('after', EXPLAIN_HELP)
+    .action(async (file: string, schedule: string | undefined, options: ReplayOptions) => {
+      const { explainCommand } = await import('./explain.ts');
+      setExit(await explainCommand(file, schedule, options, terminal));
     });
 
   program

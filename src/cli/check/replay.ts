@@ -25,15 +25,20 @@ import { summarize } from './summary.ts';
 import { tell } from './tell.ts';
 import type { ReplayOptions } from './work.ts';
 
-/** What a schedule is of: the scenario and the setup whose digest it carries. */
-async function scheduled(
+/**
+ * What a schedule is of: the scenario and the setup whose digest it carries.
+ * @param given the subjects that it may be of; else those of the file
+ */
+export async function scheduled(
   file: string,
   text: string,
   { walk, hardware }: ReplayOptions,
+  given?: readonly Subject[],
 ): Promise<{ subject: Subject; setup: SetupOptions & { walk: Walk }; runs: Run[] }> {
   const [, digest] = text.split('.');
   let refused: ScheduleError | null = null;
-  for (const { subject } of await loadSubjects(file)) {
+  const subjects = given ?? (await loadSubjects(file)).map(({ subject }) => subject);
+  for (const subject of subjects) {
     const scenario = scenarioOf(subject);
     const own = ownWalk(subject);
     const walks = walk ? [walk] : [own, ...WALKS.filter((other) => other !== own)];

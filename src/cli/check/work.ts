@@ -52,6 +52,11 @@ export interface Works {
   report: { of: { job: CheckJob; found: Found; effort: Effort }; answer: ReportedFinding };
   /** What a schedule of a scenario belongs to. */
   digest: { of: { job: CheckJob }; answer: string };
+  /** A schedule as a mail. */
+  explain: {
+    of: { file: string; text: string; options: ReplayOptions };
+    answer: string;
+  };
   /** A schedule once more. */
   replay: {
     of: { file: string; text: string; options: ReplayOptions };

@@ -13,6 +13,7 @@ import {
   scenarioOf,
 } from '../../checker/index.ts';
 import { UsageError } from '../terminal.ts';
+import { explained } from './explained.ts';
 import { isModule, listModule, loadSubject, tryModule } from './files.ts';
 import { Flow } from './gate.ts';
 import { replayed } from './replay.ts';
@@ -75,6 +76,8 @@ async function perform(work: Work): Promise<unknown> {
     case 'try':
       await tryModule(work.file, work.name);
       return true;
+    case 'explain':
+      return explained(work.file, work.text, work.options);
     case 'replay':
       return replayed(work.file, work.text, work.options);
   }
