@@ -1,8 +1,9 @@
 /** Trying schedules of one scenario, and what came of it. */
 import { type Finding, NAMED_FRAMES } from '../machine/index.ts';
+import { ENDLESS_AFTER, Endless } from './endless.ts';
 import { Execution, plain } from './execution.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
-import { FAIR } from './search/in-a-row.ts';
+import type { Round } from './search/rounds.ts';
 import { digestOf, Replay, type Run } from './search/schedule.ts';
 import { type Choice, fails, STOP, type Strategy, taskOf } from './search/strategy.ts';
 import type { CoverageData } from './watch/coverage.ts';
@@ -14,7 +15,7 @@ export interface CheckOptions extends SetupOptions {
   schedules?: number;
   /** Milliseconds at most. */
   time?: number;
-  /** Steps after which a schedule that is fair to all tasks counts as one without end. */
+  /** Steps in which no operation ends, after which a schedule is looked at whether it goes in a circle. */
   maxSteps?: number;
   /** Different findings after which the search ends. Default 1. */
   findings?: number;
@@ -35,6 +36,8 @@ export interface Found {
   finding: Finding;
   choices: Choice[];
   preemptions: number;
+  /** Of a schedule without end: the choices that come again and again, to the end. */
+  round?: Round | null;
 }
 
 /** An order of locks, and the first schedule that showed it. */
@@ -53,6 +56,8 @@ export interface CheckResult {
   complete: boolean;
   /** Schedules that were left because they only repeat others. */
   redundant: number;
+  /** Schedules that went on for long: those without end, and those that were given up. */
+  long: number;
   /** Where the search stands. */
   at?: unknown;
   bounds: string[];
@@ -63,6 +68,12 @@ export interface CheckResult {
 /** Of a search that nobody watched. */
 export const NO_COVERAGE: CoverageData = { ran: [], pairs: [], entries: [] };
 
+/**
+ * Schedules that go on for long, after which a search ends: each takes as many steps as a hundred others, and
+ * shows what the ones before it have shown.
+ */
+export const MOST_LONG = 20;
+
 /** The name of a finding. That of a result that must be another keeps its values. */
 export function titleOf(finding: Finding): string {
   if (finding.invariant === 'expectation') return finding.title;
@@ -70,42 +81,59 @@ export function titleOf(finding: Finding): string {
   return `${plain(finding.title)}${where}`;
 }
 
-/** Steps after which a schedule that is fair to all tasks counts as one without end. */
-export const ENDLESS_AFTER = 15_000;
+/** How a schedule went. */
+export interface Ran {
+  choices: Choice[];
+  preemptions: number;
+  /** Whether it came to an end of its own: all tasks ended, or none could go on, or something broke. */
+  complete: boolean;
+  /** Whether it went on for long and was given up. */
+  givenUp: boolean;
+  /** Of one without end: what comes again and again. */
+  round: Round | null;
+}
 
 /** One schedule from beginning to end. What broke is in `x.finding`. */
 export function runSchedule(
   x: Execution,
   strategy: Strategy,
-  { maxSteps = ENDLESS_AFTER }: { maxSteps?: number } = {},
-): { choices: Choice[]; preemptions: number; complete: boolean } {
+  { maxSteps }: { maxSteps?: number } = {},
+): Ran {
   const choices: Choice[] = [];
-  let preemptions = 0;
+  /** Before which choices a task was interrupted. */
+  const preempted: number[] = [];
   let last = -1;
-  let row = 0;
-  let fair = true;
+  const endless = new Endless(x, maxSteps);
+  const cut = (givenUp: boolean): Ran => {
+    endless.stop();
+    const preemptions = preempted.length;
+    return { choices, preemptions, complete: false, givenUp, round: null };
+  };
   x.reset();
   while (x.finding === null) {
     const enabled = x.enabled();
     // all have ended, or nobody can go on: finish() says which
     if (enabled === 0) break;
     const choice = strategy.choose(x, enabled);
-    if (choice === STOP) return { choices, preemptions, complete: false };
+    if (choice === STOP) return cut(false);
     choices.push(choice);
     const task = taskOf(choice);
-    if (last >= 0 && last !== task && enabled & (1 << last)) preemptions++;
-    // a lock that it takes and gives back keeps others out for a moment only: that is no turn for them
-    if (task !== last) row = 0;
-    else if (enabled !== 1 << task) row++;
-    if (row > FAIR) fair = false;
+    if (last >= 0 && last !== task && enabled & (1 << last)) preempted.push(choices.length - 1);
     last = task;
+    const { watches } = endless;
+    if (watches) endless.note(choice, enabled);
     x.take(task, fails(choice));
-    if (choices.length >= maxSteps && x.finding === null) {
-      if (!fair) return { choices, preemptions, complete: false };
-      x.endless();
-    }
+    if (!watches || x.finding !== null) continue;
+    const ending = endless.end(choices);
+    if (ending === 'unfair' || ending === 'given up') return cut(ending === 'given up');
+    if (ending === 'endless') x.endless(endless.loops);
   }
-  return { choices, preemptions, complete: true };
+  endless.stop();
+  const { round } = endless;
+  // of what comes again and again the first round says all
+  const said = round === null ? choices.length : round.start + round.length;
+  const preemptions = preempted.filter((at) => at < said).length;
+  return { choices, preemptions, complete: true, givenUp: false, round };
 }
 
 /** Tries schedules until the strategy has no more, or a limit is reached. */
@@ -122,6 +150,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     orders: [],
     complete: false,
     redundant: 0,
+    long: 0,
     bounds: [],
   };
   if (options.from !== undefined) strategy.load?.(options.from);
@@ -129,6 +158,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
   /** States in which schedules ended, and nothing was wrong. */
   const ends = new Set<string>();
   const until = Date.now() + time;
+  let gaveUp = false;
   for (;;) {
     if (strategy.exhausted) {
       result.complete = true;
@@ -142,13 +172,15 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
       result.complete = true;
       break;
     }
-    const { choices, preemptions, complete } = runSchedule(x, strategy, options);
+    const { choices, preemptions, complete, givenUp, round } = runSchedule(x, strategy, options);
     strategy.end(x, complete);
     for (const pair of x.watch?.locks.learnt() ?? []) result.orders.push({ ...pair, choices });
     result.schedules++;
     result.steps += x.steps;
     result.longest = Math.max(result.longest, x.steps);
-    if (!complete) result.redundant++;
+    if (!complete && !givenUp) result.redundant++;
+    if (givenUp || round !== null) result.long++;
+    if (givenUp) gaveUp = true;
     if (complete && x.finding === null) {
       // many schedules end in the same state: it is looked at once
       const end = x.ended ? x.endKey() : null;
@@ -166,12 +198,18 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
       const title = titleOf(finding);
       if (!titles.has(title)) {
         titles.add(title);
-        result.found.push({ title, finding, choices, preemptions });
+        result.found.push({ title, finding, choices, preemptions, round });
         if (titles.size >= (options.findings ?? 1)) break;
       }
     }
+    if (result.long >= MOST_LONG) break;
   }
   result.bounds = strategy.bounds();
+  if (gaveUp) {
+    const steps = options.maxSteps ?? ENDLESS_AFTER;
+    result.bounds.push(`schedules given up in which nothing ended for ${steps} steps`);
+  }
+  if (result.long >= MOST_LONG) result.bounds.push(`${MOST_LONG} schedules that go on and on`);
   if (x.leavesOut) {
     result.bounds.push(`steps that name ${NAMED_FRAMES} pages of a folio at most (see pmdOrder)`);
   }

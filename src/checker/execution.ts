@@ -14,9 +14,12 @@ import {
   stateKey,
   Task,
 } from '../machine/index.ts';
+import { type StateShape, stateShape } from '../machine/internal.ts';
 import { type Broken, CountingLedger, type Kernel } from '../mm/index.ts';
+import { withoutPerformers } from '../program/internal.ts';
 import { asBroken, asTask, ownMistake, ScenarioError, show } from './own-scenario.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
+import type { TaskLoop } from './task-loop.ts';
 import { MAX_TASKS } from './task-set.ts';
 import { Coverage } from './watch/coverage.ts';
 import {
@@ -47,6 +50,8 @@ export class Execution<S extends object = object> {
   running: Running[] = [];
   /** Steps taken since `reset`. */
   steps = 0;
+  /** Steps when an operation or a task ended last. */
+  progressed = 0;
   /** What broke in this schedule; the schedule ends there. */
   finding: Finding | null = null;
   /** Whether a step so far, in any schedule, touched more pages of a folio than it could name. */
@@ -73,7 +78,9 @@ export class Execution<S extends object = object> {
     this.names = [...tasks, ...this.translations.map(translationName)];
     this.saved = snapshot(this.state);
     const watched = options.watch ?? true;
-    this.watch = watched ? new Watch(this.kernel, scenario.tellsData ?? false) : null;
+    this.watch = watched
+      ? new Watch(this.kernel, scenario.tellsData ?? false, scenario.rules)
+      : null;
     if (this.watch && options.coverage) {
       this.coverage = new Coverage(this.kernel, this.names.length);
       this.watch.coverage = this.coverage;
@@ -90,6 +97,7 @@ export class Execution<S extends object = object> {
     Execution.begins?.();
     restore(this.saved);
     this.steps = 0;
+    this.progressed = 0;
     this.finding = null;
     const k = this.kernel;
     if (this.watch) {
@@ -147,7 +155,9 @@ export class Execution<S extends object = object> {
     if (fail) k.failAllocations = 1;
     const { task: taker } = this.running[task];
     this.coverage?.step(task, taker.doing, taker.pending);
+    const { ended } = taker;
     this.resume(task);
+    if (taker.ended !== ended || this.running[task].done) this.progressed = this.steps;
     if (fail) k.failAllocations = 0;
   }
 
@@ -240,22 +250,48 @@ export class Execution<S extends object = object> {
 
   /**
    * What is wrong when a schedule that lets every task go on has no end: which tasks do not come to
-   * theirs. Where each of them is when it is stopped is chance, and a detail.
+   * theirs, in which function each of them goes round, and what it waits for. The tasks cannot be used any
+   * more.
+   * @param loops what each of them does again and again
    */
-  endless(): void {
+  endless(loops: readonly TaskLoop[]): void {
     const k = this.kernel;
-    const busy = new Set<string>();
-    this.running.forEach(({ done, task }) => {
-      if (!done) busy.add(this.scenario.doing?.(this.state, task.name) ?? task.name);
+    const what = loops.map(({ task }) => {
+      const { name } = this.running[task].task;
+      return this.scenario.doing?.(this.state, name) ?? name;
     });
-    const who: string[] = [];
-    this.running.forEach(({ done, task }, i) => {
-      if (!done) who.push(`${task.name}: ${this.whereIs(i).slice(0, 5).join(' < ')}`);
-    });
+    const spinning = this.spinning(loops);
+    const who = loops.map((loop) => this.loopText(loop));
     k.findings.length = 0;
     this.finding = null;
-    this.say('livelock', `without end: ${[...busy].sort().join(', ')}`);
-    if (this.finding !== null) (this.finding as Finding).detail = who.join('; ');
+    const title = spinning?.title ?? `without end: ${[...new Set(what.sort())].join(', ')}`;
+    const stack = spinning?.stack ?? [];
+    const detail = who.join('; ');
+    this.finding = { invariant: 'livelock', title, function: stack[0] ?? '', stack, detail };
+  }
+
+  /** Who goes round without waiting while it holds a lock that another one waits for; null: nobody. */
+  private spinning(loops: readonly TaskLoop[]): { title: string; stack: string[] } | null {
+    for (const { task, steps, waits, holds, within } of loops) {
+      if (steps === 0 || waits.length > 0) continue;
+      const held = loops.find(({ stuck }) => holds.has(stuck));
+      if (!held) continue;
+      const lock = this.running[task].task.held.find(({ id }) => id === held.stuck);
+      const name = plain(lock?.name ?? 'a lock').replace(/ N\b/g, '');
+      const waiter = this.whereIs(held.task)[0] ?? this.running[held.task].task.name;
+      const title = `goes round without waiting and holds ${name}, for which ${waiter} waits`;
+      return { title, stack: [...within] };
+    }
+    return null;
+  }
+
+  private loopText({ task, steps, within, calls, waits }: TaskLoop): string {
+    const { name } = this.running[task].task;
+    const waiting = waits.length > 0 ? `waits for ${waits.join(', ')}` : '';
+    if (steps === 0) return `${name}: ${waiting}`;
+    const through = calls.length > 0 ? `: ${calls.slice(0, 6).join(', ')}` : '';
+    const where = withoutPerformers(within).slice(0, 5).join(' < ');
+    return `${name}: goes round in ${where}${through}${waiting === '' ? '' : ` and ${waiting}`}`;
   }
 
   /**
@@ -290,6 +326,15 @@ export class Execution<S extends object = object> {
     if (k.monitor) without.push(k.monitor);
     if (ledger instanceof CountingLedger) without.push(ledger.takers, ledger.steps);
     return stateKey([this.state, this.watch?.data?.allowed], without);
+  }
+
+  /** What is left of the state when numbers are told apart. */
+  shape(): StateShape {
+    const k = this.kernel;
+    const without: object[] = [k.counters, k.current];
+    if (k.ledger) without.push(k.ledger);
+    if (k.monitor) without.push(k.monitor);
+    return stateShape([this.state], without);
   }
 
   /** When nobody can go on: all have ended, and the scenario checks; or it is a deadlock. */

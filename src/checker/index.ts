@@ -13,13 +13,13 @@ export {
   type CheckOptions,
   type CheckResult,
   check,
-  ENDLESS_AFTER,
   type Found,
   type LockOrderSeen,
   replaySchedule,
   runSchedule,
   titleOf,
 } from './check.ts';
+export { ENDLESS_AFTER, Endless } from './endless.ts';
 export { Execution } from './execution.ts';
 export { fingerprint } from './fingerprint.ts';
 export { asScenario, ownMistake, ScenarioError, tryScenario } from './own-scenario.ts';
@@ -70,4 +70,4 @@ export {
 export { DataOracle } from './watch/data.ts';
 export { MOST_TRANSLATIONS } from './watch/hardware.ts';
 export type { MemoryChange, PendingChange } from './watch/memory-place.ts';
-export { Watch } from './watch/watch.ts';
+export { type Rule, Watch } from './watch/watch.ts';

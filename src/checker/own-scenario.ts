@@ -3,6 +3,7 @@ import { type Kernel$, KernelBug, Task } from '../machine/index.ts';
 import { type Broken, Kernel } from '../mm/index.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { MAX_TASKS } from './task-set.ts';
+import { RULES } from './watch/watch.ts';
 
 /** A mistake in a scenario; the message names the field, what was expected and what was there. */
 export class ScenarioError extends Error {
@@ -88,6 +89,12 @@ export function asScenario(value: unknown, where: string): Scenario {
     }
   }
   if (!isRecord(tasks)) return refuse('.tasks', 'generator functions by name', tasks);
+  const { rules = [] } = value;
+  const known = Object.keys(RULES);
+  if (!Array.isArray(rules)) refuse('.rules', `a list of rules (${known.join()})`, rules);
+  for (const rule of rules as unknown[]) {
+    if (!known.includes(rule as string)) refuse('.rules', `rules (${known.join()})`, rule);
+  }
   const names = Object.keys(tasks);
   if (names.length < 1 || names.length > MAX_TASKS) {
     throw new ScenarioError(

@@ -144,6 +144,7 @@ function* performWatched(system: System, op: Op): Kernel$<Result> {
     const forked = op.op === 'fork' && result.ret === 'ok';
     data.end(pending, forked ? system.process(op.child).mm : null, result.ret !== 'EINVAL');
   }
+  current.ended++;
   return result;
 }
 

@@ -6,6 +6,7 @@
 import type { Kernel$ } from '../machine/index.ts';
 import type { Broken, Kernel, Walk } from '../mm/index.ts';
 import type { Translation } from './watch/hardware.ts';
+import type { Rule } from './watch/watch.ts';
 
 /** How a scenario is set up. */
 export interface SetupOptions {
@@ -60,6 +61,8 @@ export interface Scenario<S extends object = object> {
    * begins and when it ends, so that every read can be looked at.
    */
   readonly tellsData?: boolean;
+  /** Rules that its driver keeps beside those that hold for all: they are looked at, too. */
+  readonly rules?: readonly Rule[];
   /**
    * Is asked when every task has ended, in a straight line; it may change the state.
    * @returns what does not hold

@@ -9,6 +9,7 @@ import { ScenarioError } from './own-scenario.ts';
 import { programScenario } from './program.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { Exhaustive } from './search/exhaustive.ts';
+import type { Round } from './search/rounds.ts';
 import { Replay, type Run, runsOf } from './search/schedule.ts';
 import { type Choice, FAIL, type Strategy } from './search/strategy.ts';
 
@@ -17,15 +18,17 @@ interface Attempt {
   title: string | null;
   choices: Choice[];
   preemptions: number;
+  /** Of one without end: what comes again and again. */
+  round?: Round | null;
 }
 
 /** One schedule with the checks at its end. */
 function attempt(x: Execution, strategy: Strategy): Attempt {
-  const { choices, preemptions, complete } = runSchedule(x, strategy);
+  const { choices, preemptions, complete, round } = runSchedule(x, strategy);
   strategy.end(x, complete);
   if (complete && x.finding === null) x.finish();
   if (complete && x.finding === null) x.shutdown();
-  return { title: x.finding === null ? null : titleOf(x.finding), choices, preemptions };
+  return { title: x.finding === null ? null : titleOf(x.finding), choices, preemptions, round };
 }
 
 function replay(x: Execution, runs: readonly Run[]): Attempt {
@@ -34,10 +37,14 @@ function replay(x: Execution, runs: readonly Run[]): Attempt {
   return attempt(x, strategy);
 }
 
+/** Steps of an attempt; of what comes again and again once. */
+const lengthOf = ({ choices, round }: Attempt): number =>
+  round ? round.start + round.length : choices.length;
+
 /** Whether `a` is simpler than `b`. */
 function simpler(a: Attempt, b: Attempt): boolean {
   if (a.preemptions !== b.preemptions) return a.preemptions < b.preemptions;
-  return a.choices.length < b.choices.length;
+  return lengthOf(a) < lengthOf(b);
 }
 
 /** How much may be tried. */
@@ -55,7 +62,7 @@ function fewerRuns(x: Execution, title: string, from: Attempt, until: number): A
   let best = from;
   for (let again = true; again; ) {
     again = false;
-    const runs = runsOf(best.choices);
+    const runs = runsOf(best.choices, best.round);
     for (let i = runs.length - 1; i >= 0 && Date.now() < until; i--) {
       const less = runs.slice();
       less.splice(i, 1);
@@ -69,6 +76,22 @@ function fewerRuns(x: Execution, title: string, from: Attempt, until: number): A
   }
   return best;
 }
+
+/** Steps of each task in a round that is tried. */
+const SIMPLE_ROUNDS = [1, 2, 3, 5, 8];
+
+/** Of a schedule without end: one in which all tasks take as many steps, again and again, if that has none too. */
+function simplestRound(x: Execution, title: string, from: Attempt, until: number): Attempt {
+  for (const steps of SIMPLE_ROUNDS) {
+    if (Date.now() > until) break;
+    const tried = replay(x, roundRobin(x, steps));
+    if (tried.title === title && tried.round && simpler(tried, from)) return tried;
+  }
+  return from;
+}
+
+const roundRobin = (x: Execution, steps: number): Run[] =>
+  x.names.map((_, task) => ({ task, steps, fail: false, round: true }));
 
 /** Searches for the fewest preemptions, and with those for the shortest schedule. */
 function fewerPreemptions(
@@ -97,25 +120,29 @@ function fewerPreemptions(
  */
 export function takesSeveral(scenario: Scenario, options: SetupOptions, found: Found): boolean {
   if (found.finding.invariant !== 'lock order') return false;
-  return replay(new Execution(scenario, options), runsOf(found.choices)).title !== found.title;
+  return (
+    replay(new Execution(scenario, options), runsOf(found.choices, found.round)).title !==
+    found.title
+  );
 }
 
 /** The simplest way found to break the same in the same scenario. */
 export function shrinkSchedule(
   scenario: Scenario,
   options: SetupOptions,
-  found: Pick<Found, 'title' | 'choices' | 'preemptions'>,
+  found: Pick<Found, 'title' | 'choices' | 'preemptions' | 'round'>,
   effort: Effort = EFFORT,
 ): Attempt {
   const x = new Execution(scenario, options);
   const until = Date.now() + effort.time;
   const { title } = found;
-  const first = replay(x, runsOf(found.choices));
+  const first = replay(x, runsOf(found.choices, found.round));
   if (first.title !== title) {
     throw new ScenarioError(
       `a schedule does not give the same twice (${title}): everything that tasks change must be reached through the scenario's state, and nothing may be left to chance`,
     );
   }
+  if (first.round) return fewerRuns(x, title, simplestRound(x, title, first, until), until);
   const fewer = fewerRuns(x, title, first, until);
   return fewerPreemptions(x, title, fewer, effort.schedules, until);
 }
@@ -131,14 +158,14 @@ export function shortestRuns(
   until: number = Number.POSITIVE_INFINITY,
 ): Run[] {
   const x = new Execution(scenario, options);
-  let runs = runsOf(found.choices);
+  let runs = runsOf(found.choices, found.round);
   const holds = (tried: Run[]): boolean => {
     const got = replay(x, tried);
     return got.title === found.title && got.preemptions <= found.preemptions;
   };
   for (let i = 0; i < runs.length; i++) {
     if (Date.now() > until) return runs;
-    if (runs[i].fail) continue;
+    if (runs[i].fail || runs[i].round) continue;
     const tried = runs.map((run, j) =>
       j === i ? { ...run, steps: Number.POSITIVE_INFINITY } : run,
     );
@@ -250,6 +277,18 @@ function breaks(
   }
   const faults = like.choices.filter((choice) => choice >= FAIL).length;
   const preemptions = like.preemptions;
+  if (like.round) {
+    const rounds = [
+      runsOf(like.choices, like.round),
+      ...SIMPLE_ROUNDS.map((n) => roundRobin(x, n)),
+    ];
+    for (const runs of rounds) {
+      const tried = replay(x, runs);
+      if (tried.title === like.title && tried.round && tried.preemptions <= preemptions)
+        return tried;
+    }
+    return null;
+  }
   const search = new Exhaustive(x.names.length, { preemptions, faults });
   for (let n = 0; n < schedules && Date.now() < until && search.begin(x); n++) {
     const tried = attempt(x, search);

@@ -9,6 +9,7 @@ import {
   check,
   type Found,
   type LockOrderSeen,
+  MOST_LONG,
   NO_COVERAGE,
   titleOf,
 } from './check.ts';
@@ -111,7 +112,9 @@ function reported(
   const small = several
     ? found
     : shrinkSchedule(scenario, options, found, { ...effort, time: effort.time / 3 });
-  const runs = several ? runsOf(found.choices) : shortestRuns(scenario, options, small, until);
+  const runs = several
+    ? runsOf(found.choices, found.round)
+    : shortestRuns(scenario, options, small, until);
   const finding: ReportedFinding = {
     title: found.title,
     invariant: found.finding.invariant,
@@ -153,6 +156,8 @@ export interface PartResult extends PartEnd {
   outcomes: string[];
   bounds: string[];
   found: Found[];
+  /** Schedules that went on for long. */
+  long: number;
   /** Orders of locks: only several parts together may show that they do not go together. */
   orders: LockOrderSeen[];
   coverage: CoverageData;
@@ -197,7 +202,8 @@ export function runPart(
     goOn: ask,
     ...(from === undefined ? {} : { from }),
   });
-  const { steps, redundant, complete, bounds, found, orders, at, coverage = NO_COVERAGE } = result;
+  const { steps, redundant, complete, bounds, found, long, orders, at } = result;
+  const { coverage = NO_COVERAGE } = result;
   return {
     schedules: result.schedules,
     steps,
@@ -205,6 +211,7 @@ export function runPart(
     complete,
     bounds,
     found,
+    long,
     orders,
     at,
     coverage,
@@ -237,6 +244,7 @@ export class Search {
   private schedules = 0;
   private steps = 0;
   private redundant = 0;
+  private long = 0;
   /** Milliseconds that its parts took. */
   time = 0;
   private given = 0;
@@ -260,7 +268,7 @@ export class Search {
     const { plan, found } = this;
     const left = (plan.time ?? Number.POSITIVE_INFINITY) - this.time;
     const known = [...this.known, ...found.map(({ title }) => title)];
-    if (known.length >= plan.findings || left <= 0) return [];
+    if (known.length >= plan.findings || left <= 0 || this.long >= MOST_LONG) return [];
     const parts = this.parts.next(plan.schedules - this.schedules);
     this.given = parts.length;
     return parts.map((part) => ({
@@ -279,6 +287,7 @@ export class Search {
       this.schedules += result.schedules;
       this.steps += result.steps;
       this.redundant += result.redundant;
+      this.long += result.long;
       this.time += result.time;
       for (const outcome of result.outcomes) this.outcomes.add(outcome);
       for (const bound of result.bounds) this.bounds.add(bound);
@@ -291,6 +300,7 @@ export class Search {
         if (found) this.find(found);
       }
     }
+    if (this.long >= MOST_LONG) this.bounds.add(`${MOST_LONG} schedules that go on and on`);
   }
 
   /** What broke, unless it is known: as a circle of locks it may begin in another function. */
@@ -331,7 +341,10 @@ export class Search {
       bounds: [...this.bounds],
       coverage: { ...distinctCoverage(this.coverage), ran: [...this.ran] },
       findings,
-      ...(complete ? {} : { at: this.parts.save(), orders: this.orders.all }),
+      // one that was left as its schedules go on and on is not gone on with
+      ...(complete || this.long >= MOST_LONG
+        ? {}
+        : { at: this.parts.save(), orders: this.orders.all }),
     };
   }
 }

@@ -26,7 +26,7 @@ import {
 } from '../mm/mmu-notifier.ts';
 import { DPT_READ, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
 import { BATCH, type Dmirror } from './dmirror.ts';
-import { beginLog } from './dmirror-mends.ts';
+import { beginLog, PATIENCE } from './dmirror-mends.ts';
 import { deviceRange, deviceTableStep } from './driver.ts';
 import { InvalidationLog } from './invalidation-log.ts';
 
@@ -92,7 +92,7 @@ function* faultOnce(k: Kernel, range: HmmRange, unlocked: boolean): Kernel$<numb
  *
  * Mirrors: lib/test_hmm.c dmirror_range_fault(), dmirror_range_fault_unlocked()
  * differs: looks again when the device's own migration moved a page, of which the notifier does not
- * tell; there is no clock to give up by
+ * tell; gives up after so many tries, not after so much time
  */
 function* rangeFault(
   k: Kernel,
@@ -101,7 +101,7 @@ function* rangeFault(
   unlocked: boolean,
 ): Kernel$<number> {
   const { mutex, notifier } = dmirror;
-  for (;;) {
+  for (let tries = 0; tries < PATIENCE.tries; tries++) {
     const log = yield* beginLog(k, dmirror, new InvalidationLog(null, range));
     const ret = yield* faultOnce(k, range, unlocked);
     if (k.stepping) yield k.acquire(mutex);
@@ -122,6 +122,7 @@ function* rangeFault(
     k.unlock(mutex);
     if (!stale) return mapped;
   }
+  return -EBUSY;
 }
 
 /** Mirrors: lib/test_hmm.c dmirror_fault(), dmirror_fault_unlocked(); faithful */

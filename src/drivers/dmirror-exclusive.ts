@@ -4,7 +4,7 @@
  * Models: lib/test_hmm.c dmirror_exclusive()
  */
 
-import { EPERM } from '../machine/errno.ts';
+import { EBUSY, EPERM } from '../machine/errno.ts';
 import { type Kernel$, Role } from '../machine/step.ts';
 import { folioUnlockPut, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
@@ -14,15 +14,16 @@ import { makeDeviceExclusive } from '../mm/rmap.ts';
 import { DPT_ATOMIC, tagOf } from './device-table.ts';
 import type { Dmirror } from './dmirror.ts';
 import { type DeviceResult, readBack } from './dmirror-access.ts';
-import { isStillExclusive, lookStep } from './dmirror-mends.ts';
+import { isStillExclusive, lookStep, PATIENCE } from './dmirror-mends.ts';
 import { deviceTableStep } from './driver.ts';
 
 /**
  * Gives the device exclusive access to a range.
  *
  * Mirrors: lib/test_hmm.c dmirror_exclusive(), dmirror_atomic_map()
- * differs: looks whether the page was taken away again before it is mapped; stock does not, and may
- * map a page that the process has unmapped
+ * differs: looks whether the page was taken away again before it is mapped, and tries again a few times;
+ * stock does not, and may map a page that the process has unmapped
+ * @returns -EBUSY where a page was taken away each time
  */
 export function* deviceExclusive(
   k: Kernel,
@@ -34,7 +35,12 @@ export function* deviceExclusive(
   if (k.stepping) yield k.acquire(mm.mmapLock, true);
   k.lockShared(mm.mmapLock);
   let ret = 0;
+  let tries = 0;
   for (let vpn = start; vpn < end; ) {
+    if (tries++ === PATIENCE.tries) {
+      ret = -EBUSY;
+      break;
+    }
     const page = yield* makeDeviceExclusive(k, mm, vpn, null);
     if (page < 0) {
       ret = page;
@@ -49,8 +55,10 @@ export function* deviceExclusive(
     k.unlock(mutex);
     const folio = pageFolio(k, page);
     yield* folioUnlockPut(k, folio, Holder.Pin);
-    if (still) vpn++;
-    else yield* mmuIntervalReadBegin(k, dmirror.notifier);
+    if (still) {
+      vpn++;
+      tries = 0;
+    } else yield* mmuIntervalReadBegin(k, dmirror.notifier);
   }
   if (k.stepping) yield k.release(mm.mmapLock);
   k.unlockShared(mm.mmapLock);

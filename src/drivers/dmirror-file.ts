@@ -14,6 +14,7 @@ import { mmuIntervalNotifierInsert, mmuIntervalNotifierRemove } from '../mm/mmu-
 import { Dmirror } from './dmirror.ts';
 import { DmirrorDevice } from './dmirror-device.ts';
 import { devmemFault, evictChunk, evictPages } from './dmirror-evict.ts';
+import { backOff } from './dmirror-mends.ts';
 import type { DeviceKind } from './driver.ts';
 
 /** The device that a page belongs to (dmirror_page_to_device()). */
@@ -93,7 +94,10 @@ export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
   dmirror.device.opened[dmirror.number] = undefined;
 }
 
-/** Evicts pages that somebody was about to bring back, until none is left. */
+/**
+ * Evicts pages that somebody was about to bring back, until none is left. Who writes to a page and copies it, and
+ * who evicts it, each make the other one fail: the eviction lets others get on before it tries again.
+ */
 function* evictLeft(k: Kernel, device: DmirrorDevice, next: () => number): Kernel$<void> {
   let rounds = 0;
   for (let left = next(); left >= 0; left = next()) {
@@ -102,6 +106,7 @@ function* evictLeft(k: Kernel, device: DmirrorDevice, next: () => number): Kerne
     if (k.pages.isFree(left)) continue;
     const folio = pageFolio(k, left);
     yield* evictPages(k, device, folio, folioPages(k, folio), true);
+    if (!k.pages.isFree(left)) yield* backOff(k, rounds);
   }
 }
 

@@ -49,7 +49,17 @@ export class InvalidationLog {
     const own = this.own === k.current;
     const split = this.range?.walker === k.current;
     const others = this.task !== k.current;
-    this.invalidated.push({ first, last, sequence, own, split, others });
+    const noted = { first, last, sequence, own, split, others };
+    const { invalidated } = this;
+    // what comes again and again is noted once, with the last sequence
+    for (let i = this.read; i < invalidated.length; i++) {
+      const was = invalidated[i];
+      if (was.first !== first || was.last !== last) continue;
+      if (was.own !== own || was.split !== split || was.others !== others) continue;
+      invalidated[i] = { ...noted, sequence: Math.max(was.sequence, sequence) };
+      return;
+    }
+    invalidated.push(noted);
   }
 
   /**

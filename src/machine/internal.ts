@@ -4,6 +4,7 @@ import type { Place } from './places.ts';
 export { notingOwn } from './finding.ts';
 export type { Place } from './places.ts';
 export { ran } from './ran.ts';
+export { type StateShape, stateShape } from './state-key.ts';
 
 /** The functions and branches that are counted, by number; none where the build counts nothing. */
 export async function placesThatRun(): Promise<readonly Place[]> {

@@ -22,7 +22,11 @@ class Keying {
   private b = 0x7feb352d;
   private readonly seen = new Map<object, number>();
 
-  constructor(without: Iterable<object>) {
+  /** @param numbers where numbers are put, which then are no part of the key */
+  constructor(
+    without: Iterable<object>,
+    private readonly numbers: number[] | null = null,
+  ) {
     for (const object of without) this.seen.set(object, -1);
   }
 
@@ -56,6 +60,10 @@ class Keying {
   visit(value: unknown): void {
     switch (typeof value) {
       case 'number':
+        if (this.numbers !== null) {
+          this.numbers.push(value);
+          return;
+        }
         this.mix(value | 0);
         if ((value | 0) !== value) this.mix((value / 2 ** 32) | 0);
         return;
@@ -114,4 +122,23 @@ export function stateKey(parts: readonly unknown[], without: Iterable<object> = 
   const keying = new Keying(without);
   for (const part of parts) keying.visit(part);
   return keying.key;
+}
+
+/** A state whose numbers are told apart from the rest. */
+export interface StateShape {
+  /** A key of all that is no number of its own; the bytes and words of memory are in it. */
+  key: string;
+  /** The numbers, in an order of their own. */
+  numbers: number[];
+}
+
+/**
+ * As `stateKey`, for states in which clocks go on.
+ * @param without objects that do not count
+ */
+export function stateShape(parts: readonly unknown[], without: Iterable<object> = []): StateShape {
+  const numbers: number[] = [];
+  const keying = new Keying(without, numbers);
+  for (const part of parts) keying.visit(part);
+  return { key: keying.key, numbers };
 }

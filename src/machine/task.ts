@@ -12,6 +12,8 @@ export class Task {
   folioLocks = 0;
   /** What it does, in a word, for those who look on. */
   doing: string;
+  /** Operations that it has ended: as long as they do, it gets on. */
+  ended = 0;
 
   constructor(
     /** From 1: 0 in an array of owners means nobody. */

@@ -1,14 +1,14 @@
 /** Runs one schedule of a program and notes every step of it. */
 import {
   decodeSchedule,
-  ENDLESS_AFTER,
+  Endless,
   Execution,
   encodeSchedule,
   FAIL,
-  FAIR,
   fingerprint,
   InARow,
   Replay,
+  type Run,
   runsOf,
 } from '../checker/index.ts';
 import { type Lock, ObjectKind, ptePresent, Role, Step } from '../machine/index.ts';
@@ -51,7 +51,7 @@ interface Holds {
 
 /** Notes a schedule while it runs. */
 class Recorder {
-  private readonly choices: number[] = [];
+  readonly choices: number[] = [];
   private readonly kinds: number[] = [];
   private readonly ops: number[] = [];
   private readonly stackOf: number[] = [];
@@ -262,9 +262,8 @@ class Session {
   private readonly row = new InARow();
   /** So many choices have to be said; what follows them comes by itself. */
   private said = 0;
-  /** For how many steps a task has been before others who could go on, and whether any was for too long. */
-  private before = 0;
-  private fair = true;
+  /** Looks whether it has an end, as a check does. */
+  private readonly endless: Endless | null;
   private truncated = false;
   private ended = false;
 
@@ -283,6 +282,7 @@ class Session {
     this.strategy = new Replay(runs);
     this.strategy.begin();
     this.x.reset();
+    this.endless = isScenario(program) || isConcurrent(program) ? new Endless(this.x) : null;
     this.recorder = this.traced(() => new Recorder(this.x));
   }
 
@@ -324,23 +324,34 @@ class Session {
     const enabled = x.enabled();
     recorder.blocked(enabled);
     if (enabled === 0) return false;
-    // the checker's rule: who has come so far, and kept nobody waiting, will never end
-    const endless = isScenario(this.program) || isConcurrent(this.program);
-    if (endless && recorder.length >= ENDLESS_AFTER && this.fair) {
-      x.endless();
-      return false;
-    }
     this.truncated = recorder.length >= (this.options.maxSteps ?? RECORD_AT_MOST);
     if (this.truncated) return false;
     const choice = this.strategy.choose(x, enabled);
     const task = choice & (FAIL - 1);
     if (choice !== row.pick(enabled)) this.said = recorder.length + 1;
-    if (task !== row.last) this.before = 0;
-    else if (enabled !== 1 << task) this.before++;
-    if (this.before > FAIR) this.fair = false;
     row.took(task);
+    const watching = this.endless?.watches ? this.endless : null;
+    watching?.note(choice, enabled);
     recorder.take(task, (choice & FAIL) !== 0);
+    if (watching && x.finding === null) return this.goesOn(watching);
     return true;
+  }
+
+  /** Whether it may have an end. */
+  private goesOn(endless: Endless): boolean {
+    const ending = endless.end(this.recorder.choices);
+    if (ending === 'endless') {
+      this.x.endless(endless.loops);
+      return false;
+    }
+    this.truncated = ending !== 'goes on';
+    return !this.truncated;
+  }
+
+  /** The choices that have to be said. */
+  private runs(choices: Uint8Array): Run[] {
+    const round = this.endless?.round ?? null;
+    return runsOf([...(round === null ? choices.subarray(0, this.said) : choices)], round);
   }
 
   private finish(): void {
@@ -362,7 +373,7 @@ class Session {
       x.names,
       x.names.map((name) => operations[name] ?? []),
       steps,
-      encodeSchedule(runsOf([...steps.choices.subarray(0, this.said)]), this.digest),
+      encodeSchedule(this.runs(steps.choices), this.digest),
       this.options.hardware ?? false,
       x.finding,
       this.truncated,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { roundOf } from '../../src/checker/report/rounds.ts';
+import { roundOf } from '../../src/checker/search/rounds.ts';
 
 const of = (text: string) => roundOf([...text]);
 

@@ -806,41 +806,4 @@ describe('progress', () => {
       'again waits for mmap_lock of address space, which it holds',
     ]);
   });
-
-  test('a livelock says what goes on without end', () => {
-    const spin: Task = function* spin(s) {
-      for (;;) yield* pause(place(s).k);
-    };
-    const strategy = () => new RandomWalk({ seed: 1 });
-    const scene = scenario({ spin, read }) as Scenario;
-    const [first] = check(scene, { strategy, schedules: 1, maxSteps: 500 }).found;
-    expect(first.title).toBe('without end: spin');
-  });
-
-  test('wherever it is cut, a livelock is called by the operations that do not end', () => {
-    // the reader waits for the mirror that the other never gives back
-    const hold: Task = function* hold({ system }) {
-      const { mutex, k } = system.mirrors[0];
-      for (;;) {
-        if (k.stepping) yield k.acquire(mutex);
-        k.lock(mutex);
-        yield* pause(k, 5);
-        if (k.stepping) yield k.release(mutex);
-        k.unlock(mutex);
-      }
-    };
-    const program = base({
-      reader: Array(30).fill({ op: 'dev_read', dev: 0, buf: 0, page: 0, pages: 1 }),
-    });
-    const scene = { ...program, tasks: { ...program.tasks, hold } } as Scenario;
-    const strategy = () => new RandomWalk({ seed: 2 });
-    const cut = (maxSteps: number) =>
-      check(scene, { strategy, schedules: 1, maxSteps }).found.map(({ title, finding }) => {
-        expect(finding.detail).toMatch(/hold: .*hold/);
-        expect(finding.detail).toMatch(/reader: .*perform/);
-        return title;
-      });
-    const titles = new Set(Array.from({ length: 40 }, (_, i) => cut(40 + i)).flat());
-    expect([...titles]).toEqual(['without end: dev_read, hold']);
-  });
 });

@@ -1,27 +1,6 @@
 /** What goes round and round without end: of a livelock one round says all. */
+import { roundOf } from '../search/rounds.ts';
 import type { TracedStep } from './trace.ts';
-
-/** The end of a list that repeats. */
-export interface Round {
-  /** Where the first round begins. */
-  start: number;
-  /** Items of a round. */
-  length: number;
-}
-
-/** Rounds that are no chance: so many one after the other. */
-const ROUNDS = 3;
-
-/** The shortest round that the end of a list repeats; null: it does not. */
-export function roundOf(keys: readonly string[]): Round | null {
-  const { length: n } = keys;
-  for (let length = 1; length * ROUNDS <= n; length++) {
-    let same = 0;
-    while (same < n - length && keys[n - 1 - same] === keys[n - 1 - same - length]) same++;
-    if (same >= length * (ROUNDS - 1)) return { start: n - length - same, length };
-  }
-  return null;
-}
 
 /** A task that goes round and round. */
 export interface TaskRound {

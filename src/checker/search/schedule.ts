@@ -1,11 +1,12 @@
 /**
  * Schedules as strings: `1.DIGEST.CHOICES`. Version, digest of what was run, and the choices: a letter
  * for the task and how many steps it takes (no number: to its end, or until it has to wait). `!` after
- * a number: the allocation of the last of these steps fails. After the last choice, tasks run one after
- * the other.
+ * a number: the allocation of the last of these steps fails. What stands in brackets at the end comes again
+ * and again; else, after the last choice, tasks run one after the other.
  */
 import type { Execution } from '../execution.ts';
 import { InARow } from './in-a-row.ts';
+import type { Round } from './rounds.ts';
 import { type Choice, FAIL, fails, type Strategy, taskOf } from './strategy.ts';
 
 const VERSION = 1;
@@ -39,12 +40,25 @@ export interface Run {
   steps: number;
   /** The allocation of the last step fails. */
   fail: boolean;
+  /** It is of the round at the end, which comes again and again. */
+  round?: true;
 }
 
 const letter = (task: number): string => String.fromCharCode(97 + task);
 
-/** Choices, put together into runs. */
-export function runsOf(choices: readonly Choice[]): Run[] {
+/**
+ * Choices, put together into runs.
+ * @param round what of them comes again and again, to the end
+ */
+export function runsOf(choices: readonly Choice[], round: Round | null = null): Run[] {
+  if (round !== null) {
+    const { start, length } = round;
+    const again = runsOf(choices.slice(start, start + length));
+    return [
+      ...runsOf(choices.slice(0, start)),
+      ...again.map((run): Run => ({ ...run, round: true })),
+    ];
+  }
   const runs: Run[] = [];
   let open = false;
   for (const choice of choices) {
@@ -59,11 +73,14 @@ export function runsOf(choices: readonly Choice[]): Run[] {
 
 /** A schedule as text, which `--replay` takes; `digest` says of which program and model it is. */
 export function encodeSchedule(runs: readonly Run[], digest: string): string {
-  const text = runs.map(({ task, steps, fail }) => {
+  const text = ({ task, steps, fail }: Run): string => {
     const count = steps === Number.POSITIVE_INFINITY ? '' : steps;
     return `${letter(task)}${count}${fail ? '!' : ''}`;
-  });
-  return `${VERSION}.${digest}.${text.join('')}`;
+  };
+  const once = runs.filter(({ round }) => !round).map(text);
+  const again = runs.filter(({ round }) => round).map(text);
+  const end = again.length > 0 ? `(${again.join('')})` : '';
+  return `${VERSION}.${digest}.${once.join('')}${end}`;
 }
 
 /**
@@ -73,9 +90,9 @@ export function encodeSchedule(runs: readonly Run[], digest: string): string {
  * @throws ScheduleError when it is not one, or one of something else
  */
 export function decodeSchedule(text: string, digest: string, tasks: number): Run[] {
-  const parts = /^(\d+)\.([0-9a-z]+)\.([a-p0-9!]*)$/.exec(text.trim());
+  const parts = /^(\d+)\.([0-9a-z]+)\.([a-p0-9!]*)(?:\(([a-p0-9!]+)\))?$/.exec(text.trim());
   if (!parts) throw new ScheduleError(`not a schedule (VERSION.DIGEST.CHOICES): ${text}`);
-  const [, version, of, choices] = parts;
+  const [, version, of, choices, round] = parts;
   if (Number(version) !== VERSION) {
     throw new ScheduleError(`a schedule of format ${version}; this Softleaf reads ${VERSION}`);
   }
@@ -84,6 +101,11 @@ export function decodeSchedule(text: string, digest: string, tasks: number): Run
       `the schedule is of another program or model (${of}, here ${digest}): check again to get a new one`,
     );
   }
+  const again = decodeRuns(round ?? '', tasks).map((run): Run => ({ ...run, round: true }));
+  return [...decodeRuns(choices, tasks), ...again];
+}
+
+function decodeRuns(choices: string, tasks: number): Run[] {
   const runs: Run[] = [];
   let at = 0;
   for (const [all, who, count, fail] of choices.matchAll(/([a-p])(\d*)(!?)/g)) {
@@ -133,8 +155,14 @@ export class Replay implements Strategy {
         this.row.took(task);
         return this.left === 0 && fail ? task + FAIL : task;
       }
-      if (this.left > 0 && this.left !== Number.POSITIVE_INFINITY) this.short++;
+      const { round } = runs[this.at];
+      if (this.left > 0 && this.left !== Number.POSITIVE_INFINITY && !round) this.short++;
       this.at++;
+      if (this.at === runs.length && round) {
+        // a round in which nobody could go on would not end
+        const first = runs.findIndex((run) => run.round);
+        if (runs.some((run) => run.round && enabled & (1 << run.task))) this.at = first;
+      }
       this.left = runs[this.at]?.steps ?? 0;
     }
     const task = this.row.pick(enabled);

@@ -6,11 +6,16 @@ import type { Execution } from '../execution.ts';
 import { lowest } from '../task-set.ts';
 import { AtRandom } from './at-random.ts';
 
+/** Turns that a task misses as it has to wait, after which it goes next as soon as it can: locks are fair. */
+const MISSED = 3;
+
 export class Turns extends AtRandom {
   private order: number[] = [];
   private lengths: number[] = [];
   private at = 0;
   private left = 0;
+  /** By task: turns that it missed one after the other. */
+  private missed: number[] = [];
 
   protected override prepare(x: Execution): void {
     const { random } = this;
@@ -26,19 +31,24 @@ export class Turns extends AtRandom {
     }
     this.at = 0;
     this.left = this.lengths[0];
+    this.missed = x.names.map(() => 0);
   }
 
   protected pick(_x: Execution, enabled: number): number {
+    const owed = this.missed.findIndex((n, task) => n >= MISSED && enabled & (1 << task));
+    if (owed >= 0) return owed;
     for (let i = 0; i <= this.order.length; i++) {
       const task = this.order[this.at];
       if (this.left > 0 && enabled & (1 << task)) return task;
+      if (this.left > 0) this.missed[task]++;
       this.at = (this.at + 1) % this.order.length;
       this.left = this.lengths[this.at];
     }
     return lowest(enabled);
   }
 
-  protected override took(_task: number): void {
-    this.left--;
+  protected override took(task: number): void {
+    if (task === this.order[this.at]) this.left--;
+    this.missed[task] = 0;
   }
 }

@@ -20,7 +20,7 @@ import {
   Role,
   type Taking,
 } from '../../machine/index.ts';
-import type { Kernel } from '../../mm/index.ts';
+import { folioIsZoneDevice, type Kernel } from '../../mm/index.ts';
 import {
   folioTestAnon,
   hugeStart,
@@ -51,6 +51,16 @@ interface Invalidation {
   readonly owner: object | null;
 }
 
+/** What a scenario may ask to be looked at beside what holds for all. */
+export const RULES = {
+  /**
+   * A device page is copied to another page once in its life. Once more is right only where the first migration was
+   * taken back: entries lead to the page again.
+   */
+  'copied out once': true,
+} as const;
+export type Rule = keyof typeof RULES;
+
 /** What the notifiers call an invalidation, among locks. */
 const INVALIDATION = 'invalidation';
 
@@ -67,15 +77,20 @@ export class Watch implements Monitor {
   /** A table that nobody could find when a task had taken so many steps. */
   private privateTable = -1;
   private privateSince = -1;
+  /** Device pages in use that were copied to another page; null: nobody asks. */
+  private readonly copied: Set<number> | null;
 
   /**
    * @param k a machine on which no task runs yet
    * @param data whether every operation that takes memory away or copies it is told to `data`
+   * @param rules what is looked at beside what holds for all
    */
   constructor(
     private readonly k: Kernel,
     data: boolean,
+    rules: readonly Rule[] = [],
   ) {
+    this.copied = rules.includes('copied out once') ? new Set() : null;
     this.locks = new LockOrder(k);
     this.data = data ? new DataOracle(k) : null;
   }
@@ -84,6 +99,7 @@ export class Watch implements Monitor {
   reset(): void {
     this.locks.reset();
     this.data?.reset();
+    this.copied?.clear();
     if (this.active.length > 0) this.active = [];
     this.privateTable = -1;
   }
@@ -253,9 +269,24 @@ export class Watch implements Monitor {
 
   onMove(pfn: number): void {
     this.untranslated(pfn, 1, true, 'moved', 'can write to');
+    if (this.copied === null || !folioIsZoneDevice(this.k, pageFolio(this.k, pfn))) return;
+    if (this.copied.has(pfn) && !this.leadsTo(pfn)) {
+      this.k.report('copied out once', 'a device page is copied once more that has been moved');
+    }
+    this.copied.add(pfn);
+  }
+
+  /** Whether an entry of a page table leads to a device page, if only to where it migrates from. */
+  private leadsTo(pfn: number): boolean {
+    return this.k.tables.entries.some(
+      (entry) =>
+        (isMigration(entry) || isDevicePrivate(entry) || ptePresent(entry)) &&
+        leafPfn(entry) === pfn,
+    );
   }
 
   onFree(pfn: number, pages: number): void {
+    for (let i = 0; this.copied !== null && i < pages; i++) this.copied.delete(pfn + i);
     this.locks.foliosGone(pfn, pages);
     this.untranslated(pfn, pages, false, 'freed', 'reaches');
   }

@@ -20,6 +20,7 @@ export function joinedPart(then: PartResult | null, now: PartResult): PartResult
     schedules: then.schedules + now.schedules,
     steps: then.steps + now.steps,
     redundant: then.redundant + now.redundant,
+    long: then.long + now.long,
     complete: now.complete,
     ...(now.interrupted ? { interrupted: true } : {}),
     at: now.at,

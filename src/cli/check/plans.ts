@@ -36,19 +36,16 @@ const TURNS: SuiteSearch = {
 
 /**
  * The searches of a scenario where the options do not say how to search, in their order: first here and there
- * at random, then one corner after the other.
+ * at random, then what few preemptions can do, then one corner after the other.
  */
 const SUITE: readonly SuiteSearch[] = [
   { plan: () => ({ strategy: 'pct' }), schedules: 200, timed: 10_000, share: 2 },
-  TURNS,
-  { plan: () => ({}), schedules: DEFAULT_PLAN.schedules, share: 7 },
+  { ...TURNS, schedules: 200 },
+  { plan: () => ({ preemptions: 2 }), schedules: 1000, share: 2 },
+  { plan: () => ({}), schedules: DEFAULT_PLAN.schedules, share: 5 },
 ];
 
-/**
- * The quick suite, of what ships: many scenarios, and a little of everything. Not yet by turns: where coherent memory
- * is taken away from two processes, the eviction and two writes that copy can keep each other from getting on for
- * ever, if all three go on in step.
- */
+/** The quick suite, of what ships: many scenarios, and a little of everything. */
 const QUICK_SUITE: readonly SuiteSearch[] = [
   {
     plan: ({ faults }) => ({ strategy: 'pct', faults: Math.max(1, faults) }),
@@ -62,6 +59,7 @@ const QUICK_SUITE: readonly SuiteSearch[] = [
     timed: 5000,
     share: 1,
   },
+  TURNS,
   { plan: () => ({ preemptions: 2 }), schedules: 150, share: 2 },
   { plan: () => ({}), schedules: 400, share: 4 },
 ];
@@ -92,6 +90,11 @@ function plansOf(suite: readonly SuiteSearch[], options: CheckCommandOptions): S
     plan: { ...base, ...plan(base), schedules: time === undefined ? untimed : timed },
     share,
   }));
+}
+
+/** How a plain check searches a scenario, in this order. */
+export function plainPlans(): Plan[] {
+  return plansOf(SUITE, {}).map(({ plan }) => plan);
 }
 
 /** A plan, and what share of a scenario's time it gets. */
