@@ -13,6 +13,8 @@ export interface ProgramPlace {
   op?: string;
   /** The field, with a path below it (`machine.walk`, `results[3].tags`). */
   field?: string;
+  /** Where that is in the whole program, if the words of `field` do not tell. */
+  path?: JsonPath;
 }
 
 function placeText(place: ProgramPlace): string {
@@ -26,7 +28,8 @@ function placeText(place: ProgramPlace): string {
 }
 
 /** Where in a program, as a JSON value, a place is. */
-export function pathOf({ list, opIndex, field }: ProgramPlace): JsonPath {
+export function pathOf({ list, opIndex, field, path: known }: ProgramPlace): JsonPath {
+  if (known !== undefined) return known;
   const path: (string | number)[] = [];
   if (list === 'setup' || list === 'after') path.push(list);
   else if (list !== undefined) path.push('tasks', list);

@@ -4,6 +4,7 @@ export { checkShutDown, checkSystem, showBroken } from './check-system.ts';
 export * from './corpus.ts';
 export { describeSystem } from './describe-system.ts';
 export * from './error.ts';
+export { expectedWords, meets, pagesWords, resultWords, unmet } from './expected.ts';
 export {
   type JsonMistake,
   type JsonPath,

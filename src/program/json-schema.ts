@@ -3,6 +3,7 @@
  * means. It says what a schema can: not that a process exists, nor that a range ends within its buffer.
  */
 import {
+  CONDITION_MEANING,
   MACHINE_MEANINGS,
   type Meaning,
   OP_FIELD_MEANINGS,
@@ -13,7 +14,16 @@ import {
 } from './meanings.ts';
 import { type FieldSpec, OPS, type OpField, type OpName, PROC } from './ops.ts';
 import { RETURNS } from './returns.ts';
-import { MACHINE, MAX_NAME, MAX_OPS, MAX_TASKS, type MachineSpec } from './schema.ts';
+import {
+  CONDITION_FIELDS,
+  type Expected,
+  MACHINE,
+  MAX_NAME,
+  MAX_OPS,
+  MAX_TASKS,
+  type MachineSpec,
+} from './schema.ts';
+import { MAX_TAG } from './values.ts';
 
 type Schema = Record<string, unknown>;
 
@@ -70,7 +80,7 @@ function operation(name: OpName, mayExpect: boolean): Schema {
   const fields = own.map(([key, spec]) => {
     return [key, field(key as OpField, spec, OP_FIELD_MEANINGS[key as OpField])];
   });
-  const expect = { description: about(OP_FIELD_MEANINGS.expect), $ref: '#/$defs/expected' };
+  const expect = { description: about(OP_FIELD_MEANINGS.expect), $ref: '#/$defs/anyExpected' };
   const properties = {
     op: { const: name },
     ...Object.fromEntries(fields),
@@ -108,7 +118,8 @@ function runs(length: 2 | 3): Schema {
   return { type: 'array', items: run };
 }
 
-function result(ret: Schema, required: readonly string[]): Schema {
+function result(): Schema {
+  const ret = { type: 'string', pattern: '^(ok|[A-Z0-9]{1,20})$' };
   const properties = {
     ret: { description: about(RESULT_MEANINGS.ret), ...ret },
     done: { description: about(RESULT_MEANINGS.done), ...counted },
@@ -118,8 +129,49 @@ function result(ret: Schema, required: readonly string[]): Schema {
     prot: { description: about(RESULT_MEANINGS.prot), ...runs(2) },
     bits: { description: about(RESULT_MEANINGS.bits), ...runs(2) },
   };
-  return object(properties, required);
+  return object(properties, ['ret']);
 }
+
+/** One value, one of several, or anything but those. */
+function wanted(value: Schema, several: boolean): Schema {
+  const values = several ? { anyOf: [value, { type: 'array', items: value, minItems: 1 }] } : value;
+  return { anyOf: [values, object({ not: values }, ['not'])] };
+}
+
+function expected(): Schema {
+  const ret = { enum: [...RETURNS] };
+  const tag = {
+    anyOf: [{ type: 'integer', minimum: 0, maximum: MAX_TAG }, { enum: ['zero', 'file'] }],
+  };
+  const fields: Record<keyof Expected, Schema> = {
+    ret: wanted(ret, true),
+    done: wanted(counted, true),
+    cpages: wanted(counted, true),
+    faults: wanted(counted, true),
+    tag: wanted(tag, true),
+    tags: wanted(runs(3), false),
+    prot: wanted(runs(2), false),
+    bits: wanted(runs(2), false),
+  };
+  const properties = Object.entries(fields).map(([name, schema]) => [
+    name,
+    { description: about(RESULT_MEANINGS[name as keyof Expected]), ...schema },
+  ]);
+  return object(Object.fromEntries(properties), []);
+}
+
+/** One of something, or a list with at least one. */
+const oneOrMore = (of: string): Schema => ({
+  anyOf: [{ $ref: of }, { type: 'array', items: { $ref: of }, minItems: 1 }],
+});
+
+const condition: Schema = {
+  description: about(CONDITION_MEANING),
+  type: 'object',
+  minProperties: 1,
+  patternProperties: { '\\[(0|[1-9][0-9]{0,5})\\]$': { $ref: '#/$defs/anyExpected' } },
+  additionalProperties: false,
+};
 
 function machine(): Schema {
   const entries = Object.entries(MACHINE) as [keyof MachineSpec, FieldSpec][];
@@ -177,6 +229,12 @@ export function programSchema(): Schema {
         },
       },
       after: list('after', '#/$defs/expectingOperation'),
+      ...Object.fromEntries(
+        CONDITION_FIELDS.map((name) => [
+          name,
+          { description: PROGRAM_MEANINGS[name].what, ...oneOrMore('#/$defs/condition') },
+        ]),
+      ),
     },
     ['name', 'tasks'],
     'tasks that run at the same time: softleaf check',
@@ -197,8 +255,10 @@ export function programSchema(): Schema {
       comment,
       operation: anyOperation(false),
       expectingOperation: anyOperation(true),
-      result: result({ type: 'string', pattern: '^(ok|[A-Z0-9]{1,20})$' }, ['ret']),
-      expected: result({ enum: [...RETURNS] }, []),
+      result: result(),
+      expected: expected(),
+      anyExpected: oneOrMore('#/$defs/expected'),
+      condition,
     },
   };
 }

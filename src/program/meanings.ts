@@ -5,6 +5,8 @@
 import type { OpField, OpName } from './ops.ts';
 import type {
   CONCURRENT_FIELDS,
+  CONDITION_FIELDS,
+  Expected,
   HEAD_FIELDS,
   MachineSpec,
   Result,
@@ -20,7 +22,8 @@ export interface Meaning {
 type TopField =
   | (typeof HEAD_FIELDS)[number]
   | (typeof SEQUENTIAL_FIELDS)[number]
-  | (typeof CONCURRENT_FIELDS)[number];
+  | (typeof CONCURRENT_FIELDS)[number]
+  | (typeof CONDITION_FIELDS)[number];
 
 /** What each operation does. */
 export const OP_MEANINGS: Record<OpName, string> = {
@@ -72,7 +75,7 @@ export const OP_FIELD_MEANINGS: Record<OpField | 'op' | 'proc' | 'comment' | 'ex
   proc: { what: 'the process that performs it; default 0', unit: 'number of a process' },
   comment: { what: 'for readers: a string, or several' },
   expect: {
-    what: 'what it must return, whatever the schedule; fields left out may be anything, and it is not looked at after an allocation that was made to fail',
+    what: 'what it must return, whatever the schedule: fields of a result, or a list of such, one of which it is; fields left out may be anything, and it is not looked at after an allocation that was made to fail',
   },
   buf: { what: 'the buffer: a range of addresses of its own', unit: 'number of a buffer' },
   page: { what: 'the first page, from the buffer’s beginning', unit: 'pages' },
@@ -161,14 +164,25 @@ export const PROGRAM_MEANINGS: Record<TopField, Meaning> = {
   setup: { what: 'operations before the tasks begin, one after the other' },
   tasks: { what: 'by name: operations of tasks that run at the same time' },
   after: { what: 'operations when every task has ended' },
+  exists: { what: 'a condition, or several: each holds at the end of some schedule' },
+  forall: { what: 'a condition, or several: each holds at the end of every schedule' },
+  never: { what: 'a condition, or several: none holds at the end of any schedule' },
+};
+
+/** What a condition is. */
+export const CONDITION_MEANING: Meaning = {
+  what: 'by operation ("gpu[0]" is the first one of the task gpu, "after[0]" of after): what it returns; all of it holds at once',
 };
 
 /** What each field of a result means. */
-export const RESULT_MEANINGS: Record<keyof Result, Meaning> = {
+export const RESULT_MEANINGS: Record<keyof Result | keyof Expected, Meaning> = {
   ret: { what: 'ok, the name of an errno, or of a signal' },
   done: { what: 'accessed before a signal, or taken by gup', unit: 'pages' },
   cpages: { what: 'that the driver reports', unit: 'pages' },
   faults: { what: 'that the device took', unit: 'faults' },
+  tag: {
+    what: 'what every page read holds: what a write with this tag put there, "zero" what nobody wrote, "file" what its file began with',
+  },
   tags: { what: 'the first words of the pages, as runs [first, count, step]' },
   prot: { what: 'bytes of HMM_DMIRROR_SNAPSHOT, as runs [value, count]' },
   bits: { what: 'what pagemap says, as runs [value, count]' },

@@ -66,9 +66,13 @@ export function refuseValue(
   out.add(place, expected, value, words || undefined);
 }
 
-/** The place of a field within another place. */
-export function within(place: ProgramPlace, name: string): ProgramPlace {
-  return { ...place, field: place.field === undefined ? name : `${place.field}.${name}` };
+/** The place of a field, or of an item of a list, within another place. */
+export function within(place: ProgramPlace, name: string | number): ProgramPlace {
+  const { field: outer, path } = place;
+  const inner = typeof name === 'number' ? `[${name}]` : name;
+  const dot = outer === undefined || typeof name === 'number' ? '' : '.';
+  const field = `${outer ?? ''}${dot}${inner}`;
+  return { ...place, field, ...(path ? { path: [...path, name] } : {}) };
 }
 
 /** Every key of `value` that is not among `known` is a mistake. */

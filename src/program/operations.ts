@@ -33,12 +33,12 @@ import { tagRuns, valueRuns } from './runs.ts';
 import type { Result } from './schema.ts';
 import { type DeviceFile, fileStep, type System } from './system.ts';
 import { uffdCopyPages, uffdServe, uffdStop } from './userfault-ops.ts';
-import { outcome, wordOf, wordPages } from './values.ts';
+import { FILE_WORD, outcome, wordOf, wordPages } from './values.ts';
 
 const PROT = { none: 0, r: VM_READ, rw: VM_READ | VM_WRITE } as const;
 
 /** First word of page `i` of a file. */
-const fileWord = (i: number): number => 0xf000 + i;
+const fileWord = (i: number): number => FILE_WORD + i;
 
 /** The first 8 bytes of each page, little endian. */
 function firstWords(data: Uint8Array, pageBytes: number): number[] {

@@ -3,7 +3,7 @@
  * The types, the validation and docs/operations.md all come from it.
  */
 
-import type { Result } from './values.ts';
+import { type AnyExpected, MAX_TAG } from './values.ts';
 
 /** Pages that a buffer's address range holds: 4 GiB of 4 KiB pages. */
 export const BUFFER_PAGES = 2 ** 20;
@@ -42,7 +42,7 @@ const page = integer(0, BUFFER_PAGES - 1);
 const pages = integer(1, MAX_OP_PAGES);
 const dev = integer(0, 3);
 const id = integer(0, 7);
-const tag = integer(0, 2 ** 31);
+const tag = integer(0, MAX_TAG);
 const flag = integer(0, 1);
 const faults = integer(1, MAX_OP_PAGES);
 const prot = choice(['none', 'r', 'rw']);
@@ -121,8 +121,8 @@ type OpOf<K extends OpName> = {
   /** The process that performs it. */
   proc: number;
   comment?: string | string[];
-  /** In a concurrent program: what it must return, whatever the schedule; other fields may be anything. */
-  expect?: Partial<Result>;
+  /** In a concurrent program: what it must return, whatever the schedule. */
+  expect?: AnyExpected;
 } & { -readonly [F in keyof (typeof OPS)[K]]: FieldValue<(typeof OPS)[K][F]> };
 
 /** One operation, told apart by `op`. */

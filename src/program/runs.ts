@@ -41,7 +41,8 @@ export interface Difference {
   actual: Result | undefined;
 }
 
-function equal(a: unknown, b: unknown): boolean {
+/** Whether two values are alike, lists item by item. */
+export function equal(a: unknown, b: unknown): boolean {
   if (!Array.isArray(a) || !Array.isArray(b)) return a === b;
   return a.length === b.length && a.every((item, i) => equal(item, b[i]));
 }

@@ -14,12 +14,21 @@ import {
   within,
 } from './mistakes.ts';
 import { choice, type FieldSpec, integer, OPS, type Op, PROC } from './ops.ts';
-import { isExpected, parseFields, RESULT_FIELDS } from './result.ts';
+import { parseExpected, parseFields, RESULT_FIELDS } from './result.ts';
 import { didYouMean } from './similar.ts';
-import type { Result } from './values.ts';
+import type { AnyExpected, Result } from './values.ts';
 
-export { RESULT_FIELDS } from './result.ts';
-export type { Result, TagRun, ValueRun } from './values.ts';
+export { EXPECTED_FIELDS, RESULT_FIELDS } from './result.ts';
+export type {
+  AnyExpected,
+  Expected,
+  Result,
+  Tag,
+  TagRun,
+  ValueRun,
+  Wanted,
+  WantedRuns,
+} from './values.ts';
 export { WALKS, type Walk };
 
 /** The machine that a program runs on. */
@@ -63,8 +72,24 @@ export interface Program extends ProgramHead {
   results?: Result[];
 }
 
+/**
+ * What several operations return in one schedule, each by its place: `gpu[0]` is the first operation of the task
+ * `gpu`, `after[0]` the first one of `after`.
+ */
+export type Condition = Record<string, AnyExpected>;
+
+/** Conditions over all schedules. */
+export interface Conditions {
+  /** Each holds at the end of some schedule. */
+  exists?: Condition | Condition[];
+  /** Each holds at the end of every schedule. */
+  forall?: Condition | Condition[];
+  /** None holds at the end of any schedule. */
+  never?: Condition | Condition[];
+}
+
 /** Tasks that run at the same time. */
-export interface ConcurrentProgram extends ProgramHead {
+export interface ConcurrentProgram extends ProgramHead, Conditions {
   setup: Op[];
   tasks: Record<string, Op[]>;
   after: Op[];
@@ -153,7 +178,7 @@ function parseOp(
   refuseOthers(out, value, own, place);
   const op: Fields = { op: name };
   if (mayExpect && value.expect !== undefined) {
-    op.expect = parseFields(out, value.expect, place, 'expect', isExpected);
+    op.expect = parseExpected(out, value.expect, { ...place, field: 'expect' });
   }
   for (const [field, spec] of Object.entries(specs)) {
     const given = value[field];
@@ -252,6 +277,8 @@ function parseHead(
 export const HEAD_FIELDS = ['name', 'comment', 'machine'] as const;
 export const SEQUENTIAL_FIELDS = ['ops', 'results'] as const;
 export const CONCURRENT_FIELDS = ['setup', 'tasks', 'after'] as const;
+/** Fields of a concurrent program that ask something of all its schedules. */
+export const CONDITION_FIELDS = ['exists', 'forall', 'never'] as const;
 /** For editors; whoever reads a program does not look at it. */
 const SCHEMA_FIELD = '$schema';
 
@@ -306,7 +333,8 @@ export function parseConcurrentProgram(value: unknown, where = 'program'): Concu
     throw new ProgramError({ program: where }, 'a program (an object with "tasks")', value);
   const out = new Mistakes();
   const [head, place, reading] = parseHead(out, value, where);
-  refuseOthers(out, value, [...HEAD_FIELDS, ...CONCURRENT_FIELDS, SCHEMA_FIELD], place);
+  const known = [...HEAD_FIELDS, ...CONCURRENT_FIELDS, ...CONDITION_FIELDS, SCHEMA_FIELD];
+  refuseOthers(out, value, known, place);
   const procs = new Processes(new Set([0]));
   const { alive } = procs;
   const list = (name: 'setup' | 'after') =>
@@ -323,8 +351,81 @@ export function parseConcurrentProgram(value: unknown, where = 'program'): Concu
     }
   }
   const after = list('after');
+  const conditions = parseConditions(out, value, place);
   out.throwAny();
-  return { ...head, setup, tasks, after };
+  return { ...head, setup, tasks, after, ...conditions };
+}
+
+const OPERATION = /^(.*)\[(0|[1-9]\d{0,5})\]$/s;
+
+/** The operation that a condition names: its list, and its number there. */
+export function operationNamed(name: string): { list: string; index: number } | null {
+  const [, list, index] = OPERATION.exec(name) ?? [];
+  return list === undefined ? null : { list, index: Number(index) };
+}
+
+/** The lists whose operations a condition may name, as they are written: how many operations each has. */
+function listsOf(source: Fields): Map<string, number> {
+  const lengthOf = (list: unknown): number => (Array.isArray(list) ? list.length : 0);
+  const lists = new Map<string, number>();
+  if (isObject(source.tasks)) {
+    for (const [task, ops] of Object.entries(source.tasks)) lists.set(task, lengthOf(ops));
+  }
+  lists.set('after', lengthOf(source.after));
+  return lists;
+}
+
+function parseConditions(out: Mistakes, source: Fields, at: ProgramPlace): Conditions {
+  const lists = listsOf(source);
+  const conditions: Conditions = {};
+  for (const field of CONDITION_FIELDS) {
+    const given = source[field];
+    if (given === undefined) continue;
+    const here: ProgramPlace = { ...at, field, path: [field] };
+    if (!Array.isArray(given)) {
+      const one = parseCondition(out, given, here, lists, source);
+      if (one) conditions[field] = one;
+      continue;
+    }
+    if (given.length === 0) out.add(here, 'at least one condition', given);
+    const items = itemsOf(out, given, here, 'conditions', MAX_OPS);
+    const all = items.map((item, i) => parseCondition(out, item, within(here, i), lists, source));
+    conditions[field] = all as Condition[];
+  }
+  return conditions;
+}
+
+function parseCondition(
+  out: Mistakes,
+  value: unknown,
+  here: ProgramPlace,
+  lists: ReadonlyMap<string, number>,
+  { tasks }: Fields,
+): Condition | undefined {
+  const what = 'a condition (an object: by operation, as in "gpu[0]", what it returns)';
+  if (!isObject(value) || Object.keys(value).length === 0) return out.add(here, what, value);
+  const condition: Condition = {};
+  for (const [name, given] of Object.entries(value)) {
+    const place = within(here, name);
+    const refuse = (problem: string): undefined =>
+      out.add(place, what, name, { problem, name: true });
+    const named = operationNamed(name);
+    const names = [...lists.keys()];
+    const all = `expected the operation of a task, or of after, with its number (as in ${quote(`${names[0]}[0]`)})`;
+    const length = named ? lists.get(named.list) : undefined;
+    if (named === null) refuse(`${all}, got ${quote(name)}`);
+    else if (length === undefined) {
+      refuse(`no such task (there are ${names.join(' ')})${didYouMean(named.list, names)}`);
+    } else if (named.list === 'after' && isObject(tasks) && Object.hasOwn(tasks, 'after')) {
+      refuse('a task is called "after", too: give it another name');
+    } else if (named.index >= length) {
+      const has = length === 0 ? 'no operations' : `operations 0 to ${length - 1}`;
+      refuse(`${quote(named.list)} has ${has}`);
+    }
+    const expected = parseExpected(out, given, place);
+    if (expected) condition[name] = expected;
+  }
+  return condition;
 }
 
 function parseTasks(

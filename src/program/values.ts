@@ -20,6 +20,33 @@ export interface Result {
   bits?: ValueRun[];
 }
 
+/** One value, one of several, or anything but those. */
+export type Wanted<T> = T | T[] | { not: T | T[] };
+/** Runs are lists themselves: these, or anything but these. */
+export type WantedRuns<T> = T[] | { not: T[] };
+/** What a page holds: what a write with this tag put there, nothing, or what its file began with. */
+export type Tag = number | 'zero' | 'file';
+
+/** What an operation may return. A field that is left out may be anything. */
+export interface Expected {
+  ret?: Wanted<string>;
+  done?: Wanted<number>;
+  cpages?: Wanted<number>;
+  faults?: Wanted<number>;
+  /** Of every page that was read. */
+  tag?: Wanted<Tag>;
+  tags?: WantedRuns<TagRun>;
+  prot?: WantedRuns<ValueRun>;
+  bits?: WantedRuns<ValueRun>;
+}
+/** One of them, where there are several. */
+export type AnyExpected = Expected | Expected[];
+
+/** The largest tag. */
+export const MAX_TAG = 2 ** 31;
+/** Page `i` of a file begins with this and `i`. */
+export const FILE_WORD = 0xf000;
+
 /** Page `i` of a write with `tag`. */
 export function wordOf(tag: number, i: number): number {
   return tag * 65536 + i;

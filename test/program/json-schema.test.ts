@@ -84,7 +84,8 @@ function mutations(value: unknown): unknown[] {
 }
 
 /** What a schema cannot say: how many results there are, which processes exist, where a range ends. */
-const BEYOND = /as many results as operations|a process that|the range to end/;
+const BEYOND =
+  /as many results as operations|a process that|the range to end|no such task|has (no )?operations/;
 
 function onlyBeyond(value: unknown): boolean {
   try {
@@ -110,6 +111,23 @@ it.each([
         ]);
         return { op, ...Object.fromEntries(fields) };
       }),
+    },
+  ],
+  [
+    'one that asks for something in all ways',
+    {
+      ...tasks,
+      tasks: {
+        a: [
+          {
+            ...mmap,
+            expect: { ret: ['ok', 'EINVAL'], tag: { not: [1, 'zero'] }, tags: [[0, 1, 1]] },
+          },
+          { ...mmap, expect: [{ done: 1, cpages: { not: 2 } }, { bits: { not: [[1, 2]] } }] },
+        ],
+      },
+      exists: { 'a[0]': { ret: 'ok' } },
+      never: [{ 'a[0]': { tag: 'file' }, 'a[1]': [{ ret: { not: 'ok' } }, {}] }],
     },
   ],
   [
