@@ -1,10 +1,13 @@
 /** Trying schedules of one scenario, and what came of it. */
 import { type Finding, NAMED_FRAMES } from '../machine/index.ts';
+import type { ConditionCount } from './conditions.ts';
 import { ENDLESS_AFTER, Endless } from './endless.ts';
 import { Execution, plain } from './execution.ts';
+import { type OutcomeSeen, Outcomes } from './outcomes.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
+import { digestOf } from './search/digest.ts';
 import type { Round } from './search/rounds.ts';
-import { digestOf, Replay, type Run } from './search/schedule.ts';
+import { Replay, type Run } from './search/schedule.ts';
 import { type Choice, fails, STOP, type Strategy, taskOf } from './search/strategy.ts';
 import type { CoverageData } from './watch/coverage.ts';
 import type { LockPair } from './watch/lock-order.ts';
@@ -17,10 +20,12 @@ export interface CheckOptions extends SetupOptions {
   time?: number;
   /** Steps in which no operation ends, after which a schedule is looked at whether it goes in a circle. */
   maxSteps?: number;
-  /** Different findings after which the search ends. Default 1. */
+  /** Different findings after which the search ends, without `table`. Default 1. */
   findings?: number;
   /** Remember how schedules end, to count the different ways. */
   outcomes?: boolean;
+  /** Keep what the operations of schedules came to, and the shortest schedule of each; tries all there is. */
+  table?: boolean;
   /** Is asked before each schedule whether to go on. */
   goOn?: (soFar: Readonly<CheckResult>) => boolean;
   /** Where an earlier search stood. */
@@ -52,6 +57,13 @@ export interface CheckResult {
   longest: number;
   /** Digests of the ways in which schedules ended. */
   outcomes: Set<string>;
+  /** What their operations came to, where that was asked for; and whether there was more than is kept. */
+  table: OutcomeSeen[];
+  overflow: boolean;
+  /** Schedules that broke something before they came to their end. */
+  broken: number;
+  /** By condition of the scenario: at the end of how many schedules it held, and did not. */
+  conditions: ConditionCount[];
   /** Whether everything that the strategy has was tried. */
   complete: boolean;
   /** Schedules that were left because they only repeat others. */
@@ -136,6 +148,14 @@ export function runSchedule(
   return { choices, preemptions, complete: true, givenUp: false, round };
 }
 
+/** What is remembered of an end at which nothing was wrong. */
+interface End {
+  /** What the operations came to, where that is asked for. */
+  came: string | null;
+  /** Which conditions held. */
+  held: readonly boolean[] | null;
+}
+
 /** Tries schedules until the strategy has no more, or a limit is reached. */
 export function check(scenario: Scenario, options: CheckOptions): CheckResult {
   const x = new Execution(scenario, options);
@@ -147,6 +167,10 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     steps: 0,
     longest: 0,
     outcomes: new Set(),
+    table: [],
+    overflow: false,
+    broken: 0,
+    conditions: (scenario.conditions ?? []).map(() => [0, 0]),
     orders: [],
     complete: false,
     redundant: 0,
@@ -155,8 +179,10 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
   };
   if (options.from !== undefined) strategy.load?.(options.from);
   const titles = new Set<string>(options.known);
+  const { findings: most = 1 } = options;
   /** States in which schedules ended, and nothing was wrong. */
-  const ends = new Set<string>();
+  const ends = new Map<string, End>();
+  const table = new Outcomes();
   const until = Date.now() + time;
   let gaveUp = false;
   for (;;) {
@@ -183,27 +209,40 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     if (givenUp) gaveUp = true;
     if (complete && x.finding === null) {
       // many schedules end in the same state: it is looked at once
-      const end = x.ended ? x.endKey() : null;
-      if (end === null || !ends.has(end)) {
+      const key = x.ended ? x.endKey() : null;
+      let end = key === null ? undefined : ends.get(key);
+      if (end === undefined) {
         x.finish();
         if (x.finding === null && options.outcomes) {
           result.outcomes.add(digestOf(x.outcome()));
         }
+        const isWhole = key !== null && (x.finding === null || x.held !== null);
+        end = {
+          came: isWhole && options.table ? x.outcomeText(key) : null,
+          held: x.held,
+        };
         if (x.finding === null) x.shutdown();
-        if (x.finding === null && end !== null) ends.add(end);
+        if (x.finding === null && key !== null) ends.set(key, end);
       }
-    }
+      if (end.came !== null) table.add(end.came, choices, preemptions);
+      else if (x.finding !== null) result.broken++;
+      end.held?.forEach((holds, i) => {
+        result.conditions[i][holds ? 0 : 1]++;
+      });
+    } else if (x.finding !== null) result.broken++;
     if (x.finding !== null) {
       const finding: Finding = x.finding;
       const title = titleOf(finding);
-      if (!titles.has(title)) {
+      if (!titles.has(title) && titles.size < most) {
         titles.add(title);
         result.found.push({ title, finding, choices, preemptions, round });
-        if (titles.size >= (options.findings ?? 1)) break;
       }
+      if (titles.size >= most && !options.table) break;
     }
     if (result.long >= MOST_LONG) break;
   }
+  result.table = table.list();
+  result.overflow = table.overflow;
   result.bounds = strategy.bounds();
   if (gaveUp) {
     const steps = options.maxSteps ?? ENDLESS_AFTER;
@@ -228,6 +267,9 @@ export function replaySchedule(
   steps: number;
   preemptions: number;
   outcome: string;
+  /** What its operations came to, where it came to its end; and which of the scenario's conditions hold there. */
+  came: string | null;
+  held: readonly boolean[] | null;
   coverage: CoverageData;
 } {
   const x = new Execution(scenario, { ...options, coverage: true });
@@ -236,9 +278,15 @@ export function replaySchedule(
   const { complete, preemptions } = runSchedule(x, strategy);
   const { steps } = x;
   let outcome = '';
-  if (complete && x.finding === null) x.finish();
+  let came: string | null = null;
+  if (complete && x.finding === null) {
+    const end = x.ended ? x.endKey() : '';
+    x.finish();
+    if (x.finding === null || x.held !== null) came = x.outcomeText(end);
+  }
+  const { held } = x;
   if (complete && x.finding === null) outcome = x.outcome();
   if (complete && x.finding === null) x.shutdown();
   const coverage = x.coverage?.data() ?? NO_COVERAGE;
-  return { finding: x.finding, steps, preemptions, outcome, coverage };
+  return { finding: x.finding, steps, preemptions, outcome, came, held, coverage };
 }

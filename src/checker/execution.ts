@@ -17,8 +17,10 @@ import {
 import { type StateShape, stateShape } from '../machine/internal.ts';
 import { type Broken, CountingLedger, type Kernel } from '../mm/index.ts';
 import { withoutPerformers } from '../program/internal.ts';
+import { brokenCondition } from './conditions.ts';
 import { asBroken, asTask, ownMistake, ScenarioError, show } from './own-scenario.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
+import { digestOf } from './search/digest.ts';
 import type { TaskLoop } from './task-loop.ts';
 import { MAX_TASKS } from './task-set.ts';
 import { Coverage } from './watch/coverage.ts';
@@ -54,6 +56,10 @@ export class Execution<S extends object = object> {
   progressed = 0;
   /** What broke in this schedule; the schedule ends there. */
   finding: Finding | null = null;
+  /** At the end of a schedule in which nothing else broke: what its operations came to. */
+  came: string | null = null;
+  /** Which of the scenario's conditions hold there; null: they are not asked. */
+  held: readonly boolean[] | null = null;
   /** Whether a step so far, in any schedule, touched more pages of a folio than it could name. */
   leavesOut = false;
   /** Who looks at what the tasks do; null: nobody. */
@@ -99,6 +105,8 @@ export class Execution<S extends object = object> {
     this.steps = 0;
     this.progressed = 0;
     this.finding = null;
+    this.came = null;
+    this.held = null;
     const k = this.kernel;
     if (this.watch) {
       this.watch.reset();
@@ -348,6 +356,12 @@ export class Execution<S extends object = object> {
       this.watch.data.checkAll();
       if (this.kernel.findings.length > 0) this.finding = this.kernel.findings[0];
     }
+    if (this.finding !== null) return;
+    const { scenario, state } = this;
+    this.came = scenario.results?.(state) ?? null;
+    this.held = scenario.hold?.(state) ?? null;
+    const broken = this.held && brokenCondition(scenario.conditions ?? [], this.held);
+    if (broken) this.say('expectation', broken);
   }
 
   /**
@@ -363,6 +377,17 @@ export class Execution<S extends object = object> {
     }
     if (typeof outcome === 'string') return outcome;
     throw new ScenarioError(`outcome(): expected a text, got ${show(outcome)}`);
+  }
+
+  /**
+   * After `finish`: what the table of outcomes has of this end.
+   * @param end its key
+   * @throws ScenarioError
+   */
+  outcomeText(end: string): string {
+    if (this.came !== null) return this.came;
+    const own = this.outcome();
+    return JSON.stringify(own === '' ? { state: digestOf(end) } : { outcome: own });
   }
 
   /** After `finish`: everything is given back, and nothing may be left. */

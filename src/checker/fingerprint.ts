@@ -2,7 +2,8 @@
 import { runSchedule } from './check.ts';
 import { Execution } from './execution.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
-import { digestOf, Replay } from './search/schedule.ts';
+import { digestOf } from './search/digest.ts';
+import { Replay } from './search/schedule.ts';
 import { type Choice, STOP, type Strategy, taskOf } from './search/strategy.ts';
 
 /** Notes what kind of step follows what. */

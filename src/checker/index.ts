@@ -19,23 +19,36 @@ export {
   runSchedule,
   titleOf,
 } from './check.ts';
+export {
+  addConditions,
+  type ConditionCount,
+  type ConditionWords,
+  type Observation,
+  observationOf,
+  type Quantifier,
+  standingOf,
+} from './conditions.ts';
 export { ENDLESS_AFTER, Endless } from './endless.ts';
 export { Execution } from './execution.ts';
 export { fingerprint } from './fingerprint.ts';
+export { joinOutcomes, MOST_OUTCOMES, type OutcomeOf, type OutcomeSeen } from './outcomes.ts';
 export { asScenario, ownMistake, ScenarioError, tryScenario } from './own-scenario.ts';
 export { DEFAULT_PLAN, type Plan } from './plan.ts';
-export { type ProgramState, programScenario } from './program.ts';
+export { type ProgramState, programScenario, resultsText } from './program.ts';
 export { type MailAbout, mailText } from './report/mail.ts';
+export { HOLDS_MEANING, type OutcomeTable, outcomeTable } from './report/outcome-table.ts';
 export { type PagePart, type Report, report, reportPage, reportText } from './report/report.ts';
 export type { Scenario, SetupOptions } from './scenario.ts';
 export type { RandomOptions } from './search/at-random.ts';
+export { digestOf } from './search/digest.ts';
 export { Exhaustive, type ExhaustiveOptions } from './search/exhaustive.ts';
 export { FAIR, InARow } from './search/in-a-row.ts';
 export { Pct } from './search/pct.ts';
 export { RandomWalk } from './search/random-walk.ts';
 export {
+  decodeRuns,
   decodeSchedule,
-  digestOf,
+  encodeRuns,
   encodeSchedule,
   Replay,
   type Run,
@@ -46,6 +59,7 @@ export { type Choice, FAIL, type Strategy } from './search/strategy.ts';
 export { STRATEGIES, STRATEGY_ROWS, type StrategyName } from './search/strategy-rows.ts';
 export { Turns } from './search/turns.ts';
 export { UniformWalk } from './search/uniform-walk.ts';
+export type { ToldOutcome } from './shorten.ts';
 export { EFFORT, type Effort, shortestRuns, shrinkProgram, shrinkSchedule } from './shrink.ts';
 export {
   type JobResult,
@@ -55,6 +69,7 @@ export {
   runJob,
   runPart,
   runReport,
+  runShorten,
   Search,
   type Subject,
   scenarioOf,

@@ -15,8 +15,10 @@ export interface Plan {
   faults: number;
   /** Preemptions in a schedule at most. */
   preemptions?: number;
-  /** Different findings after which the search ends. */
+  /** Different findings after which the search ends; with `outcomes`, that are reported. */
   findings: number;
+  /** Keep the outcomes, each with its shortest schedule; what is found does not end the search. */
+  outcomes?: boolean;
   /** The hardware fills and drops translations on its own. */
   hardware?: boolean;
   /** Schedules that one thread does at a time, at most. */

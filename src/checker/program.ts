@@ -6,17 +6,19 @@ import {
   checkPlaces,
   checkShutDown,
   checkSystem,
-  compareResults,
   describeSystem,
   type Op,
   type OpName,
   type OpNamed,
   perform,
+  RESULT_FIELDS,
   type Result,
   System,
   systemOptions,
+  unmet,
 } from '../program/index.ts';
 import { callWords, opWords } from '../program/internal.ts';
+import { ProgramConditions } from './conditions.ts';
 import { cpuOf } from './execution.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import type { DataOracle } from './watch/data.ts';
@@ -33,20 +35,15 @@ export interface ProgramState {
 }
 
 /**
- * An operation says what it must return: reports the first field that is otherwise. Without memory it may
+ * An operation says what it must return: reports what is otherwise. Without memory it may
  * fail or do a part of its work, and so may what comes after it.
  * @param where in the program it is
  */
 function compare(system: System, op: Op, result: Result, where: string): void {
   if (system.kernel.allocationFailed) return;
-  const different = op.expect && compareResults([{ ...result, ...op.expect }], [result]);
-  if (!different) return;
-  const show = (value: unknown): string => JSON.stringify(value) ?? 'nothing';
-  const { field } = different;
-  const must = show(op.expect?.[field as keyof Result]);
-  const is = show(result[field as keyof Result]);
-  const title = `${op.op}: ${field} must be ${must}, is ${is}`;
-  system.kernel.reportResult('expectation', title, `${where}: ${opWords(op)}`);
+  const wrong = op.expect && unmet(op.expect, result);
+  if (!wrong) return;
+  system.kernel.reportResult('expectation', `${op.op}: ${wrong}`, `${where}: ${opWords(op)}`);
 }
 
 /** What an advice does to memory. */
@@ -156,6 +153,20 @@ function* taskBody({ system, results }: ProgramState, name: string, ops: Op[]): 
   }
 }
 
+/** A result with its fields in the order of the format, whoever made it. */
+function inOrder(result: Result): Partial<Result> {
+  const fields = (Object.keys(RESULT_FIELDS) as (keyof Result)[]).filter(
+    (field) => result[field] !== undefined,
+  );
+  return Object.fromEntries(fields.map((field) => [field, result[field]]));
+}
+
+/** What the operations of a schedule returned, as the table of outcomes has it. */
+export function resultsText(tasks: readonly string[], { results, after }: ProgramState): string {
+  const all = tasks.map((name) => [name, results[name].map(inOrder)]);
+  return JSON.stringify({ results: Object.fromEntries(all), after: after.map(inOrder) });
+}
+
 /** The most CPUs that a machine has. */
 const MAX_CPUS = 8;
 
@@ -168,6 +179,7 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
   const tasks = Object.fromEntries(
     names.map((name) => [name, (s: ProgramState) => taskBody(s, name, program.tasks[name])]),
   );
+  const conditions = new ProgramConditions(program);
   return {
     name: program.name,
     ...(program.comment === undefined ? {} : { comment: program.comment }),
@@ -236,6 +248,12 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
     },
     outcome({ system, results, after }): string {
       return JSON.stringify([results, after, describeSystem(system)]);
+    },
+    results: (state) => resultsText(names, state),
+    conditions: conditions.words,
+    hold({ system, results, after }) {
+      // as with what an operation must return
+      return system.kernel.allocationFailed ? null : conditions.hold(results, after);
     },
     shutdown({ system }): Broken[] {
       runToEnd(system.kernel, system.shutdown());

@@ -5,6 +5,7 @@
  */
 import type { Kernel$ } from '../machine/index.ts';
 import type { Broken, Kernel, Walk } from '../mm/index.ts';
+import type { ConditionWords } from './conditions.ts';
 import type { Translation } from './watch/hardware.ts';
 import type { Rule } from './watch/watch.ts';
 
@@ -70,6 +71,11 @@ export interface Scenario<S extends object = object> {
   check?(state: S): Broken[];
   /** What tells one end from another, by all that can be observed. */
   outcome?(state: S): string;
+  /** What the operations came to, for the table of outcomes; as JSON. Default: its `outcome`. */
+  results?(state: S): string;
+  /** What is asked of all schedules, and, at the end of one, which of that holds; null: it is not asked of this one. */
+  readonly conditions?: readonly ConditionWords[];
+  hold?(state: S): readonly boolean[] | null;
   /**
    * Is asked last: gives everything back.
    * @returns what is left

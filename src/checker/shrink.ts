@@ -14,7 +14,8 @@ import { Replay, type Run, runsOf } from './search/schedule.ts';
 import { type Choice, FAIL, type Strategy } from './search/strategy.ts';
 
 /** What came of one schedule. */
-interface Attempt {
+export interface Attempt {
+  /** What broke; or, where that is asked for, what it came to. */
   title: string | null;
   choices: Choice[];
   preemptions: number;
@@ -57,8 +58,17 @@ export interface Effort {
 
 export const EFFORT: Effort = { schedules: 2000, time: 15_000 };
 
-/** Leaves out or joins runs of a schedule as long as it breaks the same. */
-function fewerRuns(x: Execution, title: string, from: Attempt, until: number): Attempt {
+/**
+ * Leaves out or joins runs of a schedule as long as it breaks the same, or comes to the same.
+ * @param run runs a schedule
+ * @param until when to leave it at what it is by then, as `Date.now()` says it
+ */
+export function fewerRuns(
+  run: (runs: readonly Run[]) => Attempt,
+  title: string,
+  from: Attempt,
+  until: number = Number.POSITIVE_INFINITY,
+): Attempt {
   let best = from;
   for (let again = true; again; ) {
     again = false;
@@ -66,7 +76,7 @@ function fewerRuns(x: Execution, title: string, from: Attempt, until: number): A
     for (let i = runs.length - 1; i >= 0 && Date.now() < until; i--) {
       const less = runs.slice();
       less.splice(i, 1);
-      const tried = replay(x, less);
+      const tried = run(less);
       if (tried.title === title && simpler(tried, best)) {
         best = tried;
         again = true;
@@ -142,8 +152,9 @@ export function shrinkSchedule(
       `a schedule does not give the same twice (${title}): everything that tasks change must be reached through the scenario's state, and nothing may be left to chance`,
     );
   }
-  if (first.round) return fewerRuns(x, title, simplestRound(x, title, first, until), until);
-  const fewer = fewerRuns(x, title, first, until);
+  const run = (runs: readonly Run[]): Attempt => replay(x, runs);
+  if (first.round) return fewerRuns(run, title, simplestRound(x, title, first, until), until);
+  const fewer = fewerRuns(run, title, first, until);
   return fewerPreemptions(x, title, fewer, effort.schedules, until);
 }
 
@@ -158,9 +169,18 @@ export function shortestRuns(
   until: number = Number.POSITIVE_INFINITY,
 ): Run[] {
   const x = new Execution(scenario, options);
+  return fewerNumbers((runs) => replay(x, runs), found, until);
+}
+
+/** The same, with `run` to run a schedule. */
+export function fewerNumbers(
+  run: (runs: readonly Run[]) => Attempt,
+  found: Attempt,
+  until: number = Number.POSITIVE_INFINITY,
+): Run[] {
   let runs = runsOf(found.choices, found.round);
   const holds = (tried: Run[]): boolean => {
-    const got = replay(x, tried);
+    const got = run(tried);
     return got.title === found.title && got.preemptions <= found.preemptions;
   };
   for (let i = 0; i < runs.length; i++) {
@@ -233,12 +253,14 @@ export interface Shrunk extends Attempt {
 
 /** The title without where it showed: a smaller program may show it in another place. */
 export function shrinkProgram(
-  program: ConcurrentProgram,
+  given: ConcurrentProgram,
   options: SetupOptions,
   found: Found,
   effort: Effort = EFFORT,
 ): Shrunk {
   const until = Date.now() + effort.time;
+  // conditions name operations of the whole program
+  const { exists: _, forall: __, never: ___, ...program } = given;
   const first = shrinkSchedule(programScenario(program), options, found, {
     ...effort,
     time: effort.time / 3,

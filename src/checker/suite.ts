@@ -13,7 +13,9 @@ import {
   NO_COVERAGE,
   titleOf,
 } from './check.ts';
+import { addConditions, type ConditionCount, type ConditionWords } from './conditions.ts';
 import { fingerprint } from './fingerprint.ts';
+import { type OutcomeSeen, Outcomes } from './outcomes.ts';
 import { type Plan, setupOf } from './plan.ts';
 import { programScenario } from './program.ts';
 import { type Report, report } from './report/report.ts';
@@ -28,6 +30,7 @@ import {
 } from './search/split.ts';
 import { strategyOf } from './search/strategies.ts';
 import { STRATEGY_ROWS, type StrategyName } from './search/strategy-rows.ts';
+import { shortenOutcomes, type ToldOutcome } from './shorten.ts';
 import {
   EFFORT,
   type Effort,
@@ -71,6 +74,14 @@ export interface JobResult {
   redundant: number;
   /** Different states in which schedules ended. */
   outcomes: string[];
+  /** What the operations came to, where the plan asks for it; and whether there was more than is kept. */
+  table: OutcomeSeen[];
+  overflow: boolean;
+  /** Schedules that broke something before they came to their end. */
+  broken: number;
+  /** The conditions of the scenario: at the end of how many schedules each held, and did not. */
+  asked: readonly ConditionWords[];
+  conditions: ConditionCount[];
   complete: boolean;
   bounds: string[];
   findings: ReportedFinding[];
@@ -154,6 +165,11 @@ export interface PartResult extends PartEnd {
   steps: number;
   redundant: number;
   outcomes: string[];
+  table: OutcomeSeen[];
+  overflow: boolean;
+  broken: number;
+  asked: readonly ConditionWords[];
+  conditions: ConditionCount[];
   bounds: string[];
   found: Found[];
   /** Schedules that went on for long. */
@@ -184,12 +200,13 @@ export function runPart(
   goOn?: CheckOptions['goOn'],
 ): PartResult {
   const began = Date.now();
+  const scenario = scenarioOf(subject);
   let interrupted = false;
   const ask = (soFar: CheckResult): boolean => {
     if (goOn?.(soFar) === false) interrupted = true;
     return !interrupted;
   };
-  const result: CheckResult = check(scenarioOf(subject), {
+  const result: CheckResult = check(scenario, {
     ...setupOf(walk, plan),
     strategy: (tasks) =>
       strategyOf(plan.strategy, tasks, first === undefined ? plan : { ...plan, first }),
@@ -197,6 +214,7 @@ export function runPart(
     findings: plan.findings,
     known,
     outcomes: true,
+    table: plan.outcomes ?? false,
     coverage: true,
     ...(time === undefined ? {} : { time }),
     goOn: ask,
@@ -216,6 +234,11 @@ export function runPart(
     at,
     coverage,
     outcomes: [...result.outcomes],
+    table: result.table,
+    overflow: result.overflow,
+    broken: result.broken,
+    asked: scenario.conditions ?? [],
+    conditions: result.conditions,
     time: Date.now() - began,
     ...(interrupted ? { interrupted } : {}),
   };
@@ -232,11 +255,26 @@ export function runReport(
   return reported(subject, setupOf(walk, plan), found, effort);
 }
 
+/** Makes the schedules of outcomes short. */
+export function runShorten(
+  subject: Subject,
+  walk: Walk,
+  plan: Plan,
+  table: readonly OutcomeSeen[],
+): ToldOutcome[] {
+  return shortenOutcomes(scenarioOf(subject), setupOf(walk, plan), table);
+}
+
 /** A search in parts: who does them is the caller's affair. */
 export class Search {
   readonly found: Found[] = [];
   private readonly parts: SearchParts;
   private readonly outcomes = new Set<string>();
+  private readonly table = new Outcomes();
+  private overflow = false;
+  private broken = 0;
+  private asked: readonly ConditionWords[] = [];
+  private conditions: ConditionCount[] = [];
   private readonly ran = new Set<number>();
   private readonly coverage: CoverageData = { ran: [], pairs: [], entries: [] };
   private readonly bounds = new Set<string>();
@@ -268,7 +306,8 @@ export class Search {
     const { plan, found } = this;
     const left = (plan.time ?? Number.POSITIVE_INFINITY) - this.time;
     const known = [...this.known, ...found.map(({ title }) => title)];
-    if (known.length >= plan.findings || left <= 0 || this.long >= MOST_LONG) return [];
+    const isFull = known.length >= plan.findings && !plan.outcomes;
+    if (isFull || left <= 0 || this.long >= MOST_LONG) return [];
     const parts = this.parts.next(plan.schedules - this.schedules);
     this.given = parts.length;
     return parts.map((part) => ({
@@ -290,6 +329,11 @@ export class Search {
       this.long += result.long;
       this.time += result.time;
       for (const outcome of result.outcomes) this.outcomes.add(outcome);
+      this.table.join(result.table);
+      this.overflow ||= result.overflow;
+      this.broken += result.broken;
+      this.asked = result.asked;
+      this.conditions = addConditions(this.conditions, result.conditions);
       for (const bound of result.bounds) this.bounds.add(bound);
       for (const place of result.coverage.ran) this.ran.add(place);
       this.coverage.pairs.push(...result.coverage.pairs);
@@ -337,6 +381,11 @@ export class Search {
       steps: this.steps,
       redundant: this.redundant,
       outcomes: [...this.outcomes],
+      table: this.table.list(),
+      overflow: this.overflow || this.table.overflow,
+      broken: this.broken,
+      asked: this.asked,
+      conditions: this.conditions,
       complete,
       bounds: [...this.bounds],
       coverage: { ...distinctCoverage(this.coverage), ran: [...this.ran] },

@@ -1,5 +1,10 @@
 /** What can be recorded: a program of either form, or a scenario. */
-import { type ProgramState, programScenario, type Scenario } from '../checker/index.ts';
+import {
+  type ProgramState,
+  programScenario,
+  resultsText,
+  type Scenario,
+} from '../checker/index.ts';
 import type { Kernel$ } from '../machine/index.ts';
 import {
   type ConcurrentProgram,
@@ -41,6 +46,7 @@ function sequentialScenario(program: Program): Scenario<ProgramState> {
       checkPlaces(program, system);
       return { system, results: { [ONLY_TASK]: [] }, after: [] };
     },
+    results: (state) => resultsText([ONLY_TASK], state),
     check({ system, results }) {
       const recorded = program.results;
       const different = recorded && compareResults(recorded, results[ONLY_TASK]);

@@ -203,6 +203,11 @@ export class Exhaustive implements Strategy {
         this.happened.races(t, step, (event, initials) => this.turn(event, initials, t));
       }
     }
+    // what broke ends the schedule: what others would have done after it, they may do before it
+    const { finding } = x;
+    if (finding && finding.invariant !== 'livelock' && !x.ended && this.depth > 0) {
+      this.add(this.depth - 1, nodes[this.depth - 1].enabled);
+    }
     nodes.length = this.depth;
     while (nodes.length > this.base) {
       const node = nodes[nodes.length - 1];

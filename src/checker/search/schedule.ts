@@ -19,20 +19,6 @@ export class ScheduleError extends Error {
   }
 }
 
-/** Some of a text as nine letters and digits. */
-export function digestOf(text: string): string {
-  let a = 0xdeadbeef;
-  let b = 0x41c6ce57;
-  for (let i = 0; i < text.length; i++) {
-    const c = text.charCodeAt(i);
-    a = Math.imul(a ^ c, 0x9e3779b1);
-    b = Math.imul(b ^ c, 0x5f356495);
-  }
-  a = Math.imul(a ^ (a >>> 16), 0x85ebca6b) ^ Math.imul(b ^ (b >>> 13), 0xc2b2ae35);
-  b = Math.imul(b ^ (b >>> 16), 0x85ebca6b) ^ Math.imul(a ^ (a >>> 13), 0xc2b2ae35);
-  return ((b >>> 0) * 2 ** 12 + ((a >>> 0) & 0xfff)).toString(36).padStart(9, '0').slice(-9);
-}
-
 /** What a task does until another goes on. */
 export interface Run {
   task: number;
@@ -71,8 +57,8 @@ export function runsOf(choices: readonly Choice[], round: Round | null = null): 
   return runs;
 }
 
-/** A schedule as text, which `--replay` takes; `digest` says of which program and model it is. */
-export function encodeSchedule(runs: readonly Run[], digest: string): string {
+/** The choices of a schedule as text. */
+export function encodeRuns(runs: readonly Run[]): string {
   const text = ({ task, steps, fail }: Run): string => {
     const count = steps === Number.POSITIVE_INFINITY ? '' : steps;
     return `${letter(task)}${count}${fail ? '!' : ''}`;
@@ -80,7 +66,12 @@ export function encodeSchedule(runs: readonly Run[], digest: string): string {
   const once = runs.filter(({ round }) => !round).map(text);
   const again = runs.filter(({ round }) => round).map(text);
   const end = again.length > 0 ? `(${again.join('')})` : '';
-  return `${VERSION}.${digest}.${once.join('')}${end}`;
+  return `${once.join('')}${end}`;
+}
+
+/** A schedule as text, which `--replay` takes; `digest` says of which program and model it is. */
+export function encodeSchedule(runs: readonly Run[], digest: string): string {
+  return `${VERSION}.${digest}.${encodeRuns(runs)}`;
 }
 
 /**
@@ -105,7 +96,11 @@ export function decodeSchedule(text: string, digest: string, tasks: number): Run
   return [...decodeRuns(choices, tasks), ...again];
 }
 
-function decodeRuns(choices: string, tasks: number): Run[] {
+/**
+ * Reads the choices of a schedule that comes to its end.
+ * @throws ScheduleError when they are none
+ */
+export function decodeRuns(choices: string, tasks: number): Run[] {
   const runs: Run[] = [];
   let at = 0;
   for (const [all, who, count, fail] of choices.matchAll(/([a-p])(\d*)(!?)/g)) {
