@@ -59,7 +59,7 @@ export { type Choice, FAIL, type Strategy } from './search/strategy.ts';
 export { STRATEGIES, STRATEGY_ROWS, type StrategyName } from './search/strategy-rows.ts';
 export { Turns } from './search/turns.ts';
 export { UniformWalk } from './search/uniform-walk.ts';
-export type { ToldOutcome } from './shorten.ts';
+export { REPLAYS, type ToldOutcome } from './shorten.ts';
 export { EFFORT, type Effort, shortestRuns, shrinkProgram, shrinkSchedule } from './shrink.ts';
 export {
   type JobResult,

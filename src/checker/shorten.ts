@@ -21,8 +21,8 @@ export interface ToldOutcome {
   steps: number;
 }
 
-/** Schedules that are run again for all outcomes together, at most: a count, as the same has to come of it everywhere. */
-const REPLAYS = 4000;
+/** Schedules that are run again to shorten all outcomes of a scenario, at most: a count, as the same has to come of it everywhere. */
+export const REPLAYS = 4000;
 
 /** One schedule, and what its operations came to. */
 function attempt(x: Execution, runs: readonly Run[]): Attempt {
@@ -41,16 +41,18 @@ function attempt(x: Execution, runs: readonly Run[]): Attempt {
 /**
  * Outcomes with schedules that are as short as may be: no turn that can be left out, no number that says what
  * happens anyway.
+ * @param replays schedules that are run again for it, at most
  * @throws ScenarioError where a schedule does not come to the same again
  */
 export function shortenOutcomes(
   scenario: Scenario,
   options: SetupOptions,
   table: readonly OutcomeSeen[],
+  replays: number = REPLAYS,
 ): ToldOutcome[] {
   const x = new Execution(scenario, options);
   const digest = fingerprint(scenario, options);
-  const share = Math.floor(REPLAYS / Math.max(1, table.length));
+  const share = Math.floor(replays / Math.max(1, table.length));
   return table.map(({ outcome, schedules, choices }) => {
     let left = share;
     const again = (runs: readonly Run[]): Attempt =>

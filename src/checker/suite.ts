@@ -261,8 +261,9 @@ export function runShorten(
   walk: Walk,
   plan: Plan,
   table: readonly OutcomeSeen[],
+  replays?: number,
 ): ToldOutcome[] {
-  return shortenOutcomes(scenarioOf(subject), setupOf(walk, plan), table);
+  return shortenOutcomes(scenarioOf(subject), setupOf(walk, plan), table, replays);
 }
 
 /** A search in parts: who does them is the caller's affair. */

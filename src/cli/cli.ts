@@ -149,6 +149,7 @@ Examples:
   $ softleaf check scenarios/device-fault-munmap.json --walk as-posted
   $ softleaf check examples/scenarios/check-without-lock.mjs
   $ softleaf check scenarios/two-devices.json --strategy pct --seed 7 --time 60
+  $ softleaf check scenarios/device-fault-munmap.json --outcomes
   $ softleaf check scenarios/two-devices.json --replay 1.0123abcde.a12b --walk collect`;
 
 const EXPLAIN_HELP = `${EXIT_HELP}
@@ -279,9 +280,13 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     .option('--report <file>', 'write a self-contained page')
     .option('--link [address]', 'say where the lab shows a finding (default: that of softleaf lab)')
     .option('--require-complete', 'exit with 3 where nothing was found but not everything tried')
-    .option('--json', 'print one JSON object: verdict, findings, coverage')
+    .option('--json', 'print one JSON object: verdict, findings, conditions, outcomes, coverage')
+    .option('--outcomes', 'print every outcome, how many schedules came to it, and the shortest')
     .option('--coverage', 'print what was reached and met, and what was not')
-    .option('--verbose', 'print every search, and the shrunk programs; all of a finding in JSON')
+    .option(
+      '--verbose',
+      'print every search and outcome, and the shrunk programs; all of a finding in JSON',
+    )
     .addHelpText('after', CHECK_HELP)
     .action(async (files: string[], options: CheckCommandOptions) => {
       const began = performance.now();

@@ -1,7 +1,7 @@
 /** `softleaf check`: tries the schedules of concurrent programs and scenarios. */
 import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { EFFORT, type Effort, type JobResult } from '../../checker/index.ts';
+import { EFFORT, type Effort, type JobResult, REPLAYS } from '../../checker/index.ts';
 import { labAddress } from '../lab-link.ts';
 import { type SearchProgress, searchProgress } from '../progress.ts';
 import {
@@ -17,6 +17,7 @@ import { interrupts } from './interrupt.ts';
 import { doJobs, leftOf, titlesBySubject } from './jobs.ts';
 import { lockFile } from './lock.ts';
 import { type CheckCommandOptions, KEEP_EVERY } from './options.ts';
+import { outcomesOf } from './outcomes.ts';
 import { jobsOf, workersOf } from './plans.ts';
 import { Pool } from './pool.ts';
 import { replayCommand } from './replay.ts';
@@ -237,13 +238,18 @@ async function search(
       return result ? [{ job, result }] : [];
     });
     const stopped = isStopped() && !isLate;
-    const summary = await summarize(jobs, done, {
-      stopped,
-      isLate,
-      seconds: options.time,
-      mistakes,
-    });
-    const told = await tell(summary, options, terminal);
+    const how = { stopped, isLate, seconds: options.time, mistakes };
+    // nobody waits for what is only made shorter
+    const replays = isStopped() ? 0 : REPLAYS;
+    const table = options.outcomes
+      ? await outcomesOf(
+          done,
+          (job, seen) => pool.do('shorten', { job, table: seen, replays }),
+          how,
+        )
+      : null;
+    const summary = await summarize(jobs, done, how);
+    const told = await tell(summary, options, terminal, table && { table });
     const exit = mistakes.length > 0 ? ExitCode.badInput : told;
     if (resume === undefined) return exit;
     // what was cut by --schedules can go on with more of them

@@ -55,7 +55,7 @@ export function leftOf(
   titles: ReadonlySet<string>,
 ): Left {
   const report = done?.found?.length ? 'report' : null;
-  if (titles.size >= plan.findings) return report;
+  if (titles.size >= plan.findings && !plan.outcomes) return report;
   if (!done) return 'search';
   return done.at === undefined || done.schedules >= plan.schedules ? report : 'search';
 }

@@ -1,5 +1,11 @@
 /** Putting together what came of a search, or of a part of one, in several goes. */
-import { distinctCoverage, type JobResult, type PartResult } from '../../checker/index.ts';
+import {
+  addConditions,
+  distinctCoverage,
+  type JobResult,
+  joinOutcomes,
+  type PartResult,
+} from '../../checker/index.ts';
 
 type CoverageData = JobResult['coverage'];
 
@@ -12,6 +18,16 @@ function joinedCoverage(a: CoverageData, b: CoverageData): CoverageData {
     entries: [...a.entries, ...b.entries],
   });
 }
+
+type Counted = Pick<JobResult, 'table' | 'overflow' | 'broken' | 'asked' | 'conditions'>;
+
+/** The outcomes and the conditions of both. */
+const joinedOutcomes = (then: Counted, now: Counted): Counted => ({
+  ...joinOutcomes([then, now]),
+  broken: then.broken + now.broken,
+  asked: now.asked.length > 0 ? now.asked : then.asked,
+  conditions: addConditions(then.conditions, now.conditions),
+});
 
 /** What came of a part that was interrupted and went on. */
 export function joinedPart(then: PartResult | null, now: PartResult): PartResult {
@@ -26,6 +42,7 @@ export function joinedPart(then: PartResult | null, now: PartResult): PartResult
     at: now.at,
     bounds: union(then.bounds, now.bounds),
     outcomes: union(then.outcomes, now.outcomes),
+    ...joinedOutcomes(then, now),
     found: [...then.found, ...now.found],
     orders: [...then.orders, ...now.orders],
     coverage: joinedCoverage(then.coverage, now.coverage),
@@ -45,6 +62,7 @@ export function joinedJob(then: JobResult | null, now: JobResult): JobResult {
     steps: then.steps + now.steps,
     redundant: then.redundant + now.redundant,
     outcomes: union(then.outcomes, now.outcomes),
+    ...joinedOutcomes(then, now),
     complete: now.complete,
     bounds: union(then.bounds, now.bounds),
     coverage: joinedCoverage(then.coverage, now.coverage),

@@ -25,6 +25,8 @@ export interface CheckCommandOptions {
   /** The address of a lab; true: that of `softleaf lab`. */
   link?: string | true;
   json?: boolean;
+  /** Tell every outcome, with its shortest schedule. */
+  outcomes?: boolean;
   /** What was come across and what was not reached, all of it. */
   coverage?: boolean;
   /** Seconds without a sign of life after which a module is given up. */

@@ -63,6 +63,26 @@ const QUICK_SUITE: readonly SuiteSearch[] = [
   { plan: () => ({ preemptions: 2 }), schedules: 150, share: 2 },
   { plan: () => ({}), schedules: 400, share: 4 },
 ];
+
+/**
+ * The searches for outcomes: those with few preemptions first, whose schedules are the shortest. Whoever asks for
+ * outcomes says what may fail in them, and what the hardware does.
+ */
+const FEW: readonly SuiteSearch[] = [1, 2].map((preemptions) => ({
+  plan: () => ({ preemptions }),
+  schedules: 2000,
+  timed: 10_000,
+  share: 1,
+}));
+const isAsAsked = ({ plan }: SuiteSearch): boolean => {
+  const { faults, hardware } = plan(DEFAULT_PLAN);
+  return faults === undefined && hardware === undefined;
+};
+
+function suiteOf(quick: boolean, { outcomes }: CheckCommandOptions): readonly SuiteSearch[] {
+  if (!outcomes) return quick ? QUICK_SUITE : SUITE;
+  return quick ? QUICK_SUITE.filter(isAsAsked) : [...FEW, ...SUITE];
+}
 const QUICK_WALKS: readonly Walk[] = ['unified', 'collect'];
 
 /** How to search where the options leave nothing to a suite. */
@@ -76,6 +96,7 @@ export function planOf(options: CheckCommandOptions): Plan {
     ...(options.faults === undefined ? {} : { faults: options.faults }),
     ...(options.findings === undefined ? {} : { findings: options.findings }),
     ...(options.hardware ? { hardware: true } : {}),
+    ...(options.outcomes ? { outcomes: true } : {}),
   };
 }
 
@@ -155,7 +176,7 @@ export async function jobsOf(
 ): Promise<CheckJob[]> {
   const quick = files.length === 0;
   const walks = options.walk ? [options.walk] : quick ? QUICK_WALKS : undefined;
-  const plans = plansOf(quick ? QUICK_SUITE : SUITE, options);
+  const plans = plansOf(suiteOf(quick, options), options);
   const jobs: CheckJob[] = [];
   const slow: string[] = [];
   const shares: number[] = [];

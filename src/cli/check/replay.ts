@@ -1,7 +1,9 @@
 /** `softleaf check --replay`: one schedule again. */
 import {
+  type ConditionCount,
   decodeSchedule,
   Execution,
+  encodeRuns,
   fingerprint,
   type JobResult,
   type ReportedFinding,
@@ -19,6 +21,7 @@ import {
 import { ExitCode, type Terminal, UsageError } from '../terminal.ts';
 import { filesOfArguments, isModule, loadSubjects } from './files.ts';
 import type { CheckCommandOptions } from './options.ts';
+import { outcomesOf } from './outcomes.ts';
 import { ownWalk, planOf } from './plans.ts';
 import type { Pool } from './pool.ts';
 import { summarize } from './summary.ts';
@@ -69,7 +72,11 @@ export async function replayed(
 ): Promise<JobResult> {
   const { subject, setup, runs } = await scheduled(file, text, options);
   const scenario = scenarioOf(subject);
-  const { finding, steps, preemptions, outcome, coverage } = replaySchedule(scenario, setup, runs);
+  const { finding, steps, preemptions, outcome, came, held, coverage } = replaySchedule(
+    scenario,
+    setup,
+    runs,
+  );
   const { walk, hardware } = setup;
   const findings: ReportedFinding[] = [];
   if (finding !== null) {
@@ -96,6 +103,14 @@ export async function replayed(
     steps,
     redundant: 0,
     outcomes: finding === null ? [outcome] : [],
+    table:
+      came === null
+        ? []
+        : [{ outcome: came, schedules: 1, choices: encodeRuns(runs), preemptions, steps }],
+    overflow: false,
+    broken: came === null ? 1 : 0,
+    asked: scenario.conditions ?? [],
+    conditions: held?.map((holds): ConditionCount => (holds ? [1, 0] : [0, 1])) ?? [],
     complete: false,
     bounds: ['one schedule'],
     coverage,
@@ -123,5 +138,9 @@ export async function replayCommand(
     : await replayed(file, text, how);
   if (result === null) return ExitCode.interrupted;
   const job = { file, name: result.scenario, walk: result.walk, plan: planOf(options) };
-  return tell(await summarize([job], [{ job, result }]), options, terminal);
+  const done = [{ job, result }];
+  const table = await outcomesOf(done, async (_, seen) =>
+    seen.map(({ choices: _choices, ...one }) => ({ ...one, schedule: text.trim() })),
+  );
+  return tell(await summarize([job], done), options, terminal, { table, one: true });
 }

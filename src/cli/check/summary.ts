@@ -1,12 +1,19 @@
 /** What several searches came to, as one verdict. */
 import {
+  addConditions,
+  type ConditionCount,
   type CoverageSummary,
   type JobResult,
   MOST_TRANSLATIONS,
+  type Observation,
+  observationOf,
   placesThatRun,
+  type Quantifier,
   type ReportedFinding,
   STRATEGY_ROWS,
+  standingOf,
   summarizeCoverage,
+  type Walk,
 } from '../../checker/index.ts';
 import { counted } from '../words.ts';
 import type { CheckJob } from './work.ts';
@@ -25,9 +32,26 @@ export interface CheckedFinding {
   link?: string;
 }
 
+/** A condition of a program on a walk. */
+export interface CheckedCondition {
+  scenario: string;
+  walk: Walk;
+  quantifier: Quantifier;
+  /** What is to hold, in words. */
+  condition: string;
+  /** At the end of how many schedules it held, and did not. */
+  held: number;
+  not: number;
+  observation: Observation;
+  /** `open`: what was not tried may decide it. */
+  standing: 'ok' | 'no' | 'open';
+}
+
 export interface CheckSummary {
   verdict: Verdict;
   findings: CheckedFinding[];
+  /** What programs ask of all schedules, and what came of it. */
+  conditions: CheckedCondition[];
   /** Whether it was stopped before its end. */
   interrupted: boolean;
   /** What is wrong with modules, a message each: none of their scenarios is proved. */
@@ -79,10 +103,11 @@ function distinct(done: readonly FinishedSearch[]): CheckedFinding[] {
 }
 
 /** A scenario on a walk. */
-const caseOf = ({ file, name, walk }: CheckJob): string => JSON.stringify([file, name, walk]);
+export const caseOf = ({ file, name, walk }: CheckJob): string =>
+  JSON.stringify([file, name, walk]);
 
 /** The searches that can come to a proof, of each case that has one; of the others all. */
-function mostOf(searches: readonly FinishedSearch[]): FinishedSearch[] {
+export function mostOf(searches: readonly FinishedSearch[]): FinishedSearch[] {
   const isWhole = ({ job: { plan } }: FinishedSearch): boolean =>
     STRATEGY_ROWS[plan.strategy].exhaustive && plan.preemptions === undefined;
   const whole = new Set(searches.filter(isWhole).map(({ job }) => caseOf(job)));
@@ -90,7 +115,7 @@ function mostOf(searches: readonly FinishedSearch[]): FinishedSearch[] {
 }
 
 /** What bounded searches that are no proof. */
-function boundsOf(
+export function boundsOf(
   searches: readonly FinishedSearch[],
   { stopped = false, isLate = false, seconds, mistakes = [] }: SummaryOptions,
 ): string[] {
@@ -128,7 +153,7 @@ function assumptionsOf(searches: readonly FinishedSearch[]): string[] {
   ];
 }
 
-interface SummaryOptions {
+export interface SummaryOptions {
   /** Whether some searches were given up. */
   stopped?: boolean;
   /** Whether they were because the time was over. */
@@ -138,6 +163,53 @@ interface SummaryOptions {
   /** What is wrong with modules. */
   mistakes?: readonly string[];
 }
+
+/** The searches of each scenario on each walk: those that its outcomes and conditions are counted in. */
+export function countedSearches(done: readonly FinishedSearch[]): FinishedSearch[][] {
+  const cases = new Map<string, FinishedSearch[]>();
+  for (const search of done) {
+    const of = caseOf(search.job);
+    const known = cases.get(of);
+    if (known) known.push(search);
+    else cases.set(of, [search]);
+  }
+  // a search of everything has come to all that there is, and once to each
+  return [...cases.values()].map((searches) => {
+    const whole = searches.find(triedEverything);
+    return whole ? [whole] : searches;
+  });
+}
+
+/** What the conditions of each scenario on each walk have come to. */
+function conditionsOf(done: readonly FinishedSearch[]): CheckedCondition[] {
+  return countedSearches(done).flatMap((searches) => {
+    const [{ job, result }] = searches;
+    const counts = searches.reduce(
+      (sum: ConditionCount[], one) => addConditions(sum, one.result.conditions),
+      [],
+    );
+    const complete = triedEverything(searches[0]);
+    const { asked: all } = searches.find(({ result }) => result.asked.length > 0)?.result ?? result;
+    return all.map((asked, i): CheckedCondition => {
+      const count = counts[i] ?? [0, 0];
+      const [held, not] = count;
+      return {
+        scenario: job.name,
+        walk: job.walk,
+        quantifier: asked.quantifier,
+        condition: asked.words,
+        held,
+        not,
+        observation: observationOf(count),
+        standing: standingOf(asked, count, complete),
+      };
+    });
+  });
+}
+
+/** Whether a condition is broken without a schedule that shows it: none comes to what is to exist. */
+export const isMissing = ({ quantifier, standing }: CheckedCondition): boolean =>
+  quantifier === 'exists' && standing === 'no';
 
 /**
  * One verdict over what searches came to.
@@ -151,6 +223,8 @@ export async function summarize(
 ): Promise<CheckSummary> {
   const { stopped = false, mistakes = [] } = options;
   const findings = distinct(done);
+  const conditions = conditionsOf(done);
+  const broken = findings.length > 0 || conditions.some(isMissing);
   const states = new Map<string, Set<string>>();
   for (const { job, result } of done) {
     const set = states.get(caseOf(job)) ?? new Set();
@@ -164,8 +238,9 @@ export async function summarize(
   const sum = (of: (result: JobResult) => number): number =>
     done.reduce((total, { result }) => total + of(result), 0);
   return {
-    verdict: findings.length > 0 ? 'found' : isProved ? 'proved' : 'nothing-found',
+    verdict: broken ? 'found' : isProved ? 'proved' : 'nothing-found',
     findings,
+    conditions,
     interrupted: stopped && !isProved,
     mistakes,
     coverage: {

@@ -2,11 +2,21 @@
 import { writeFileSync } from 'node:fs';
 import { type PagePart, reportPage } from '../../checker/index.ts';
 import { labAddress, linkToFinding } from '../lab-link.ts';
-import { ExitCode, OutputError, type Terminal } from '../terminal.ts';
+import { ExitCode, OutputError, printable, type Terminal } from '../terminal.ts';
 import { isModule, loadSubject } from './files.ts';
 import type { CheckCommandOptions } from './options.ts';
+import { type CaseOutcomes, outcomesJson, outcomesText } from './outcomes.ts';
 import type { CheckedFinding, CheckSummary } from './summary.ts';
-import { coverageText, jsonOf, replayLine, showFinding, verdictText, whereText } from './texts.ts';
+import {
+  conditionLines,
+  coverageText,
+  jsonOf,
+  replayLine,
+  showFinding,
+  verdictText,
+  whereText,
+  widthOf,
+} from './texts.ts';
 
 /** The findings with where a lab shows them. */
 async function linked(findings: readonly CheckedFinding[], lab: string): Promise<CheckedFinding[]> {
@@ -33,13 +43,37 @@ function writePage(file: string, text: string): void {
   }
 }
 
+/** Prints what scenarios came to. */
+async function showOutcomes(
+  { table, one = false }: ToldOutcomes,
+  options: CheckCommandOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const how = { width: widthOf(terminal), all: options.verbose === true, one };
+  for (const of of table) {
+    const { job } = of;
+    const subject = job.program ? { program: job.program } : await loadSubject(job.file, job.name);
+    const program = 'program' in subject ? subject.program : null;
+    if (of.outcomes.length === 0 && one) continue;
+    terminal.stdout.write(printable(outcomesText(of, program, how)));
+  }
+}
+
+/** The outcomes that are to be told. */
+export interface ToldOutcomes {
+  table: readonly CaseOutcomes[];
+  /** Those of one schedule that was run again. */
+  one?: boolean;
+}
+
 /** Tells everything: on standard output, and on a page if one is asked for. */
 export async function tell(
   summary: CheckSummary,
   options: CheckCommandOptions,
   terminal: Terminal,
+  outcomes: ToldOutcomes | null = null,
 ): Promise<ExitCode> {
-  const { verdict, coverage, mistakes } = summary;
+  const { verdict, conditions, coverage, mistakes } = summary;
   const { link } = options;
   const findings =
     link === undefined ? summary.findings : await linked(summary.findings, labAddress(link));
@@ -47,9 +81,19 @@ export async function tell(
   const lines = verdictText(summary);
   if (options.json) {
     const list = findings.map((told) => jsonOf(told, verbose));
-    terminal.stdout.write(`${JSON.stringify({ verdict, findings: list, mistakes, coverage })}\n`);
+    const told = {
+      verdict,
+      findings: list,
+      mistakes,
+      ...(conditions.length > 0 ? { conditions } : {}),
+      ...(options.outcomes && outcomes ? { outcomes: outcomes.table.map(outcomesJson) } : {}),
+      coverage,
+    };
+    terminal.stdout.write(`${JSON.stringify(told)}\n`);
   } else {
     for (const told of findings) showFinding(told, terminal, verbose);
+    if (outcomes) await showOutcomes(outcomes, options, terminal);
+    for (const line of conditionLines(conditions)) terminal.stdout.write(printable(`${line}\n`));
     if (options.coverage) terminal.stdout.write(`${coverageText(summary)}\n`);
     terminal.stdout.write(`${lines}\n`);
   }

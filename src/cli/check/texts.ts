@@ -3,20 +3,51 @@ import { type ReportedFinding, reportText, STRATEGY_ROWS } from '../../checker/i
 import { type Paint, painter, printable, type Terminal } from '../terminal.ts';
 import { counted } from '../words.ts';
 import {
+  type CheckedCondition,
   type CheckedFinding,
   type CheckSummary,
   type FinishedSearch,
+  isMissing,
   triedEverything,
 } from './summary.ts';
 
+/** What came of the conditions of programs, as litmus tells it. */
+export function conditionLines(conditions: readonly CheckedCondition[]): string[] {
+  const cases = new Set(conditions.map(({ scenario, walk }) => JSON.stringify([scenario, walk])));
+  let last = '';
+  return conditions.flatMap((told) => {
+    const { scenario, walk, quantifier, condition, held, not, observation, standing } = told;
+    const of = `${scenario}, walk ${walk}`;
+    const head = cases.size > 1 && of !== last ? [of] : [];
+    last = of;
+    const seen = quantifier === 'exists' ? 'not seen' : 'nothing broke it';
+    const word =
+      standing === 'open'
+        ? `${seen}, but not every schedule was tried`
+        : standing === 'no' && quantifier === 'exists'
+          ? 'No: no schedule comes to it'
+          : { ok: 'Ok', no: 'No' }[standing];
+    return [
+      ...head,
+      `${quantifier} ${condition}`,
+      `  ${word}. Observation ${observation} ${held} ${not}`,
+    ];
+  });
+}
+
 /** A verdict and what it is worth: a line for those who only want to know, and three that say why. */
-export function verdictText({ verdict, findings, coverage: c }: CheckSummary): string {
+export function verdictText({ verdict, findings, conditions, coverage: c }: CheckSummary): string {
   const some = `${c.proved} of ${c.cases} are proved`;
   const partly = c.proved > 0 && c.proved < c.cases ? `; ${some}` : '';
+  const missing = conditions.filter(isMissing).length;
+  const things = [
+    ...(findings.length > 0 || missing === 0 ? [counted(findings.length, 'finding')] : []),
+    ...(missing > 0 ? [`${counted(missing, 'condition')} that no schedule comes to`] : []),
+  ];
   const line = {
     proved: 'proved: nothing breaks in any schedule of these tasks, on this model',
     'nothing-found': `nothing found, which is no proof: not every schedule was tried${partly}`,
-    found: `found: ${counted(findings.length, 'finding')}`,
+    found: `found: ${things.join(', ')}`,
   }[verdict];
   const bounds = c.bounds.length > 0 ? c.bounds.join(', ') : 'none, every schedule was tried';
   const assumes = c.assumes.length > 0 ? `; assumed: ${c.assumes.join(', ')}` : '';

@@ -4,10 +4,12 @@ import type {
   Effort,
   Found,
   JobResult,
+  OutcomeSeen,
   PartRequest,
   PartResult,
   Plan,
   ReportedFinding,
+  ToldOutcome,
   Walk,
 } from '../../checker/index.ts';
 
@@ -50,7 +52,12 @@ export interface Works {
   part: { of: { job: CheckJob; part: PartRequest }; answer: PartResult | null };
   /** What was found is shrunk and reported. */
   report: { of: { job: CheckJob; found: Found; effort: Effort }; answer: ReportedFinding };
-  /** What a schedule of a scenario belongs to. */
+  /** The schedules of outcomes are made short, with so many replays at most. */
+  shorten: {
+    of: { job: CheckJob; table: readonly OutcomeSeen[]; replays: number };
+    answer: ToldOutcome[];
+  };
+  /** What a search of a scenario belongs to. */
   digest: { of: { job: CheckJob }; answer: string };
   /** A schedule as a mail. */
   explain: {

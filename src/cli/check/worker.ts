@@ -2,6 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import {
   type CheckOptions,
+  digestOf,
   Execution,
   fingerprint,
   ownMistake,
@@ -9,6 +10,7 @@ import {
   type PartResult,
   runPart,
   runReport,
+  runShorten,
   type Subject,
   scenarioOf,
 } from '../../checker/index.ts';
@@ -88,8 +90,13 @@ async function perform(work: Work): Promise<unknown> {
       return doPart(subject, work.job, work.part);
     case 'report':
       return runReport(subject, walk, plan, work.found, work.effort);
-    case 'digest':
-      return fingerprint(scenarioOf(subject), { walk, hardware: plan.hardware === true });
+    case 'shorten':
+      return runShorten(subject, walk, plan, work.table, work.replays);
+    case 'digest': {
+      const scenario = scenarioOf(subject);
+      const of = fingerprint(scenario, { walk, hardware: plan.hardware === true });
+      return digestOf(of + JSON.stringify(scenario.conditions ?? []));
+    }
   }
 }
 
