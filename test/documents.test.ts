@@ -184,7 +184,7 @@ describe('docs/checking.md', () => {
 
   it('shows what its commands print (--update writes it)', async () => {
     const block = /```sh\n(.*)\n```\n\n```text\n[\s\S]*?```/g;
-    expect(text.match(block)).toHaveLength(2);
+    expect(text.match(block)).toHaveLength(3);
     const now = text.replace(block, (_, command) => {
       const { stdout, stderr } = softleaf(command);
       expect(stderr).toBe('');
