@@ -356,7 +356,7 @@ describe('--resume', () => {
   it.each([
     ['no JSON', 'run', /expected a run that --resume has kept/],
     ['something else', '{"name":"race"}', /expected a run that --resume has kept/],
-    ['another format', '{"softleaf":"check","format":9,"jobs":[]}', /format 9; this .* reads 3/],
+    ['another format', '{"softleaf":"check","format":9,"jobs":[]}', /format 9; this .* reads 4/],
   ])('refuses a file that is %s', (_, text, why) => {
     writeFileSync(state(), text);
     const { code, err } = check(SOME_HUNDRED, '--resume', state());

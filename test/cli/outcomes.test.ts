@@ -68,7 +68,7 @@ describe('the table', () => {
       const { out } = check(many, '--outcomes', ...EXHAUSTIVE, ...args);
       const row =
         /\n {2}\d+ schedules?, the shortest: 1\.\w+\.\w*\n {4}gpu\[0] dev_read {2}ok, .*\n {4}gpu\[1] /g;
-      const [all, more] = [/^(\d+) outcomes of/, /and (\d+) outcomes more/].map((number) =>
+      const [all, more] = [/^(\d+) outcomes of/m, /and (\d+) outcomes more/].map((number) =>
         Number(number.exec(out)?.[1]),
       );
       return { shown: out.match(row)?.length, all, more };
@@ -81,7 +81,7 @@ describe('the table', () => {
 
   it('says what bounded it where there may be more', () => {
     const { out } = check(TORN, '--outcomes', '--preemptions', '1');
-    expect(out).toMatch(/\n {2}not complete: bounded by at most 1 preemptions \(\d+ schedules\)\n/);
+    expect(out).toMatch(/\n {2}not complete: bounded by at most 1 preemption \(\d+ schedules\)\n/);
   });
 
   it('has no row for a schedule that breaks something, and goes on behind it', () => {
