@@ -30,6 +30,7 @@ import {
   name,
   playing,
   recording,
+  runnable,
   searching,
   selected,
   setChecking,
@@ -77,7 +78,11 @@ function Programs() {
         value={making.value?.name ?? name.value}
         onChange={(event) => openProgram(event.currentTarget.value)}
       >
-        {(making.value?.name ?? name.value) === '' ? <option value="">your own</option> : null}
+        {(making.value?.name ?? name.value) === '' ? (
+          <option value="">
+            {runnable.value ? 'your own' : `trace: ${recording.value?.program.name}`}
+          </option>
+        ) : null}
         {groups.map((group) => (
           <optgroup label={group} key={group}>
             {GALLERY.filter((entry) => entry.group === group).map((entry) => (
@@ -234,6 +239,7 @@ export function App() {
             <select
               aria-label="Walk"
               title="How a migration is prepared: two walks (collect, as in 7.3.4), one (unified), or one as the series was posted"
+              disabled={!runnable.value}
               value={making.value?.walk ?? walk.value}
               onChange={(event) => void chooseWalk(event.currentTarget.value as typeof walk.value)}
             >
@@ -249,7 +255,9 @@ export function App() {
           title={
             editable.value
               ? 'The program as text (p)'
-              : 'This is a scenario in JavaScript: it cannot be changed here'
+              : runnable.value
+                ? 'This is a scenario in JavaScript: it cannot be changed here'
+                : 'This is a trace: what it was made of is not here'
           }
           onClick={() => setEditing(true)}
         >
@@ -258,6 +266,7 @@ export function App() {
         <button
           type="button"
           class={busy.value ? 'busy' : ''}
+          disabled={!runnable.value}
           title={busy.value ? 'A check is under way (k)' : 'Try the orders of its steps (k)'}
           onClick={() => setChecking(true)}
         >

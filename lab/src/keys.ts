@@ -20,6 +20,7 @@ import {
   length,
   playing,
   recording,
+  runnable,
   setChecking,
   setEditing,
   setHelping,
@@ -45,7 +46,7 @@ const COMMON: readonly Command[] = [
   {
     keys: ['k'],
     what: 'check it: try the orders of its steps',
-    run: () => setChecking(true),
+    run: () => setChecking(runnable.value),
   },
   { keys: ['y'], what: 'copy a link to what is shown', run: () => void copyLink() },
   {

@@ -278,7 +278,9 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
       seconds(0.1, 86_400),
     )
     .option('--report <file>', 'write a self-contained page')
+    .option('--trace <file>', 'write the first finding as a file that softleaf lab opens')
     .option('--link [address]', 'say where the lab shows a finding (default: that of softleaf lab)')
+    .option('--only <name>', 'the scenario to check, where the files have several')
     .option('--require-complete', 'exit with 3 where nothing was found but not everything tried')
     .option('--json', 'print one JSON object: verdict, findings, conditions, outcomes, coverage')
     .option('--outcomes', 'print every outcome, how many schedules came to it, and the shortest')
@@ -327,7 +329,10 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
   program
     .command('lab')
     .description('Serve the lab, a page that shows a program step by step, until interrupted.')
-    .argument('[program]', 'a JSON file with a program, to be opened; - for standard input')
+    .argument(
+      '[program]',
+      'a JSON file with a program, or a trace of check, to be opened; - for standard input',
+    )
     .option('--port <n>', 'where to listen (default 7340); 0: any that is free', count(0, 65535))
     .option('--host <name>', 'for whom to listen (default localhost: this machine alone)', hostName)
     .addOption(walkOption())

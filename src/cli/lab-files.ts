@@ -134,11 +134,16 @@ export function refuse(
   response.writeHead(status, { ...COMMON, 'Cache-Control': 'no-store', ...headers }).end();
 }
 
+/** The path at which a trace is handed out, and what stands for it in an address. */
+export const TRACE_PATH = '/trace.json';
+export const TRACE_HASH = '#trace';
+
 /**
  * Answers requests with the files that a folder has now.
+ * @param trace the text of a trace that the page is to show, if there is one
  * @throws UsageError where there is no built lab in it, or it cannot be read
  */
-export function labFiles(folder: string): RequestListener {
+export function labFiles(folder: string, trace?: string): RequestListener {
   const missing = `the lab is not built, there is none in ${folder}: npm run build:lab`;
   let files: Map<string, LabFile>;
   try {
@@ -148,6 +153,10 @@ export function labFiles(folder: string): RequestListener {
     throw new UsageError(code === 'ENOENT' ? missing : `cannot read the lab: ${message}`);
   }
   if (!files.has('/')) throw new UsageError(missing);
+  if (trace !== undefined) {
+    const headers = { ...COMMON, 'Content-Type': TYPES['.json'], 'Cache-Control': 'no-store' };
+    files.set(TRACE_PATH, { headers, forms: [formOf(null, Buffer.from(trace))] });
+  }
   return (request: IncomingMessage, response: ServerResponse): void => {
     // whoever asked may go away at any time
     request.on('error', () => {});

@@ -46,17 +46,19 @@ export function labServer(files: RequestListener, own: boolean): Server {
 /**
  * Serves a built lab.
  * @param port 0: any that is free
+ * @param trace the text of a trace that the page is to show, if there is one
  * @throws UsageError where that cannot be
  */
 export async function serveLab(
   folder: string,
   port: number,
   host: string,
+  trace?: string,
 ): Promise<{ address: string; close(): Promise<void> }> {
   // listening on the empty host is listening on every one
   if (host.trim() === '')
     throw new UsageError('--host: expected a name or an address, got nothing');
-  const server = labServer(labFiles(folder), isOwn(host));
+  const server = labServer(labFiles(folder, trace), isOwn(host));
   await new Promise<void>((done, failed) => {
     const fail = (error: Error): void => failed(new UsageError(refusal(error, port, host)));
     server.once('error', fail);

@@ -1,2 +1,4 @@
 /** What the command line and the lab use of recordings and the package does not offer. */
+
 export { COMPARED, type Compared, decodeLink, encodeLink, LinkError } from './link.ts';
+export { isKept, isTrace, readTrace, TRACE_LENGTH, TraceError, traceText } from './trace-file.ts';

@@ -23,7 +23,7 @@ import {
   type RecordedSteps,
   type Span,
 } from './recorded.ts';
-import { Recording } from './recording.ts';
+import { Cursor, Recording } from './recording.ts';
 import { isScenario, operationsOf, type Recordable, recordable } from './subject.ts';
 import { operationOf, taskView } from './task-view.ts';
 
@@ -378,7 +378,7 @@ class Session {
       x.finding,
       this.truncated,
       recorder,
-      x,
+      new Cursor(x, steps.choices),
     );
   }
 }

@@ -31,8 +31,16 @@ import { taskView } from './task-view.ts';
 const KEPT = 256;
 const WINDOW = 48;
 
+/** The states that a recording went through. */
+export interface States {
+  /** The moment after so many steps. */
+  moment(step: number): Moment;
+  /** One item of the state after so many steps; undefined: it is not there. */
+  item(step: number, key: string): Item | undefined;
+}
+
 /** Runs the choices of a recording again, and stops where one likes. */
-class Cursor {
+export class Cursor implements States {
   private at = -1;
 
   constructor(
@@ -41,7 +49,7 @@ class Cursor {
   ) {}
 
   /** Goes to a moment: on from where it stands if it can, else from the beginning. */
-  seek(step: number): void {
+  private seek(step: number): void {
     if (this.at < 0 || step < this.at) {
       this.x.reset();
       this.at = 0;
@@ -52,18 +60,18 @@ class Cursor {
     }
   }
 
-  /** One item of the state in which it stands. */
-  item(key: string): Item | undefined {
+  item(step: number, key: string): Item | undefined {
+    this.seek(step);
     const { x } = this;
     return itemOf({ system: systemOf(x), tasks: x.running.map(({ task }) => task) }, key);
   }
 
-  /** The moment in which it stands. */
-  moment(): Moment {
+  moment(step: number): Moment {
+    this.seek(step);
     const { x } = this;
     const tasks = x.running.map(({ task }) => task);
     return {
-      step: this.at,
+      step,
       state: viewOf({ system: systemOf(x), tasks }),
       tasks: x.running.map((_, i) => taskView(x, i)),
       counters: x.kernel.counters.snapshot(),
@@ -84,7 +92,6 @@ export class Recording {
   readonly lockNames: ReadonlyMap<number, string>;
   /** By name: every counter of the machine, and `MIGRATION_ENTRIES`. */
   readonly counted: ReadonlyMap<string, Counted>;
-  private readonly cursor: Cursor;
   private readonly cache = new Map<number, Moment>();
   private readonly histories = new Map<string, ItemHistory[]>();
 
@@ -105,14 +112,13 @@ export class Recording {
     /** There is more, but not in this recording. */
     readonly truncated: boolean,
     noted: Pick<Recording, 'events' | 'held' | 'waited' | 'lockNames' | 'counted'>,
-    x: Execution,
+    private readonly states: States,
   ) {
     this.events = noted.events;
     this.held = noted.held;
     this.waited = noted.waited;
     this.lockNames = noted.lockNames;
     this.counted = noted.counted;
-    this.cursor = new Cursor(x, steps.choices);
   }
 
   /** How many steps there are; there is one moment more. */
@@ -169,8 +175,7 @@ export class Recording {
   }
 
   private keep(step: number): Moment {
-    this.cursor.seek(step);
-    const moment = this.cursor.moment();
+    const moment = this.states.moment(step);
     this.cache.set(step, moment);
     for (const oldest of this.cache.keys()) {
       if (this.cache.size <= KEPT) break;
@@ -203,11 +208,9 @@ export class Recording {
     let history = this.histories.get(key);
     if (history) return history;
     history = [];
-    this.cursor.seek(0);
-    let before = this.cursor.item(key);
+    let before = this.states.item(0, key);
     for (let at = 0; at < this.length; at++) {
-      this.cursor.seek(at + 1);
-      const after = this.cursor.item(key);
+      const after = this.states.item(at + 1, key);
       const changes = itemChanges(before, after);
       if (changes.length > 0) {
         const { task, stack } = this.step(at);

@@ -552,6 +552,32 @@ describe('a module with scenarios', () => {
     expect(check(example('check-under-lock'), '--replay', schedule).code).toBe(2);
   });
 
+  it('may have several: the text says which are proved, and --only takes one', () => {
+    const list = moduleFile(
+      'several.mjs',
+      `import one from '${example('check-without-lock')}';
+       import two from '${example('check-under-lock')}';
+       export default [one, two];`,
+    );
+    const [wrong, right] = [
+      'a GPU that checks without its lock',
+      'a GPU that checks under its lock',
+    ];
+    const { code, out } = check(list, ...EXHAUSTIVE);
+    expect(code).toBe(1);
+    expect(out).toContain(
+      `found: 1 finding\n  proved:  "${right}"\n  not:     "${wrong}"\n  tried:`,
+    );
+    const alone = check(list, ...EXHAUSTIVE, '--only', right);
+    expect(alone.code).toBe(0);
+    expect(alone.out).toMatch(/^proved: .*\n {2}tried: /);
+    const none = check(list, '--only', 'a GPU that checks under its look');
+    expect({ code: none.code, out: none.out }).toEqual({ code: 2, out: '' });
+    expect(none.err).toBe(
+      `softleaf: --only: no scenario is called "a GPU that checks under its look"; did you mean "${right}"?\n`,
+    );
+  });
+
   it('may lie anywhere: what it and its helpers import as softleaf is the package that checks it', () => {
     const lib = moduleFile(
       'gpu.mjs',

@@ -29,8 +29,9 @@ export interface Lab {
 }
 
 /** Serves the lab as `softleaf lab` does, below a path. */
-export async function openLab(): Promise<Lab> {
-  const files = labFiles(BUILT);
+/** @param trace that it hands out */
+export async function openLab(trace?: string): Promise<Lab> {
+  const files = labFiles(BUILT, trace);
   const server = createServer((request, response) => {
     if (!request.url?.startsWith(PATH)) return response.writeHead(404).end();
     request.url = request.url.slice(PATH.length - 1);

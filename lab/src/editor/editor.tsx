@@ -24,6 +24,7 @@ import { changeMachine, type MachineField, machineIn } from '../machine-text.ts'
 import { type Mistake, mistakeOf } from '../mistake.ts';
 import { run } from '../store/showing.ts';
 import { setChecking, setEditing, text } from '../store/state.ts';
+import { isTraceText, openTrace } from '../store/trace.ts';
 import { complete, explaining } from './complete.ts';
 import { look } from './look.ts';
 import { Machine } from './machine.tsx';
@@ -144,7 +145,11 @@ export function Editor() {
     current.focus();
   };
   const take = (files: FileList | null | undefined): void => {
-    files?.[0]?.text().then(replace);
+    files?.[0]?.text().then((whole) => {
+      if (!isTraceText(whole)) return replace(whole);
+      leave();
+      openTrace(whole);
+    });
   };
   const choose = (field: MachineField, value: string): void => {
     const { current } = view;

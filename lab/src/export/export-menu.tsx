@@ -1,5 +1,6 @@
 /** The menu of files that can be saved. What makes them is loaded when it is opened. */
 import { useEffect, useRef, useState } from 'preact/hooks';
+import { runnable } from '../store/state.ts';
 
 type Made = typeof import('./export.ts');
 
@@ -32,7 +33,7 @@ export function ExportMenu() {
     >
       <summary title="Save what is shown as a file">Export</summary>
       <ul>
-        {(made?.EXPORTS ?? []).map((one) => (
+        {(made?.EXPORTS.filter((one) => runnable.value || !one.ofProgram) ?? []).map((one) => (
           <li key={one.label}>
             <button
               type="button"

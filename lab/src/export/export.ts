@@ -16,6 +16,8 @@ export interface Export {
   /** End of the file's name. */
   readonly ending: string;
   make(): Promise<Blob> | Blob;
+  /** It needs the program, which a trace has not. */
+  readonly ofProgram?: true;
 }
 
 /** Colours as numbers: a picture that stands alone has no stylesheet. */
@@ -128,12 +130,14 @@ export const EXPORTS: readonly Export[] = [
   },
   {
     label: 'Program',
+    ofProgram: true,
     meaning: 'for softleaf run, softleaf check, or this page',
     ending: '.json',
     make: () => json(text.value),
   },
   {
     label: 'Program and schedule',
+    ofProgram: true,
     meaning: 'the same; its comment has the schedule, the line that replays it, and this link',
     ending: '.schedule.json',
     make: async () => json(await withSchedule()),

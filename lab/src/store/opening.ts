@@ -6,6 +6,7 @@ import { decodeLink, LinkError } from '../../../src/recording/internal.ts';
 import { type Entry, GALLERY } from '../gallery.ts';
 import { type How, run, show } from './showing.ts';
 import { clear, name, setCompared, setTrouble } from './state.ts';
+import { openServed, SERVED } from './trace.ts';
 
 /** The gallery's entry of what is shown. */
 export const entry = computed(() => GALLERY.find((one) => one.name === name.value) ?? null);
@@ -48,6 +49,10 @@ export async function openProgram(which: string): Promise<void> {
 /** Shows what a link says; what is wrong with it is shown instead. */
 export async function follow(hash: string): Promise<void> {
   try {
+    if (hash === SERVED) {
+      await openServed();
+      return;
+    }
     const link = await decodeLink(hash);
     if (!link) {
       setCompared(null);

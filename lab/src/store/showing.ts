@@ -7,7 +7,7 @@ import {
   type Recording,
   recordInSlices,
 } from '../../../src/recording/index.ts';
-import { LinkError } from '../../../src/recording/internal.ts';
+import { isKept, LinkError } from '../../../src/recording/internal.ts';
 import { type Mistake, mistakeOf } from '../mistake.ts';
 import { type Lane, lanesOf } from '../timeline/lanes.ts';
 import { name, present, recording, setMaking, setSoFar, step, text, walk } from './state.ts';
@@ -25,6 +25,15 @@ export const lastStep = computed(() =>
 export const lanes = computed<readonly Lane[]>(() =>
   recording.value ? lanesOf(recording.value) : [],
 );
+
+/** Counts what was asked to be shown: only the last one is. */
+let asked = 0;
+
+/** What is being recorded is not wanted any more. */
+export function giveUp(): void {
+  asked++;
+  setMaking(null);
+}
 
 /** How something is to be shown. */
 export interface How {
@@ -49,9 +58,6 @@ export function breathe(): Promise<void> {
     port2.postMessage(null);
   });
 }
-
-/** Counts what was asked to be shown: only the last one is. */
-let asked = 0;
 
 /**
  * Records a program or a scenario and shows it.
@@ -103,6 +109,6 @@ export async function run(source: string, how: How = {}): Promise<Mistake | null
 /** The same program with another walk. */
 export async function chooseWalk(other: Walk): Promise<void> {
   const shown = recording.value;
-  if (!shown) return;
+  if (!shown || isKept(shown)) return;
   await show(shown.program, text.value, { name: name.value, walk: other });
 }

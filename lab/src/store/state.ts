@@ -2,7 +2,7 @@
 import { batch, computed } from '@preact/signals';
 import type { Walk } from '../../../src/checker/index.ts';
 import { isScenario, type Recording } from '../../../src/recording/index.ts';
-import type { Compared } from '../../../src/recording/internal.ts';
+import { type Compared, isKept } from '../../../src/recording/internal.ts';
 import { owned } from '../owned.ts';
 
 /** What could not be shown, and why. */
@@ -30,6 +30,8 @@ export { name, recording, text, walk };
 
 /** What is shown is a program, whose text can be changed. */
 export const editable = computed(() => !recording.value || !isScenario(recording.value.program));
+/** What is shown can run here: it was not read from a file that has its recording alone. */
+export const runnable = computed(() => !recording.value || !isKept(recording.value));
 export const length = computed(() => recording.value?.length ?? 0);
 
 /** A recording, and where in it one stands. */

@@ -94,13 +94,15 @@ export async function checkCommand(
   terminal: Terminal,
   began: number = performance.now(),
 ): Promise<ExitCode> {
-  const { resume, report } = options;
+  const { resume, report, trace } = options;
   if (options.link !== undefined) labAddress(options.link);
   checkWritable('--report', report);
+  checkWritable('--trace', trace);
   checkWritable('--resume', resume);
   checkOutputs(files, [
     ['--resume', resume],
     ['--report', report],
+    ['--trace', trace],
   ]);
   if (options.keepEvery !== undefined && resume === undefined) {
     throw new UsageError('--keep-every: expected --resume as well');
@@ -249,7 +251,7 @@ async function search(
         )
       : null;
     const summary = await summarize(jobs, done, how);
-    const told = await tell(summary, options, terminal, table && { table });
+    const told = await tell(summary, options, terminal, pool, table && { table });
     const exit = mistakes.length > 0 ? ExitCode.badInput : told;
     if (resume === undefined) return exit;
     // what was cut by --schedules can go on with more of them

@@ -7,6 +7,8 @@ export const KEEP_EVERY = 60;
 
 export interface CheckCommandOptions {
   walk?: Walk;
+  /** The scenario to check, of all that the files have. */
+  only?: string;
   strategy?: StrategyName;
   seed?: number;
   /** Seconds. */
@@ -22,6 +24,8 @@ export interface CheckCommandOptions {
   /** Seconds between two times that a run is kept. */
   keepEvery?: number;
   report?: string;
+  /** Where to write the first finding for the lab. */
+  trace?: string;
   /** The address of a lab; true: that of `softleaf lab`. */
   link?: string | true;
   json?: boolean;

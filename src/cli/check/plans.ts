@@ -8,6 +8,7 @@ import {
   type Walk,
 } from '../../checker/index.ts';
 import { slowGeometry } from '../../program/index.ts';
+import { didYouMean } from '../../program/internal.ts';
 import { UsageError } from '../terminal.ts';
 import { filesOfArguments, isModule, loadProgram, shippedScenarios } from './files.ts';
 import type { CheckCommandOptions } from './options.ts';
@@ -144,6 +145,7 @@ async function ofModule(
   file: string,
   pool: Pool,
   mistaken: (message: string) => void,
+  isAsked: (name: string) => boolean,
 ): Promise<ToCheck[]> {
   const attempt = async <T>(work: Promise<T | null>): Promise<T | null> => {
     try {
@@ -154,7 +156,9 @@ async function ofModule(
       return null;
     }
   };
-  const tried = ((await attempt(pool.do('list', { file }))) ?? []).map(async (one) => {
+  const listed = (await attempt(pool.do('list', { file }))) ?? [];
+  const tried = listed.map(async (one) => {
+    if ('name' in one && !isAsked(one.name)) return [];
     if ('name' in one)
       return (await attempt(pool.do('try', { file, ...one }))) ? [{ file, ...one }] : [];
     mistaken(one.mistake);
@@ -180,10 +184,21 @@ export async function jobsOf(
   const jobs: CheckJob[] = [];
   const slow: string[] = [];
   const shares: number[] = [];
+  const { only } = options;
+  const names: string[] = [];
+  const isAsked = (name: string): boolean => {
+    names.push(name);
+    return only === undefined || name === only;
+  };
+  let wrong = false;
+  const isWrong = (message: string): void => {
+    wrong = true;
+    mistaken(message);
+  };
   const lists = (quick ? shippedScenarios() : filesOfArguments(files)).map((file) => {
-    if (isModule(file)) return ofModule(file, pool, mistaken);
+    if (isModule(file)) return ofModule(file, pool, isWrong, isAsked);
     const program = loadProgram(file);
-    return [{ file, name: program.name, program }];
+    return isAsked(program.name) ? [{ file, name: program.name, program }] : [];
   });
   for (const { file, name, program } of (await Promise.all<ToCheck[]>(lists)).flat()) {
     const advice = program ? slowGeometry(program) : null;
@@ -196,6 +211,9 @@ export async function jobsOf(
         shares.push(share);
       }
     }
+  }
+  if (only !== undefined && jobs.length === 0 && !wrong) {
+    throw new UsageError(`--only: no scenario is called "${only}"${didYouMean(only, names)}`);
   }
   if (slow.length > 0) advise(slow.length === 1 ? slow[0] : `${slow[0]} (${slow.length} programs)`);
   if (options.time === undefined) return jobs;

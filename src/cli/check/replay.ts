@@ -142,5 +142,5 @@ export async function replayCommand(
   const table = await outcomesOf(done, async (_, seen) =>
     seen.map(({ choices: _choices, ...one }) => ({ ...one, schedule: text.trim() })),
   );
-  return tell(await summarize([job], done), options, terminal, { table, one: true });
+  return tell(await summarize([job], done), options, terminal, pool, { table, one: true });
 }

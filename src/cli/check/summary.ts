@@ -30,6 +30,8 @@ export interface CheckedFinding {
   job: CheckJob;
   /** Where the lab shows it, if that is asked for. */
   link?: string;
+  /** The file that the lab opens, if one was written. */
+  trace?: string;
 }
 
 /** A condition of a program on a walk. */
@@ -54,6 +56,8 @@ export interface CheckSummary {
   conditions: CheckedCondition[];
   /** Whether it was stopped before its end. */
   interrupted: boolean;
+  /** Each scenario on each of its walks, in order, and whether every schedule of it was tried. */
+  cases: readonly { name: string; walk: Walk; isProved: boolean }[];
   /** What is wrong with modules, a message each: none of their scenarios is proved. */
   mistakes: readonly string[];
   coverage: {
@@ -211,6 +215,25 @@ function conditionsOf(done: readonly FinishedSearch[]): CheckedCondition[] {
 export const isMissing = ({ quantifier, standing }: CheckedCondition): boolean =>
   quantifier === 'exists' && standing === 'no';
 
+/** Scenarios on their walks, each with whether it is proved. */
+function casesOf(
+  jobs: readonly CheckJob[],
+  tried: ReadonlySet<string>,
+  findings: readonly CheckedFinding[],
+  conditions: readonly CheckedCondition[],
+): CheckSummary['cases'] {
+  const broken = new Set(findings.map(({ job }) => caseOf(job)));
+  const byCase = new Map(jobs.map((job) => [caseOf(job), job]));
+  return [...byCase].map(([key, { name, walk }]) => ({
+    name,
+    walk,
+    isProved:
+      tried.has(key) &&
+      !broken.has(key) &&
+      !conditions.some((told) => isMissing(told) && told.scenario === name && told.walk === walk),
+  }));
+}
+
 /**
  * One verdict over what searches came to.
  * @param jobs all that were asked for
@@ -242,6 +265,7 @@ export async function summarize(
     findings,
     conditions,
     interrupted: stopped && !isProved,
+    cases: casesOf(jobs, proved, findings, conditions),
     mistakes,
     coverage: {
       scenarios: new Set(done.map(({ job }) => JSON.stringify([job.file, job.name]))).size,

@@ -6,6 +6,7 @@ import { ExitCode, OutputError, printable, type Terminal } from '../terminal.ts'
 import { isModule, loadSubject } from './files.ts';
 import type { CheckCommandOptions } from './options.ts';
 import { type CaseOutcomes, outcomesJson, outcomesText } from './outcomes.ts';
+import type { Pool } from './pool.ts';
 import type { CheckedFinding, CheckSummary } from './summary.ts';
 import {
   conditionLines,
@@ -34,8 +35,24 @@ async function linked(findings: readonly CheckedFinding[], lab: string): Promise
   );
 }
 
+/** Writes the first finding for the lab, and says where. */
+async function withTrace(
+  findings: readonly CheckedFinding[],
+  file: string,
+  pool: Pool,
+): Promise<readonly CheckedFinding[]> {
+  const [first, ...others] = findings;
+  if (!first) return findings;
+  const { walk, hardware, schedule } = first.finding;
+  const finding = { walk, schedule, ...(hardware ? { hardware } : {}) };
+  const text = await pool.do('trace', { job: first.job, finding });
+  if (text === null) return findings;
+  writeOut(file, text);
+  return [{ ...first, trace: file }, ...others];
+}
+
 /** @throws OutputError where it cannot be written */
-function writePage(file: string, text: string): void {
+function writeOut(file: string, text: string): void {
   try {
     writeFileSync(file, text);
   } catch (error) {
@@ -71,12 +88,14 @@ export async function tell(
   summary: CheckSummary,
   options: CheckCommandOptions,
   terminal: Terminal,
+  pool: Pool,
   outcomes: ToldOutcomes | null = null,
 ): Promise<ExitCode> {
   const { verdict, conditions, coverage, mistakes } = summary;
-  const { link } = options;
-  const findings =
+  const { link, trace } = options;
+  const shown =
     link === undefined ? summary.findings : await linked(summary.findings, labAddress(link));
+  const findings = trace === undefined ? shown : await withTrace(shown, trace, pool);
   const verbose = options.verbose === true;
   const lines = verdictText(summary);
   if (options.json) {
@@ -108,7 +127,7 @@ export async function tell(
         : {}),
       report: told.finding.report,
     }));
-    writePage(options.report, reportPage(`Softleaf: ${verdict}`, lines, parts));
+    writeOut(options.report, reportPage(`Softleaf: ${verdict}`, lines, parts));
   }
   if (verdict === 'found') return ExitCode.finding;
   if (summary.interrupted) return ExitCode.interrupted;

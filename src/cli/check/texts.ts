@@ -1,7 +1,9 @@
 /** What `softleaf check` prints of searches and of findings. */
 import { type ReportedFinding, reportText, STRATEGY_ROWS } from '../../checker/index.ts';
+import { shellWord } from '../shell.ts';
 import { type Paint, painter, printable, type Terminal } from '../terminal.ts';
 import { counted } from '../words.ts';
+import { isModule } from './files.ts';
 import {
   type CheckedCondition,
   type CheckedFinding,
@@ -35,8 +37,33 @@ export function conditionLines(conditions: readonly CheckedCondition[]): string[
   });
 }
 
+/** Cases that are told by name; of a large suite the numbers say enough. */
+const MOST_CASES = 20;
+
+/** Which of several scenarios are proved, and which not. */
+function caseLines(cases: CheckSummary['cases']): string[] {
+  if (cases.length < 2 || cases.length > MOST_CASES) return [];
+  const several = new Set(cases.map(({ walk }) => walk)).size > 1;
+  const names = (which: boolean): string =>
+    cases
+      .filter(({ isProved }) => isProved === which)
+      .map(({ name, walk }) => `"${name}"${several ? ` (${walk})` : ''}`)
+      .join(', ');
+  const [proved, open] = [names(true), names(false)];
+  return [
+    ...(proved === '' ? [] : [`  proved:  ${printable(proved)}`]),
+    ...(open === '' ? [] : [`  not:     ${printable(open)}`]),
+  ];
+}
+
 /** A verdict and what it is worth: a line for those who only want to know, and three that say why. */
-export function verdictText({ verdict, findings, conditions, coverage: c }: CheckSummary): string {
+export function verdictText({
+  verdict,
+  findings,
+  cases,
+  conditions,
+  coverage: c,
+}: CheckSummary): string {
   const some = `${c.proved} of ${c.cases} are proved`;
   const partly = c.proved > 0 && c.proved < c.cases ? `; ${some}` : '';
   const missing = conditions.filter(isMissing).length;
@@ -54,6 +81,7 @@ export function verdictText({ verdict, findings, conditions, coverage: c }: Chec
   const { functions, branches } = c;
   return [
     line,
+    ...caseLines(cases),
     `  tried:   ${counted(c.schedules, 'schedule')} of ${counted(c.scenarios, 'scenario')}, ` +
       `${counted(c.steps, 'step')}; they end in ${counted(c.states, 'different state')}`,
     `  bounds:  ${bounds}${assumes}`,
@@ -134,6 +162,12 @@ export function whereText({ scenario, walk, preemptions, steps, length }: Report
   );
 }
 
+/** How the lab can show a finding without a link; null: nothing is to be said. */
+function labHint({ job, trace }: CheckedFinding): string | null {
+  if (trace !== undefined) return `softleaf lab ${shellWord(trace)}`;
+  return isModule(job.file) ? 'check it with --trace FILE, then softleaf lab FILE' : null;
+}
+
 /** Prints a finding. */
 export function showFinding(told: CheckedFinding, terminal: Terminal, verbose: boolean): void {
   const { finding, link } = told;
@@ -147,7 +181,8 @@ export function showFinding(told: CheckedFinding, terminal: Terminal, verbose: b
     stdout.write(`  schedule ${finding.shrunk.schedule}\n`);
   }
   stdout.write(`  again:   ${paint('cyan', printable(replayLine(told)))}\n`);
-  if (link !== undefined) stdout.write(`  lab:     ${paint('cyan', printable(link))}\n`);
+  const lab = link ?? labHint(told);
+  if (lab !== null) stdout.write(`  lab:     ${paint('cyan', printable(lab))}\n`);
   stdout.write('\n');
 }
 

@@ -59,6 +59,11 @@ export interface Works {
   };
   /** What a search of a scenario belongs to. */
   digest: { of: { job: CheckJob }; answer: string };
+  /** A finding as a file for the lab. */
+  trace: {
+    of: { job: CheckJob; finding: Pick<ReportedFinding, 'walk' | 'hardware' | 'schedule'> };
+    answer: string;
+  };
   /** A schedule as a mail. */
   explain: {
     of: { file: string; text: string; options: ReplayOptions };

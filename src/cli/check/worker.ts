@@ -19,6 +19,7 @@ import { explained } from './explained.ts';
 import { isModule, listModule, loadSubject, tryModule } from './files.ts';
 import { Flow } from './gate.ts';
 import { replayed } from './replay.ts';
+import { tracedFinding } from './traced.ts';
 import { type CheckJob, subjectOfWork, type ThreadData, type Underway, type Work } from './work.ts';
 
 /** Milliseconds between two words about a part under way. */
@@ -90,6 +91,8 @@ async function perform(work: Work): Promise<unknown> {
       return doPart(subject, work.job, work.part);
     case 'report':
       return runReport(subject, walk, plan, work.found, work.effort);
+    case 'trace':
+      return tracedFinding(subject, work.finding);
     case 'shorten':
       return runShorten(subject, walk, plan, work.table, work.replays);
     case 'digest': {

@@ -26,6 +26,7 @@ anonVmaClone anon_vma_clone mm/rmap.c
 anonVmaCompatible anon_vma_compatible mm/vma.c
 anonVmaFork anon_vma_fork mm/rmap.c
 anonVmaPrepare __anon_vma_prepare mm/rmap.c
+backOff dmirror_device_evict_chunk lib/test_hmm.c
 begin
 beginLog dmirror_range_fault lib/test_hmm.c
 beginMigration dmirror_migrate_to_device lib/test_hmm.c
