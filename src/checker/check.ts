@@ -4,7 +4,7 @@ import type { ConditionCount } from './conditions.ts';
 import { ENDLESS_AFTER, Endless } from './endless.ts';
 import { Execution, plain } from './execution.ts';
 import { type OutcomeSeen, Outcomes } from './outcomes.ts';
-import type { Scenario, SetupOptions } from './scenario.ts';
+import type { Returned, Scenario, SetupOptions } from './scenario.ts';
 import { digestOf } from './search/digest.ts';
 import type { Round } from './search/rounds.ts';
 import { Replay, type Run } from './search/schedule.ts';
@@ -73,12 +73,16 @@ export interface CheckResult {
   /** Where the search stands. */
   at?: unknown;
   bounds: string[];
+  /** Operations that failed in every schedule, and what they returned in one; null: they did not fail in some. */
+  failed: Map<string, Returned | null>;
+  /** What in the scenario's own code should be looked at, though nothing broke. */
+  warnings: string[];
   /** What was come across, where that was asked for. */
   coverage?: CoverageData;
 }
 
 /** Of a search that nobody watched. */
-export const NO_COVERAGE: CoverageData = { ran: [], pairs: [], entries: [] };
+export const NO_COVERAGE: CoverageData = { ran: [], pairs: [], entries: [], meets: 0 };
 
 /**
  * Schedules that go on for long, after which a search ends: each takes as many steps as a hundred others, and
@@ -148,6 +152,13 @@ export function runSchedule(
   return { choices, preemptions, complete: true, givenUp: false, round };
 }
 
+/** Notes what an operation returned. */
+function noteReturn(failed: CheckResult['failed'], one: Returned): void {
+  const key = JSON.stringify(one.where ?? one.place);
+  if (one.ret === 'ok') failed.set(key, null);
+  else if (!failed.has(key)) failed.set(key, one);
+}
+
 /** What is remembered of an end at which nothing was wrong. */
 interface End {
   /** What the operations came to, where that is asked for. */
@@ -176,6 +187,8 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     redundant: 0,
     long: 0,
     bounds: [],
+    failed: new Map(),
+    warnings: [],
   };
   if (options.from !== undefined) strategy.load?.(options.from);
   const titles = new Set<string>(options.known);
@@ -215,6 +228,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
         x.finish();
         if (x.finding === null && options.outcomes) {
           result.outcomes.add(digestOf(x.outcome()));
+          for (const one of scenario.returned?.(x.state) ?? []) noteReturn(result.failed, one);
         }
         const isWhole = key !== null && (x.finding === null || x.held !== null);
         end = {
@@ -229,6 +243,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
       end.held?.forEach((holds, i) => {
         result.conditions[i][holds ? 0 : 1]++;
       });
+      if (x.finding === null) x.own.checkRun();
     } else if (x.finding !== null) result.broken++;
     if (x.finding !== null) {
       const finding: Finding = x.finding;
@@ -252,8 +267,15 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
   if (x.leavesOut) {
     result.bounds.push(`steps that name ${NAMED_FRAMES} pages of a folio at most (see pmdOrder)`);
   }
+  result.warnings = [...x.own.warnings];
+  for (const [place, one] of x.own.calls) {
+    result.failed.set(place, one && { place, op: `${one.name}()`, ret: one.ret });
+  }
   result.at = strategy.save?.();
-  if (x.coverage) result.coverage = x.coverage.data();
+  if (x.coverage) {
+    const coverage = x.coverage.data();
+    result.coverage = { ...coverage, meets: coverage.meets | x.own.meets };
+  }
   return result;
 }
 

@@ -18,8 +18,11 @@ import { type StateShape, stateShape } from '../machine/internal.ts';
 import { type Broken, CountingLedger, type Kernel } from '../mm/index.ts';
 import { withoutPerformers } from '../program/internal.ts';
 import { brokenCondition } from './conditions.ts';
-import { asBroken, asTask, ownMistake, ScenarioError, show } from './own-scenario.ts';
+import { listen } from './own-code.ts';
+import { asBroken, asTask, ownMistake, show } from './own-scenario.ts';
+import { OwnWatch } from './own-watch.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
+import { ScenarioError } from './scenario-error.ts';
 import { digestOf } from './search/digest.ts';
 import type { TaskLoop } from './task-loop.ts';
 import { MAX_TASKS } from './task-set.ts';
@@ -66,6 +69,8 @@ export class Execution<S extends object = object> {
   readonly watch: Watch | null;
   /** Who notes what is come across; null: nobody. */
   readonly coverage: Coverage | null = null;
+  /** Who looks at what the scenario's own code does. */
+  readonly own: OwnWatch;
   private readonly saved: Snapshot<S>;
 
   /** @throws Error when the scenario has no task, or too many */
@@ -77,18 +82,22 @@ export class Execution<S extends object = object> {
     if (tasks.length < 1 || tasks.length > MAX_TASKS) {
       throw new Error(`${scenario.name}: 1 to ${MAX_TASKS} tasks, not ${tasks.length}`);
     }
+    const inSetup = new OwnWatch(tasks);
+    listen(inSetup);
     this.state = scenario.setup(options);
+    inSetup.checkRun();
     const most = Math.min(MOST_TRANSLATIONS, MAX_TASKS - tasks.length);
     const translations = options.hardware ? (scenario.translations?.(this.state) ?? []) : [];
     this.translations = translations.slice(0, most);
     this.names = [...tasks, ...this.translations.map(translationName)];
+    this.own = new OwnWatch(this.names, options.fields ?? true);
     this.saved = snapshot(this.state);
     const watched = options.watch ?? true;
     this.watch = watched
       ? new Watch(this.kernel, scenario.tellsData ?? false, scenario.rules)
       : null;
     if (this.watch && options.coverage) {
-      this.coverage = new Coverage(this.kernel, this.names.length);
+      this.coverage = new Coverage(this.kernel, this.names.length, tasks.length);
       this.watch.coverage = this.coverage;
       this.coverage.begin();
     }
@@ -101,6 +110,8 @@ export class Execution<S extends object = object> {
   /** Puts the state back, and starts every task: each is suspended before its first step. */
   reset(): void {
     Execution.begins?.();
+    listen(this.own);
+    this.own.reset();
     restore(this.saved);
     this.steps = 0;
     this.progressed = 0;
@@ -164,6 +175,7 @@ export class Execution<S extends object = object> {
     const { task: taker } = this.running[task];
     this.coverage?.step(task, taker.doing, taker.pending);
     const { ended } = taker;
+    this.own.step(task, taker.pending);
     this.resume(task);
     if (taker.ended !== ended || this.running[task].done) this.progressed = this.steps;
     if (fail) k.failAllocations = 0;
@@ -173,6 +185,7 @@ export class Execution<S extends object = object> {
     const running = this.running[index];
     const k = this.kernel;
     k.current = running.task;
+    this.own.turn(index);
     try {
       const result = running.body.next();
       if (typeof result !== 'object' || result === null) {
@@ -182,9 +195,10 @@ export class Execution<S extends object = object> {
       }
       running.done = result.done === true;
       if (!running.done && result.value !== running.task.pending) {
-        const { name } = running.task;
+        const made = this.own.yielded(result.value);
+        const got = made ? `a generator: ${made.message}` : show(result.value);
         throw new ScenarioError(
-          `task ${name}: expected a step, got a yield of ${show(result.value)}`,
+          `task ${running.task.name}: expected a step, got a yield of ${got}`,
         );
       }
       if (running.task.pending.leavesOut) this.leavesOut = true;
@@ -192,6 +206,7 @@ export class Execution<S extends object = object> {
       running.done = true;
       if (!(error instanceof KernelBug)) this.stumble(error, `task ${running.task.name}`);
     }
+    this.own.turn(-1);
     if (k.findings.length > 0) this.finding ??= k.findings[0];
     else if (running.done) this.atEnd(running.task);
   }

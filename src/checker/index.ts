@@ -32,13 +32,14 @@ export { ENDLESS_AFTER, Endless } from './endless.ts';
 export { Execution } from './execution.ts';
 export { fingerprint } from './fingerprint.ts';
 export { joinOutcomes, MOST_OUTCOMES, type OutcomeOf, type OutcomeSeen } from './outcomes.ts';
-export { asScenario, ownMistake, ScenarioError, tryScenario } from './own-scenario.ts';
+export { asScenario, ownMistake, tryScenario } from './own-scenario.ts';
 export { DEFAULT_PLAN, type Plan } from './plan.ts';
 export { type ProgramState, programScenario, resultsText } from './program.ts';
 export { type MailAbout, mailText } from './report/mail.ts';
 export { HOLDS_MEANING, type OutcomeTable, outcomeTable } from './report/outcome-table.ts';
 export { type PagePart, type Report, report, reportPage, reportText } from './report/report.ts';
-export type { Scenario, SetupOptions } from './scenario.ts';
+export type { Returned, Scenario, SetupOptions } from './scenario.ts';
+export { ScenarioError } from './scenario-error.ts';
 export type { RandomOptions } from './search/at-random.ts';
 export { digestOf } from './search/digest.ts';
 export { Exhaustive, type ExhaustiveOptions } from './search/exhaustive.ts';
@@ -71,8 +72,10 @@ export {
   runReport,
   runShorten,
   Search,
+  type Seen,
   type Subject,
   scenarioOf,
+  seenByBoth,
 } from './suite.ts';
 export { MAX_TASKS } from './task-set.ts';
 export { type Done, type Thread, ThreadGone, Threads } from './threads.ts';

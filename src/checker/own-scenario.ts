@@ -1,14 +1,12 @@
 /** Is this a scenario? What others have written is looked at before it is searched. */
 import { type Kernel$, KernelBug, Task } from '../machine/index.ts';
 import { type Broken, Kernel } from '../mm/index.ts';
+import { isInstrumented, listen } from './own-code.ts';
+import { OwnWatch } from './own-watch.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
+import { ScenarioError } from './scenario-error.ts';
 import { MAX_TASKS } from './task-set.ts';
 import { RULES } from './watch/watch.ts';
-
-/** A mistake in a scenario; the message names the field, what was expected and what was there. */
-export class ScenarioError extends Error {
-  override readonly name: string = 'ScenarioError';
-}
 
 /** A value, for a message. */
 export function show(value: unknown): string {
@@ -30,8 +28,10 @@ const MODEL = import.meta.url.replace(/[^/]*\/[^/]*$/, '').replace(/^file:\/\//,
  * @returns null where the model threw it: it follows what is not there
  */
 function placeOutside({ stack = '' }: Error): string | null {
-  const frame = /^\s*at (?:.*\()?(?:file:\/\/)?(\/[^()]*:\d+:\d+)\)?$/m.exec(stack)?.[1];
-  return frame === undefined || frame.startsWith(MODEL) ? null : frame;
+  const frame = /^\s*at (?:.*\()?(?:file:\/\/)?((\/[^()]*):\d+):\d+\)?$/m.exec(stack);
+  if (!frame || frame[2].startsWith(MODEL)) return null;
+  const [, line, file] = frame;
+  return isInstrumented(file) ? line : `${line}:${/:(\d+)\)?$/.exec(frame[0])?.[1]}`;
 }
 
 /**
@@ -115,10 +115,22 @@ export function asScenario(value: unknown, where: string): Scenario {
  * @throws ScenarioError
  */
 export function tryScenario(scenario: Scenario, options: SetupOptions, where: string): void {
+  const own = new OwnWatch(Object.keys(scenario.tasks));
+  listen(own);
+  try {
+    tryWatched(scenario, options, where, own);
+  } finally {
+    listen(null);
+  }
+}
+
+function tryWatched(scenario: Scenario, options: SetupOptions, where: string, own: OwnWatch): void {
   let state: object;
   try {
     state = scenario.setup(options);
+    own.checkRun();
   } catch (error) {
+    if (error instanceof ScenarioError) throw error;
     const { message } = error instanceof Error ? error : new Error(String(error));
     const how = error instanceof KernelBug ? 'finds a bug of the model' : 'fails';
     throw new ScenarioError(`${where}.setup() ${how}: ${message}`);
@@ -140,17 +152,19 @@ export function tryScenario(scenario: Scenario, options: SetupOptions, where: st
     // as an execution starts it, up to its first step
     kernel.current = new Task(2, name, 0);
     kernel.stepping = true;
+    own.reset();
     try {
       const task = asTask(body(state), `${where}${place}`);
       if (task.next()?.done && kernel.findings.length === 0) {
+        own.checkRun();
         throw new ScenarioError(
           `${where}${place}: takes no step, so that nothing can come between: is a \`yield*\` missing?`,
         );
       }
     } catch (error) {
       if (error instanceof KernelBug) continue;
-      const own = ownMistake(error, `${where}${place}`);
-      if (own) throw own;
+      const mistake = ownMistake(error, `${where}${place}`);
+      if (mistake) throw mistake;
     } finally {
       kernel.stepping = false;
     }

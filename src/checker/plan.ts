@@ -21,6 +21,8 @@ export interface Plan {
   outcomes?: boolean;
   /** The hardware fills and drops translations on its own. */
   hardware?: boolean;
+  /** Whether the fields of a module's own objects are looked at. Default: yes. */
+  fields?: boolean;
   /** Schedules that one thread does at a time, at most. */
   part?: number;
 }
@@ -35,5 +37,9 @@ export const DEFAULT_PLAN: Plan = {
 
 /** How the scenario of a search is set up. */
 export function setupOf(walk: Walk, plan: Plan): SetupOptions & { walk: Walk } {
-  return { walk, ...(plan.hardware ? { hardware: true } : {}) };
+  return {
+    walk,
+    ...(plan.hardware ? { hardware: true } : {}),
+    ...(plan.fields === false ? { fields: false } : {}),
+  };
 }

@@ -30,7 +30,8 @@ import { Watch } from './watch/watch.ts';
 export interface ProgramState {
   readonly system: System;
   readonly results: Record<string, Result[]>;
-  /** Results of `after`. */
+  /** Results of `setup` and of `after`. */
+  readonly before: readonly Result[];
   after: Result[];
 }
 
@@ -205,12 +206,13 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
       });
       const lists = [program.setup, ...names.map((name) => program.tasks[name]), program.after];
       for (const ops of lists) checkPlaces({ name: program.name, ops }, system);
-      for (const [i, op] of program.setup.entries()) {
+      const before = program.setup.map((op, i) => {
         const result = runToEnd(system.kernel, perform(system, op));
         compare(system, op, result, `setup, operation ${i}`);
-      }
+        return result;
+      });
       const results = Object.fromEntries(names.map((name) => [name, []]));
-      return { system, results, after: [] };
+      return { system, results, before, after: [] };
     },
     check(state): Broken[] {
       const { system } = state;
@@ -245,6 +247,20 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
       });
       for (const op of Object.values(program.tasks).flat()) add(0, op);
       return found;
+    },
+    returned({ results, before, after }) {
+      // what is asked for surprises nobody
+      const of = (list: readonly Result[], ops: readonly Op[], where: readonly string[]) =>
+        list.flatMap(({ ret }, at) =>
+          [ops[at].expect ?? []].flat().some((one) => one.ret !== undefined)
+            ? []
+            : [{ where: [...where, at], op: ops[at].op, ret }],
+        );
+      return [
+        ...of(before, program.setup, ['setup']),
+        ...names.flatMap((name) => of(results[name], program.tasks[name], ['tasks', name])),
+        ...of(after, program.after, ['after']),
+      ];
     },
     outcome({ system, results, after }): string {
       return JSON.stringify([results, after, describeSystem(system)]);

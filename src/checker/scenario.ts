@@ -17,6 +17,8 @@ export interface SetupOptions {
   ledger?: boolean;
   /** Look at what tasks do while they do it. Default: yes. */
   watch?: boolean;
+  /** Look at the fields of the scenario's own objects, where its code tells of them. Default: yes. */
+  fields?: boolean;
   /** Note what is come across. Default: no. */
   coverage?: boolean;
   /** The hardware fills and drops translations on its own (`translations`). Default: no. */
@@ -31,6 +33,18 @@ export interface Operation {
   text: string;
   /** As the kernel is asked for it: `munmap: buf0:0`. */
   call: string;
+}
+
+/** An operation, or a call, and what it returned. */
+export interface Returned {
+  /** Where an operation is in its program: names and numbers. */
+  readonly where?: readonly (string | number)[];
+  /** Where a call is: file and line. */
+  readonly place?: string;
+  /** What it is called. */
+  readonly op: string;
+  /** `ok` or the name of an errno. */
+  readonly ret: string;
 }
 
 /** What a task does. (A method, so that a scenario of any state is a scenario.) */
@@ -76,6 +90,8 @@ export interface Scenario<S extends object = object> {
   /** What is asked of all schedules, and, at the end of one, which of that holds; null: it is not asked of this one. */
   readonly conditions?: readonly ConditionWords[];
   hold?(state: S): readonly boolean[] | null;
+  /** Where tasks are operations one after the other: what each of them returned, and those before and after them. */
+  returned?(state: S): Returned[];
   /**
    * Is asked last: gives everything back.
    * @returns what is left

@@ -3,8 +3,8 @@ import { runSchedule } from './check.ts';
 import { Execution } from './execution.ts';
 import { fingerprint } from './fingerprint.ts';
 import type { OutcomeSeen } from './outcomes.ts';
-import { ScenarioError } from './own-scenario.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
+import { ScenarioError } from './scenario-error.ts';
 import { decodeRuns, encodeSchedule, Replay, type Run } from './search/schedule.ts';
 import { type Attempt, fewerNumbers, fewerRuns } from './shrink.ts';
 

@@ -5,9 +5,9 @@
 import type { ConcurrentProgram, Op } from '../program/index.ts';
 import { type Found, runSchedule, titleOf } from './check.ts';
 import { Execution } from './execution.ts';
-import { ScenarioError } from './own-scenario.ts';
 import { programScenario } from './program.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
+import { ScenarioError } from './scenario-error.ts';
 import { Exhaustive } from './search/exhaustive.ts';
 import type { Round } from './search/rounds.ts';
 import { Replay, type Run, runsOf } from './search/schedule.ts';

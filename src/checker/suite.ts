@@ -19,7 +19,7 @@ import { type OutcomeSeen, Outcomes } from './outcomes.ts';
 import { type Plan, setupOf } from './plan.ts';
 import { programScenario } from './program.ts';
 import { type Report, report } from './report/report.ts';
-import type { Scenario, SetupOptions } from './scenario.ts';
+import type { Returned, Scenario, SetupOptions } from './scenario.ts';
 import { encodeSchedule, runsOf } from './search/schedule.ts';
 import {
   type PartEnd,
@@ -64,6 +64,29 @@ export interface ReportedFinding {
   report: Report;
 }
 
+/** What a search has seen that says whether it is worth anything. */
+export interface Seen {
+  /** The scenario's tasks. */
+  readonly tasks: readonly string[];
+  /** Operations of theirs that failed, and whether they did in every schedule. */
+  readonly failed: readonly [operation: string, failed: Returned | null][];
+  /** What in the scenario's own code should be looked at. */
+  readonly warnings: readonly string[];
+}
+
+/** What two searches have seen. */
+export function seenByBoth(one: Seen, other: Seen): Seen {
+  const failed = new Map(one.failed);
+  for (const [operation, how] of other.failed) {
+    if (how === null || !failed.has(operation)) failed.set(operation, how);
+  }
+  return {
+    tasks: one.tasks.length > 0 ? one.tasks : other.tasks,
+    failed: [...failed],
+    warnings: [...new Set([...one.warnings, ...other.warnings])],
+  };
+}
+
 /** What came of one search. */
 export interface JobResult {
   scenario: string;
@@ -88,6 +111,7 @@ export interface JobResult {
   coverage: CoverageData;
   /** What was found, but not shrunk and reported yet. */
   found?: readonly Found[];
+  seen: Seen;
   /** Where the search stands, where it is not complete; and the orders of locks that it has seen. */
   at?: unknown;
   orders?: readonly LockOrderSeen[];
@@ -171,6 +195,7 @@ export interface PartResult extends PartEnd {
   asked: readonly ConditionWords[];
   conditions: ConditionCount[];
   bounds: string[];
+  seen: Seen;
   found: Found[];
   /** Schedules that went on for long. */
   long: number;
@@ -233,6 +258,11 @@ export function runPart(
     orders,
     at,
     coverage,
+    seen: {
+      tasks: Object.keys(scenario.tasks),
+      failed: [...result.failed],
+      warnings: result.warnings,
+    },
     outcomes: [...result.outcomes],
     table: result.table,
     overflow: result.overflow,
@@ -277,8 +307,9 @@ export class Search {
   private asked: readonly ConditionWords[] = [];
   private conditions: ConditionCount[] = [];
   private readonly ran = new Set<number>();
-  private readonly coverage: CoverageData = { ran: [], pairs: [], entries: [] };
+  private readonly coverage: CoverageData = { ran: [], pairs: [], entries: [], meets: 0 };
   private readonly bounds = new Set<string>();
+  private seen: Seen = { tasks: [], failed: [], warnings: [] };
   private readonly orders = new OrderGraph<LockOrderSeen>();
   private schedules = 0;
   private steps = 0;
@@ -336,9 +367,11 @@ export class Search {
       this.asked = result.asked;
       this.conditions = addConditions(this.conditions, result.conditions);
       for (const bound of result.bounds) this.bounds.add(bound);
+      this.seen = seenByBoth(this.seen, result.seen);
       for (const place of result.coverage.ran) this.ran.add(place);
       this.coverage.pairs.push(...result.coverage.pairs);
       this.coverage.entries.push(...result.coverage.entries);
+      this.coverage.meets |= result.coverage.meets;
       for (const found of result.found) this.find(found);
       for (const order of result.orders) {
         const found = this.see(order);
@@ -390,6 +423,7 @@ export class Search {
       complete,
       bounds: [...this.bounds],
       coverage: { ...distinctCoverage(this.coverage), ran: [...this.ran] },
+      seen: this.seen,
       findings,
       // one that was left as its schedules go on and on is not gone on with
       ...(complete || this.long >= MOST_LONG

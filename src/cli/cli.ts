@@ -282,7 +282,12 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     .option('--link [address]', 'say where the lab shows a finding (default: that of softleaf lab)')
     .option('--only <name>', 'the scenario to check, where the files have several')
     .option('--require-complete', 'exit with 3 where nothing was found but not everything tried')
-    .option('--json', 'print one JSON object: verdict, findings, conditions, outcomes, coverage')
+    .option('--fail-on-warning', 'exit with 3 where nothing was found but there is a warning')
+    .option('--no-fields', "do not look at fields of a module's own objects")
+    .option(
+      '--json',
+      'print one JSON object: verdict, findings, warnings, mistakes, conditions, outcomes, coverage',
+    )
     .option('--outcomes', 'print every outcome, how many schedules came to it, and the shortest')
     .option('--coverage', 'print what was reached and met, and what was not')
     .option(

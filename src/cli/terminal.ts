@@ -21,7 +21,7 @@ export const ExitCode = {
   finding: 1,
   /** Bad input: the program, a file or the command line. */
   badInput: 2,
-  /** Nothing was found, but not everything was tried, where that is required. */
+  /** Nothing was found, but not everything was tried, or there is a warning, where that counts. */
   incomplete: 3,
   /** A mistake in Softleaf itself. */
   internal: 70,
@@ -37,7 +37,10 @@ export const EXIT_CODES: readonly [code: ExitCode, meaning: string][] = [
   [ExitCode.clean, 'clean: of a check, proved, or nothing found in what was tried'],
   [ExitCode.finding, 'a finding, or a result that differs from the recording'],
   [ExitCode.badInput, 'bad input: a program, a file or the command line'],
-  [ExitCode.incomplete, 'nothing found, but not everything tried: check --require-complete'],
+  [
+    ExitCode.incomplete,
+    'nothing found, but not everything tried or a warning: check --require-complete, --fail-on-warning',
+  ],
   [ExitCode.internal, 'an internal error: a mistake in Softleaf itself'],
   [ExitCode.output, 'the output, or a file that was asked for, cannot be written: a full disk'],
   [ExitCode.interrupted, 'interrupted before anything was found, or given up'],

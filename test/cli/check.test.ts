@@ -70,7 +70,7 @@ const COVERAGE = [
 /** What `--json` printed has the shape that is promised, and nothing else. */
 function expectShape(json: Record<string, unknown>): void {
   const { code: _, ...object } = json;
-  expect(Object.keys(object)).toEqual(['verdict', 'findings', 'mistakes', 'coverage']);
+  expect(Object.keys(object)).toEqual(['verdict', 'findings', 'warnings', 'mistakes', 'coverage']);
   expect(['proved', 'nothing-found', 'found']).toContain(object.verdict);
   for (const finding of object.findings as Record<string, unknown>[]) {
     expect(Object.keys(finding).filter((key) => key !== 'hardware')).toEqual(KEYS);
@@ -356,7 +356,7 @@ describe('--resume', () => {
   it.each([
     ['no JSON', 'run', /expected a run that --resume has kept/],
     ['something else', '{"name":"race"}', /expected a run that --resume has kept/],
-    ['another format', '{"softleaf":"check","format":9,"jobs":[]}', /format 9; this .* reads 4/],
+    ['another format', '{"softleaf":"check","format":9,"jobs":[]}', /format 9; this .* reads 5/],
   ])('refuses a file that is %s', (_, text, why) => {
     writeFileSync(state(), text);
     const { code, err } = check(SOME_HUNDRED, '--resume', state());

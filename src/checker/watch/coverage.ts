@@ -4,6 +4,7 @@
  */
 
 import {
+  ObjectKind,
   PTE_HUGE,
   PTE_SPECIAL,
   PTE_WRITE,
@@ -37,6 +38,8 @@ export interface CoverageData {
   pairs: [first: string, second: string][];
   /** Kinds of page-table entries that an operation read or wrote. */
   entries: [operation: string, kind: string][];
+  /** As bits: the tasks that touched an object, locks aside, that another one touched, and one of the two wrote. */
+  meets: number;
 }
 
 /** What an entry can be, for those who look at one. */
@@ -121,6 +124,8 @@ const STEP_KINDS = Object.keys(KINDS).length;
 const SPACE_COUNT = Object.keys(OBJECT_WORDS).length;
 /** Roles whose order says nothing: who gives back had taken before. */
 const GIVES = (1 << Role.Release) | (1 << Role.ReleaseShared);
+/** Who takes the same lock and nothing else of what it guards does nothing to another. */
+const LOCKS = new Set<number>([ObjectKind.Lock, ObjectKind.FolioLock]);
 const MOST_LABELS = 2048;
 
 /** An object's last step of each task: `1 + label * 8 + role`; then the schedule's number. */
@@ -136,11 +141,14 @@ export class Coverage {
   private lastWord: string | null = null;
   private lastNumber = 0;
   private readonly pairs = new Set<number>();
+  private meets = 0;
   private schedule = 0;
 
   constructor(
     private readonly k: Kernel,
     private readonly tasks: number,
+    /** How many of the first of them are the scenario's own, and not the hardware's. */
+    private readonly own = tasks,
   ) {}
 
   /** From here on counts what runs. */
@@ -201,6 +209,8 @@ export class Coverage {
         for (let q = 0; q < tasks; q++) {
           const last = lasts[q];
           if (q === task || last === 0 || !conflict(((last - 1) & 7) as Role, role)) continue;
+          if (q < this.own && task < this.own && !LOCKS.has(space))
+            this.meets |= (1 << q) | (1 << task);
           this.pairs.add((((last - 1) >> 3) * MOST_LABELS + label) * SPACE_COUNT + space);
         }
       }
@@ -231,16 +241,16 @@ export class Coverage {
         kind,
       ]),
     );
-    return { ran: places, pairs, entries };
+    return { ran: places, pairs, entries, meets: this.meets };
   }
 }
 
 /** Each pair and each entry once. */
-export function distinctCoverage({ ran, pairs, entries }: CoverageData): CoverageData {
+export function distinctCoverage({ ran, pairs, entries, meets }: CoverageData): CoverageData {
   const once = (list: [string, string][]): [string, string][] => [
     ...new Map(list.map((item) => [item.join('\n'), item])).values(),
   ];
-  return { ran, pairs: once(pairs), entries: once(entries) };
+  return { ran, pairs: once(pairs), entries: once(entries), meets };
 }
 
 /** Of the functions or branches that there are: how many ran, and which did not. */

@@ -5,6 +5,7 @@ import {
   type JobResult,
   joinOutcomes,
   type PartResult,
+  seenByBoth,
 } from '../../checker/index.ts';
 
 type CoverageData = JobResult['coverage'];
@@ -16,6 +17,7 @@ function joinedCoverage(a: CoverageData, b: CoverageData): CoverageData {
     ran: union(a.ran, b.ran),
     pairs: [...a.pairs, ...b.pairs],
     entries: [...a.entries, ...b.entries],
+    meets: a.meets | b.meets,
   });
 }
 
@@ -46,6 +48,7 @@ export function joinedPart(then: PartResult | null, now: PartResult): PartResult
     found: [...then.found, ...now.found],
     orders: [...then.orders, ...now.orders],
     coverage: joinedCoverage(then.coverage, now.coverage),
+    seen: seenByBoth(then.seen, now.seen),
     time: then.time + now.time,
   };
 }
@@ -66,6 +69,7 @@ export function joinedJob(then: JobResult | null, now: JobResult): JobResult {
     complete: now.complete,
     bounds: union(then.bounds, now.bounds),
     coverage: joinedCoverage(then.coverage, now.coverage),
+    seen: seenByBoth(then.seen, now.seen),
     findings: [...then.findings, ...now.findings],
     ...(found.length > 0 ? { found } : {}),
     ...(now.at === undefined ? {} : { at: now.at }),

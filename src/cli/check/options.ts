@@ -35,6 +35,10 @@ export interface CheckCommandOptions {
   coverage?: boolean;
   /** Seconds without a sign of life after which a module is given up. */
   hang?: number;
+  /** Do not look at the fields of a module's own objects. */
+  fields?: boolean;
+  /** Exit with a code of its own where there is a warning. */
+  failOnWarning?: boolean;
   /** Exit with a code of its own where nothing was found but not everything tried. */
   requireComplete?: boolean;
   verbose?: boolean;

@@ -98,6 +98,7 @@ export function planOf(options: CheckCommandOptions): Plan {
     ...(options.findings === undefined ? {} : { findings: options.findings }),
     ...(options.hardware ? { hardware: true } : {}),
     ...(options.outcomes ? { outcomes: true } : {}),
+    ...(options.fields === false ? { fields: false } : {}),
   };
 }
 

@@ -114,6 +114,7 @@ export async function replayed(
     complete: false,
     bounds: ['one schedule'],
     coverage,
+    seen: { tasks: Object.keys(scenario.tasks), failed: [], warnings: [] },
     findings,
   };
 }

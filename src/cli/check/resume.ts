@@ -33,7 +33,7 @@ interface Head {
   sha256: string;
 }
 
-const FORMAT = 4;
+const FORMAT = 5;
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 

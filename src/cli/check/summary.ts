@@ -16,6 +16,7 @@ import {
   type Walk,
 } from '../../checker/index.ts';
 import { counted } from '../words.ts';
+import { type Warning, warningsOf } from './warnings.ts';
 import type { CheckJob } from './work.ts';
 
 /**
@@ -58,6 +59,8 @@ export interface CheckSummary {
   interrupted: boolean;
   /** Each scenario on each of its walks, in order, and whether every schedule of it was tried. */
   cases: readonly { name: string; walk: Walk; isProved: boolean }[];
+  /** What should be looked at, though nothing broke. */
+  warnings: readonly Warning[];
   /** What is wrong with modules, a message each: none of their scenarios is proved. */
   mistakes: readonly string[];
   coverage: {
@@ -109,6 +112,17 @@ function distinct(done: readonly FinishedSearch[]): CheckedFinding[] {
 /** A scenario on a walk. */
 export const caseOf = ({ file, name, walk }: CheckJob): string =>
   JSON.stringify([file, name, walk]);
+
+/** The searches of each case. */
+function byCase(done: readonly FinishedSearch[]): FinishedSearch[][] {
+  const cases = new Map<string, FinishedSearch[]>();
+  for (const search of done) {
+    const known = cases.get(caseOf(search.job));
+    if (known) known.push(search);
+    else cases.set(caseOf(search.job), [search]);
+  }
+  return [...cases.values()];
+}
 
 /** The searches that can come to a proof, of each case that has one; of the others all. */
 export function mostOf(searches: readonly FinishedSearch[]): FinishedSearch[] {
@@ -266,6 +280,7 @@ export async function summarize(
     conditions,
     interrupted: stopped && !isProved,
     cases: casesOf(jobs, proved, findings, conditions),
+    warnings: warningsOf(byCase(done)),
     mistakes,
     coverage: {
       scenarios: new Set(done.map(({ job }) => JSON.stringify([job.file, job.name]))).size,

@@ -91,7 +91,7 @@ export async function tell(
   pool: Pool,
   outcomes: ToldOutcomes | null = null,
 ): Promise<ExitCode> {
-  const { verdict, conditions, coverage, mistakes } = summary;
+  const { verdict, conditions, coverage, mistakes, warnings } = summary;
   const { link, trace } = options;
   const shown =
     link === undefined ? summary.findings : await linked(summary.findings, labAddress(link));
@@ -103,6 +103,7 @@ export async function tell(
     const told = {
       verdict,
       findings: list,
+      warnings,
       mistakes,
       ...(conditions.length > 0 ? { conditions } : {}),
       ...(options.outcomes && outcomes ? { outcomes: outcomes.table.map(outcomesJson) } : {}),
@@ -131,7 +132,8 @@ export async function tell(
   }
   if (verdict === 'found') return ExitCode.finding;
   if (summary.interrupted) return ExitCode.interrupted;
-  return verdict === 'nothing-found' && options.requireComplete
-    ? ExitCode.incomplete
-    : ExitCode.clean;
+  const isThin =
+    (verdict === 'nothing-found' && options.requireComplete) ||
+    (warnings.length > 0 && options.failOnWarning);
+  return isThin ? ExitCode.incomplete : ExitCode.clean;
 }

@@ -61,6 +61,7 @@ export function verdictText({
   verdict,
   findings,
   cases,
+  warnings,
   conditions,
   coverage: c,
 }: CheckSummary): string {
@@ -87,6 +88,11 @@ export function verdictText({
     `  bounds:  ${bounds}${assumes}`,
     `  reached: ${functions.ran} of ${functions.of} functions of src/mm and src/hmm, ` +
       `${branches.ran} of ${branches.of} branches (--coverage: which not)`,
+    ...warnings.map(({ file, line, scenario, text }) =>
+      printable(
+        `  warning: ${file}:${line === undefined ? '' : `${line}:`} "${scenario}": ${text}`,
+      ),
+    ),
   ].join('\n');
 }
 
