@@ -14,6 +14,8 @@ import type { TaskLoop } from './task-loop.ts';
 
 /** Steps in which no operation ends, after which a schedule is looked at. */
 export const ENDLESS_AFTER = 15_000;
+/** So many times as many are searched for rounds. */
+const WINDOW = 5;
 /** So many times as many, and it is given up. */
 const GIVE_UP = 20;
 
@@ -111,7 +113,9 @@ export class Endless {
     const since = x.steps - x.progressed;
     if (length > 0) return this.follow(choices);
     if (since < this.look) return 'goes on';
-    const round = roundOf(signs.slice(-this.after), Math.min(signs.length, this.after) / 2);
+    // pages that wait in the batches of CPUs come back late: a round may be long
+    const seen = signs.slice(-this.after * WINDOW);
+    const round = roundOf(seen, Math.min(seen.length, this.after) / 2);
     if (round === null) {
       if (since >= this.after * GIVE_UP) return 'given up';
       this.look = since + this.after / 3;
