@@ -4,8 +4,16 @@ import { fileURLToPath } from 'node:url';
 import type { Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { readPosted } from '../../lab/as-posted.ts';
-import { titleOf } from '../../src/checker/index.ts';
-import { parseAnyProgram } from '../../src/program/index.ts';
+import {
+  DEFAULT_PLAN,
+  decodeSchedule,
+  fingerprint,
+  programScenario,
+  replaySchedule,
+  runJob,
+  titleOf,
+} from '../../src/checker/index.ts';
+import { type ConcurrentProgram, parseAnyProgram, resultWords } from '../../src/program/index.ts';
 import { type Recordable, type Recording, record } from '../../src/recording/index.ts';
 import { decodeLink } from '../../src/recording/link.ts';
 import { type Lab, openLab, programText } from '../support/lab.ts';
@@ -77,7 +85,7 @@ describe('a check', () => {
     await page.getByLabel('Walk', { exact: true }).selectOption('as-posted');
     await page.waitForFunction(() => location.hash.includes('w=as-posted'));
     await startCheck(page);
-    expect(await verdict(page)).toMatch(/breaks?: found in \d+ schedules?\./);
+    expect(await verdict(page)).toMatch(/breaks?: found in [\d,]+ schedules?\./);
     const row = dialog(page).locator('.findings li').first();
     const title = await row.locator('strong').innerText();
     expect(await row.innerText()).toMatch(/\d+ preemptions?, \d+ steps? that matters? of \d+/);
@@ -104,6 +112,48 @@ describe('a check', () => {
     expect([...complaints, ...other.complaints]).toEqual([]);
     await context.close();
     await other.context.close();
+  });
+
+  it('lists every outcome, and opens a schedule that comes to it', async () => {
+    const { page, context, complaints } = await lab.open();
+    const name = 'device-write-against-fork';
+    await openProgram(page, name);
+    await page.locator('h1').click();
+    await page.keyboard.press('k');
+    await dialog(page).getByLabel('List every outcome').check();
+    await main(page).click();
+    expect(await verdict(page)).toMatch(/^✓ Proved/);
+    const program = (await load(name)) as ConcurrentProgram;
+    const plan = { ...DEFAULT_PLAN, outcomes: true };
+    const { table, complete } = runJob({ program }, 'unified', plan);
+    expect([complete, table.length > 1]).toEqual([true, true]);
+    const list = dialog(page).getByRole('region', { name: 'Outcomes' });
+    expect(await list.locator('h3').innerText()).toBe(
+      `${table.length} outcomes; there are no others`,
+    );
+    const rows = list.locator('tbody tr');
+    expect(await rows.count()).toBe(table.length);
+    const counts = await list.locator('td.number').allInnerTexts();
+    expect(counts.map(Number).sort()).toEqual(table.map(({ schedules }) => schedules).sort());
+
+    const heads = await list.locator('th').allInnerTexts();
+    const cells = await rows.last().locator('td').allInnerTexts();
+    await rows.last().getByRole('button').click();
+    await dialog(page).waitFor({ state: 'detached' });
+    const link = await decodeLink(new URL(page.url()).hash);
+    const scenario = programScenario(program);
+    const options = { walk: 'unified' } as const;
+    const of = fingerprint(scenario, options);
+    const runs = decodeSchedule(link?.schedule ?? '', of, 2);
+    const { results, after } = JSON.parse(replaySchedule(scenario, options, runs).came ?? '{}');
+    const lists = { ...results, after };
+    heads.slice(1, -1).forEach((head, i) => {
+      const [, task, at] = /^(\w+)\[(\d+)] /.exec(head) ?? [];
+      expect(resultWords(lists[task][Number(at)])).toBe(cells[i + 1]);
+    });
+    expect(heads.length).toBeGreaterThan(2);
+    expect(complaints).toEqual([]);
+    await context.close();
   });
 
   it('says how much it means that nothing broke', async () => {

@@ -2,22 +2,24 @@
 import {
   type Done,
   type Found,
+  type OutcomeSeen,
   type PartRequest,
   type PartResult,
   type ReportedFinding,
   type Thread,
   Threads,
+  type ToldOutcome,
 } from '../../../src/checker/index.ts';
 import type { Answer, Work } from './check.worker.ts';
 
-type Outcome = PartResult | ReportedFinding;
+type Came = PartResult | ReportedFinding | ToldOutcome[];
 
-class WebWorker implements Thread<Work, Outcome> {
+class WebWorker implements Thread<Work, Came> {
   private readonly worker = new Worker(new URL('./check.worker.ts', import.meta.url), {
     type: 'module',
   });
 
-  perform(work: Work): Promise<Done<Outcome>> {
+  perform(work: Work): Promise<Done<Came>> {
     const { worker } = this;
     return new Promise((resolve, reject) => {
       worker.onerror = ({ message }) => reject(new Error(message || 'the thread does not start'));
@@ -35,7 +37,7 @@ class WebWorker implements Thread<Work, Outcome> {
 }
 
 export class Pool {
-  private readonly threads: Threads<Work, Outcome>;
+  private readonly threads: Threads<Work, Came>;
 
   constructor(
     size: number,
@@ -51,6 +53,11 @@ export class Pool {
   /** What was found is reported before anything else is searched. */
   report(found: Found): Promise<ReportedFinding | null> {
     return this.threads.add({ ...this.common, found }, true) as Promise<ReportedFinding | null>;
+  }
+
+  /** The schedules of outcomes are made short. */
+  shorten(table: readonly OutcomeSeen[]): Promise<ToldOutcome[] | null> {
+    return this.threads.add({ ...this.common, table }) as Promise<ToldOutcome[] | null>;
   }
 
   /** Parts that were not begun are not begun any more. */

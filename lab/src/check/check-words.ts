@@ -1,10 +1,12 @@
 /** What a check came to, in words that promise no more than it did. */
 import {
   type JobResult,
+  observationOf,
   type Plan,
   type ReportedFinding,
   STRATEGY_ROWS,
   type StrategyName,
+  standingOf,
   summarizeCoverage,
 } from '../../../src/checker/index.ts';
 
@@ -43,10 +45,47 @@ function within({ preemptions, faults, hardware }: Plan): string {
   return bounds.length === 0 ? '' : `, ${bounds.join(', ')}`;
 }
 
+/** Whether every schedule was tried that there is. */
+export function triedEverything(result: JobResult, { strategy }: Plan): boolean {
+  return result.complete && STRATEGY_ROWS[strategy].exhaustive && result.bounds.length === 0;
+}
+
+/** A condition that the program asks of all its schedules, and what came of it. */
+export interface Asked {
+  readonly condition: string;
+  readonly words: string;
+  readonly standing: 'ok' | 'no' | 'open';
+}
+
+export function askedOf(result: JobResult, plan: Plan): Asked[] {
+  const all = triedEverything(result, plan);
+  return result.asked.map((one, i) => {
+    const count = result.conditions[i] ?? [0, 0];
+    const [held, not] = count;
+    const standing = standingOf(one, count, all);
+    const observed = { Always: 'in all', Sometimes: 'in some', Never: 'in none' }[
+      observationOf(count)
+    ];
+    const open = standing === 'open' ? '; not every schedule was tried' : '';
+    return {
+      condition: `${one.quantifier} ${one.words}`,
+      words: `it held ${observed}: in ${held.toLocaleString('en')} of ${counted(held + not, 'schedule')}${open}`,
+      standing,
+    };
+  });
+}
+
+/** What no schedule comes to, though one should. */
+const missing = (result: JobResult, plan: Plan): number =>
+  askedOf(result, plan).filter(
+    ({ standing }, i) => standing === 'no' && result.asked[i].quantifier === 'exists',
+  ).length;
+
 /** Whether nothing was found in every schedule that there is. */
-export function isProof(result: JobResult, { strategy }: Plan): boolean {
-  const all = result.complete && STRATEGY_ROWS[strategy].exhaustive && result.bounds.length === 0;
-  return all && result.findings.length === 0;
+export function isProof(result: JobResult, plan: Plan): boolean {
+  return (
+    triedEverything(result, plan) && result.findings.length === 0 && missing(result, plan) === 0
+  );
 }
 
 /** The verdict: what was found, or how much it means that nothing was. */
@@ -58,6 +97,11 @@ export function verdictOf(result: JobResult, plan: Plan, stopped: boolean): stri
     const all = result.complete && plan.strategy === 'exhaustive';
     const more = all ? `There are no other orders${within(plan)}` : 'There may be more';
     return `${things}: found in ${tried}. ${more}.`;
+  }
+  const lacking = missing(result, plan);
+  if (lacking > 0) {
+    const what = lacking === 1 ? 'A condition is' : `${lacking} conditions are`;
+    return `${what} not met: no schedule comes to what is to exist, and every schedule was tried: ${tried}.`;
   }
   if (isProof(result, plan)) {
     return `Proved: nothing breaks in any order of steps that can make a difference${within(plan)}: ${tried}.`;

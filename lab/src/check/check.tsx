@@ -1,13 +1,25 @@
 /** The dialog that checks what is shown: the choices, how far it is, what it found. */
 import type { ComponentChildren } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
-import { WALKS } from '../../../src/checker/index.ts';
+import { useEffect, useRef, useState } from 'preact/hooks';
+import { HOLDS_MEANING, type OutcomeTable, WALKS } from '../../../src/checker/index.ts';
 import { Dialog } from '../dialog.tsx';
 import { entry } from '../store/opening.ts';
 import { chooseWalk } from '../store/showing.ts';
 import { busy, setChecking, walk } from '../store/state.ts';
-import { counted, findingWords, STRATEGY_WORDS } from './check-words.ts';
-import { type Check, check, choices, choose, type Listed, open, start, stop } from './checking.ts';
+import { type Asked, counted, findingWords, STRATEGY_WORDS } from './check-words.ts';
+import {
+  type Check,
+  check,
+  choices,
+  choose,
+  type Listed,
+  type ListedOutcome,
+  type Outcomes,
+  open,
+  openOutcome,
+  start,
+  stop,
+} from './checking.ts';
 
 function Choice(props: { of: string; label: string; title: string; children: ComponentChildren }) {
   const { of, label, title, children } = props;
@@ -146,6 +158,18 @@ function Form() {
           />
           <span>The hardware acts on its own</span>
         </label>
+        <label
+          class="choice tick"
+          title="Lists what the operations return in each different way that the tasks can meet. What breaks does not end the check then."
+        >
+          <input
+            type="checkbox"
+            disabled={busy.value}
+            checked={now.outcomes ?? false}
+            onChange={({ currentTarget }) => choose({ outcomes: currentTarget.checked })}
+          />
+          <span>List every outcome</span>
+        </label>
       </div>
       <p class="soft meaning">
         <code>{now.strategy}</code>: {meaning}
@@ -180,6 +204,101 @@ function Row({ listed: { title, invariant, finding } }: { listed: Listed }) {
   );
 }
 
+/** Outcomes that are shown at first. */
+const SHOWN = 20;
+
+function OutcomeRow(props: { row: OutcomeTable<ListedOutcome>['rows'][number]; at: number }) {
+  const { row, at } = props;
+  const { of, cells } = row;
+  return (
+    <tr>
+      <td class="number">{of.schedules.toLocaleString('en')}</td>
+      {cells.map((words, i) => (
+        <td key={i}>{words}</td>
+      ))}
+      <td>
+        <button
+          type="button"
+          aria-label={`Open outcome ${at + 1}`}
+          title={`${of.schedule}: ${counted(of.preemptions, 'preemption')}, ${counted(of.steps, 'step')}`}
+          onClick={() => void openOutcome(of)}
+        >
+          Open
+        </button>
+      </td>
+    </tr>
+  );
+}
+
+function OutcomeList({ of: { table, complete, broken } }: { of: Outcomes }) {
+  const [all, setAll] = useState(false);
+  const { same, heads, rows, holds } = table;
+  const shown = all ? rows : rows.slice(0, SHOWN);
+  const whether = complete ? 'there are no others' : 'there may be others';
+  return (
+    <section class="outcomes" aria-label="Outcomes">
+      <h3>
+        {counted(rows.length, 'outcome')}; {whether}
+      </h3>
+      {broken > 0 ? (
+        <p class="soft">{counted(broken, 'schedule')} broke something and came to none.</p>
+      ) : null}
+      {same.length > 0 ? (
+        <dl>
+          {same.map(([title, words]) => (
+            <div key={title}>
+              <dt>always {title}</dt>
+              <dd>{words}</dd>
+            </div>
+          ))}
+        </dl>
+      ) : null}
+      {rows.length > 0 ? (
+        <div class="scrolls">
+          <table>
+            <thead>
+              <tr>
+                <th title="Schedules that were tried and came to it">schedules</th>
+                {heads.map((head) => (
+                  <th key={head}>{head}</th>
+                ))}
+                <th>shortest</th>
+              </tr>
+            </thead>
+            <tbody>
+              {shown.map((row, i) => (
+                <OutcomeRow row={row} at={i} key={row.of.schedule} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      ) : null}
+      {shown.length < rows.length ? (
+        <button type="button" onClick={() => setAll(true)}>
+          Show all {rows.length.toLocaleString('en')}
+        </button>
+      ) : null}
+      {holds ? <p class="soft">{HOLDS_MEANING}</p> : null}
+    </section>
+  );
+}
+
+function Conditions({ of }: { of: readonly Asked[] }) {
+  return (
+    <ul class="asked" aria-label="Conditions">
+      {of.map(({ condition, words, standing }) => (
+        <li key={condition} class={{ ok: 'good', no: 'bad', open: '' }[standing]}>
+          <strong>
+            {{ ok: '✓ ', no: '✗ ', open: '' }[standing]}
+            {condition}
+          </strong>
+          <span class="soft"> {words}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
 function Progress({ of }: { of: Check }) {
   const { state, schedules, steps, plan } = of;
   const what =
@@ -200,7 +319,8 @@ function Progress({ of }: { of: Check }) {
 }
 
 function Came({ of }: { of: Check }) {
-  const { state, error, listed, verdict, proved, coverage } = of;
+  const { state, error, listed, verdict, proved, coverage, asked } = of;
+  const isBad = listed.length > 0 || asked.some(({ standing }) => standing === 'no');
   return (
     <>
       <p class="soft">
@@ -209,9 +329,9 @@ function Came({ of }: { of: Check }) {
       <Progress of={of} />
       <div class="verdict" role="status">
         {state === 'ended' && error === '' ? (
-          <p class={listed.length > 0 ? 'bad' : proved ? 'good' : ''}>
+          <p class={isBad ? 'bad' : proved ? 'good' : ''}>
             <strong>
-              {listed.length > 0 ? '✗ ' : proved ? '✓ ' : ''}
+              {isBad ? '✗ ' : proved ? '✓ ' : ''}
               {verdict}
             </strong>
           </p>
@@ -226,6 +346,8 @@ function Came({ of }: { of: Check }) {
           ))}
         </ol>
       ) : null}
+      {asked.length > 0 ? <Conditions of={asked} /> : null}
+      {of.outcomes ? <OutcomeList of={of.outcomes} /> : null}
     </>
   );
 }

@@ -1,6 +1,7 @@
 /** A thread of a check: does one piece of work after the other. */
 import {
   type Found,
+  type OutcomeSeen,
   type PartRequest,
   type PartResult,
   type Plan,
@@ -8,8 +9,10 @@ import {
   type ReportedFinding,
   runPart,
   runReport,
+  runShorten,
   ScenarioError,
   type Subject,
+  type ToldOutcome,
   type Walk,
 } from '../../../src/checker/index.ts';
 import { recordable } from '../../../src/recording/index.ts';
@@ -18,14 +21,15 @@ import { MODULES } from '../scenarios.ts';
 /** What is checked: a program's text, or a scenario by its name. */
 export type Source = { readonly text: string } | { readonly module: string };
 
-/** Search a part, or shrink and report what was found. */
+/** Search a part, shrink and report what was found, or make the schedules of outcomes short. */
 export type Work = { readonly source: Source; readonly walk: Walk; readonly plan: Plan } & (
   | { readonly part: PartRequest }
   | { readonly found: Found }
+  | { readonly table: readonly OutcomeSeen[] }
 );
 
 export type Answer =
-  | { readonly answer: PartResult | ReportedFinding }
+  | { readonly answer: PartResult | ReportedFinding | ToldOutcome[] }
   | { readonly error: string; readonly name: string };
 
 /** How long one may try to make a finding short: somebody waits for it. */
@@ -55,7 +59,9 @@ async function answerTo(work: Work): Promise<Answer> {
     const answer =
       'part' in work
         ? runPart(subject, walk, plan, work.part)
-        : runReport(subject, walk, plan, work.found, EFFORT);
+        : 'found' in work
+          ? runReport(subject, walk, plan, work.found, EFFORT)
+          : runShorten(subject, walk, plan, work.table);
     return { answer };
   } catch (error) {
     const { message, name } = error instanceof Error ? error : new Error(String(error));

@@ -2,13 +2,19 @@
 import {
   DEFAULT_PLAN,
   type Found,
+  isConcurrent,
+  type JobResult,
+  type OutcomeOf,
+  type OutcomeTable,
+  outcomeTable,
   type PartResult,
   type Plan,
   type ReportedFinding,
   Search,
+  type ToldOutcome,
   type Walk,
 } from '../../../src/checker/index.ts';
-import { isScenario, type Recordable } from '../../../src/recording/index.ts';
+import { isScenario, operationsOf, type Recordable } from '../../../src/recording/index.ts';
 import { say } from '../copy.ts';
 import type { Entry } from '../gallery.ts';
 import { owned } from '../owned.ts';
@@ -16,7 +22,14 @@ import { show } from '../store/showing.ts';
 import { checking, name, recording, setBusy, setChecking, text, walk } from '../store/state.ts';
 import type { Source } from './check.worker.ts';
 import { Pool } from './check-pool.ts';
-import { coverageOf, isProof, verdictOf } from './check-words.ts';
+import {
+  type Asked,
+  askedOf,
+  coverageOf,
+  isProof,
+  triedEverything,
+  verdictOf,
+} from './check-words.ts';
 
 /** What one chooses. */
 export interface Choices extends Omit<Plan, 'time' | 'part'> {
@@ -42,6 +55,18 @@ export interface Listed {
   readonly finding: ReportedFinding | null;
 }
 
+/** An outcome, and its shortest schedule. */
+export type ListedOutcome = OutcomeOf & Omit<ToldOutcome, 'outcome'>;
+
+/** What schedules came to. */
+export interface Outcomes {
+  readonly table: OutcomeTable<ListedOutcome>;
+  /** Whether there are no others. */
+  readonly complete: boolean;
+  /** Schedules that broke something before they came to their end. */
+  readonly broken: number;
+}
+
 /** What is checked. */
 interface Checked {
   readonly program: Recordable;
@@ -63,6 +88,10 @@ export interface Check {
   /** Whether the verdict is that nothing breaks, and not that nothing was found. */
   readonly proved: boolean;
   readonly coverage: string;
+  /** What the program asks of all schedules, and what came of it. */
+  readonly asked: readonly Asked[];
+  /** What schedules came to, where that was asked for. */
+  readonly outcomes: Outcomes | null;
   /** Why there is no result; empty: there is one, or there will be. */
   readonly error: string;
 }
@@ -127,6 +156,8 @@ async function search(
     verdict: '',
     proved: false,
     coverage: '',
+    asked: [],
+    outcomes: null,
     error: '',
   });
   setBusy(true);
@@ -172,8 +203,16 @@ async function search(
     tell({ state: 'shortening' });
     await Promise.all(reports);
     const result = all.result(of.program.name, by, findings);
+    const outcomes = plan.outcomes ? await outcomesOf(of, plan, result, pool) : null;
     const verdict = verdictOf(result, plan, stopped);
-    tell({ state: 'ended', verdict, proved: isProof(result, plan), coverage: coverageOf(result) });
+    tell({
+      state: 'ended',
+      verdict,
+      proved: isProof(result, plan),
+      coverage: coverageOf(result),
+      asked: askedOf(result, plan),
+      outcomes,
+    });
     if (mine === current && !checking.value) say(`The check has ended. ${verdict}`);
   } catch (error) {
     tell({ state: 'ended', error: error instanceof Error ? error.message : String(error) });
@@ -181,6 +220,29 @@ async function search(
     if (mine === current) abandon();
     else pool.end();
   }
+}
+
+/** What schedules came to, with short schedules. */
+async function outcomesOf(
+  { program }: Checked,
+  plan: Plan,
+  result: JobResult,
+  pool: Pool,
+): Promise<Outcomes> {
+  const told = (await pool.shorten(result.table)) ?? [];
+  const outcomes = told.map(
+    ({ outcome, ...how }): ListedOutcome => ({
+      ...(JSON.parse(outcome) as OutcomeOf),
+      ...how,
+    }),
+  );
+  const operations = { ...operationsOf(program) };
+  const concurrent = isScenario(program) || !isConcurrent(program) ? null : program;
+  return {
+    table: outcomeTable(outcomes, { after: concurrent?.after ?? [], tasks: operations }),
+    complete: triedEverything(result, plan) && !result.overflow,
+    broken: result.broken,
+  };
 }
 
 /** Checks what is shown, as chosen. */
@@ -208,8 +270,16 @@ export async function checkMistake(entry: Entry): Promise<void> {
   }
 }
 
+/** Shows the shortest schedule of an outcome, at its end. */
+export async function openOutcome({ schedule }: ListedOutcome): Promise<void> {
+  const now = check.value;
+  if (now) await open({ walk: now.walk, hardware: now.plan.hardware === true, schedule });
+}
+
 /** Shows a finding: its schedule, at the step where it breaks. */
-export async function open(finding: ReportedFinding): Promise<void> {
+export async function open(
+  finding: Pick<ReportedFinding, 'walk' | 'hardware' | 'schedule'>,
+): Promise<void> {
   const of = check.value?.of;
   if (!of) return;
   const { walk: by, hardware = false, schedule } = finding;

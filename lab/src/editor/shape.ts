@@ -1,7 +1,9 @@
 /** What may stand in a program where: all of it is taken from the format's own tables. */
 import {
   CONCURRENT_FIELDS,
+  CONDITION_FIELDS,
   describeField,
+  EXPECTED_FIELDS,
   type FieldSpec,
   HEAD_FIELDS,
   MACHINE,
@@ -47,6 +49,7 @@ type PathTarget =
   | 'operations'
   | 'operation'
   | 'result'
+  | 'expected'
   | 'nothing';
 
 export function targetOf(path: Path): PathTarget {
@@ -55,12 +58,22 @@ export function targetOf(path: Path): PathTarget {
   if (top === 'machine' && below.length === 0) return 'machine';
   if (top === 'results') return below.length === 1 ? 'result' : 'nothing';
   if (top === 'tasks' && below.length === 0) return 'tasks';
+  if (CONDITION_FIELDS.some((name) => name === top)) {
+    // a condition, or a list of them: by operation what it returns, or a list of that
+    const named = typeof below[0] === 'number' ? below.slice(1) : below;
+    return named.length === 1 || isItem(named, 1) ? 'expected' : 'nothing';
+  }
   const inList = top === 'tasks' ? below.slice(1) : below;
   if (!['ops', 'setup', 'after', 'tasks'].includes(String(top))) return 'nothing';
   if (inList.length === 0) return 'operations';
   if (inList.length === 1) return 'operation';
-  return inList.length === 2 && inList[1] === 'expect' ? 'result' : 'nothing';
+  if (inList[1] !== 'expect') return 'nothing';
+  return inList.length === 2 || isItem(inList, 2) ? 'expected' : 'nothing';
 }
+
+/** Whether a path ends with an item of what has this length. */
+const isItem = (path: Path, length: number): boolean =>
+  path.length === length + 1 && typeof path[length] === 'number';
 
 const startOf = (spec: FieldSpec): string => valuesOf(spec, '')[0]?.json ?? '0';
 
@@ -77,6 +90,9 @@ const STARTS: Record<string, [holds: string, start: string]> = {
   setup: ['an array of operations', '[]'],
   tasks: ['an object: an array of operations a task', '{}'],
   after: ['an array of operations', '[]'],
+  ...Object.fromEntries(
+    CONDITION_FIELDS.map((name) => [name, ['a condition, or an array of conditions', '{}']]),
+  ),
 };
 
 /** The fields of an operation that it must have. */
@@ -96,6 +112,7 @@ export function fieldsAt(path: Path, said: ReadonlyMap<string, string>): Field[]
         ...HEAD_FIELDS,
         ...(tasks ? [] : SEQUENTIAL_FIELDS),
         ...(ops ? [] : CONCURRENT_FIELDS),
+        ...(tasks ? CONDITION_FIELDS : []),
       ].map((name) => {
         const [holds, start] = STARTS[name];
         return { name, meaning: PROGRAM_MEANINGS[name], holds, start };
@@ -116,7 +133,14 @@ export function fieldsAt(path: Path, said: ReadonlyMap<string, string>): Field[]
         { name: 'comment', meaning: comment, holds, start },
         ...(path[0] === 'ops'
           ? []
-          : [{ name: 'expect', meaning: expect, holds: 'fields of a result', start: '{}' }]),
+          : [
+              {
+                name: 'expect',
+                meaning: expect,
+                holds: 'fields of a result, or an array of such',
+                start: '{}',
+              },
+            ]),
       ];
     }
     case 'result':
@@ -125,6 +149,13 @@ export function fieldsAt(path: Path, said: ReadonlyMap<string, string>): Field[]
         meaning: RESULT_MEANINGS[name as keyof typeof RESULT_MEANINGS],
         holds,
         start: name === 'ret' ? '"ok"' : /runs/.test(holds) ? '[]' : '0',
+      }));
+    case 'expected':
+      return Object.entries(EXPECTED_FIELDS).map(([name, { words, runs }]) => ({
+        name,
+        meaning: RESULT_MEANINGS[name as keyof typeof RESULT_MEANINGS],
+        holds: runs ? words : `${words}, or an array of them`,
+        start: name === 'ret' ? '"ok"' : runs ? '[]' : '0',
       }));
     default:
       return [];
