@@ -304,7 +304,10 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
   program
     .command('explain')
     .description('Tell a finding of check as a mail: what each CPU does, in kernel functions.')
-    .argument('<file>', 'what check --json printed; or a program or module, with a schedule')
+    .argument(
+      '<file>',
+      'what check --json printed or --trace wrote; or a program or module, with a schedule',
+    )
     .argument('[schedule]', 'the schedule that check printed')
     .addOption(walkOption("the schedule's"))
     .option('--hardware', 'the schedule was found with --hardware')

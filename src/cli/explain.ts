@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { isConcurrent, ProgramError, parseAnyProgram } from '../checker/index.ts';
+import { mailIn, TraceError } from '../recording/internal.ts';
 import { explained } from './check/explained.ts';
 import { isModule } from './check/files.ts';
 import { Pool } from './check/pool.ts';
@@ -77,6 +78,25 @@ async function ofFinding(known: KnownFinding, from: string, pool: Pool): Promise
   return ofFile(existsSync(name) || !existsSync(beside) ? name : beside, schedule, options, pool);
 }
 
+/**
+ * The mail of a trace that `check --trace` has written.
+ * @returns null: the file is none
+ */
+function traceMail(file: string): string | null {
+  const text = isModule(file) ? '' : readText(file);
+  if (!/^\s*\{\s*"softleaf"\s*:\s*"trace"/.test(text)) return null;
+  try {
+    const mail = mailIn(text);
+    if (mail !== '') return mail;
+  } catch (error) {
+    if (error instanceof TraceError) throw new UsageError(`${file}: ${error.message}`);
+    throw error;
+  }
+  throw new UsageError(
+    `${file}: one schedule alone does not show this finding: there is no mail of it`,
+  );
+}
+
 /** The mails that are asked for. */
 async function mails(
   file: string,
@@ -85,6 +105,8 @@ async function mails(
   pool: Pool,
 ): Promise<string[]> {
   if (schedule !== undefined) return [await ofFile(file, schedule, options, pool)];
+  const kept = traceMail(file);
+  if (kept !== null) return [kept];
   const findings = findingsIn(file);
   if (findings === null) {
     throw new UsageError(

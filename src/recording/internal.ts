@@ -1,4 +1,12 @@
 /** What the command line and the lab use of recordings and the package does not offer. */
 
 export { COMPARED, type Compared, decodeLink, encodeLink, LinkError } from './link.ts';
-export { isKept, isTrace, readTrace, TRACE_LENGTH, TraceError, traceText } from './trace-file.ts';
+export {
+  isKept,
+  isTrace,
+  mailIn,
+  readTrace,
+  TRACE_LENGTH,
+  TraceError,
+  traceText,
+} from './trace-file.ts';

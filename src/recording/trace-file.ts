@@ -88,6 +88,8 @@ interface TraceText {
   readonly counted: readonly (readonly [string, Counted])[];
   readonly first: Moment;
   readonly changes: readonly StepChange[];
+  /** The finding as a mail; empty: nobody has written it. */
+  readonly mail: string;
 }
 
 // ---- writing ----
@@ -128,9 +130,10 @@ function stepChange(before: Moment, after: Moment): StepChange {
 
 /**
  * The text of a file with a recording.
+ * @param mail tells of its finding
  * @throws TraceError where it is too long for one
  */
-export function traceText(recording: Recording): string {
+export function traceText(recording: Recording, mail = ''): string {
   const { program, walk, hardware, schedule, truncated, tasks, operations, steps } = recording;
   const { length, finding, events, held, waited, lockNames, counted } = recording;
   if (length > TRACE_STEPS) {
@@ -175,6 +178,7 @@ export function traceText(recording: Recording): string {
     counted: [...counted],
     first,
     changes,
+    mail,
   };
   return `${JSON.stringify(text)}\n`;
 }
@@ -426,6 +430,15 @@ export function isTrace(value: unknown): value is { softleaf: 'trace' } {
   return isRecord(value) && value.softleaf === 'trace';
 }
 
+/**
+ * The mail that a trace has of its finding; empty: it has none.
+ * @throws TraceError as `readTrace`
+ */
+export function mailIn(text: string): string {
+  readTrace(text);
+  return (JSON.parse(text) as TraceText).mail;
+}
+
 /** What is recorded, where only the recording is there. It cannot run. */
 function absent(name: string, comment: readonly string[], tasks: readonly string[]): Recordable {
   const refuse = (): never => {
@@ -515,6 +528,7 @@ export function readTrace(text: string): Recording {
   if (first.step !== 0 || first.tasks.length !== count || operations.length !== count) {
     throw new TraceError('the trace: not as many of everything as tasks');
   }
+  file.field('mail', TEXT);
   const changes = file.field<StepChange[]>('changes', listOf([isRecord, 'an object']));
   if (changes.length !== length) throw new TraceError('the trace: not a change for each step');
   changes.forEach((change, at) => {

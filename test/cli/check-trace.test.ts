@@ -55,6 +55,18 @@ describe('check --trace', () => {
     expect(check('race.json').out).not.toContain('lab:');
   });
 
+  it('has the finding as a mail, for softleaf explain', () => {
+    const { out } = check(driver, '--trace', 'found.json');
+    const [, schedule] = /--replay (\S+)/.exec(out) ?? [];
+    const mail = softleaf(['explain', 'found.json'], dir);
+    expect(mail.code).toBe(0);
+    expect(mail.out).toMatch(/^Subject: a GPU that checks without its lock: /);
+    expect(mail).toEqual(softleaf(['explain', driver, schedule], dir));
+    const cut = readFileSync(join(dir, 'found.json'), 'utf8').slice(0, -9);
+    writeFileSync(join(dir, 'cut.json'), cut);
+    expect(softleaf(['explain', 'cut.json'], dir)).toMatchObject({ code: 2, out: '' });
+  });
+
   it('writes nothing where nothing is found, and over no program', () => {
     const right = join(root, 'examples/scenarios/check-under-lock.mjs');
     expect(check(right, '--trace', 'none.json').code).toBe(0);

@@ -92,7 +92,7 @@ async function perform(work: Work): Promise<unknown> {
     case 'report':
       return runReport(subject, walk, plan, work.found, work.effort);
     case 'trace':
-      return tracedFinding(subject, work.finding);
+      return tracedFinding(work.job.file, subject, work.finding);
     case 'shorten':
       return runShorten(subject, walk, plan, work.table, work.replays);
     case 'digest': {
