@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { type PagePart, reportPage } from '../../checker/index.ts';
 import { labAddress, linkToFinding } from '../lab-link.ts';
 import { ExitCode, OutputError, printable, type Terminal } from '../terminal.ts';
-import { isModule, loadSubject } from './files.ts';
+import { isModule, loadProgram, loadSubject } from './files.ts';
 import type { CheckCommandOptions } from './options.ts';
 import { type CaseOutcomes, outcomesJson, outcomesText } from './outcomes.ts';
 import type { Pool } from './pool.ts';
@@ -61,16 +61,16 @@ function writeOut(file: string, text: string): void {
 }
 
 /** Prints what scenarios came to. */
-async function showOutcomes(
+function showOutcomes(
   { table, one = false }: ToldOutcomes,
   options: CheckCommandOptions,
   terminal: Terminal,
-): Promise<void> {
+): void {
   const how = { width: widthOf(terminal), all: options.verbose === true, one };
   for (const of of table) {
     const { job } = of;
-    const subject = job.program ? { program: job.program } : await loadSubject(job.file, job.name);
-    const program = 'program' in subject ? subject.program : null;
+    // nobody loads a module here: it has no program
+    const program = job.program ?? (isModule(job.file) ? null : loadProgram(job.file));
     if (of.outcomes.length === 0 && one) continue;
     terminal.stdout.write(printable(outcomesText(of, program, how)));
   }
@@ -112,7 +112,7 @@ export async function tell(
     terminal.stdout.write(`${JSON.stringify(told)}\n`);
   } else {
     for (const told of findings) showFinding(told, terminal, verbose);
-    if (outcomes) await showOutcomes(outcomes, options, terminal);
+    if (outcomes) showOutcomes(outcomes, options, terminal);
     for (const line of conditionLines(conditions)) terminal.stdout.write(printable(`${line}\n`));
     if (options.coverage) terminal.stdout.write(`${coverageText(summary)}\n`);
     terminal.stdout.write(`${lines}\n`);
