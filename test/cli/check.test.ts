@@ -411,8 +411,8 @@ describe('without an option that says how to search', () => {
       ),
     ].map(([, strategy]) => strategy);
 
-  it('goes first here and there, and by turns, then through every order', () => {
-    const suite = ['pct', 'turns', 'exhaustive'];
+  it('goes first here and there, and by turns, then with few preemptions, then through every order', () => {
+    const suite = ['pct', 'turns', 'exhaustive', 'exhaustive'];
     expect(searches(scenario('device-fault-munmap'))).toEqual(suite);
   });
 
@@ -428,7 +428,8 @@ describe('without an option that says how to search', () => {
     expect(plans).toEqual([
       ['pct', 2000],
       ['turns', 1000],
-      ['exhaustive', 7000],
+      ['exhaustive', 2000],
+      ['exhaustive', 5000],
     ]);
   });
 
