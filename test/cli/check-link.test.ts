@@ -96,7 +96,7 @@ describe('softleaf check --link', () => {
 
   it('has none for a scenario that is not a program, and says nothing unasked', () => {
     const module = join('examples', 'scenarios', 'check-without-lock.mjs');
-    expect(check([module, '--link']).out).not.toMatch(/^ {2}lab:/m);
+    expect(check([module, '--link']).out).toMatch(/^ {2}lab: {5}check it with --trace FILE/m);
     expect(check(['-'], JSON.stringify(race)).out).not.toMatch(/^ {2}lab:/m);
     expect(check(['-', '--json'], JSON.stringify(race)).out).not.toContain('"link"');
   });

@@ -457,7 +457,9 @@ describe('--report', () => {
     expect(steps.length).toBeGreaterThan(5);
     for (const [, number, space] of steps) {
       const row = html.split('\n').find((line) => line.includes(`<td class="n">${number}</td>`));
-      expect(row).toMatch(space === '' ? /n">\d+<\/td><td>\w/ : /n">\d+<\/td><td><\/td><td>\w/);
+      expect(row).toMatch(
+        space === '' ? /n">\d+<\/td><td><code>\w/ : /n">\d+<\/td><td><\/td><td><code>\w/,
+      );
     }
     const replay = /--replay (\S+)/.exec(out)?.[1] ?? '';
     expect(html).toContain(`--replay ${replay}`);
