@@ -55,6 +55,7 @@ export {
   type Run,
   runsOf,
   ScheduleError,
+  sealedSchedule,
 } from './search/schedule.ts';
 export { type Choice, FAIL, type Strategy } from './search/strategy.ts';
 export { STRATEGIES, STRATEGY_ROWS, type StrategyName } from './search/strategy-rows.ts';

@@ -150,7 +150,10 @@ Examples:
   $ softleaf check examples/scenarios/check-without-lock.mjs
   $ softleaf check scenarios/two-devices.json --strategy pct --seed 7 --time 60
   $ softleaf check scenarios/device-fault-munmap.json --outcomes
-  $ softleaf check scenarios/two-devices.json --replay 1.0123abcde.a12b --walk collect`;
+  $ softleaf check scenarios/two-devices.json --time 3600 --resume run.json
+  $ softleaf check --json > before.json; softleaf check --baseline before.json
+  $ softleaf check scenarios --format junit > check.xml
+  $ softleaf check scenarios/two-devices.json --replay 2.0123abcde.a12b.0abcd`;
 
 const EXPLAIN_HELP = `${EXIT_HELP}
 
@@ -285,9 +288,17 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     .option('--fail-on-warning', 'exit with 3 where nothing was found but there is a warning')
     .option('--no-fields', "do not look at fields of a module's own objects")
     .option(
+      '--ignore <title>',
+      'a finding that does not count; may be given several times',
+      (title: string, titles: string[] = []) => [...titles, title],
+    )
+    .option('--baseline <file>', 'what --json printed before: only what is new exits with 1')
+    .option('--watch', 'check again whenever a file changes, until interrupted')
+    .option(
       '--json',
       'print one JSON object: verdict, findings, warnings, mistakes, conditions, outcomes, coverage',
     )
+    .addOption(new Option('--format <name>', 'print for another program to read').choices(FORMATS))
     .option('--outcomes', 'print every outcome, how many schedules came to it, and the shortest')
     .option('--coverage', 'print what was reached and met, and what was not')
     .option(

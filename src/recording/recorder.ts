@@ -30,7 +30,7 @@ import { operationOf, taskView } from './task-view.ts';
 export interface RecordOptions {
   /** How a migration is prepared; else what the program's `machine` says, else `unified`. */
   walk?: Walk;
-  /** `1.DIGEST.CHOICES`, as a check prints it. Default: the tasks in turn. */
+  /** `2.DIGEST.CHOICES.SEAL`, as a check prints it. Default: the tasks in turn. */
   schedule?: string;
   /** The hardware fills and drops translations on its own. Default: no. */
   hardware?: boolean;

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { sealedSchedule } from '../../src/checker/index.ts';
 import { type Chromium, openChromium } from '../support/browser.ts';
 import { race } from '../support/one-page.ts';
 
@@ -119,7 +120,7 @@ describe('a schedule in Chromium', () => {
         const digest = await inNode('digest', { program, walk });
         // three switches at places that are there in any task
         const several = Object.keys(program.tasks).length > 1;
-        const schedule = `1.${digest}.${several ? 'a17b23a9b' : 'a17'}`;
+        const schedule = sealedSchedule(digest, several ? 'a17b23a9b' : 'a17');
         const { node, page } = await inBoth('replay', { program, walk, schedule });
         expect(page, `${name} ${walk}`).toEqual(node);
         outcomes.add(node.outcome);

@@ -12,6 +12,7 @@ import {
   runsOf,
   type Scenario,
   type Strategy,
+  sealedSchedule,
   shrinkSchedule,
   Turns,
 } from '../../src/checker/index.ts';
@@ -260,7 +261,11 @@ describe('the schedule of what has no end', () => {
         yield* look(s);
       },
     });
-    const { finding, steps } = replaySchedule(short, {}, decodeSchedule('1.d.(a1)', 'd', 2));
+    const { finding, steps } = replaySchedule(
+      short,
+      {},
+      decodeSchedule(sealedSchedule('d', '(a1)'), 'd', 2),
+    );
     expect([finding, steps]).toEqual([null, 3]);
     expect(new Replay([{ task: 0, steps: 1, fail: false, round: true }]).short).toBe(0);
   });

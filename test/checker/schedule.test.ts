@@ -13,6 +13,7 @@ import {
   runsOf,
   type Scenario,
   ScheduleError,
+  sealedSchedule,
   titleOf,
   UniformWalk,
 } from '../../src/checker/index.ts';
@@ -43,22 +44,37 @@ describe('a schedule as a string', () => {
       { task: 1, steps: endless, fail: false },
     ];
     const text = encodeSchedule(runs, DIGEST);
-    expect(text).toBe(`1.${DIGEST}.a12c1!b`);
+    expect(text).toBe(sealedSchedule(DIGEST, 'a12c1!b'));
+    expect(text).toMatch(/^2\.[0-9a-z]{9}\.a12c1!b\.[0-9a-z]{5}$/);
     expect(decodeSchedule(` ${text}\n`, DIGEST, 3)).toEqual(runs);
-    expect(decodeSchedule(`1.${DIGEST}.`, DIGEST, 1)).toEqual([]);
+    expect(decodeSchedule(sealedSchedule(DIGEST, ''), DIGEST, 1)).toEqual([]);
   });
 
   it.each([
     ['a12', 'not a schedule'],
-    [`2.${DIGEST}.a12`, 'format 2'],
-    ['1.000000000.a12', 'of another program or model'],
-    [`1.${DIGEST}.a12c3`, 'no task c: there are 2'],
-    [`1.${DIGEST}.a0`, 'a run of no steps: a0'],
-    [`1.${DIGEST}.a!`, 'which allocation fails? a!'],
-    [`1.${DIGEST}.a1!!b`, 'cannot read the choices'],
+    [`1.${DIGEST}.a12`, 'format 1'],
+    [sealedSchedule('000000000', 'a12'), 'of another program or model'],
+    [sealedSchedule(DIGEST, 'a12c3'), 'no task c: there are 2'],
+    [sealedSchedule(DIGEST, 'a0'), 'a run of no steps: a0'],
+    [sealedSchedule(DIGEST, 'a!'), 'which allocation fails? a!'],
+    [sealedSchedule(DIGEST, 'a1!!b'), 'cannot read the choices'],
   ])('%s is refused: %s', (text, why) => {
     expect(() => decodeSchedule(text, DIGEST, 2)).toThrow(ScheduleError);
     expect(() => decodeSchedule(text, DIGEST, 2)).toThrow(why);
+  });
+
+  it('is refused where one character of it is missing or another', () => {
+    const text = encodeSchedule(runsOf([0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]), DIGEST);
+    for (let i = 0; i < text.length; i++) {
+      for (const other of [text.slice(0, i), text.slice(0, i) + text.slice(i + 1)]) {
+        expect(() => decodeSchedule(other, DIGEST, 2), other).toThrow(ScheduleError);
+      }
+      for (const letter of 'ab19!.') {
+        if (text[i] === letter) continue;
+        const other = text.slice(0, i) + letter + text.slice(i + 1);
+        expect(() => decodeSchedule(other, DIGEST, 2), other).toThrow(ScheduleError);
+      }
+    }
   });
 
   it('has a digest that tells texts apart', () => {

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { STRATEGIES } from '../../src/checker/index.ts';
+import { STRATEGIES, sealedSchedule } from '../../src/checker/index.ts';
 import { jobsOf } from '../../src/cli/check/plans.ts';
 import { executable, root, softleaf } from '../support/cli.ts';
 import { race } from '../support/one-page.ts';
@@ -77,7 +77,7 @@ function expectShape(json: Record<string, unknown>): void {
     for (const key of ['title', 'invariant', 'scenario', 'walk', 'file']) {
       expect(finding[key]).toEqual(expect.stringMatching(/./));
     }
-    expect(finding.schedule).toMatch(/^1\.[0-9a-z]{9}\.[a-p0-9!]*$/);
+    expect(finding.schedule).toMatch(/^2\.[0-9a-z]{9}\.[a-p0-9!]*\.[0-9a-z]{5}$/);
     expect(finding.steps).toEqual(expect.any(Number));
     expect(finding.preemptions).toEqual(expect.any(Number));
   }
@@ -190,8 +190,9 @@ describe('--replay', () => {
 
   it('proves nothing where nothing breaks', () => {
     const [{ schedule }] = foundRace();
-    const [version, digest] = schedule.split('.');
-    const json = checkJson(raceFile('race.json'), '--replay', `${version}.${digest}.ba`);
+    const [, digest] = schedule.split('.');
+    const other = sealedSchedule(digest, 'ba');
+    const json = checkJson(raceFile('race.json'), '--replay', other);
     expectShape(json);
     expect(json).toMatchObject({ code: 0, verdict: 'nothing-found', findings: [] });
     expect(json.coverage.bounds).toEqual(['one schedule']);
@@ -215,15 +216,19 @@ describe('--replay', () => {
 
   it.each([
     ['mangled', /not a schedule/],
-    ['1.DIGEST.a1?', /not a schedule/],
-    ['2.DIGEST.a1', /a schedule of format 2; this Softleaf reads 1/],
-    ['1.DIGEST.a1!!', /cannot read the choices from "!"/],
-    ['1.DIGEST.c1', /no task c: there are 2/],
-    ['1.DIGEST.a0', /a run of no steps/],
-    ['1.000000000.a', /of another program or model/],
+    ['2.DIGEST.a1?', /not a schedule/],
+    ['1.DIGEST.a1', /a schedule of format 1; this Softleaf reads 2/],
+    ['2.DIGEST.a1', /was cut or changed: it ends with no seal/],
+    ['2.DIGEST.a1.abc', /was cut or changed: it ends with \.abc/],
+    ['SEALED:a1!!', /cannot read the choices from "!"/],
+    ['SEALED:c1', /no task c: there are 2/],
+    ['SEALED:a0', /a run of no steps/],
+    ['2.000000000.a', /of another program or model/],
   ])('refuses %s', (text, why) => {
     const [{ schedule }] = foundRace();
-    const given = text.replace('DIGEST', schedule.split('.')[1]);
+    const [, digest] = schedule.split('.');
+    const [, choices] = text.split(':');
+    const given = choices ? sealedSchedule(digest, choices) : text.replace('DIGEST', digest);
     const { code, out, err } = check(raceFile('race.json'), '--replay', given);
     expect({ code, out }).toEqual({ code: 2, out: '' });
     expect(err).toMatch(why);

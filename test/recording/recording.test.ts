@@ -2,7 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { fingerprint } from '../../src/checker/fingerprint.ts';
-import { check, Execution, Exhaustive, encodeSchedule, runsOf } from '../../src/checker/index.ts';
+import {
+  check,
+  Execution,
+  Exhaustive,
+  encodeSchedule,
+  runsOf,
+  sealedSchedule,
+} from '../../src/checker/index.ts';
 import { FAIL } from '../../src/checker/search/strategy.ts';
 import {
   type ConcurrentProgram,
@@ -248,7 +255,7 @@ describe('a recording', () => {
     const { schedule: inTurn } = record(race, { walk: 'unified' });
     // the device is left while it has something locked
     const digest = inTurn.split('.')[1];
-    const recording = record(race, { walk: 'unified', schedule: `1.${digest}.a30b` });
+    const recording = record(race, { walk: 'unified', schedule: sealedSchedule(digest, 'a30b') });
     let waits = 0;
     for (let step = 0; step <= recording.length; step++) {
       recording.moment(step).tasks.forEach((task, i) => {

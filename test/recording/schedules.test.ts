@@ -14,6 +14,7 @@ import {
   runsOf,
   type Scenario,
   type SetupOptions,
+  sealedSchedule,
 } from '../../src/checker/index.ts';
 import { type Program, parseAnyProgram } from '../../src/program/index.ts';
 import {
@@ -74,14 +75,14 @@ describe('the schedule of a recording', () => {
       expect(again.schedule).toBe(first.schedule);
       expect(first.schedule.length).toBeLessThan(whole.length);
       // the last step that is said is needed
-      const said = first.schedule.slice(`1.${digest}.`.length);
+      const said = first.schedule.split('.')[2];
       const last = /(\d+)(!?)$/.exec(said);
       if (!last) continue;
       needed++;
       const fewer = Number(last[1]) - 1;
       const cut = said.slice(0, last.index) + fewer;
       const less = fewer > 0 ? cut : said.replace(/[a-z]\d+!?$/, '');
-      const other = record(program, { ...setup, schedule: `1.${digest}.${less}` });
+      const other = record(program, { ...setup, schedule: sealedSchedule(digest, less) });
       expect(choicesOf(other)).not.toEqual(all);
     }
     expect(needed).toBeGreaterThan(3);
@@ -89,7 +90,7 @@ describe('the schedule of a recording', () => {
 
   it('of tasks in turn says nothing', () => {
     const { schedule } = record(read('scenarios/three-tasks'));
-    expect(schedule).toMatch(/^1\.\w+\.$/);
+    expect(schedule).toMatch(/^2\.\w+\.\.\w+$/);
   });
 
   it('ends with what a check says of a schedule without end', () => {

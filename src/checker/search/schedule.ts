@@ -1,15 +1,17 @@
 /**
- * Schedules as strings: `1.DIGEST.CHOICES`. Version, digest of what was run, and the choices: a letter
+ * Schedules as strings: `2.DIGEST.CHOICES.SEAL`. Version, digest of what was run, and the choices: a letter
  * for the task and how many steps it takes (no number: to its end, or until it has to wait). `!` after
  * a number: the allocation of the last of these steps fails. What stands in brackets at the end comes again
- * and again; else, after the last choice, tasks run one after the other.
+ * and again; else, after the last choice, tasks run one after the other. The seal is some of all that stands
+ * before it: without it a part of a schedule is another one.
  */
 import type { Execution } from '../execution.ts';
+import { digestOf } from './digest.ts';
 import { InARow } from './in-a-row.ts';
 import type { Round } from './rounds.ts';
 import { type Choice, FAIL, fails, type Strategy, taskOf } from './strategy.ts';
 
-const VERSION = 1;
+const VERSION = 2;
 
 /** A schedule that cannot be replayed; the message says why. */
 export class ScheduleError extends Error {
@@ -69,9 +71,18 @@ export function encodeRuns(runs: readonly Run[]): string {
   return `${once.join('')}${end}`;
 }
 
+/** With what a schedule ends. */
+const sealOf = (digest: string, choices: string): string =>
+  digestOf(`${digest}.${choices}`).slice(-5);
+
+/** A schedule of choices as they are written. */
+export function sealedSchedule(digest: string, choices: string): string {
+  return `${VERSION}.${digest}.${choices}.${sealOf(digest, choices)}`;
+}
+
 /** A schedule as text, which `--replay` takes; `digest` says of which program and model it is. */
 export function encodeSchedule(runs: readonly Run[], digest: string): string {
-  return `${VERSION}.${digest}.${encodeRuns(runs)}`;
+  return sealedSchedule(digest, encodeRuns(runs));
 }
 
 /**
@@ -81,15 +92,23 @@ export function encodeSchedule(runs: readonly Run[], digest: string): string {
  * @throws ScheduleError when it is not one, or one of something else
  */
 export function decodeSchedule(text: string, digest: string, tasks: number): Run[] {
-  const parts = /^(\d+)\.([0-9a-z]+)\.([a-p0-9!]*)(?:\(([a-p0-9!]+)\))?$/.exec(text.trim());
-  if (!parts) throw new ScheduleError(`not a schedule (VERSION.DIGEST.CHOICES): ${text}`);
-  const [, version, of, choices, round] = parts;
+  const parts = /^(\d+)\.([0-9a-z]+)\.(([a-p0-9!]*)(?:\(([a-p0-9!]+)\))?)(?:\.([0-9a-z]*))?$/.exec(
+    text.trim(),
+  );
+  if (!parts) throw new ScheduleError(`not a schedule (VERSION.DIGEST.CHOICES.SEAL): ${text}`);
+  const [, version, of, all, choices, round, seal] = parts;
   if (Number(version) !== VERSION) {
     throw new ScheduleError(`a schedule of format ${version}; this Softleaf reads ${VERSION}`);
   }
   if (of !== digest) {
     throw new ScheduleError(
       `the schedule is of another program or model (${of}, here ${digest}): check again to get a new one`,
+    );
+  }
+  const own = sealOf(of, all);
+  if (seal !== own) {
+    throw new ScheduleError(
+      `the schedule was cut or changed: it ends with ${seal ? `.${seal}` : 'no seal'} (these choices would with .${own})`,
     );
   }
   const again = decodeRuns(round ?? '', tasks).map((run): Run => ({ ...run, round: true }));

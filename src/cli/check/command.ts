@@ -1,7 +1,7 @@
 /** `softleaf check`: tries the schedules of concurrent programs and scenarios. */
 import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { EFFORT, type Effort, type JobResult, REPLAYS } from '../../checker/index.ts';
+import { EFFORT, type Effort, type JobResult, ProgramError, REPLAYS } from '../../checker/index.ts';
 import { labAddress } from '../lab-link.ts';
 import { type SearchProgress, searchProgress } from '../progress.ts';
 import {
@@ -12,6 +12,9 @@ import {
   type Terminal,
   UsageError,
 } from '../terminal.ts';
+import { interrupted, watchFiles } from '../watch.ts';
+import { readBaseline } from './baseline.ts';
+import { filesOfArguments } from './files.ts';
 import { Flow } from './gate.ts';
 import { interrupts } from './interrupt.ts';
 import { doJobs, leftOf, titlesBySubject } from './jobs.ts';
@@ -87,33 +90,83 @@ class Deadline {
   }
 }
 
-/** The command. */
+/** @throws UsageError where options do not go together */
+function checkOptions(files: readonly string[], options: CheckCommandOptions): void {
+  const { resume, report, replay, baseline, trace, watch } = options;
+  const both = (a: string, b: string): UsageError =>
+    new UsageError(`${a} and ${b}: one or the other`);
+  if (options.link !== undefined) labAddress(options.link);
+  checkWritable('--report', report);
+  checkWritable('--resume', resume);
+  checkWritable('--trace', trace);
+  checkOutputs(baseline === undefined ? files : [...files, baseline], [
+    ['--resume', resume],
+    ['--report', report],
+    ['--trace', trace],
+  ]);
+  if (baseline !== undefined) readBaseline(baseline);
+  if (options.keepEvery !== undefined && resume === undefined) {
+    throw new UsageError('--keep-every: expected --resume as well');
+  }
+  if (replay !== undefined && resume !== undefined) throw both('--replay', '--resume');
+  if (options.json && options.format) throw both('--json', '--format');
+  if (!watch) return;
+  if (resume !== undefined) throw both('--watch', '--resume');
+  if (files.length === 0 || files.includes('-')) {
+    throw new UsageError('--watch: expected files, which can be watched');
+  }
+}
+
+/**
+ * The command.
+ * @param began when it began, as `performance.now()` says it
+ * @param end when to stop watching
+ */
 export async function checkCommand(
   files: readonly string[],
   options: CheckCommandOptions,
   terminal: Terminal,
   began: number = performance.now(),
+  end: () => Promise<void> = interrupted,
 ): Promise<ExitCode> {
-  const { resume, report, trace } = options;
-  if (options.link !== undefined) labAddress(options.link);
-  checkWritable('--report', report);
-  checkWritable('--trace', trace);
-  checkWritable('--resume', resume);
-  checkOutputs(files, [
-    ['--resume', resume],
-    ['--report', report],
-    ['--trace', trace],
-  ]);
-  if (options.keepEvery !== undefined && resume === undefined) {
-    throw new UsageError('--keep-every: expected --resume as well');
-  }
-  if (options.replay !== undefined && resume !== undefined) {
-    throw new UsageError('--replay and --resume: one or the other');
-  }
+  checkOptions(files, options);
+  const { resume } = options;
   const say = (message: string): void => {
     terminal.stderr.write(messageLines(message));
   };
-  const unlock = resume === undefined ? () => {} : lockFile(resume, say);
+  if (!options.watch) {
+    const unlock = resume === undefined ? () => {} : lockFile(resume, say);
+    try {
+      return await checkOnce(files, options, terminal, began);
+    } finally {
+      unlock();
+    }
+  }
+  let code: ExitCode = ExitCode.clean;
+  const again = async (): Promise<void> => {
+    try {
+      code = await checkOnce(files, options, terminal, performance.now());
+    } catch (error) {
+      if (!(error instanceof ProgramError || error instanceof UsageError)) throw error;
+      // the next one may be better
+      say(error.message);
+      code = ExitCode.badInput;
+    }
+    say('watching, Ctrl+C ends it');
+  };
+  const ended = end();
+  await again();
+  await watchFiles(filesOfArguments(files), again, ended);
+  return code;
+}
+
+/** With threads of its own: what they have loaded of a module they never load again. */
+async function checkOnce(
+  files: readonly string[],
+  options: CheckCommandOptions,
+  terminal: Terminal,
+  began: number,
+): Promise<ExitCode> {
   const stop = new Int32Array(new SharedArrayBuffer(4));
   const progress = searchProgress(terminal);
   const { hang, time } = options;
@@ -132,7 +185,6 @@ export async function checkCommand(
     return await search(files, options, terminal, { pool, stop, progress, began });
   } finally {
     await pool.end();
-    unlock();
   }
 }
 
@@ -219,7 +271,7 @@ async function search(
     const results = await doJobs(jobs, pool, {
       each(job, result, done) {
         progress.at(done);
-        if (!options.verbose || options.json) return;
+        if (!options.verbose || options.json || options.format) return;
         progress.clear();
         stdout.write(searchLine({ job, result }, paint));
       },
@@ -240,7 +292,13 @@ async function search(
       return result ? [{ job, result }] : [];
     });
     const stopped = isStopped() && !isLate;
-    const how = { stopped, isLate, seconds: options.time, mistakes };
+    const how = {
+      stopped,
+      isLate,
+      seconds: options.time,
+      mistakes,
+      ignore: options.ignore ?? [],
+    };
     // nobody waits for what is only made shorter
     const replays = isStopped() ? 0 : REPLAYS;
     const table = options.outcomes
@@ -261,7 +319,7 @@ async function search(
       (options.schedules !== undefined && results[at]?.at !== undefined);
     if (!jobs.some(isOpen)) forgetRun(resume);
     else if (unkept !== null) return ExitCode.output;
-    else if (!options.json) {
+    else if (!options.json && !options.format) {
       stdout.write(`kept in ${printable(resume)}: the same command goes on from there\n`);
     }
     return exit;

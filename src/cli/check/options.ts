@@ -1,6 +1,7 @@
 /** What `softleaf check` can be asked for. */
 import type { StrategyName } from '../../checker/light.ts';
 import type { Walk } from '../../mm/light.ts';
+import type { Format } from '../choices.ts';
 
 /** Seconds between two times that a run is kept, where nothing says otherwise. */
 export const KEEP_EVERY = 60;
@@ -31,6 +32,14 @@ export interface CheckCommandOptions {
   json?: boolean;
   /** Tell every outcome, with its shortest schedule. */
   outcomes?: boolean;
+  /** For another program to read. */
+  format?: Format;
+  /** A file with what an earlier check printed as JSON. */
+  baseline?: string;
+  /** Titles of findings that do not count. */
+  ignore?: string[];
+  /** Once more whenever a file has changed. */
+  watch?: boolean;
   /** What was come across and what was not reached, all of it. */
   coverage?: boolean;
   /** Seconds without a sign of life after which a module is given up. */

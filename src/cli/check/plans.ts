@@ -95,7 +95,8 @@ export function planOf(options: CheckCommandOptions): Plan {
     ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
     ...(options.preemptions === undefined ? {} : { preemptions: options.preemptions }),
     ...(options.faults === undefined ? {} : { faults: options.faults }),
-    ...(options.findings === undefined ? {} : { findings: options.findings }),
+    // those that do not count come on top
+    findings: (options.findings ?? DEFAULT_PLAN.findings) + (options.ignore?.length ?? 0),
     ...(options.hardware ? { hardware: true } : {}),
     ...(options.outcomes ? { outcomes: true } : {}),
     ...(options.fields === false ? { fields: false } : {}),

@@ -127,7 +127,6 @@ export async function replayCommand(
   terminal: Terminal,
   pool: Pool,
 ): Promise<ExitCode> {
-  if (options.resume !== undefined) throw new UsageError('--replay and --resume: one or the other');
   const [file, ...more] = filesOfArguments(files);
   if (file === undefined || more.length > 0) {
     throw new UsageError('--replay: expected one file, with the scenario that the schedule is of');
@@ -143,5 +142,6 @@ export async function replayCommand(
   const table = await outcomesOf(done, async (_, seen) =>
     seen.map(({ choices: _choices, ...one }) => ({ ...one, schedule: text.trim() })),
   );
-  return tell(await summarize([job], done), options, terminal, pool, { table, one: true });
+  const summary = await summarize([job], done, { ignore: options.ignore ?? [] });
+  return tell(summary, options, terminal, pool, { table, one: true });
 }

@@ -50,15 +50,27 @@ export interface CheckedCondition {
   standing: 'ok' | 'no' | 'open';
 }
 
+/** A scenario on a walk, and what was asked and came of it. */
+export interface CheckedCase {
+  file: string;
+  name: string;
+  walk: Walk;
+  isProved: boolean;
+  /** Whether any schedule of it was tried. */
+  isBegun: boolean;
+}
+
 export interface CheckSummary {
   verdict: Verdict;
   findings: CheckedFinding[];
   /** What programs ask of all schedules, and what came of it. */
   conditions: CheckedCondition[];
+  /** Titles that were found and do not count. */
+  ignored: string[];
   /** Whether it was stopped before its end. */
   interrupted: boolean;
   /** Each scenario on each of its walks, in order, and whether every schedule of it was tried. */
-  cases: readonly { name: string; walk: Walk; isProved: boolean }[];
+  cases: readonly CheckedCase[];
   /** What should be looked at, though nothing broke. */
   warnings: readonly Warning[];
   /** What is wrong with modules, a message each: none of their scenarios is proved. */
@@ -180,6 +192,8 @@ export interface SummaryOptions {
   seconds?: number | undefined;
   /** What is wrong with modules. */
   mistakes?: readonly string[];
+  /** Titles of findings that do not count. */
+  ignore?: readonly string[];
 }
 
 /** The searches of each scenario on each walk: those that its outcomes and conditions are counted in. */
@@ -232,19 +246,23 @@ export const isMissing = ({ quantifier, standing }: CheckedCondition): boolean =
 /** Scenarios on their walks, each with whether it is proved. */
 function casesOf(
   jobs: readonly CheckJob[],
-  tried: ReadonlySet<string>,
+  done: readonly FinishedSearch[],
   findings: readonly CheckedFinding[],
   conditions: readonly CheckedCondition[],
 ): CheckSummary['cases'] {
+  const tried = new Set(done.filter(triedEverything).map(({ job }) => caseOf(job)));
+  const begun = new Set(done.map(({ job }) => caseOf(job)));
   const broken = new Set(findings.map(({ job }) => caseOf(job)));
   const byCase = new Map(jobs.map((job) => [caseOf(job), job]));
-  return [...byCase].map(([key, { name, walk }]) => ({
+  return [...byCase].map(([key, { file, name, walk }]) => ({
+    file,
     name,
     walk,
     isProved:
       tried.has(key) &&
       !broken.has(key) &&
       !conditions.some((told) => isMissing(told) && told.scenario === name && told.walk === walk),
+    isBegun: begun.has(key),
   }));
 }
 
@@ -258,8 +276,12 @@ export async function summarize(
   done: readonly FinishedSearch[],
   options: SummaryOptions = {},
 ): Promise<CheckSummary> {
-  const { stopped = false, mistakes = [] } = options;
-  const findings = distinct(done);
+  const { stopped = false, mistakes = [], ignore = [] } = options;
+  const all = distinct(done);
+  const findings = all.filter(({ finding }) => !ignore.includes(finding.title));
+  const ignored = all
+    .filter((told) => !findings.includes(told))
+    .map(({ finding }) => finding.title);
   const conditions = conditionsOf(done);
   const broken = findings.length > 0 || conditions.some(isMissing);
   const states = new Map<string, Set<string>>();
@@ -271,15 +293,17 @@ export async function summarize(
   const cases = new Set(jobs.map(caseOf));
   const proved = new Set(done.filter(triedEverything).map(({ job }) => caseOf(job)));
   const open = done.filter(({ job }) => !proved.has(caseOf(job)));
-  const isProved = proved.size === cases.size && mistakes.length === 0;
+  // what breaks is not proved, whether it counts or not
+  const isProved = proved.size === cases.size && mistakes.length + ignored.length === 0;
   const sum = (of: (result: JobResult) => number): number =>
     done.reduce((total, { result }) => total + of(result), 0);
   return {
     verdict: broken ? 'found' : isProved ? 'proved' : 'nothing-found',
     findings,
     conditions,
+    ignored,
     interrupted: stopped && !isProved,
-    cases: casesOf(jobs, proved, findings, conditions),
+    cases: casesOf(jobs, done, all, conditions),
     warnings: warningsOf(byCase(done)),
     mistakes,
     coverage: {
@@ -291,7 +315,12 @@ export async function summarize(
       states: [...states.values()].reduce((total, set) => total + set.size, 0),
       complete: done.filter(triedEverything).length,
       searches: done.length,
-      bounds: isProved ? [] : boundsOf(mostOf(open), options),
+      bounds: isProved
+        ? []
+        : [
+            ...boundsOf(mostOf(open), options),
+            ...[...new Set(ignored)].map((title) => `ignored: ${title}`),
+          ],
       assumes: done.length > 0 ? assumptionsOf(mostOf(done)) : [],
       ...summarizeCoverage(
         done.map(({ result }) => result.coverage),

@@ -157,7 +157,7 @@ export function widthOf({ stdout }: Terminal): number {
 /** The line that replays a finding. */
 export function replayLine({ finding, job }: CheckedFinding): string {
   const hardware = finding.hardware ? ' --hardware' : '';
-  return `softleaf check ${job.file} --walk ${finding.walk}${hardware} --replay ${finding.schedule}`;
+  return `softleaf check ${shellWord(job.file)} --walk ${finding.walk}${hardware} --replay ${finding.schedule}`;
 }
 
 /** Where a finding is, and how long the way to it. */
