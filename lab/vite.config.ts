@@ -51,7 +51,7 @@ function asPosted(): Plugin {
  * import what is not of it, but for the rooms below: two files that need each other cannot both come first.
  */
 const PAGE =
-  /\/lab\/src\/(copy|dialog|gallery|json|mistake|owned|posted|scenarios|theme|compare\/comparing|store\/\w+|timeline\/(lanes|sight))\.tsx?$|\/src\/(checker\/plan|drivers\/index|recording\/[\w-]+)\.ts$|\/node_modules\/@?preact\/|virtual:as-posted|vite\/preload-helper/;
+  /\/lab\/src\/(copy|dialog|gallery|json|mistake|owned|reading|posted|scenarios|theme|compare\/comparing|store\/\w+|timeline\/(lanes|sight))\.tsx?$|\/src\/(checker\/plan|drivers\/index|recording\/[\w-]+)\.ts$|\/node_modules\/(@?preact|jsonc-parser)\/|virtual:as-posted|vite\/preload-helper/;
 
 const notices = licenses(root);
 

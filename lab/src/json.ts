@@ -1,4 +1,4 @@
-/** Where the parts of a JSON text are, as far as it is JSON. JSON.parse() says what they hold. */
+/** Where the parts of a JSON text are, as far as it is JSON; it may have comments. `readText()` says what they hold. */
 
 export interface JsonPart {
   readonly kind: 'object' | 'array' | 'other';
@@ -23,7 +23,8 @@ class Stop {
 
 const STRING = /"(?:[ !#-[\]-\u{10ffff}]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*"/uy;
 const OTHER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y;
-const BLANKS = /[ \t\r\n]*/y;
+/** Blanks and comments. */
+const BLANKS = /(?:[ \t\r\n]|\/\/[^\n]*|\/\*[\s\S]*?\*\/)*/y;
 
 export function scan(text: string): Scanned {
   let at = 0;
@@ -59,7 +60,11 @@ export function scan(text: string): Scanned {
       at++;
       const close = kind === 'object' ? '}' : ']';
       for (let first = true; !take(close); first = false) {
-        if (!first) need(',');
+        if (!first) {
+          need(',');
+          // one may be too many
+          if (take(close)) break;
+        }
         match(BLANKS);
         if (kind === 'array') {
           value((item) => part.items.push(item));

@@ -1,6 +1,7 @@
 /** A mistake in a program's text, and where it is. */
 import { ProgramError } from '../../src/program/index.ts';
 import { locate, type Path, scan } from './json.ts';
+import { JsonError } from './reading.ts';
 
 export interface Mistake {
   readonly message: string;
@@ -26,12 +27,15 @@ function pathOf({ list, opIndex, field }: ProgramError['place']): Path {
 
 /** Where in a text the mistake is that an error tells of. */
 export function mistakeOf(source: string, error: unknown): Mistake {
-  const { root, error: stop } = scan(source);
-  if (error instanceof SyntaxError) {
-    const from = stop < 0 ? source.length : stop;
+  if (error instanceof JsonError) {
+    const { line, column, message } = error.mistake;
+    const before = source.split('\n').slice(0, line - 1);
+    const start = before.reduce((sum, text) => sum + text.length + 1, 0);
+    const from = Math.min(start + column - 1, source.length);
     const to = Math.min(from + 1, source.length);
-    return { message: `This is not JSON: ${error.message}`, from, to };
+    return { message: `This is not JSON: ${message}`, from, to };
   }
+  const { root } = scan(source);
   const nowhere = { from: -1, to: -1 };
   if (!(error instanceof ProgramError)) return { message: String(error), ...nowhere };
   const path = pathOf(error.place);

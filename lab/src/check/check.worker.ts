@@ -16,6 +16,7 @@ import {
   type Walk,
 } from '../../../src/checker/index.ts';
 import { recordable } from '../../../src/recording/index.ts';
+import { readText } from '../reading.ts';
 import { MODULES } from '../scenarios.ts';
 
 /** What is checked: a program's text, or a scenario by its name. */
@@ -47,7 +48,7 @@ async function subjectOf(source: Source): Promise<Subject> {
     if (!scenario) throw new ScenarioError(`there is no scenario ${source.module}`);
     subject = { scenario };
     // as it is recorded, so that a schedule of the one is one of the other
-  } else subject = { scenario: recordable(parseAnyProgram(JSON.parse(source.text)), '!') };
+  } else subject = { scenario: recordable(parseAnyProgram(readText(source.text)), '!') };
   last = { of, subject };
   return subject;
 }

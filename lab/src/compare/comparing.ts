@@ -14,6 +14,7 @@ import {
 } from '../../../src/recording/index.ts';
 import { COMPARED, type Compared } from '../../../src/recording/internal.ts';
 import { owned } from '../owned.ts';
+import { readText } from '../reading.ts';
 import { breathe } from '../store/showing.ts';
 import { clear, compared, recording, setCompared, setTrouble, text } from '../store/state.ts';
 
@@ -66,7 +67,7 @@ async function sideOf(walk: Walk, goOn: (steps: number) => boolean): Promise<Sid
   const known = made.get(walk);
   if (known) return known;
   // both sides with their tasks in turn: a schedule of one walk is none of the other
-  const one = await recordInSlices(parseAnyProgram(JSON.parse(source)), {
+  const one = await recordInSlices(parseAnyProgram(readText(source)), {
     walk,
     async pause(steps) {
       await breathe();

@@ -22,6 +22,7 @@ import { parseAnyProgram } from '../../../src/program/index.ts';
 import { Dialog } from '../dialog.tsx';
 import { changeMachine, type MachineField, machineIn } from '../machine-text.ts';
 import { type Mistake, mistakeOf } from '../mistake.ts';
+import { readText } from '../reading.ts';
 import { run } from '../store/showing.ts';
 import { setChecking, setEditing, text } from '../store/state.ts';
 import { isTraceText, openTrace } from '../store/trace.ts';
@@ -32,7 +33,7 @@ import { Machine } from './machine.tsx';
 /** The first mistake of a text as it stands. */
 function mistakeIn(source: string): Mistake | null {
   try {
-    parseAnyProgram(JSON.parse(source));
+    parseAnyProgram(readText(source));
     return null;
   } catch (error) {
     return mistakeOf(source, error);
@@ -161,16 +162,16 @@ export function Editor() {
     <Dialog label="The program" kind="wide" onClose={leave}>
       <h2>The program</h2>
       <p class="soft">
-        A program is JSON: <code>ops</code> are performed one after the other; or <code>setup</code>
-        , <code>tasks</code> that run at the same time, and <code>after</code>. Ctrl-Space says what
-        may stand where.
+        A program is JSON, with comments: <code>ops</code> are performed one after the other; or{' '}
+        <code>setup</code>, <code>tasks</code> that run at the same time, and <code>after</code>.
+        Ctrl-Space says what may stand where.
       </p>
       <div class="buttons">
         <label class="pick">
           Open a file…
           <input
             type="file"
-            accept=".json,application/json"
+            accept=".json,.jsonc,application/json"
             onChange={(event) => {
               take(event.currentTarget.files);
               event.currentTarget.value = '';

@@ -1,6 +1,7 @@
 /** Files of what is shown: a trace, pictures, the program. Made here, sent nowhere. */
 import { stepWords, traceOf } from '../../../src/recording/index.ts';
 import { LinkError } from '../../../src/recording/internal.ts';
+import { readText } from '../reading.ts';
 import { here } from '../store/address.ts';
 import { changedKeys, lastStep, moment } from '../store/showing.ts';
 import { name, recording, step, text } from '../store/state.ts';
@@ -93,7 +94,7 @@ async function whereToLook(): Promise<string[]> {
 async function withSchedule(): Promise<string> {
   const shown = recording.value;
   if (!shown) throw new Error('nothing is shown');
-  const program = JSON.parse(text.value) as { comment?: string | string[] };
+  const program = readText(text.value) as { comment?: string | string[] };
   const { walk, schedule } = shown;
   const file = `${fileName()}.schedule.json`;
   const comment = [

@@ -4,6 +4,7 @@ import { parseAnyProgram, ScheduleError } from '../../../src/checker/index.ts';
 import type { Recordable } from '../../../src/recording/index.ts';
 import { decodeLink, LinkError } from '../../../src/recording/internal.ts';
 import { type Entry, GALLERY } from '../gallery.ts';
+import { readText } from '../reading.ts';
 import { type How, run, show } from './showing.ts';
 import { clear, name, setCompared, setTrouble } from './state.ts';
 import { openServed, SERVED } from './trace.ts';
@@ -15,7 +16,7 @@ export const entry = computed(() => GALLERY.find((one) => one.name === name.valu
 async function subjectOf(entry: Entry): Promise<{ program: Recordable; source: string }> {
   const source = await entry.load();
   const scenario = await entry.scenario?.();
-  return { program: scenario ?? parseAnyProgram(JSON.parse(source)), source };
+  return { program: scenario ?? parseAnyProgram(readText(source)), source };
 }
 
 /**

@@ -9,6 +9,7 @@ import {
 } from '../../../src/recording/index.ts';
 import { isKept, LinkError } from '../../../src/recording/internal.ts';
 import { type Mistake, mistakeOf } from '../mistake.ts';
+import { readText } from '../reading.ts';
 import { type Lane, lanesOf } from '../timeline/lanes.ts';
 import { name, present, recording, setMaking, setSoFar, step, text, walk } from './state.ts';
 
@@ -98,7 +99,7 @@ export async function show(program: Recordable, source: string, how: How = {}): 
  */
 export async function run(source: string, how: How = {}): Promise<Mistake | null> {
   try {
-    await show(parseAnyProgram(JSON.parse(source)), source, how);
+    await show(parseAnyProgram(readText(source)), source, how);
     return null;
   } catch (error) {
     if (error instanceof ScheduleError || error instanceof LinkError) throw error;
