@@ -20,8 +20,6 @@ import { ExitCode, type Paint, painter, type Terminal, UsageError } from './term
 
 const EXAMPLE = 'examples/migrate-on-fault.json';
 const WALKS = ['collect', 'unified'] as const;
-/** Rounds that count, and rounds before them: short programs need more until they are compiled. */
-const ROUNDS = { long: { rounds: 9, warmUp: 3 }, short: { rounds: 61, warmUp: 60 } };
 const COUNTERS = ['walks', 'entriesVisited', 'faults', 'tlbFlushes'] as const;
 
 /** The first operations of a program, up to and without number `end`. */
@@ -35,7 +33,7 @@ function upTo(program: Program, end: number): Program {
 
 /**
  * `pages` pages, of every eight four present, one the zero page, three missing; then the fault. All of
- * it is done twice: the first time the machine grows.
+ * it is done twice, so that page tables are there.
  */
 function mixedProgram(pages: number): Program {
   const range = { buf: 0, page: 0, pages };
@@ -49,54 +47,27 @@ function mixedProgram(pages: number): Program {
   return parseProgram({ name: `${pages} mixed pages`, ops });
 }
 
-/** What the last operation of a program cost. */
-interface Cost {
-  counters: number[];
-  /** Milliseconds. */
-  time: number;
-}
-
-function lastOpCost(program: Program, walk: (typeof WALKS)[number]): Cost {
+/** What the last operation of a program counted. */
+function lastOpCounts(program: Program, walk: (typeof WALKS)[number]): number[] {
   const system = new System({ walk, poison: false });
   const { counters } = system.kernel;
   const last = program.ops.at(-1) as Op;
   for (const op of program.ops.slice(0, -1)) runToEnd(system.kernel, perform(system, op));
   counters.reset();
-  const start = performance.now();
   runToEnd(system.kernel, perform(system, last));
-  const time = performance.now() - start;
-  return { counters: COUNTERS.map((name) => counters[name]), time };
+  return COUNTERS.map((name) => counters[name]);
 }
 
-function median(values: number[]): number {
-  values.sort((a, b) => a - b);
-  return values[values.length >> 1];
-}
-
-/** The cost of a program's last operation with each walk; the walks take turns to go first. */
-function compareWalks(program: Program, { rounds, warmUp }: typeof ROUNDS.long): Cost[] {
-  const costs = WALKS.map(() => [] as Cost[]);
-  for (let round = -warmUp; round < rounds; round++) {
-    for (const i of round & 1 ? [1, 0] : [0, 1]) {
-      const cost = lastOpCost(program, WALKS[i]);
-      if (round >= 0) costs[i].push(cost);
-    }
-  }
-  return costs.map((list) => ({ ...list[0], time: median(list.map(({ time }) => time)) }));
-}
-
-function costTable(rows: [name: string, costs: Cost[]][], paint: Paint): string {
-  const heading = ['walks', 'entries', 'faults', 'TLB flushes', 'time'];
-  const widths = [5, 7, 6, 11, 11];
+function countsTable(programs: readonly [name: string, Program][], paint: Paint): string {
+  const widths = [5, 7, 6, 11];
   const cells = (texts: string[]) => texts.map((text, i) => text.padStart(widths[i])).join('  ');
-  const lines = [paint('bold', `${' '.repeat(34)}${cells(heading)}`)];
-  for (const [name, costs] of rows) {
-    costs.forEach(({ counters, time }, i) => {
-      const head = (i === 0 ? name : '').padEnd(25) + WALKS[i].padEnd(9);
-      lines.push(`${head}${cells([...counters.map(String), `${time.toFixed(2)} ms`])}`);
+  const heading = cells(['walks', 'entries', 'faults', 'TLB flushes']);
+  const lines = [paint('bold', `${' '.repeat(34)}${heading}`)];
+  for (const [name, program] of programs) {
+    WALKS.forEach((walk, i) => {
+      const head = (i === 0 ? name : '').padEnd(25) + walk.padEnd(9);
+      lines.push(`${head}${cells(lastOpCounts(program, walk).map(String))}`);
     });
-    const ratio = (costs[1].time / costs[0].time).toFixed(2);
-    lines.push(paint('dim', `${' '.repeat(25)}unified takes ${ratio} of collect's time`));
   }
   return `${lines.join('\n')}\n`;
 }
@@ -127,24 +98,16 @@ function showExample(program: Program, fault: number, terminal: Terminal, paint:
   return good;
 }
 
-function showWalks(
-  example: Program,
-  { long, short }: typeof ROUNDS,
-  terminal: Terminal,
-  paint: Paint,
-): void {
-  const { stdout } = terminal;
+function showWalks(example: Program, { stdout }: Terminal, paint: Paint): void {
   stdout.write(
-    `\n${paint('bold', 'one walk against two')}: collect after a fault, and unified; ` +
-      `medians of ${long.rounds} runs or more\n` +
+    `\n${paint('bold', 'one walk against two')}: collect after a fault, and unified ` +
+      '(what it takes in time: npm run bench)\n' +
       'The test driver faults 32 pages a walk and migrates 512; of 8 mixed pages 4 are present,\n' +
       '1 is the zero page, 3 are missing.\n\n',
   );
-  const rows: [string, Cost[]][] = [['the example, 32 pages', compareWalks(example, short)]];
-  for (const pages of [512, 4096]) {
-    rows.push([`${pages} mixed pages`, compareWalks(mixedProgram(pages), long)]);
-  }
-  stdout.write(costTable(rows, paint));
+  const rows: [string, Program][] = [['the example, 32 pages', example]];
+  for (const pages of [512, 4096]) rows.push([`${pages} mixed pages`, mixedProgram(pages)]);
+  stdout.write(countsTable(rows, paint));
 }
 
 function showCorpus(corpus: readonly string[], terminal: Terminal, paint: Paint): boolean {
@@ -194,19 +157,14 @@ function showCorpus(corpus: readonly string[], terminal: Terminal, paint: Paint)
 /**
  * The command.
  * @param corpus files of recorded programs
- * @param rounds how often what is timed is run
  */
-export function demoCommand(
-  terminal: Terminal,
-  corpus = shippedCorpus(),
-  rounds = ROUNDS,
-): ExitCode {
+export function demoCommand(terminal: Terminal, corpus = shippedCorpus()): ExitCode {
   const paint = painter(terminal.stdout, terminal.env);
   const program = readExample();
   const fault = program.ops.findIndex(({ op }) => op === 'fault_migrate_to_dev');
   if (fault < 0) throw new UsageError(`${packageFile(EXAMPLE)}: no fault_migrate_to_dev`);
   const exampleGood = showExample(program, fault, terminal, paint);
-  showWalks(upTo(program, fault + 1), rounds, terminal, paint);
+  showWalks(upTo(program, fault + 1), terminal, paint);
   const corpusGood = showCorpus(corpus, terminal, paint);
   return exampleGood && corpusGood ? ExitCode.clean : ExitCode.finding;
 }

@@ -40,6 +40,8 @@ export const choice = <const V extends readonly string[]>(values: V) =>
 const buf = integer(0, 59);
 const page = integer(0, BUFFER_PAGES - 1);
 const pages = integer(1, MAX_OP_PAGES);
+/** Of operations that touch no page one by one. */
+const anyPages = integer(1, BUFFER_PAGES);
 const dev = integer(0, 3);
 const id = integer(0, 7);
 const tag = integer(0, MAX_TAG);
@@ -71,8 +73,8 @@ export const PROC = integer(0, 15);
 
 /** Every operation with its own fields; all of them are required. `proc` and `comment` go with any. */
 export const OPS = {
-  mmap: { buf, page, pages: integer(1, BUFFER_PAGES), prot, kind },
-  munmap: range,
+  mmap: { buf, page, pages: anyPages, prot, kind },
+  munmap: { buf, page, pages: anyPages },
   mprotect: { ...range, prot },
   madvise: { ...range, advice },
   mremap: { ...range, toBuf: buf, toPage: page },

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sealedSchedule } from '../../src/checker/index.ts';
 import { parseAnyProgram } from '../../src/program/index.ts';
 import { record } from '../../src/recording/index.ts';
 import { decodeLink, encodeLink, LinkError } from '../../src/recording/link.ts';
@@ -15,7 +16,9 @@ async function wholeLink(): Promise<string> {
   const walk = 'as-posted';
   const program = parseAnyProgram(JSON.parse(text));
   const { schedule } = record(program, { walk });
-  const { schedule: said } = record(program, { walk, schedule: `${schedule}a12b7a3b` });
+  const [, digest, choices] = schedule.split('.');
+  const more = sealedSchedule(digest, `${choices}a12b7a3b`);
+  const { schedule: said } = record(program, { walk, schedule: more });
   return encodeLink({
     program: { name: 'device-fault-dontneed' },
     walk,

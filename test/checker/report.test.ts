@@ -331,7 +331,7 @@ describe('what a reader sees of a finding', () => {
 
       To see it again:
 
-          softleaf check x --replay 1.0cudx622q.a12b
+          softleaf check x --replay 2.0cudx622q.a12b.jvc7l
       "
     `);
   });

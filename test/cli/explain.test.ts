@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { sealedSchedule } from '../../src/checker/index.ts';
 import { root, softleaf } from '../support/cli.ts';
 import { race } from '../support/one-page.ts';
 
@@ -66,7 +67,7 @@ describe('softleaf explain', () => {
     ],
     [
       'a schedule of another program',
-      ['race.json', '1.000000000.a'],
+      ['race.json', '2.000000000.a'],
       /of another program or model/,
     ],
     ['what is no schedule', ['race.json', 'x'], /not a schedule/],
@@ -82,7 +83,7 @@ describe('softleaf explain', () => {
 
   it('refuses a schedule that breaks nothing', () => {
     const { schedule } = checked('found.json', 'race.json');
-    const { code, err } = run('explain', 'race.json', `${schedule.slice(0, 12)}ba`);
+    const { code, err } = run('explain', 'race.json', sealedSchedule(schedule.split('.')[1], 'ba'));
     expect(code).toBe(2);
     expect(err).toContain('race.json: nothing breaks in this schedule');
   });

@@ -164,7 +164,7 @@ describe('softleaf lab', () => {
     ],
     [
       'a schedule of something else',
-      [scenario, '--replay', '1.0.a'],
+      [scenario, '--replay', '2.0.a'],
       /--replay: .*another program/,
     ],
     ['a walk of no program', ['--walk', 'collect'], /expected a file/],

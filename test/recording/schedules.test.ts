@@ -178,7 +178,9 @@ describe('a recording', () => {
     expect(program.results).toBeDefined();
     const { schedule, events } = record(program, { walk: 'unified' });
     const { at } = events.find(({ kind }) => kind === 'allocation') ?? { at: 0 };
-    const failing = record(program, { walk: 'unified', schedule: `${schedule}a${at + 1}!` });
+    const [, digest, choices] = schedule.split('.');
+    const more = sealedSchedule(digest, `${choices}a${at + 1}!`);
+    const failing = record(program, { walk: 'unified', schedule: more });
     expect(failing.events.some(({ kind }) => kind === 'failed allocation')).toBe(true);
     expect(failing.finding).toBeNull();
   });
