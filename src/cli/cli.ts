@@ -159,7 +159,7 @@ const EXPLAIN_HELP = `${EXIT_HELP}
 
 Examples:
   $ softleaf check driver.mjs --json > found.json; softleaf explain found.json
-  $ softleaf explain driver.mjs 1.0123abcde.a12b`;
+  $ softleaf explain driver.mjs 2.0123abcde.a12b.0abcd`;
 
 const SELFTEST_HELP = `${EXIT_HELP}
 

@@ -35,7 +35,7 @@ describe('check --trace', () => {
       expect(trace.tasks[0]).toBe(task);
       // it says more of the schedule, and of the same program
       const [, digest] = trace.schedule.split('.');
-      expect(out).toContain(`--replay 1.${digest}.`);
+      expect(out).toContain(`--replay 2.${digest}.`);
       expect(out).toContain(`==>  ${trace.finding?.invariant}: `);
     }
   });
