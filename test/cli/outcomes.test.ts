@@ -44,10 +44,10 @@ describe('the table', () => {
         always  cpu[0] cpu_write   ok, done 2
         always  after[0] cpu_read  ok, done 2, holds 2:0..1
         schedules  gpu[0] dev_read                        shortest
-                4  ok, cpages 2, faults 1, holds 2:0..1   1.DIGEST.b
-                2  ok, cpages 2, faults 1, holds 2:0 1:1  1.DIGEST.a13b3a
-                1  ok, cpages 2, faults 1, holds 1:0 2:1  1.DIGEST.a21b
-                1  ok, cpages 2, faults 1, holds 1:0..1   1.DIGEST.
+                4  ok, cpages 2, faults 1, holds 2:0..1   2.DIGEST.b.SEAL
+                2  ok, cpages 2, faults 1, holds 2:0 1:1  2.DIGEST.a13b3a.SEAL
+                1  ok, cpages 2, faults 1, holds 1:0 2:1  2.DIGEST.a21b.SEAL
+                1  ok, cpages 2, faults 1, holds 1:0..1   2.DIGEST..SEAL
         holds 2:0..3: what a write with tag 2 put into its pages 0 to 3; 0: nobody wrote it
       exists gpu[0] tags 2:0 1:1
         Ok. Observation Sometimes 2 6
@@ -68,7 +68,7 @@ describe('the table', () => {
     const rows = (...args: string[]) => {
       const { out } = check(many, '--outcomes', ...EXHAUSTIVE, ...args);
       const row =
-        /\n {2}\d+ schedules?, the shortest: 1\.\w+\.\w*\n {4}gpu\[0] dev_read {2}ok, .*\n {4}gpu\[1] /g;
+        /\n {2}\d+ schedules?, the shortest: 2\.\w+\.\w*\.\w+\n {4}gpu\[0] dev_read {2}ok, .*\n {4}gpu\[1] /g;
       const [all, more] = [/^(\d+) outcomes of/m, /and (\d+) outcomes more/].map((number) =>
         Number(number.exec(out)?.[1]),
       );
