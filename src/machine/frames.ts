@@ -65,6 +65,13 @@ export class Frames {
     for (let i = 0; i < WORD; i++) into[i] = this.words[2 * pfn + (i >>> 2)] >>> (8 * (i & 3));
   }
 
+  /** A page's bytes as they are now, copied: what a driver tells of an access (`Monitor.onDeviceAccess()`). */
+  view(pfn: number): Uint8Array {
+    const bytes = new Uint8Array(this.pageBytes);
+    this.read(pfn, bytes);
+    return bytes;
+  }
+
   /** Writes a whole page (page size bytes). */
   write(pfn: number, from: Uint8Array): void {
     for (let i = 0; i < WORD; i += 4) {

@@ -15,7 +15,15 @@ export { generator } from './random.ts';
 export { Reporter } from './reporter.ts';
 export { restore, type Snapshot, snapshot } from './snapshot.ts';
 export { stateKey } from './state-key.ts';
-export { type Kernel$, ObjectKind, Role, Step, StepKind } from './step.ts';
+export {
+  type Kernel$,
+  ObjectKind,
+  /** @deprecated what `ObjectKind` was called: for modules that were written then */
+  ObjectKind as Space,
+  Role,
+  Step,
+  StepKind,
+} from './step.ts';
 export { TablePool } from './table.ts';
 export { Task } from './task.ts';
 export { Tlb } from './tlb.ts';

@@ -67,6 +67,9 @@ export class Machine extends Reporter {
   /** Steps that the executor let tasks take. */
   steps = 0;
   private lockCount = 0;
+  /** The folio that was allocated last, and in which step; nothing of the state, which ends the same without. */
+  #fresh = -1;
+  #freshSince = -1;
 
   constructor(options: MachineOptions = {}) {
     super();
@@ -330,11 +333,18 @@ export class Machine extends Reporter {
     return true;
   }
 
+  /** A folio was allocated: until the task's next step nobody else has seen it. */
+  allocated(folio: Folio): void {
+    this.#fresh = folio;
+    this.#freshSince = this.steps;
+  }
+
   // ---- folio locks ----
 
-  /** folio_trylock(), without its step. */
+  /** folio_trylock(), without its step. A folio that was allocated since the task's last step needs none. */
   folioTryLock(folio: Folio): boolean {
-    if (!this.named(ObjectKind.FolioLock, folio, Role.TryAcquire)) {
+    const fresh = this.#fresh === folio && this.#freshSince === this.steps;
+    if (!fresh && !this.named(ObjectKind.FolioLock, folio, Role.TryAcquire)) {
       this.unnamed('tries', `the lock of folio ${folio}`);
     }
     return this.takeFolio(folio, 'tries');

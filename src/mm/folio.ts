@@ -99,6 +99,7 @@ export function folioAlloc(k: Kernel, order: number): Folio {
   k.frames.ensure(pfn + (1 << order));
   k.counters.pagesAllocated += 1 << order;
   k.ledger?.get(pfn, Holder.Alloc);
+  k.allocated(pfn);
   return pfn;
 }
 

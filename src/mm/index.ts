@@ -24,6 +24,7 @@ export {
   copyPage,
   folioAlloc,
   folioFree,
+  folioGet,
   folioIsDeviceCoherent,
   folioIsDevicePrivate,
   folioIsZoneDevice,
@@ -31,6 +32,7 @@ export {
   folioPages,
   folioPut,
   folioPutTestzero,
+  folioTryGet,
   folioUnlockPut,
   pageFolio,
 } from './folio.ts';

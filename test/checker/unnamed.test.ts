@@ -24,7 +24,7 @@ import {
   Step,
   StepKind,
 } from '../../src/machine/index.ts';
-import { Kernel } from '../../src/mm/index.ts';
+import { folioAlloc, Kernel } from '../../src/mm/index.ts';
 import { ptepGet, ptepOf, setPte } from '../../src/mm/pgtable.ts';
 import { parseConcurrentProgram } from '../../src/program/index.ts';
 
@@ -88,6 +88,18 @@ describe('locks', () => {
     const gives = (k: Machine): void => k.folioUnlock(folio);
     expect(unnamed(gives, (k) => k.releaseFolio(folio), take)).toEqual([]);
     expect(unnamed(gives, other, take)).toEqual(said(`releases ${what}`));
+  });
+
+  test('a folio that was allocated in the same step nobody else knows', () => {
+    const lockAfter = (steps: number) => (k: Machine) => {
+      const folio = folioAlloc(k as Kernel, 0);
+      k.steps += steps;
+      k.folioTryLock(folio);
+    };
+    expect(unnamed(lockAfter(0), (k) => k.allocateStep())).toEqual([]);
+    expect(unnamed(lockAfter(1), (k) => k.allocateStep())[0]).toMatch(
+      /^unnamed step: tries the lock of folio \d+ without a step that names it$/,
+    );
   });
 
   test('in a straight line nobody names anything', () => {

@@ -48,6 +48,15 @@ describe('geometry', () => {
 });
 
 describe('frames', () => {
+  it('show a page as it is now, as a copy', () => {
+    const frames = new Frames(16);
+    frames.writeWord(1, 0x0201);
+    const bytes = frames.view(1);
+    expect([...bytes]).toEqual([1, 2, ...new Array(14).fill(0)]);
+    bytes[0] = 9;
+    expect(frames.readWord(1)).toBe(0x0201);
+  });
+
   it('keep their bytes when there are more of them', () => {
     const frames = new Frames(64);
     frames.writeWord(3, 2 ** 40 + 7);

@@ -130,8 +130,10 @@ class Names {
     const found =
       entries.find((entry) => entry.kind !== 'unknown' && leads(entry)) ??
       deviceEntries.find(leads);
-    const on = typeof frame?.memory === 'number' ? `, on device ${frame.memory}` : '';
-    const short = on.replace(', on device ', ' dev');
+    const device = typeof frame?.memory === 'number' ? frame.memory : null;
+    // a driver's own device has no number
+    const on = device === null ? '' : device < 0 ? ', on a device' : `, on device ${device}`;
+    const short = device === null ? '' : device < 0 ? ' device' : ` dev${device}`;
     if (!frame) return [', which is free', ' (free)'];
     if (frame.kind === 'zero page') return [' (the zero page)', ' (zero page)'];
     if (!found) return [on, short && ` (${short.trim()})`];
