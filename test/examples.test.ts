@@ -11,7 +11,7 @@ describe('examples', () => {
   it('are at least six, the main one among them', () => {
     expect(files.length).toBeGreaterThanOrEqual(6);
     expect(files).toContain('migrate-on-fault.json');
-    expect(entries.filter((entry) => !files.includes(entry))).toEqual(['scenarios']);
+    expect(entries.filter((entry) => !files.includes(entry))).toEqual(['patterns', 'scenarios']);
   });
 
   describe.each(files)('%s', (file) => {

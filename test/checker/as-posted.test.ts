@@ -56,7 +56,9 @@ describe('docs/as-posted.md', () => {
     it.each(lines)('is found by check %s', async (file, ...options) => {
       const subject = await subjectOf(file);
       const plan = planOf(options);
-      const { findings } = runJob(subject, 'as-posted', plan, { effort: EFFORT });
+      // the command goes on for longer, as more may break
+      const some = { ...plan, schedules: Math.min(plan.schedules, 3000) };
+      const { findings } = runJob(subject, 'as-posted', some, { effort: EFFORT });
       const finding = findings.find((found) => found.title === title);
       expect(findings.map((found) => found.title)).toContain(title);
       expect(finding?.steps).toBeGreaterThan(0);

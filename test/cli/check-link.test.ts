@@ -57,7 +57,7 @@ async function shownBy(link: string) {
 describe('softleaf check --link', () => {
   it('names a scenario that ships, and leads to the step that breaks', async () => {
     const file = join('scenarios', 'device-fault-hole.json');
-    const { code, out } = check([file, '--walk', 'as-posted', '--link']);
+    const { code, out } = check([file, '--walk', 'as-posted', '--findings', '1', '--link']);
     expect(code).toBe(1);
     const [, link] = /^ {2}lab: {5}(\S+)$/m.exec(out) ?? [];
     expect(link).toMatch(/^http:\/\/localhost:7340\/#/);

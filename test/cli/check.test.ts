@@ -167,7 +167,11 @@ describe('--json', () => {
 describe('--replay', () => {
   it.each([
     ['a program', () => raceFile('race.json'), []],
-    ['a program on another walk', () => scenario('device-fault-hole'), ['--walk', 'as-posted']],
+    [
+      'a program on another walk',
+      () => scenario('device-fault-hole'),
+      ['--walk', 'as-posted', '--findings', '1'],
+    ],
     ['a program with the hardware', () => raceFile('race.json'), ['--hardware']],
     ['a scenario of a module', () => example('check-without-lock'), []],
   ])('comes to the same finding again: %s', (_, subject, options) => {
