@@ -96,8 +96,11 @@ function noteOwn(sites: readonly CallSite[], into: Set<string>): void {
     const name = site.getFunctionName();
     const file = site.getFileName();
     if (!name || !file || file.startsWith('node:')) continue;
+    const short = name.slice(name.lastIndexOf('.') + 1);
+    // whoever runs the executor is no part of what it runs
+    if (ENDS.has(short)) return;
     const url = file.startsWith('/') ? `file://${file}` : file;
-    if (!url.startsWith(MODEL)) into.add(name.slice(name.lastIndexOf('.') + 1));
+    if (!url.startsWith(MODEL)) into.add(short);
   }
 }
 

@@ -32,7 +32,7 @@ beforeAll(async () => {
   );
   expect({ status, stderr }).toEqual({ status: 1, stderr: '' });
   const html = readFileSync(page, 'utf8');
-  for (const part of ['is left in', 'is about to', '<a href=', '<pre><code>{'])
+  for (const part of ['is left in', ': next it ', '<a href=', '<pre><code>{'])
     expect(html).toContain(part);
   browser = await chromium.launch({
     executablePath: executable(),
