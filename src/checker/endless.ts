@@ -87,13 +87,16 @@ export class Endless {
     this.signs = [];
     this.tasks = [];
     this.enabled = [];
-    this.look = this.after;
-    this.doubt();
+    this.doubt(this.after);
     this.progressed = this.x.progressed;
   }
 
-  /** It was no round, or it is not known to be one. */
-  private doubt(): void {
+  /**
+   * It was no round, or it is not known to be one.
+   * @param look when to look for one next
+   */
+  private doubt(look: number): void {
+    this.look = look;
     this.length = 0;
     this.kept = 0;
     this.shapes = [];
@@ -142,9 +145,9 @@ export class Endless {
   private follow(choices: readonly Choice[]): Ending {
     const { x, signs, length, shapes } = this;
     const at = signs.length - 1;
+    const since = x.steps - x.progressed;
     if (signs[at] !== signs[at - length]) {
-      this.doubt();
-      this.look = x.steps - x.progressed + this.after / 3;
+      this.doubt(since + this.after / 3);
       return 'goes on';
     }
     this.kept++;
@@ -154,9 +157,8 @@ export class Endless {
       shapes.push(x.shape());
       if (rounds < 2) return 'goes on';
       if (!alike(shapes)) {
-        this.doubt();
-        this.look = x.steps - x.progressed + this.after / 3;
-        return x.steps - x.progressed >= this.after * GIVE_UP ? 'given up' : 'goes on';
+        this.doubt(since + this.after / 3);
+        return since >= this.after * GIVE_UP ? 'given up' : 'goes on';
       }
       // from now on steps say in which functions they are: a round later all of them do
       this.traces = !Step.traced;

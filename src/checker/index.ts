@@ -77,6 +77,7 @@ export {
   type Subject,
   scenarioOf,
   seenByBoth,
+  triedEverything,
 } from './suite.ts';
 export { MAX_TASKS } from './task-set.ts';
 export { type Done, type Thread, ThreadGone, Threads } from './threads.ts';

@@ -37,7 +37,10 @@ export function isInstrumented(file: string): boolean {
   return files.has(file);
 }
 
-const GENERATOR = Object.getPrototypeOf(Object.getPrototypeOf((function* () {})())) as object;
+/** What all generators inherit from. */
+export const GENERATOR = Object.getPrototypeOf(
+  Object.getPrototypeOf((function* () {})()),
+) as Generator;
 
 /** What becomes of what a call gave: it is used, or it is only looked at what number it is, or left alone. */
 type Use = 'used' | 'tested' | 'ignored';

@@ -1,5 +1,6 @@
 /** Is this a scenario? What others have written is looked at before it is searched. */
 import { type Kernel$, KernelBug, Task } from '../machine/index.ts';
+import { isModelFile } from '../machine/internal.ts';
 import { type Broken, Kernel } from '../mm/index.ts';
 import { isInstrumented, listen } from './own-code.ts';
 import { OwnWatch } from './own-watch.ts';
@@ -20,16 +21,13 @@ export function show(value: unknown): string {
   return typeof value === 'function' ? 'a function' : String(value);
 }
 
-/** Where the model is, as stacks say it: what lies elsewhere has somebody else written. */
-const MODEL = import.meta.url.replace(/[^/]*\/[^/]*$/, '').replace(/^file:\/\//, '');
-
 /**
  * The place of an error that was not thrown in the model itself, `file:line:column`.
  * @returns null where the model threw it: it follows what is not there
  */
 function placeOutside({ stack = '' }: Error): string | null {
   const frame = /^\s*at (?:.*\()?(?:file:\/\/)?((\/[^()]*):\d+):\d+\)?$/m.exec(stack);
-  if (!frame || frame[2].startsWith(MODEL)) return null;
+  if (!frame || isModelFile(frame[2])) return null;
   const [, line, file] = frame;
   return isInstrumented(file) ? line : `${line}:${/:(\d+)\)?$/.exec(frame[0])?.[1]}`;
 }

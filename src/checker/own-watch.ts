@@ -7,7 +7,7 @@
  *   search does not try the other order. What happened before what is what the search knows, `happens-before.ts`.
  */
 import { errnoName, type Step } from '../machine/index.ts';
-import type { OwnCodeListener } from './own-code.ts';
+import { GENERATOR, type OwnCodeListener } from './own-code.ts';
 import { ScenarioError } from './scenario-error.ts';
 import { HappensBefore } from './search/happens-before.ts';
 
@@ -31,7 +31,7 @@ interface Field {
   readonly read: (Access | undefined)[];
 }
 
-const NEXT = Object.getPrototypeOf(Object.getPrototypeOf((function* () {})())).next as unknown;
+const NEXT: unknown = GENERATOR.next;
 
 const withoutYield = ({ name, place }: Made): ScenarioError =>
   new ScenarioError(`\`${name}()\` was called without \`yield*\` (${place})`);

@@ -433,6 +433,14 @@ export class Search {
   }
 }
 
+/** Whether a search left nothing out: a bound on preemptions does, and steps that do not name everything. */
+export function triedEverything(
+  { complete, bounds }: Pick<JobResult, 'complete' | 'bounds'>,
+  { strategy }: Pick<Plan, 'strategy'>,
+): boolean {
+  return complete && STRATEGY_ROWS[strategy].exhaustive && bounds.length === 0;
+}
+
 /** Searches one scenario with one walk, and shrinks what it finds. */
 export function runJob(
   subject: Subject,

@@ -8,6 +8,7 @@ import { LAB_HOST, LAB_PORT } from './lab-link.ts';
 import { serveLab } from './lab-server.ts';
 import { shellWord } from './shell.ts';
 import { ExitCode, painter, type Terminal, UsageError } from './terminal.ts';
+import { interrupted } from './watch.ts';
 
 export interface LabCommandOptions {
   port?: number;
@@ -92,14 +93,6 @@ async function shownOf(
   const text = readText(file);
   if (isTraceFile(file, text, options)) return { link: TRACE_HASH, trace: text };
   return { link: await linkOf(file, text, options), trace: undefined };
-}
-
-/** Until somebody ends the command. */
-function interrupted(): Promise<void> {
-  return new Promise((done) => {
-    process.once('SIGINT', () => done());
-    process.once('SIGTERM', () => done());
-  });
 }
 
 /**

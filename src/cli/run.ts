@@ -3,7 +3,6 @@ import {
   compareResults,
   type Op,
   type Program,
-  ProgramError,
   type RunOutcome,
   runProgram,
   showOp,
@@ -19,14 +18,13 @@ import { progressBar } from './progress.ts';
 import {
   ExitCode,
   jsonLine,
-  messageLines,
   type Paint,
   painter,
   printable,
   type Terminal,
   UsageError,
 } from './terminal.ts';
-import { interrupted, watchFiles } from './watch.ts';
+import { interrupted, watching } from './watch.ts';
 
 export interface RunCommandOptions {
   walk?: Walk;
@@ -195,20 +193,5 @@ export async function runCommand(
     return once(program, options, terminal, run);
   };
   if (!watch) return go();
-  let code: ExitCode = ExitCode.clean;
-  const again = async (): Promise<void> => {
-    try {
-      code = await go();
-    } catch (error) {
-      if (!(error instanceof ProgramError || error instanceof UsageError)) throw error;
-      // the next one may be better
-      terminal.stderr.write(messageLines(error.message));
-      code = ExitCode.badInput;
-    }
-    terminal.stderr.write(`softleaf: watching ${printable(file)}, Ctrl+C ends it\n`);
-  };
-  const ended = end();
-  await again();
-  await watchFiles([file], again, ended);
-  return code;
+  return watching([file], `watching ${file}`, go, terminal, end);
 }

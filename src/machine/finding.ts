@@ -87,7 +87,12 @@ const namesOf = (_: Error, sites: CallSite[]): unknown => {
 };
 
 /** Where the model's files lie. */
-const MODEL = import.meta.url.replace(/[^/]*\/[^/]*$/, '');
+const MODEL = import.meta.url.replace(/[^/]*\/[^/]*$/, '').replace(/^file:\/\//, '');
+
+/** Whether a file, as stacks name it, is the model's. */
+export const isModelFile = (file: string): boolean =>
+  file.replace(/^file:\/\//, '').startsWith(MODEL);
+
 /** Names of functions on the stack that are not the model's; null: nobody wants to know. */
 let ownFunctions: Set<string> | null = null;
 
@@ -99,8 +104,7 @@ function noteOwn(sites: readonly CallSite[], into: Set<string>): void {
     const short = name.slice(name.lastIndexOf('.') + 1);
     // whoever runs the executor is no part of what it runs
     if (ENDS.has(short)) return;
-    const url = file.startsWith('/') ? `file://${file}` : file;
-    if (!url.startsWith(MODEL)) into.add(short);
+    if (!isModelFile(file)) into.add(short);
   }
 }
 

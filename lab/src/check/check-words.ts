@@ -4,10 +4,10 @@ import {
   observationOf,
   type Plan,
   type ReportedFinding,
-  STRATEGY_ROWS,
   type StrategyName,
   standingOf,
   summarizeCoverage,
+  triedEverything,
 } from '../../../src/checker/index.ts';
 
 export const STRATEGY_WORDS: readonly [name: StrategyName, words: string, meaning: string][] = [
@@ -43,11 +43,6 @@ function within({ preemptions, faults, hardware }: Plan): string {
   if (faults > 0) bounds.push(`with at most ${counted(faults, 'failing allocation')}`);
   if (hardware) bounds.push('with up to four translations that come and go by themselves');
   return bounds.length === 0 ? '' : `, ${bounds.join(', ')}`;
-}
-
-/** Whether every schedule was tried that there is. */
-export function triedEverything(result: JobResult, { strategy }: Plan): boolean {
-  return result.complete && STRATEGY_ROWS[strategy].exhaustive && result.bounds.length === 0;
 }
 
 /** A condition that the program asks of all its schedules, and what came of it. */

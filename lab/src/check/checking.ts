@@ -12,6 +12,7 @@ import {
   type ReportedFinding,
   Search,
   type ToldOutcome,
+  triedEverything,
   type Walk,
 } from '../../../src/checker/index.ts';
 import { isScenario, operationsOf, type Recordable } from '../../../src/recording/index.ts';
@@ -22,14 +23,7 @@ import { show } from '../store/showing.ts';
 import { checking, name, recording, setBusy, setChecking, text, walk } from '../store/state.ts';
 import type { Source } from './check.worker.ts';
 import { Pool } from './check-pool.ts';
-import {
-  type Asked,
-  askedOf,
-  coverageOf,
-  isProof,
-  triedEverything,
-  verdictOf,
-} from './check-words.ts';
+import { type Asked, askedOf, coverageOf, isProof, verdictOf } from './check-words.ts';
 
 /** What one chooses. */
 export interface Choices extends Omit<Plan, 'time' | 'part'> {

@@ -5,11 +5,10 @@
 import { type Finding, type Lock, ObjectKind, Role } from '../../machine/index.ts';
 import type { ConcurrentProgram } from '../../program/index.ts';
 import { callWords, kernelFunction, withoutPerformers } from '../../program/internal.ts';
-import { Execution } from '../execution.ts';
 import type { Scenario, SetupOptions } from '../scenario.ts';
-import { Replay, type Run } from '../search/schedule.ts';
-import { type Report, report, wrapped } from './report.ts';
-import { type ScheduleTrace, stepTexts, type TracedStep, trace } from './trace.ts';
+import type { Run } from '../search/schedule.ts';
+import { type Report, replayed, reportOf, wrapped } from './report.ts';
+import { type ScheduleTrace, stepTexts, type TracedStep } from './trace.ts';
 
 /** Characters of a line, as mails have them. */
 const WIDTH = 76;
@@ -212,9 +211,8 @@ export function mailText(
   runs: readonly Run[],
   about: MailAbout,
 ): string {
-  const told = report(scenario, options, runs);
-  const x = new Execution(scenario, options);
-  const traced = trace(x, new Replay(runs));
+  const { x, traced } = replayed(scenario, options, runs);
+  const told = reportOf(x, traced);
   const { steps, locks } = traced;
   const matter = new Set(told.steps.map(({ at }) => at));
   const taken = new Set(lockSteps(traced));

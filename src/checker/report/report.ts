@@ -127,8 +127,26 @@ export function report(
   runs: readonly Run[],
   shown: Finding | null = null,
 ): Report {
+  const { x, traced } = replayed(scenario, options, runs);
+  return reportOf(x, traced, shown);
+}
+
+/** Replays a schedule for a report. */
+export function replayed(
+  scenario: Scenario,
+  options: SetupOptions,
+  runs: readonly Run[],
+): { x: Execution; traced: ScheduleTrace } {
   const x = new Execution(scenario, { ...options, ledger: true });
-  const traced = trace(x, new Replay(runs));
+  return { x, traced: trace(x, new Replay(runs)) };
+}
+
+/** The report of a schedule that was replayed; the same as `report()`. */
+export function reportOf(
+  x: Execution,
+  traced: ScheduleTrace,
+  shown: Finding | null = null,
+): Report {
   const finding = x.finding ?? shown;
   if (finding === null) throw new Error('nothing breaks in this schedule');
   const { steps, left } = traced;
@@ -189,10 +207,10 @@ type Row =
   /** Steps that are left out. */
   | { cut: number };
 
-/** Rows that a reader gets: of what goes round and round the beginning and the end say it all. */
 /** Functions of a call trace that say where something broke. */
 const MOST_FUNCTIONS = 10;
 
+/** Rows that a reader gets: of what goes round and round the beginning and the end say it all. */
 const FIRST_ROWS = 80;
 const LAST_ROWS = 20;
 

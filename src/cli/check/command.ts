@@ -1,7 +1,7 @@
 /** `softleaf check`: tries the schedules of concurrent programs and scenarios. */
 import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { EFFORT, type Effort, type JobResult, ProgramError, REPLAYS } from '../../checker/index.ts';
+import { EFFORT, type Effort, type JobResult, REPLAYS } from '../../checker/index.ts';
 import { labAddress } from '../lab-link.ts';
 import { type SearchProgress, searchProgress } from '../progress.ts';
 import {
@@ -12,7 +12,7 @@ import {
   type Terminal,
   UsageError,
 } from '../terminal.ts';
-import { interrupted, watchFiles } from '../watch.ts';
+import { interrupted, watching } from '../watch.ts';
 import { readBaseline } from './baseline.ts';
 import { filesOfArguments } from './files.ts';
 import { Flow } from './gate.ts';
@@ -142,22 +142,8 @@ export async function checkCommand(
       unlock();
     }
   }
-  let code: ExitCode = ExitCode.clean;
-  const again = async (): Promise<void> => {
-    try {
-      code = await checkOnce(files, options, terminal, performance.now());
-    } catch (error) {
-      if (!(error instanceof ProgramError || error instanceof UsageError)) throw error;
-      // the next one may be better
-      say(error.message);
-      code = ExitCode.badInput;
-    }
-    say('watching, Ctrl+C ends it');
-  };
-  const ended = end();
-  await again();
-  await watchFiles(filesOfArguments(files), again, ended);
-  return code;
+  const once = () => checkOnce(files, options, terminal, performance.now());
+  return watching(filesOfArguments(files), 'watching', once, terminal, end);
 }
 
 /** With threads of its own: what they have loaded of a module they never load again. */

@@ -10,10 +10,9 @@ import {
   type ReportedFinding,
   Search,
 } from '../../checker/index.ts';
-import { UsageError } from '../terminal.ts';
 import { Gate } from './gate.ts';
 import { joinedJob, joinedPart } from './join.ts';
-import type { Pool } from './pool.ts';
+import { type Pool, unlessMistaken } from './pool.ts';
 import type { CheckJob } from './work.ts';
 
 export interface JobsOptions {
@@ -109,14 +108,10 @@ class Running {
   }
 
   /** @returns null where the work shows what is wrong with the module */
-  private async attempt<T>(work: Promise<T | null>): Promise<T | null> {
-    try {
-      return await work;
-    } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      this.mistake ??= error.message;
-      return null;
-    }
+  private attempt<T>(work: Promise<T | null>): Promise<T | null> {
+    return unlessMistaken(work, (message) => {
+      this.mistake ??= message;
+    });
   }
 
   /** Does a part; where it is interrupted for a moment only, it goes on. */

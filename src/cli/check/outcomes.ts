@@ -16,9 +16,9 @@ import {
   boundsOf,
   countedSearches,
   type FinishedSearch,
+  isWhole,
   mostOf,
   type SummaryOptions,
-  triedEverything,
 } from './summary.ts';
 import type { CheckJob } from './work.ts';
 
@@ -47,7 +47,7 @@ export async function outcomesOf(
   const tableOf = async (searches: FinishedSearch[]): Promise<CaseOutcomes> => {
     const [{ job }] = searches;
     const { table, overflow } = joinOutcomes(searches.map(({ result }) => result));
-    const tried = triedEverything(searches[0]);
+    const tried = isWhole(searches[0]);
     const told = await shorten(job, table);
     const sum = (of: 'schedules' | 'broken'): number =>
       searches.reduce((total, { result }) => total + result[of], 0);

@@ -12,7 +12,7 @@ import { didYouMean } from '../../program/internal.ts';
 import { UsageError } from '../terminal.ts';
 import { filesOfArguments, isModule, loadProgram, shippedScenarios } from './files.ts';
 import type { CheckCommandOptions } from './options.ts';
-import type { Pool } from './pool.ts';
+import { type Pool, unlessMistaken } from './pool.ts';
 import type { CheckJob } from './work.ts';
 
 /** A search of a suite. */
@@ -149,15 +149,7 @@ async function ofModule(
   mistaken: (message: string) => void,
   isAsked: (name: string) => boolean,
 ): Promise<ToCheck[]> {
-  const attempt = async <T>(work: Promise<T | null>): Promise<T | null> => {
-    try {
-      return await work;
-    } catch (error) {
-      if (!(error instanceof UsageError)) throw error;
-      mistaken(error.message);
-      return null;
-    }
-  };
+  const attempt = <T>(work: Promise<T | null>) => unlessMistaken(work, mistaken);
   const listed = (await attempt(pool.do('list', { file }))) ?? [];
   const tried = listed.map(async (one) => {
     if ('name' in one && !isAsked(one.name)) return [];

@@ -76,8 +76,7 @@ class WorkerThread implements Thread<Work, unknown> {
 
   perform(work: Work): Promise<Done<unknown>> {
     this.work = work;
-    const { file, name } = subjectOfWork(work);
-    const who = name === undefined ? file : `${file}: "${name}"`;
+    const { file, who } = subjectOfWork(work);
     return new Promise((resolve, reject) => {
       this.looks = this.look((why) => {
         this.worker.terminate();
@@ -125,6 +124,23 @@ class WorkerThread implements Thread<Work, unknown> {
     this.settle = null;
     clearInterval(this.looks);
     return this.worker.terminate();
+  }
+}
+
+/**
+ * What comes of work, where a module's mistakes are told and no error.
+ * @returns null where it was given up, or shows what is wrong with a module
+ */
+export async function unlessMistaken<T>(
+  work: Promise<T | null>,
+  mistaken: (message: string) => void,
+): Promise<T | null> {
+  try {
+    return await work;
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    mistaken(error.message);
+    return null;
   }
 }
 

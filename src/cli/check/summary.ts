@@ -13,6 +13,7 @@ import {
   STRATEGY_ROWS,
   standingOf,
   summarizeCoverage,
+  triedEverything,
   type Walk,
 } from '../../checker/index.ts';
 import { counted } from '../words.ts';
@@ -100,10 +101,9 @@ export interface FinishedSearch {
   result: JobResult;
 }
 
-/** Whether a search left nothing out: a bound on preemptions does, and steps that do not name everything. */
-export function triedEverything({ job, result }: FinishedSearch): boolean {
-  const { strategy } = job.plan;
-  return result.complete && STRATEGY_ROWS[strategy].exhaustive && result.bounds.length === 0;
+/** Whether a search left nothing out. */
+export function isWhole({ job, result }: FinishedSearch): boolean {
+  return triedEverything(result, job.plan);
 }
 
 /** The findings of several searches, each once. */
@@ -138,10 +138,10 @@ function byCase(done: readonly FinishedSearch[]): FinishedSearch[][] {
 
 /** The searches that can come to a proof, of each case that has one; of the others all. */
 export function mostOf(searches: readonly FinishedSearch[]): FinishedSearch[] {
-  const isWhole = ({ job: { plan } }: FinishedSearch): boolean =>
+  const mayProve = ({ job: { plan } }: FinishedSearch): boolean =>
     STRATEGY_ROWS[plan.strategy].exhaustive && plan.preemptions === undefined;
-  const whole = new Set(searches.filter(isWhole).map(({ job }) => caseOf(job)));
-  return searches.filter((search) => isWhole(search) || !whole.has(caseOf(search.job)));
+  const whole = new Set(searches.filter(mayProve).map(({ job }) => caseOf(job)));
+  return searches.filter((search) => mayProve(search) || !whole.has(caseOf(search.job)));
 }
 
 /** What bounded searches that are no proof. */
@@ -198,16 +198,9 @@ export interface SummaryOptions {
 
 /** The searches of each scenario on each walk: those that its outcomes and conditions are counted in. */
 export function countedSearches(done: readonly FinishedSearch[]): FinishedSearch[][] {
-  const cases = new Map<string, FinishedSearch[]>();
-  for (const search of done) {
-    const of = caseOf(search.job);
-    const known = cases.get(of);
-    if (known) known.push(search);
-    else cases.set(of, [search]);
-  }
   // a search of everything has come to all that there is, and once to each
-  return [...cases.values()].map((searches) => {
-    const whole = searches.find(triedEverything);
+  return byCase(done).map((searches) => {
+    const whole = searches.find(isWhole);
     return whole ? [whole] : searches;
   });
 }
@@ -220,7 +213,7 @@ function conditionsOf(done: readonly FinishedSearch[]): CheckedCondition[] {
       (sum: ConditionCount[], one) => addConditions(sum, one.result.conditions),
       [],
     );
-    const complete = triedEverything(searches[0]);
+    const complete = isWhole(searches[0]);
     const { asked: all } = searches.find(({ result }) => result.asked.length > 0)?.result ?? result;
     return all.map((asked, i): CheckedCondition => {
       const count = counts[i] ?? [0, 0];
@@ -250,7 +243,7 @@ function casesOf(
   findings: readonly CheckedFinding[],
   conditions: readonly CheckedCondition[],
 ): CheckSummary['cases'] {
-  const tried = new Set(done.filter(triedEverything).map(({ job }) => caseOf(job)));
+  const tried = new Set(done.filter(isWhole).map(({ job }) => caseOf(job)));
   const begun = new Set(done.map(({ job }) => caseOf(job)));
   const broken = new Set(findings.map(({ job }) => caseOf(job)));
   const byCase = new Map(jobs.map((job) => [caseOf(job), job]));
@@ -291,7 +284,7 @@ export async function summarize(
     states.set(caseOf(job), set);
   }
   const cases = new Set(jobs.map(caseOf));
-  const proved = new Set(done.filter(triedEverything).map(({ job }) => caseOf(job)));
+  const proved = new Set(done.filter(isWhole).map(({ job }) => caseOf(job)));
   const open = done.filter(({ job }) => !proved.has(caseOf(job)));
   // what breaks is not proved, whether it counts or not
   const isProved = proved.size === cases.size && mistakes.length + ignored.length === 0;
@@ -313,7 +306,7 @@ export async function summarize(
       schedules: sum(({ schedules }) => schedules),
       steps: sum(({ steps }) => steps),
       states: [...states.values()].reduce((total, set) => total + set.size, 0),
-      complete: done.filter(triedEverything).length,
+      complete: done.filter(isWhole).length,
       searches: done.length,
       bounds: isProved
         ? []

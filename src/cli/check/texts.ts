@@ -10,7 +10,7 @@ import {
   type CheckSummary,
   type FinishedSearch,
   isMissing,
-  triedEverything,
+  isWhole,
 } from './summary.ts';
 
 /** What came of the conditions of programs, as litmus tells it. */
@@ -197,7 +197,7 @@ export function searchLine(search: FinishedSearch, paint: Paint): string {
   const { job, result } = search;
   const { schedules, complete, outcomes, findings } = result;
   const isFound = findings.length > 0;
-  const word = isFound ? 'found' : triedEverything(search) ? 'proved' : 'nothing found';
+  const word = isFound ? 'found' : isWhole(search) ? 'proved' : 'nothing found';
   const bounded = job.plan.preemptions === undefined ? '' : ' within the bound';
   const end = complete && STRATEGY_ROWS[job.plan.strategy].exhaustive ? `all${bounded}` : 'some';
   return (

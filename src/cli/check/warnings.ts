@@ -18,10 +18,16 @@ type Done = readonly { job: CheckJob; result: JobResult }[];
 
 type Told = Pick<Warning, 'line' | 'text'>;
 
-/** The line of an operation; none where the program was made by something else. */
-function lineOf({ file }: CheckJob, where: readonly (string | number)[]): { line?: number } {
-  if (file === '-' || isModule(file)) return {};
-  return { line: readJson(readText(file)).at(where).line };
+type LineOf = (where: readonly (string | number)[]) => { line?: number };
+
+/** The lines of a program's operations; none where it was made by something else. The file is read when one is asked for. */
+function linesOf({ file }: CheckJob): LineOf {
+  if (file === '-' || isModule(file)) return () => ({});
+  let read: ReturnType<typeof readJson> | undefined;
+  return (where) => {
+    read ??= readJson(readText(file));
+    return { line: read.at(where).line };
+  };
 }
 
 /** The names of tasks that met no other one. */
@@ -42,6 +48,7 @@ export function warningsOfCase(done: Done): Told[] {
     tasks,
     results.reduce((all, { coverage }) => all | coverage.meets, 0),
   );
+  const lineOf = linesOf(job);
   const told: Told[] = [];
   const say = (text: string, where: { line?: number } = {}): void => {
     told.push({ text, ...where });
@@ -62,7 +69,7 @@ export function warningsOfCase(done: Done): Told[] {
     if (place !== undefined) say(`${op} (${place}) fails in every schedule: ${ret}`);
     else {
       const what = `operation ${where.at(-1)} of ${of}, ${op},`;
-      say(`${what} fails in every schedule: ${ret}`, lineOf(job, where));
+      say(`${what} fails in every schedule: ${ret}`, lineOf(where));
     }
   }
   return [...told, ...warnings.map((text) => ({ text }))];

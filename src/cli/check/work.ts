@@ -79,10 +79,10 @@ export type WorkName = keyof Works;
 /** A piece of work. */
 export type Work = { [K in WorkName]: { what: K } & Works[K]['of'] }[WorkName];
 
-/** The file that a piece of work is about, and the scenario, if it is about one. */
-export function subjectOfWork(work: Work): { file: string; name?: string } {
-  if ('job' in work) return { file: work.job.file, name: work.job.name };
-  return 'name' in work ? { file: work.file, name: work.name } : { file: work.file };
+/** The file that a piece of work is about; and that for messages, with the scenario, if it is about one. */
+export function subjectOfWork(work: Work): { file: string; who: string } {
+  const { file, name }: { file: string; name?: string } = 'job' in work ? work.job : work;
+  return { file, who: name === undefined ? file : `${file}: "${name}"` };
 }
 
 /** What a thread says when it is done. */

@@ -112,8 +112,7 @@ process.on('uncaughtException', isStray);
 process.on('unhandledRejection', isStray);
 
 parentPort?.on('message', async (work: Work) => {
-  const { file, name } = subjectOfWork(work);
-  const who = name === undefined ? file : `${file}: "${name}"`;
+  const { file, who } = subjectOfWork(work);
   try {
     const answer = await perform(work);
     // what it left behind without waiting for it fails now
@@ -129,11 +128,7 @@ parentPort?.on('message', async (work: Work) => {
     // in a module it is the module's mistake, wherever it shows
     const own = isModule(file) && !(thrown instanceof UsageError) ? ownMistake(thrown, 'it') : null;
     const error = own ? new UsageError(`${who}: ${own.message}`) : thrown;
-    const {
-      message,
-      name: kind,
-      stack,
-    } = error instanceof Error ? error : new Error(String(error));
-    parentPort?.postMessage({ error: { message, name: kind, stack } });
+    const { message, name, stack } = error instanceof Error ? error : new Error(String(error));
+    parentPort?.postMessage({ error: { message, name, stack } });
   }
 });
