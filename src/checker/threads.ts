@@ -17,6 +17,8 @@ export interface Thread<Work, Answer> {
   perform(work: Work): Promise<Done<Answer>>;
   /** What is under way is given up. */
   terminate(): unknown;
+  /** Nothing is under way, and nothing more comes: others may have it. Without this it is terminated. */
+  retire?(): unknown;
 }
 
 interface Waiting<Work, Answer> {
@@ -62,10 +64,14 @@ export class Threads<Work, Answer> {
   /** All is over: what is under way is given up, too. */
   async end(): Promise<void> {
     const threads = this.all.splice(0);
-    this.idle.length = 0;
+    const idle = new Set(this.idle.splice(0));
     for (const { resolve } of [...this.queue.splice(0), ...this.underWay]) resolve(null);
     this.underWay.clear();
-    await Promise.all(threads.map((thread) => thread.terminate()));
+    await Promise.all(
+      threads.map((thread) =>
+        idle.has(thread) && thread.retire ? thread.retire() : thread.terminate(),
+      ),
+    );
   }
 
   private start(): void {

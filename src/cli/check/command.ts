@@ -146,7 +146,7 @@ export async function checkCommand(
   return watching(filesOfArguments(files), 'watching', once, terminal, end);
 }
 
-/** With threads of its own: what they have loaded of a module they never load again. */
+/** Runs once, with threads that it has for itself. */
 async function checkOnce(
   files: readonly string[],
   options: CheckCommandOptions,

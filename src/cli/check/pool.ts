@@ -1,12 +1,14 @@
 /** The worker threads of `softleaf check`. Code of others runs in them alone: whatever it does ends no more than one. */
 import { Worker } from 'node:worker_threads';
 import { type Done, type Thread, ThreadGone, Threads } from '../../checker/index.ts';
+import { isCurrent, type Loaded } from '../modules.ts';
 import { UsageError } from '../terminal.ts';
 import { isModule } from './files.ts';
 import { Flow } from './gate.ts';
 import {
   type Answer,
   type CheckJob,
+  type Order,
   subjectOfWork,
   type ThreadData,
   type Underway,
@@ -34,6 +36,34 @@ export const HANGS_AFTER = 60;
 const GRACE = 5000;
 /** How often is looked, in milliseconds. */
 const LOOK = 250;
+/** Milliseconds that a thread without work gets to say so. */
+const REST = 1000;
+/** Milliseconds that threads are kept for a run that may come. */
+const KEPT = 60_000;
+
+/**
+ * Threads of runs that are over. It takes half a second to start one and to load the model, and code that has run
+ * is faster.
+ */
+const kept: WorkerThread[] = [];
+let keptTimer: NodeJS.Timeout | undefined;
+
+function keep(thread: WorkerThread): void {
+  kept.push(thread);
+  clearTimeout(keptTimer);
+  keptTimer = setTimeout(() => {
+    for (const one of kept.splice(0)) one.terminate();
+  }, KEPT).unref();
+}
+
+/** A thread that was kept and has loaded nothing that is another now, or a new one. */
+function threadFor(options: PoolOptions, until: number): WorkerThread {
+  for (let thread = kept.pop(); thread; thread = kept.pop()) {
+    if (thread.begin(options, until)) return thread;
+    thread.terminate();
+  }
+  return new WorkerThread(options, until);
+}
 
 /** A worker thread of Node's. */
 class WorkerThread implements Thread<Work, unknown> {
@@ -42,10 +72,12 @@ class WorkerThread implements Thread<Work, unknown> {
   private settle: ((done: Done<unknown> | Error) => void) | null = null;
   private work: Work | null = null;
   private looks: NodeJS.Timeout | undefined;
+  private rested: ((loaded: Loaded | null) => void) | null = null;
+  private loaded: Loaded | null = null;
 
   constructor(
-    private readonly options: PoolOptions,
-    private readonly until: number,
+    private options: PoolOptions,
+    private until: number,
   ) {
     const workerData: ThreadData = { stop: options.stop, beat: this.beat };
     this.worker = new Worker(new URL('./worker.js', import.meta.url), {
@@ -54,18 +86,52 @@ class WorkerThread implements Thread<Work, unknown> {
       // a schedule leaves much behind, and all of it at once
       resourceLimits: { maxYoungGenerationSizeMb: 64 },
     });
-    this.worker.stdout.setEncoding('utf8').on('data', (text) => options.log?.(text));
     this.worker.on('error', (error) => this.settle?.(error));
-    this.worker.on('exit', (code) =>
-      this.settle?.(new Error(`it ends the process that checks it (process.exit, ${code})`)),
-    );
+    this.worker.on('exit', (code) => {
+      this.settle?.(new Error(`it ends the process that checks it (process.exit, ${code})`));
+      this.rested?.(null);
+      if (kept.includes(this)) kept.splice(kept.indexOf(this), 1);
+    });
     this.worker.on('message', (answer: Answer) => {
-      if (!('underway' in answer)) this.settle?.(this.read(answer));
-      else if (this.work && 'job' in this.work) options.underway?.(this.work.job, answer.underway);
+      if ('printed' in answer) this.options.log?.(answer.printed);
+      else if ('rests' in answer) this.rested?.(answer.rests);
+      else if (!('underway' in answer)) this.settle?.(this.read(answer));
+      else if (this.work && 'job' in this.work)
+        this.options.underway?.(this.work.job, answer.underway);
     });
   }
 
-  private read(answer: Exclude<Answer, { underway: Underway }>): Done<unknown> {
+  private tell(order: Order): void {
+    this.worker.postMessage(order);
+  }
+
+  /** @returns whether it can be used for another run */
+  begin(options: PoolOptions, until: number): boolean {
+    if (this.loaded === null || !isCurrent(this.loaded)) return false;
+    this.options = options;
+    this.until = until;
+    this.worker.ref();
+    this.tell({ begin: { stop: options.stop } });
+    return true;
+  }
+
+  async retire(): Promise<void> {
+    this.settle = null;
+    this.loaded = await new Promise<Loaded | null>((resolve) => {
+      const late = setTimeout(() => resolve(null), REST);
+      this.rested = (loaded) => {
+        clearTimeout(late);
+        resolve(loaded);
+      };
+      this.tell('rest');
+    });
+    this.rested = null;
+    if (this.loaded === null || this.loaded.more) return void (await this.terminate());
+    this.worker.unref();
+    keep(this);
+  }
+
+  private read(answer: Extract<Answer, { answer: unknown } | { error: object }>): Done<unknown> {
     if ('answer' in answer) return answer;
     const { name, message, stack } = answer.error;
     const usage = name === 'UsageError' || name === 'ProgramError';
@@ -94,7 +160,7 @@ class WorkerThread implements Thread<Work, unknown> {
         if (done instanceof ThreadGone) return reject(done);
         reject(isModule(file) ? new UsageError(`${who}: ${done.message}`) : done);
       };
-      this.worker.postMessage(work);
+      this.tell(work);
     });
   }
 
@@ -155,7 +221,7 @@ export class Pool {
     options: PoolOptions,
   ) {
     const until = Date.now() + (options.time ?? Number.POSITIVE_INFINITY);
-    this.threads = new Threads(size, () => new WorkerThread(options, until));
+    this.threads = new Threads(size, () => threadFor(options, until));
   }
 
   /**

@@ -12,6 +12,7 @@ import type {
   ToldOutcome,
   Walk,
 } from '../../checker/index.ts';
+import type { Loaded } from '../modules.ts';
 
 /** One search. */
 export interface CheckJob {
@@ -85,9 +86,14 @@ export function subjectOfWork(work: Work): { file: string; who: string } {
   return { file, who: name === undefined ? file : `${file}: "${name}"` };
 }
 
+/** What is said to a thread: work; that another run begins, or that the last one is over. */
+export type Order = Work | { begin: Pick<ThreadData, 'stop'> } | 'rest';
+
 /** What a thread says when it is done. */
 export type Answer =
   | { answer: unknown }
+  | { rests: Loaded | null }
+  | { printed: string }
   | { underway: Underway }
   | { error: { message: string; name: string; stack?: string } };
 

@@ -14,20 +14,38 @@ import {
   type Subject,
   scenarioOf,
 } from '../../checker/index.ts';
+import { loadedModules } from '../modules.ts';
 import { UsageError } from '../terminal.ts';
 import { explained } from './explained.ts';
 import { isModule, listModule, loadSubject, tryModule } from './files.ts';
 import { Flow } from './gate.ts';
 import { replayed } from './replay.ts';
 import { tracedFinding } from './traced.ts';
-import { type CheckJob, subjectOfWork, type ThreadData, type Underway, type Work } from './work.ts';
+import {
+  type CheckJob,
+  type Order,
+  subjectOfWork,
+  type ThreadData,
+  type Underway,
+  type Work,
+} from './work.ts';
 
 /** Milliseconds between two words about a part under way. */
 const SAY_EVERY = 200;
 
-const { stop, beat } = workerData as ThreadData;
+const { beat } = workerData as ThreadData;
+let { stop } = workerData as ThreadData;
 Execution.begins = () => {
   Atomics.add(beat, 0, 1);
+};
+
+// what a module prints goes the way of the answers, and comes before them: a stream would keep the process
+process.stdout.write = (chunk: string | Uint8Array, ...more: unknown[]): boolean => {
+  const printed = typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString();
+  parentPort?.postMessage({ printed });
+  const done = more.find((one) => typeof one === 'function') as (() => void) | undefined;
+  if (done) process.nextTick(done);
+  return true;
 };
 
 /** What the last work was about: the next is often about the same. */
@@ -105,13 +123,24 @@ async function perform(work: Work): Promise<unknown> {
 
 /** What a module left behind that failed when nobody waited for it. */
 let stray: { thrown: unknown } | null = null;
+/** Whether there was such a thing: there may be more. */
+let isTainted = false;
 const isStray = (thrown: unknown): void => {
   stray ??= { thrown };
 };
 process.on('uncaughtException', isStray);
 process.on('unhandledRejection', isStray);
 
-parentPort?.on('message', async (work: Work) => {
+parentPort?.on('message', async (order: Order) => {
+  if (order === 'rest') {
+    parentPort?.postMessage({ rests: isTainted ? null : loadedModules() });
+  } else if ('begin' in order) {
+    stop = order.begin.stop;
+    last = null;
+  } else await answer(order);
+});
+
+async function answer(work: Work): Promise<void> {
   const { file, who } = subjectOfWork(work);
   try {
     const answer = await perform(work);
@@ -120,6 +149,7 @@ parentPort?.on('message', async (work: Work) => {
     if (stray !== null) {
       const { thrown } = stray;
       stray = null;
+      isTainted = true;
       const where = 'what nobody waits for (a timer, a promise)';
       throw ownMistake(thrown, where) ?? thrown;
     }
@@ -131,4 +161,4 @@ parentPort?.on('message', async (work: Work) => {
     const { message, name, stack } = error instanceof Error ? error : new Error(String(error));
     parentPort?.postMessage({ error: { message, name, stack } });
   }
-});
+}
