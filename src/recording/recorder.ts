@@ -11,7 +11,7 @@ import {
   type Run,
   runsOf,
 } from '../checker/index.ts';
-import { type Lock, ObjectKind, ptePresent, Role, Step } from '../machine/index.ts';
+import { type Lock, ObjectKind, OWN_LOCKS, ptePresent, Role, Step } from '../machine/index.ts';
 import { isMigration } from '../mm/internal.ts';
 import { isConcurrent, type Walk } from '../program/index.ts';
 import { folioLockWords, lockWords, systemOf } from '../program/internal.ts';
@@ -44,7 +44,7 @@ const RECORD_AT_MOST = 200_000;
 /** The locks that a task holds. */
 interface Holds {
   /** By a lock's name, or a folio's first page. */
-  readonly spans: Map<string | number, Span>;
+  readonly spans: Map<Lock | number, Span>;
   /** Which depths they take up. */
   readonly depths: boolean[];
 }
@@ -190,7 +190,8 @@ class Recorder {
     let name = this.lockNames.get(lock.id);
     if (name === undefined) {
       name = lockWords(lock, systemOf(this.x));
-      this.lockNames.set(lock.id, name);
+      // a page table is another one's tomorrow
+      if (lock.id >= OWN_LOCKS) this.lockNames.set(lock.id, name);
     }
     return name;
   }
@@ -199,7 +200,7 @@ class Recorder {
   private locks(at: number, index: number, folioLocks: number): void {
     const { task } = this.x.running[index];
     const { spans, depths } = this.holds[index];
-    const now = new Set<string | number>(task.held.map((lock) => this.lockName(lock)));
+    const now = new Set<Lock | number>(task.held);
     const looks = task.folioLocks !== folioLocks || this.folioLocks > 0;
     if (looks) {
       const { lockOwner } = this.x.kernel.pages;
@@ -216,7 +217,7 @@ class Recorder {
       if (spans.has(lock)) continue;
       const free = depths.indexOf(false);
       const depth = free < 0 ? depths.length : free;
-      const name = typeof lock === 'number' ? folioLockWords(lock) : lock;
+      const name = typeof lock === 'number' ? folioLockWords(lock) : this.lockName(lock);
       const span = { task: index, from: at - 1, to: at, name, depth };
       depths[depth] = true;
       spans.set(lock, span);

@@ -9,6 +9,7 @@ import {
   programScenario,
   type Report,
   type ReportedFinding,
+  report,
   reportPage,
   reportText,
   runJob,
@@ -16,7 +17,7 @@ import {
   type Subject,
 } from '../../src/checker/index.ts';
 import { kernelFunction } from '../../src/program/internal.ts';
-import { race } from '../support/one-page.ts';
+import { onePageProgram, PAGE, race } from '../support/one-page.ts';
 import { scenarioProgram } from '../support/scenarios.ts';
 
 /** A report of two tasks that take turns after every 50 steps. */
@@ -157,6 +158,25 @@ describe('what a reader sees of a finding', () => {
     expect(text).toMatch(
       /==> {2}contract: a range fault gives a hole .*\n {7}buffer 0 page 0, PFN \d+\n {7}by gpu, in fault_migrate_to_dev dev0 buf0:0\n {9}hmmRangeFault +hmm_range_fault\(\)\n/,
     );
+  });
+
+  it('names locks that are held as it names them where they are taken', () => {
+    const program = onePageProgram('held', {
+      gpu: [{ op: 'migrate_to_dev', ...PAGE, dev: 0 }],
+      cpu: [{ op: 'cpu_read', ...PAGE }],
+    });
+    const shown = { title: 'shown', invariant: 'data' as const, function: '', stack: [] };
+    const held = new Set<string>();
+    for (let steps = 1; steps < 45; steps++) {
+      const runs = [0, 1].map((task) => ({ task, steps: task ? Infinity : steps, fail: false }));
+      const { switches } = report(programScenario(program), {}, runs, shown);
+      for (const { from, held: locks } of switches)
+        if (from === 0)
+          for (const { name } of locks) held.add(name.replace(/folio \d+/, 'folio N'));
+    }
+    expect(held).toContain('the page table lock of buffer 0 page 0');
+    expect(held).toContain('the lock of folio N of buffer 0 page 0');
+    expect([...held].join('\n')).not.toMatch(/page table \d|folio N$/m);
   });
 
   it('of an operation that must return something else names that operation and no function', () => {

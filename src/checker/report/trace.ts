@@ -1,9 +1,16 @@
 /** A schedule, step by step: what each task did, and where it was. */
-import { type Lock, type ObjectKind, type Role, Step, type StepKind } from '../../machine/index.ts';
+import {
+  type Lock,
+  ObjectKind,
+  OWN_LOCKS,
+  type Role,
+  Step,
+  type StepKind,
+} from '../../machine/index.ts';
 import { notingOwn } from '../../machine/internal.ts';
 import {
-  folioLockWords,
   lockWords,
+  nameOf,
   type StateView,
   shortStepWords,
   stepWords,
@@ -54,14 +61,19 @@ export interface ScheduleTrace {
   left: TracedStep[];
 }
 
+/** The state as it is now. */
+function viewNow(x: Execution): StateView {
+  return viewOf({ system: systemOf(x), tasks: x.running.map(({ task }) => task) });
+}
+
 /** Does what another strategy does, and notes it. */
 class Noting implements Strategy {
   readonly steps: TracedStep[] = [];
   readonly choices: Choice[] = [];
   readonly lockNames = new Map<number, string>();
   readonly taken = new Map<number, Lock>();
-  /** By task and lock: since when it is held. */
-  private readonly since = new Map<string, number>();
+  /** By task and lock: since when it is held, and what it was called then. */
+  private readonly since = new Map<string, Held>();
 
   constructor(private readonly inner: Strategy) {}
 
@@ -76,40 +88,52 @@ class Noting implements Strategy {
     return { task, operation, kind: step.kind, objects, stack: step.stack, failed, held };
   }
 
-  /** What a task holds, with the numbers of locks by which they are told apart. */
-  private locksOf(x: Execution, index: number): Map<string, string> {
+  /** The locks that a task holds, and the key of each among all. */
+  private locksOf(x: Execution, index: number): Map<string, Lock | number> {
     const { task } = x.running[index];
-    const locks = new Map<string, string>();
+    const locks = new Map<string, Lock | number>();
     for (const lock of task.held) {
-      const name = this.lockNames.get(lock.id) ?? lockWords(lock, systemOf(x));
-      this.lockNames.set(lock.id, name);
       this.taken.set(lock.id, lock);
-      locks.set(`lock ${lock.id}`, name);
+      if (lock.id >= OWN_LOCKS && !this.lockNames.has(lock.id)) {
+        this.lockNames.set(lock.id, lockWords(lock, systemOf(x)));
+      }
+      locks.set(`${index} lock ${lock.id}`, lock);
     }
     const { lockOwner } = x.kernel.pages;
     for (let left = task.folioLocks, pfn = -1; left > 0; left--) {
       pfn = lockOwner.indexOf(task.id, pfn + 1);
       if (pfn < 0) break;
-      locks.set(`folio ${pfn}`, folioLockWords(pfn));
+      locks.set(`${index} folio ${pfn}`, pfn);
     }
     return locks;
   }
 
+  /** A lock as it is called now: a page table, or a folio, is another one's tomorrow. */
+  private heldNow(x: Execution, lock: Lock | number, since: number): Held {
+    const known = typeof lock === 'number' ? undefined : this.lockNames.get(lock.id);
+    if (known !== undefined) return { name: known, since };
+    const touched =
+      typeof lock === 'number'
+        ? { object: ObjectKind.FolioLock, id: lock }
+        : { object: ObjectKind.Lock, id: lock.id };
+    return { name: nameOf(touched, viewNow(x)).name, since };
+  }
+
   private held(x: Execution, task: number): Held[] {
-    return [...this.locksOf(x, task)].map(([key, name]) => ({
-      name,
-      since: this.since.get(`${task} ${key}`) ?? this.steps.length,
-    }));
+    return [...this.locksOf(x, task)].map(
+      ([key, lock]) => this.since.get(key) ?? this.heldNow(x, lock, this.steps.length),
+    );
   }
 
   /** Notes since when locks are held. */
   private locks(x: Execution): void {
     const now = new Set<string>();
     for (let i = 0; i < x.running.length; i++) {
-      for (const lock of this.locksOf(x, i).keys()) {
-        const key = `${i} ${lock}`;
+      for (const [key, lock] of this.locksOf(x, i)) {
         now.add(key);
-        if (!this.since.has(key)) this.since.set(key, this.steps.length - 1);
+        if (!this.since.has(key)) {
+          this.since.set(key, this.heldNow(x, lock, this.steps.length - 1));
+        }
       }
     }
     for (const key of this.since.keys()) if (!now.has(key)) this.since.delete(key);
@@ -185,8 +209,6 @@ function wordsOf(step: TracedStep, view: StateView, { lockNames }: ScheduleTrace
 export function stepTexts(x: Execution, traced: ScheduleTrace, at: readonly number[]): StepText[] {
   const texts: StepText[] = [];
   const { steps, choices, left } = traced;
-  const now = (): StateView =>
-    viewOf({ system: systemOf(x), tasks: x.running.map(({ task }) => task) });
   x.reset();
   let taken = 0;
   const goTo = (step: number): void => {
@@ -194,11 +216,11 @@ export function stepTexts(x: Execution, traced: ScheduleTrace, at: readonly numb
   };
   for (const step of at) {
     goTo(step);
-    texts[step] = wordsOf(steps[step], now(), traced);
+    texts[step] = wordsOf(steps[step], viewNow(x), traced);
   }
   if (left.length > 0) {
     goTo(choices.length);
-    const view = now();
+    const view = viewNow(x);
     left.forEach((step, i) => {
       texts[steps.length + i] = wordsOf(step, view, traced);
     });

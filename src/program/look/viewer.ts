@@ -7,6 +7,7 @@ import {
   tagOf,
 } from '../../drivers/device-table.ts';
 import type { Lock } from '../../machine/lock.ts';
+import { OWN_LOCKS } from '../../machine/objects.ts';
 import { MAPPING_ANON, PG_LOCKED, ZONE_DEVICE, ZONE_NONE } from '../../machine/page.ts';
 import { PTE_WRITE, ptePfn } from '../../machine/pte.ts';
 import type { Task } from '../../machine/task.ts';
@@ -62,8 +63,54 @@ export interface SeenSystem {
   readonly mirrors: readonly SeenDevice[];
 }
 
-/** What a lock is called in a sentence: that of an address space by the process that has it. */
-export function lockWords({ name }: Pick<Lock, 'name'>, system: SeenSystem): string {
+/** What a process is called after a place in it: process 0, as most are, needs no word. */
+function ofProcess(system: SeenSystem, mm: Mm): string {
+  const proc = system.processes.findIndex((process) => process?.mm === mm);
+  return proc > 0 ? ` of process ${proc}` : '';
+}
+
+/** The first page that the first entry of a table can be about and that an area has. */
+function firstPage(mm: Mm, start: number, cover: number): number {
+  const area = mm.vmas.find((vma) => vma.start < start + cover && vma.end > start);
+  return Math.max(start, area?.start ?? start);
+}
+
+/** What the lock of a page table is called; null: no address space leads to the table. */
+function tableLockWords(wanted: number, system: SeenSystem): string | null {
+  const { tables, geometry, mms } = system.kernel;
+  const { pgdPages, pudPages, ptrsPerPte, ptrsPerTable } = geometry;
+  const covers = [1, ptrsPerPte, pudPages, pgdPages];
+  const search = (mm: Mm, table: number, level: number, start: number): string | null => {
+    if (table === wanted) {
+      const page = firstPage(mm, start, covers[level]);
+      const above = level === 0 ? '' : `${LEVELS[level].toLowerCase()} `;
+      const place = `${placeOf(system.kernel, page)}${ofProcess(system, mm)}`;
+      return `the ${above}page table lock of ${place}`;
+    }
+    const first = table << tables.strideShift;
+    for (let i = 0; level > 0 && i < ptrsPerTable; i++) {
+      const value = tables.entries[first + i];
+      if (value === 0 || (level === 1 && !pmdIsTable(value))) continue;
+      const found = search(mm, ptePfn(value), level - 1, start + i * covers[level]);
+      if (found !== null) return found;
+    }
+    return null;
+  };
+  for (const mm of mms) {
+    const found = search(mm, mm.pgd, 3, 0);
+    if (found !== null) return found;
+  }
+  return null;
+}
+
+/**
+ * What a lock is called in a sentence: that of an address space by the process that has it, that of a page table by
+ * the first page that it is about, so that it has another name where the table is used for something else.
+ */
+export function lockWords({ id, name }: Pick<Lock, 'id' | 'name'>, system: SeenSystem): string {
+  if (id < OWN_LOCKS) {
+    return tableLockWords(id, system) ?? 'the lock of a page table that no other leads to';
+  }
   const named = name.replace(/\baddress space (\d+)/, (text, id) => {
     const proc = system.processes.findIndex((process) => process?.mm.id === Number(id));
     return proc < 0 ? text : `process ${proc}`;
@@ -97,8 +144,7 @@ class Viewer {
 
   /** A page of an address space in words; of process 0, as most are, without saying so. */
   private at(mm: Mm | undefined, vpn: number): string {
-    const proc = mm ? this.procOf(mm) : 0;
-    return `${placeOf(this.k, vpn)}${proc > 0 ? ` of process ${proc}` : ''}`;
+    return `${placeOf(this.k, vpn)}${mm ? ofProcess(this.seen.system, mm) : ''}`;
   }
 
   private spaces(): SpaceItem[] {
