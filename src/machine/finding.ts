@@ -58,6 +58,11 @@ export function notModelled({ prototype }: { readonly prototype: object }): void
   }
 }
 
+/** Takes functions of these names out of the inner end of stacks. */
+export function notModelledNames(names: Iterable<string>): void {
+  for (const name of names) INTERNAL.add(name);
+}
+
 /** Whether a function of this name is left out of the inner end of stacks. */
 export const isInternal = (name: string): boolean => INTERNAL.has(name);
 

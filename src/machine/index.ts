@@ -28,3 +28,4 @@ export { TablePool } from './table.ts';
 export { Task } from './task.ts';
 export { Tlb } from './tlb.ts';
 export type * from './units.ts';
+export { lock, unlock, withLock } from './with-lock.ts';

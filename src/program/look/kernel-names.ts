@@ -243,6 +243,7 @@ leaveDevice dmirror_devmem_fault_alloc_and_copy lib/test_hmm.c
 leaveOthers dmirror_interval_invalidate lib/test_hmm.c
 leaveRam dmirror_migrate_alloc_and_copy lib/test_hmm.c
 linkFile mapping_rmap_tree_insert mm/interval_tree.c
+lock
 lockAndUnmap migrate_device_range mm/migrate_device.c
 lockFault
 lockSource copy_page_range mm/memory.c
@@ -425,6 +426,7 @@ underMutex
 undoPrepared
 unlinkAnonVmas unlink_anon_vmas mm/rmap.c
 unlinkFile mapping_rmap_tree_remove mm/interval_tree.c
+unlock
 unlockFault
 unlockPmd
 unlockPtes hmm_vma_walk_pmd The series
@@ -463,6 +465,7 @@ walkTest hmm_vma_walk_test mm/hmm.c
 wantsManualWriteUpgrade vma_wants_manual_pte_write_upgrade include/linux/mm.h
 wantsWritenotify vma_wants_writenotify mm/vma.c
 whereabouts
+withLock
 withRmapLocks take_rmap_locks mm/mremap.c
 wpCanReuseAnonFolio wp_can_reuse_anon_folio mm/memory.c
 wpCanReuseLargeAnonFolio __wp_can_reuse_large_anon_folio mm/memory.c
