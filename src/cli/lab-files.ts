@@ -11,6 +11,7 @@ import type {
   ServerResponse,
 } from 'node:http';
 import { extname, join, relative, sep } from 'node:path';
+import { TRACE_NAME } from '../recording/internal.ts';
 import { REFERRER, SERVER_POLICY } from './lab-policy.ts';
 import { UsageError } from './terminal.ts';
 
@@ -134,10 +135,6 @@ export function refuse(
   response.writeHead(status, { ...COMMON, 'Cache-Control': 'no-store', ...headers }).end();
 }
 
-/** The path at which a trace is handed out, and what stands for it in an address. */
-export const TRACE_PATH = '/trace.json';
-export const TRACE_HASH = '#trace';
-
 /**
  * Answers requests with the files that a folder has now.
  * @param trace the text of a trace that the page is to show, if there is one
@@ -155,7 +152,7 @@ export function labFiles(folder: string, trace?: string): RequestListener {
   if (!files.has('/')) throw new UsageError(missing);
   if (trace !== undefined) {
     const headers = { ...COMMON, 'Content-Type': TYPES['.json'], 'Cache-Control': 'no-store' };
-    files.set(TRACE_PATH, { headers, forms: [formOf(null, Buffer.from(trace))] });
+    files.set(`/${TRACE_NAME}`, { headers, forms: [formOf(null, Buffer.from(trace))] });
   }
   return (request: IncomingMessage, response: ServerResponse): void => {
     // whoever asked may go away at any time

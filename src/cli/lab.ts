@@ -1,9 +1,8 @@
 /** `softleaf lab`: serves the lab, and says where a program is shown in it. */
 import { ProgramError, ScheduleError, type Walk } from '../checker/index.ts';
 import { record } from '../recording/index.ts';
-import { encodeLink, LinkError, readTrace, TraceError } from '../recording/internal.ts';
+import { encodeLink, LinkError, readTrace, TRACE_HASH, TraceError } from '../recording/internal.ts';
 import { packageFile, readAnyProgram, readText } from './files.ts';
-import { TRACE_HASH } from './lab-files.ts';
 import { LAB_HOST, LAB_PORT } from './lab-link.ts';
 import { serveLab } from './lab-server.ts';
 import { shellWord } from './shell.ts';

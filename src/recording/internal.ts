@@ -6,7 +6,9 @@ export {
   isTrace,
   mailIn,
   readTrace,
+  TRACE_HASH,
   TRACE_LENGTH,
+  TRACE_NAME,
   TraceError,
   traceText,
 } from './trace-file.ts';

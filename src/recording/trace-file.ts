@@ -18,6 +18,9 @@ const FORMAT = 1;
 /** Steps, and characters, of a file at most. */
 export const TRACE_STEPS = 20_000;
 export const TRACE_LENGTH = 64 * 2 ** 20;
+/** The file by which a server hands a trace out beside the lab, and what stands for it in an address. */
+export const TRACE_NAME = 'trace.json';
+export const TRACE_HASH = '#trace';
 
 /** A file that is no trace, or not one that can be shown. */
 export class TraceError extends Error {

@@ -1,8 +1,8 @@
 /** The address of what is shown. */
 import { effect } from '@preact/signals';
-import { encodeLink, isKept, LinkError } from '../../../src/recording/internal.ts';
+import { encodeLink, isKept, LinkError, TRACE_HASH } from '../../../src/recording/internal.ts';
 import { compared, name, recording, selected, step, text, walk } from './state.ts';
-import { isServed, SERVED } from './trace.ts';
+import { isServed } from './trace.ts';
 
 /**
  * The link, from `#` on; empty where nothing is shown.
@@ -11,7 +11,7 @@ import { isServed, SERVED } from './trace.ts';
 export async function here(): Promise<string> {
   const shown = recording.value;
   if (!shown) return '';
-  if (isServed(shown)) return SERVED;
+  if (isServed(shown)) return TRACE_HASH;
   if (isKept(shown)) throw new LinkError('A trace has no link: send the file.');
   const program = name.value === '' ? { text: text.value } : { name: name.value };
   const { schedule, walk, hardware } = shown;

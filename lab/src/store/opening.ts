@@ -2,12 +2,12 @@
 import { computed } from '@preact/signals';
 import { parseAnyProgram, ScheduleError } from '../../../src/checker/index.ts';
 import type { Recordable } from '../../../src/recording/index.ts';
-import { decodeLink, LinkError } from '../../../src/recording/internal.ts';
+import { decodeLink, LinkError, TRACE_HASH } from '../../../src/recording/internal.ts';
 import { type Entry, GALLERY } from '../gallery.ts';
 import { readText } from '../reading.ts';
 import { type How, run, show } from './showing.ts';
 import { clear, name, setCompared, setTrouble } from './state.ts';
-import { openServed, SERVED } from './trace.ts';
+import { openServed } from './trace.ts';
 
 /** The gallery's entry of what is shown. */
 export const entry = computed(() => GALLERY.find((one) => one.name === name.value) ?? null);
@@ -50,7 +50,7 @@ export async function openProgram(which: string): Promise<void> {
 /** Shows what a link says; what is wrong with it is shown instead. */
 export async function follow(hash: string): Promise<void> {
   try {
-    if (hash === SERVED) {
+    if (hash === TRACE_HASH) {
       await openServed();
       return;
     }

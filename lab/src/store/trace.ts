@@ -1,11 +1,7 @@
 /** Showing a trace: a recording that is in a file, of a driver of one's own. */
-import { isTrace, readTrace, TraceError } from '../../../src/recording/internal.ts';
+import { isTrace, readTrace, TRACE_NAME, TraceError } from '../../../src/recording/internal.ts';
 import { giveUp } from './showing.ts';
 import { present, setTrouble } from './state.ts';
-
-/** What stands for the trace that the server hands out, in the address, and where it is. */
-export const SERVED = '#trace';
-const PLACE = 'trace.json';
 
 /** Whether what is shown is the trace that the server hands out: the address can say so. */
 let served: object | null = null;
@@ -37,7 +33,7 @@ export function openTrace(text: string, fromServer = false): void {
 
 /** Shows the trace that the server hands out. */
 export async function openServed(): Promise<void> {
-  const answer = await fetch(PLACE, { cache: 'no-store' });
+  const answer = await fetch(TRACE_NAME, { cache: 'no-store' });
   if (!answer.ok) {
     const text = 'No trace is handed out here: softleaf lab FILE does so while it runs.';
     setTrouble({ title: 'This trace cannot be shown', text });
