@@ -281,7 +281,10 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
       seconds(0.1, 86_400),
     )
     .option('--report <file>', 'write a self-contained page')
-    .option('--trace <file>', 'write the first finding as a file that softleaf lab opens')
+    .option(
+      '--trace [file]',
+      'write the first finding as a file that softleaf lab opens; with --replay and no file, print every step and what it changed',
+    )
     .option('--link [address]', 'say where the lab shows a finding (default: that of softleaf lab)')
     .option('--only <name>', 'the scenario to check, where the files have several')
     .option('--require-complete', 'exit with 3 where nothing was found but not everything tried')

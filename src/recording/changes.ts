@@ -51,7 +51,18 @@ function show(value: unknown): string {
 
 /** The whole of an item in a few words. */
 function summary(item: Item): string {
-  const said = ['kind', 'right', 'level', 'bits', 'flags', 'writable', 'pfn', 'refcount', 'owner'];
+  const said = [
+    'kind',
+    'right',
+    'level',
+    'bits',
+    'flags',
+    'writable',
+    'pfn',
+    'refcount',
+    'owner',
+    'readers',
+  ];
   const fields = item as unknown as Record<string, unknown>;
   const parts: string[] = [];
   for (const field of said) {
@@ -63,6 +74,7 @@ function summary(item: Item): string {
     } else if (field === 'writable') parts.push(value ? 'writable' : 'read-only');
     else if (field === 'refcount') parts.push(`references ${value}`);
     else if (field === 'owner') parts.push(`by ${value}`);
+    else if (field === 'readers') parts.push(`shared by ${show(value)}`);
     else parts.push(show(value));
   }
   return parts.join(', ') || 'there';

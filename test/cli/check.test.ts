@@ -202,6 +202,28 @@ describe('--replay', () => {
     expect(json.coverage.bounds).toEqual(['one schedule']);
   });
 
+  it.each([
+    ['a program', () => raceFile('race.json'), /^writer: op 0 {2}cpu_write [^\n]+\n +0 {2}writer /],
+    ['a scenario of a module', () => example('check-without-lock'), /^ +0 {2}gpu /],
+  ])('with --trace prints every step and what it changed: %s', (_, subject, begins) => {
+    const [{ schedule }] = checkJson(subject()).findings;
+    const plain = check(subject(), '--replay', schedule);
+    const { code, out } = check(subject(), '--replay', schedule, '--trace');
+    expect(code).toBe(1);
+    expect(out).toMatch(begins);
+    const total = /^ {2}tried:.*, (\d+) steps/m.exec(plain.out)?.[1];
+    const [steps, verdict] = out.split(/\nfinding [^\n]+\n\n/);
+    expect(verdict).toBe(plain.out);
+    const numbers = [...steps.matchAll(/^ {0,5}(\d+) {2}\w/gm)].map(([, at]) => Number(at));
+    expect(numbers).toEqual(Array.from({ length: Number(total) }, (_, at) => at));
+    expect(steps).toMatch(/^ {10}[A-Z].* (→|is) /m);
+  });
+
+  it('with --trace and no file is for a reader', () => {
+    for (const args of [[], ['--replay', 'x', '--json'], ['--replay', 'x', '--format', 'ktap']])
+      expect(check(raceFile('race.json'), ...args, '--trace')).toMatchObject({ code: 2, out: '' });
+  });
+
   it('refuses a schedule of what was something else', () => {
     const [{ schedule }] = foundRace();
     const write = { op: 'cpu_write', buf: 0, page: 0, pages: 1, tag: 3 };

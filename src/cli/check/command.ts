@@ -92,7 +92,8 @@ class Deadline {
 
 /** @throws UsageError where options do not go together */
 function checkOptions(files: readonly string[], options: CheckCommandOptions): void {
-  const { resume, report, replay, baseline, trace, watch } = options;
+  const { resume, report, replay, baseline, watch } = options;
+  const trace = options.trace === true ? undefined : options.trace;
   const both = (a: string, b: string): UsageError =>
     new UsageError(`${a} and ${b}: one or the other`);
   if (options.link !== undefined) labAddress(options.link);
@@ -109,6 +110,11 @@ function checkOptions(files: readonly string[], options: CheckCommandOptions): v
     throw new UsageError('--keep-every: expected --resume as well');
   }
   if (replay !== undefined && resume !== undefined) throw both('--replay', '--resume');
+  if (options.trace === true) {
+    if (replay === undefined) throw new UsageError('--trace: expected a file, or --replay as well');
+    if (options.json) throw both('--trace without a file', '--json');
+    if (options.format) throw both('--trace without a file', '--format');
+  }
   if (options.json && options.format) throw both('--json', '--format');
   if (!watch) return;
   if (resume !== undefined) throw both('--watch', '--resume');

@@ -25,8 +25,8 @@ export interface CheckCommandOptions {
   /** Seconds between two times that a run is kept. */
   keepEvery?: number;
   report?: string;
-  /** Where to write the first finding for the lab. */
-  trace?: string;
+  /** Where to write the first finding for the lab; true: of a schedule that is replayed, every step is printed. */
+  trace?: string | true;
   /** The address of a lab; true: that of `softleaf lab`. */
   link?: string | true;
   json?: boolean;

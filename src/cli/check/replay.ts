@@ -18,12 +18,13 @@ import {
   WALKS,
   type Walk,
 } from '../../checker/index.ts';
-import { ExitCode, type Terminal, UsageError } from '../terminal.ts';
+import { ExitCode, painter, type Terminal, UsageError } from '../terminal.ts';
 import { filesOfArguments, isModule, loadSubjects } from './files.ts';
 import type { CheckCommandOptions } from './options.ts';
 import { outcomesOf } from './outcomes.ts';
 import { ownWalk, planOf } from './plans.ts';
 import type { Pool } from './pool.ts';
+import { everyStep } from './steps.ts';
 import { summarize } from './summary.ts';
 import { tell } from './tell.ts';
 import type { ReplayOptions } from './work.ts';
@@ -137,6 +138,14 @@ export async function replayCommand(
     ? await pool.do('replay', { file, text, options: how })
     : await replayed(file, text, how);
   if (result === null) return ExitCode.interrupted;
+  if (options.trace === true) {
+    const colours = painter(terminal.stdout, terminal.env)('bold', '') !== '';
+    const steps = isModule(file)
+      ? await pool.do('steps', { file, text, options: how, colours })
+      : await everyStep(file, text, how, colours);
+    if (steps === null) return ExitCode.interrupted;
+    terminal.stdout.write(`${steps}\n`);
+  }
   const job = { file, name: result.scenario, walk: result.walk, plan: planOf(options) };
   const done = [{ job, result }];
   const table = await outcomesOf(done, async (_, seen) =>

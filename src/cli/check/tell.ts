@@ -143,7 +143,7 @@ export async function tell(
   const { stdout } = terminal;
   const shown =
     link === undefined ? summary.findings : await linked(summary.findings, labAddress(link));
-  const findings = trace === undefined ? shown : await withTrace(shown, trace, pool);
+  const findings = typeof trace !== 'string' ? shown : await withTrace(shown, trace, pool);
   const verbose = options.verbose === true;
   const lines = verdictText(summary);
   const since = baseline === undefined ? null : compared(summary, readBaseline(baseline));

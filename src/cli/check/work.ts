@@ -70,6 +70,11 @@ export interface Works {
     of: { file: string; text: string; options: ReplayOptions };
     answer: string;
   };
+  /** Every step of a schedule in words, in colours or not. */
+  steps: {
+    of: { file: string; text: string; options: ReplayOptions; colours: boolean };
+    answer: string;
+  };
   /** A schedule once more. */
   replay: {
     of: { file: string; text: string; options: ReplayOptions };

@@ -20,6 +20,7 @@ import { explained } from './explained.ts';
 import { isModule, listModule, loadSubject, tryModule } from './files.ts';
 import { Flow } from './gate.ts';
 import { replayed } from './replay.ts';
+import { everyStep } from './steps.ts';
 import { tracedFinding } from './traced.ts';
 import {
   type CheckJob,
@@ -99,6 +100,8 @@ async function perform(work: Work): Promise<unknown> {
       return true;
     case 'explain':
       return explained(work.file, work.text, work.options);
+    case 'steps':
+      return everyStep(work.file, work.text, work.options, work.colours);
     case 'replay':
       return replayed(work.file, work.text, work.options);
   }
