@@ -16,6 +16,8 @@ const ROOMS = roomsThat('straight');
 const RULES = [
   // a step before an operation: `if (k.stepping) yield k.acquire(ptl);`
   [/if \(k\.stepping[^\n]*\)\n\s*yield [^;]*;/g, ';'],
+  // nobody watches: who looks at what
+  [/if \(k\.monitor !== null\)\n\s*k\.monitor\.on(?:Page|Follow|Read)\([^;]*;/g, ';'],
   // a device's operation that takes time: here it must not
   [
     /if \(pending\)\n\s*yield [^;]*;/g,

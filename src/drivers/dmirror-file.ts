@@ -6,7 +6,7 @@
 
 import type { DeviceMemory } from '../machine/device-memory.ts';
 import { type Kernel$, ObjectKind, Role, type Step } from '../machine/step.ts';
-import { folioMapcount, folioPages, pageFolio } from '../mm/folio.ts';
+import { folioMapcount, folioPages, folioRefCount, pageFolio } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { type DevPagemap, type DevPagemapOps, pagePgmap } from '../mm/memremap.ts';
 import type { Mm } from '../mm/mm.ts';
@@ -59,7 +59,7 @@ export function* openDmirror(k: Kernel, device: DmirrorDevice, mm: Mm): Kernel$<
 
 /** The step that waits until nobody is about to bring a folio back. */
 function idleStep(k: Kernel, folio: number): Step {
-  const idle = () => k.pages.refcount[folio] <= folioMapcount(k, folio);
+  const idle = () => folioRefCount(k, folio) <= folioMapcount(k, folio);
   const ready = () => k.pages.isFree(folio) || (!k.folioLocked(folio) && idle());
   const step = k.waitFor(ObjectKind.FolioLock, folio, ready, Role.AcquireShared);
   return step.and(ObjectKind.Folio, folio, Role.Read);
@@ -67,6 +67,9 @@ function idleStep(k: Kernel, folio: number): Step {
 
 /** Evictions after which a page counts as one that will never leave. */
 const MAX_ROUNDS = 1000;
+
+/** Of a closed device: what it was, and what says that nothing is left of it. */
+const DMIRROR_KEEPS = ['k', 'device', 'mm', 'number', 'mutex', 'notifier', 'mapped'];
 
 /** A page of the device that still belongs to an open file; -1: none. */
 function pageLeft(k: Kernel, { device, number }: Dmirror): number {
@@ -92,6 +95,7 @@ export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
   yield* evictLeft(k, dmirror.device, () => pageLeft(k, dmirror));
   dmirror.pt.clear();
   dmirror.device.opened[dmirror.number] = undefined;
+  if (k.monitor !== null) k.monitor.onGone(dmirror, 'an open device', DMIRROR_KEEPS);
 }
 
 /**

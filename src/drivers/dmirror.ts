@@ -60,6 +60,11 @@ export class Dmirror implements Mirror {
     this.notifier = new MirrorNotifier(this, MIRROR_OPS);
   }
 
+  /** Whether somebody has it open still. */
+  get isOpen(): boolean {
+    return this.device.opened[this.number] === this;
+  }
+
   /** Fills `count` entries of the device's page table; the mutex is held. */
   map(vpn: number, pfn: number, tag: number, count = 1): void {
     this.pt.storeRun(vpn, pfn, count, tag);

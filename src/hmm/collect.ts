@@ -12,6 +12,7 @@ import {
   folioFree,
   folioGet,
   folioIsLarge,
+  folioMappingWord,
   folioPut,
   folioPutTestzero,
   pageFolio,
@@ -247,7 +248,7 @@ function* collectPmd(
           split = folio;
           break;
         }
-        if (k.pages.mapping[folio] === 0) mpfn = 0;
+        if (folioMappingWord(k, folio) === 0) mpfn = 0;
         else {
           const writable = (mpfn & MIGRATE_PFN_WRITE) !== 0;
           const done = yield* installMigrationEntry(k, vma, vpn, ptep, page, writable, faultFolio);

@@ -11,6 +11,7 @@ import { vmNormalPage } from '../mm/fault.ts';
 import {
   folioGet,
   folioIsLarge,
+  folioMappingWord,
   folioPut,
   folioPutTestzero,
   folioUnlockPut,
@@ -230,7 +231,7 @@ export function* hmmVmaHandleMigratePrepare(
     const ret = yield* migrateVmaSplitFolio(k, folio, migrate.faultPage, false);
     return ret ? -ENOMEM : -EAGAIN;
   }
-  if (k.pages.mapping[folio] === 0) return 0;
+  if (folioMappingWord(k, folio) === 0) return 0;
   const done = yield* installMigrationEntry(k, vma, vpn, ptep, page, writable, faultFolio);
   if (done === SKIPPED) return 0;
   if (done === INSTALLED_FLUSH) walk.unmapped = true;

@@ -16,6 +16,7 @@ import {
   folioPages,
   folioPutbackLru,
   folioPutTestzero,
+  folioRefCount,
   folioTest,
   lruAddDrain,
   lruAddDrainAll,
@@ -38,7 +39,7 @@ function checkPage(k: Kernel, page: Pfn, faultPage: Pfn): boolean {
   let extra = 1 + (page === faultPage ? 1 : 0);
   if (folioIsZoneDevice(k, folio)) extra++;
   if (folioMapping(k, folio)) extra++;
-  return k.pages.refcount[folio] - extra <= folioMapcount(k, folio);
+  return folioRefCount(k, folio) - extra <= folioMapcount(k, folio);
 }
 
 /**

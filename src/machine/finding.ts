@@ -51,6 +51,9 @@ const ENDS = new Set([
 /** Names of functions that work for modelled ones and are none themselves. */
 const INTERNAL = new Set(['here', 'modelledStack']);
 
+/** Modelled functions that only look something up. */
+const LOOKUPS = new Set<string>();
+
 /** Takes a class's methods out of the inner end of stacks: the function that matters called them. */
 export function notModelled({ prototype }: { readonly prototype: object }): void {
   for (const [name, { value }] of Object.entries(Object.getOwnPropertyDescriptors(prototype))) {
@@ -61,6 +64,11 @@ export function notModelled({ prototype }: { readonly prototype: object }): void
 /** Takes functions of these names out of the inner end of stacks. */
 export function notModelledNames(names: Iterable<string>): void {
   for (const name of names) INTERNAL.add(name);
+}
+
+/** The same for functions that only look something up: who called them followed what is not there. */
+export function looksUpOnly(...functions: readonly { readonly name: string }[]): void {
+  for (const { name } of functions) LOOKUPS.add(name);
 }
 
 /** Whether a function of this name is left out of the inner end of stacks. */
@@ -158,7 +166,8 @@ export function modelledStack(of?: Error): string[] {
     // of a generator
     if (name === 'next') continue;
     // what makes a step is called `…Step`
-    if (names.length === 0 && (INTERNAL.has(name) || name.endsWith('Step'))) continue;
+    if (names.length === 0 && (INTERNAL.has(name) || LOOKUPS.has(name) || name.endsWith('Step')))
+      continue;
     if (ENDS.has(name)) break;
     if (MONITOR.has(name)) {
       names.length = 0;

@@ -7,7 +7,7 @@ export { Frames } from './frames.ts';
 export { Geometry, type GeometryOptions } from './geometry.ts';
 export { Lock, type LockClass } from './lock.ts';
 export { Machine, type MachineOptions, NAMED_FRAMES, OutOfRam, POISON } from './machine.ts';
-export type { Monitor, Taking } from './monitor.ts';
+export type { Monitor, PageField, Taking } from './monitor.ts';
 export * from './objects.ts';
 export * from './page.ts';
 export * from './pte.ts';

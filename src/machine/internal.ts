@@ -1,7 +1,8 @@
 /** What the rooms above use of the machine and the package does not offer. */
 import type { Place } from './places.ts';
 
-export { isModelFile, notingOwn } from './finding.ts';
+export { isModelFile, notingOwn, watchesOnly } from './finding.ts';
+export { PageField } from './monitor.ts';
 export type { Place } from './places.ts';
 export { ran } from './ran.ts';
 export { type StateShape, stateShape } from './state-key.ts';

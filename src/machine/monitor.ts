@@ -5,6 +5,23 @@ import type { Folio, Pfn, Pgoff, Ptep, SpaceId, TableId, Vpn } from './units.ts'
 /** How a task comes to hold something: by waiting for it, or because it was free. */
 export type Taking = 'waits' | 'tries' | 'shares';
 
+/** What of a page's metadata is looked at: its own, or that of the folio whose first page it is. */
+export const PageField = {
+  /** Which folio it is a part of. */
+  Head: 0,
+  /** Flags, of the folio or of a page alone. */
+  Flags: 1,
+  PageFlags: 2,
+  Order: 3,
+  /** How often it is mapped: the folio, a page of it. */
+  Mapcount: 4,
+  PageMapcount: 5,
+  /** To whom it belongs, and where in that it is. */
+  Mapping: 6,
+  Refcount: 7,
+} as const;
+export type PageField = (typeof PageField)[keyof typeof PageField];
+
 /**
  * Who is told what tasks do while they do it: a checker, which looks whether they may. A machine
  * without one (`machine.monitor` is null) pays a comparison.
@@ -26,6 +43,16 @@ export interface Monitor {
   onTableFree(table: TableId): void;
   /** An entry of a page table is read. */
   onRead(ptep: Ptep): void;
+  /** An entry of an upper table is followed on the way down. */
+  onFollow(ptep: Ptep): void;
+  /**
+   * An object was given back (an area, an address space, …): nobody may use it any more.
+   * @param what it was, as `an area`
+   * @param keeps fields that may still be looked at
+   */
+  onGone(object: object, what: string, keeps?: readonly string[]): void;
+  /** A page's metadata is looked at, or changed. */
+  onPage(pfn: Pfn, field: PageField): void;
   /** An entry of a page table is written; it still has its old value. */
   onEntry(ptep: Ptep): void;
 
@@ -68,6 +95,9 @@ export const HOOKS: Record<keyof Monitor, true> = {
   onFolioWait: true,
   onTableFree: true,
   onRead: true,
+  onFollow: true,
+  onPage: true,
+  onGone: true,
   onEntry: true,
   onCpuAccess: true,
   onFill: true,

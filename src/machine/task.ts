@@ -4,6 +4,8 @@ import { Step } from './step.ts';
 /** Something that runs modelled kernel functions: a thread on a CPU, or a device's fault handler. */
 export class Task {
   readonly pending = new Step();
+  /** The device folio that it gives back to its driver, who may look at it still; -1: none. */
+  givesBack = -1;
   /** Locks held, in the order of taking. */
   readonly held: Lock[] = [];
   /** Spinlocks held: sleeping is forbidden while it is not 0. */

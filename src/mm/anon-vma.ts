@@ -7,7 +7,7 @@ import type { Lock } from '../machine/lock.ts';
 import { MAPPING_ANON, mappingNumber } from '../machine/page.ts';
 import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../machine/step.ts';
 import type { Folio } from '../machine/units.ts';
-import { folioMapcount } from './folio.ts';
+import { folioMapcount, folioMappingWord } from './folio.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
 import { insertByOffset, linkFile, unlinkFile, type Vma } from './vma.ts';
@@ -60,7 +60,7 @@ function anonVmaAlloc(k: Kernel): AnonVma {
  * faithful
  */
 export function folioGetAnonVma(k: Kernel, folio: Folio): AnonVma | null {
-  const mapping = k.pages.mapping[folio];
+  const mapping = folioMappingWord(k, folio);
   if ((mapping & MAPPING_ANON) === 0 || folioMapcount(k, folio) === 0) return null;
   const anonVma = k.mappings[mappingNumber(mapping)] as AnonVma | undefined;
   if (!anonVma) return null;
@@ -73,7 +73,9 @@ export function putAnonVma(k: Kernel, anonVma: AnonVma): void {
   if (--anonVma.refcount > 0) return;
   k.bug(anonVma.refcount < 0, 'an anon_vma is freed twice');
   k.mappings[anonVma.number] = undefined;
-  if (anonVma.root !== anonVma) putAnonVma(k, anonVma.root);
+  const { root } = anonVma;
+  if (k.monitor !== null) k.monitor.onGone(anonVma, 'an anon_vma', ['refcount']);
+  if (root !== anonVma) putAnonVma(k, root);
 }
 
 const anonOffset = ({ vma }: AnonVmaChain): number => vma.anonPgoff;

@@ -22,6 +22,7 @@ import {
   folioPutbackLru,
   folioPutFresh,
   folioPutTestzero,
+  folioRefCount,
   folioSet,
   folioTest,
   folioTestAnon,
@@ -169,7 +170,7 @@ function* scanPte(k: Kernel, pte: Pte): Kernel$<Scan> {
   if (!folioTestAnon(k, folio)) return Scan.PageAnon;
   if (!folioTest(k, folio, PG_LRU)) return Scan.PageLru;
   if (k.folioLocked(folio)) return Scan.PageLock;
-  if (folioExpectedRefCount(k, folio) !== k.pages.refcount[folio]) return Scan.PageCount;
+  if (folioExpectedRefCount(k, folio) !== folioRefCount(k, folio)) return Scan.PageCount;
   return Scan.Succeed;
 }
 
@@ -246,7 +247,7 @@ function* isolate(k: Kernel, vma: Vma, first: Ptep, folios: Folio[]): Kernel$<Sc
       result = Scan.PageLock;
       break;
     }
-    const alone = folioExpectedRefCount(k, folio) === k.pages.refcount[folio];
+    const alone = folioExpectedRefCount(k, folio) === folioRefCount(k, folio);
     if (!alone || !folioIsolateLru(k, folio)) {
       if (k.stepping) yield k.releaseFolio(folio);
       k.folioUnlock(folio);

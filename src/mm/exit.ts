@@ -5,7 +5,7 @@
  */
 import type { Kernel$ } from '../machine/step.ts';
 import type { Kernel } from './kernel.ts';
-import type { Mm } from './mm.ts';
+import { MM_KEEPS, type Mm } from './mm.ts';
 import { doMunmap } from './mmap.ts';
 import { userfaultfdRelease } from './userfaultfd.ts';
 
@@ -25,4 +25,5 @@ export function* exitMmap(k: Kernel, mm: Mm): Kernel$<void> {
   k.unlock(mm.mmapLock);
   k.tables.release(mm.pgd, k.current.cpu);
   k.mms.splice(k.mms.indexOf(mm), 1);
+  if (k.monitor !== null) k.monitor.onGone(mm, 'an address space', MM_KEEPS);
 }

@@ -34,6 +34,7 @@ import {
   folioIsLarge,
   folioPut,
   folioPutFresh,
+  folioRefCount,
   folioSet,
   folioTest,
   folioTestAnon,
@@ -600,16 +601,16 @@ function* wpCanReuseAnonFolio(k: Kernel, folio: Folio, vma: Vma): Kernel$<boolea
   if (k.stepping) yield k.readFolio(folio);
   if (folioIsLarge(k, folio)) return wpCanReuseLargeAnonFolio(k, folio, vma);
   const maybeInBatch = !folioTest(k, folio, PG_LRU);
-  if (k.pages.refcount[folio] > 1 + (maybeInBatch ? 1 : 0)) return false;
+  if (folioRefCount(k, folio) > 1 + (maybeInBatch ? 1 : 0)) return false;
   if (maybeInBatch) {
     yield* lruAddDrain(k);
     if (k.stepping) yield k.readFolio(folio);
   }
-  if (k.pages.refcount[folio] > 1) return false;
+  if (folioRefCount(k, folio) > 1) return false;
   if (k.stepping) yield k.tryAcquireFolio(folio);
   if (!k.folioTryLock(folio)) return false;
   if (k.stepping) yield k.writeFolio(folio);
-  const alone = k.pages.refcount[folio] === 1;
+  const alone = folioRefCount(k, folio) === 1;
   if (alone) folioMoveAnonRmap(k, folio, vma);
   if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);

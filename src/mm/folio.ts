@@ -4,7 +4,9 @@
  * Models: mm/page_alloc.c, mm/folio.c, include/linux/mm.h
  */
 
+import { looksUpOnly } from '../machine/finding.ts';
 import { POISON } from '../machine/machine.ts';
+import { PageField } from '../machine/monitor.ts';
 import {
   MAPPING_ANON,
   PG_ACTIVE,
@@ -22,7 +24,7 @@ import {
   ZONE_DEVICE,
 } from '../machine/page.ts';
 import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
-import type { Folio, Pfn } from '../machine/units.ts';
+import type { Folio, Pfn, Pgoff } from '../machine/units.ts';
 import { freeHugeFolio } from './hugetlb-pool.ts';
 import type { Kernel, LruBatches } from './kernel.ts';
 import { Holder } from './look/ledger.ts';
@@ -33,34 +35,47 @@ const BATCH = 31;
 
 /** The folio that a page is part of: its first page (page_folio()). */
 export function pageFolio(k: Kernel, pfn: Pfn): Folio {
+  if (k.monitor !== null) k.monitor.onPage(pfn, PageField.Head);
   return k.pages.head[pfn];
 }
 
 /** A folio has `2 ** order` pages. */
 export function folioOrder(k: Kernel, folio: Folio): number {
+  if (k.monitor !== null) k.monitor.onPage(folio, PageField.Order);
   return k.pages.order[folio];
 }
 
 /** Pages of a folio (folio_nr_pages()). */
 export function folioPages(k: Kernel, folio: Folio): number {
+  if (k.monitor !== null) k.monitor.onPage(folio, PageField.Order);
   return 1 << k.pages.order[folio];
 }
 export function folioIsLarge(k: Kernel, folio: Folio): boolean {
+  if (k.monitor !== null) k.monitor.onPage(folio, PageField.Order);
   return k.pages.order[folio] !== 0;
 }
+/** One flag is a page's own. */
+function fieldOf(flag: number): PageField {
+  return flag === PG_ANON_EXCLUSIVE ? PageField.PageFlags : PageField.Flags;
+}
 export function folioTest(k: Kernel, folio: Folio, flag: number): boolean {
+  if (k.monitor !== null) k.monitor.onPage(folio, fieldOf(flag));
   return (k.pages.flags[folio] & flag) !== 0;
 }
 export function folioSet(k: Kernel, folio: Folio, flag: number): void {
+  if (k.monitor !== null) k.monitor.onPage(folio, fieldOf(flag));
   k.pages.flags[folio] = k.pages.flags[folio] | flag;
 }
 export function folioClear(k: Kernel, folio: Folio, flag: number): void {
+  if (k.monitor !== null) k.monitor.onPage(folio, fieldOf(flag));
   k.pages.flags[folio] = k.pages.flags[folio] & ~flag;
 }
 export function folioTestAnon(k: Kernel, folio: Folio): boolean {
+  if (k.monitor !== null) k.monitor.onPage(folio, PageField.Mapping);
   return (k.pages.mapping[folio] & MAPPING_ANON) !== 0;
 }
 export function pageAnonExclusive(k: Kernel, pfn: Pfn): boolean {
+  if (k.monitor !== null) k.monitor.onPage(pfn, PageField.PageFlags);
   return (k.pages.flags[pfn] & PG_ANON_EXCLUSIVE) !== 0;
 }
 /** On a device, within the reach of CPUs or not. */
@@ -78,10 +93,64 @@ export function folioIsDeviceCoherent(k: Kernel, folio: Folio): boolean {
 }
 /** How often the folio is mapped, by entries of any level. */
 export function folioMapcount(k: Kernel, folio: Folio): number {
+  if (k.monitor !== null) k.monitor.onPage(folio, PageField.Mapcount);
   return (
     k.pages.order[folio] === 0 ? k.pages.mapcount[folio] : k.pages.largeMapcount[folio]
   ) as number;
 }
+
+/** How often one page of a folio is mapped, by entries of the lowest level (page->_mapcount). */
+export function pageMapcount(k: Kernel, page: Pfn): number {
+  if (k.monitor !== null) k.monitor.onPage(page, PageField.PageMapcount);
+  return k.pages.mapcount[page];
+}
+export function setPageMapcount(k: Kernel, page: Pfn, count: number): void {
+  if (k.monitor !== null) k.monitor.onPage(page, PageField.PageMapcount);
+  k.pages.mapcount[page] = count;
+}
+
+/** How often a large folio is mapped whole (folio_entire_mapcount()). */
+export function folioEntireMapcount(k: Kernel, folio: Folio): number {
+  if (k.monitor !== null) k.monitor.onPage(folio, PageField.Mapcount);
+  return k.pages.entireMapcount[folio];
+}
+
+/** To whom a folio belongs (folio->mapping). */
+export function folioMappingWord(k: Kernel, folio: Folio): number {
+  if (k.monitor !== null) k.monitor.onPage(folio, PageField.Mapping);
+  return k.pages.mapping[folio];
+}
+
+/** Where in its mapping a folio begins, in pages (folio->index). */
+export function folioIndex(k: Kernel, folio: Folio): Pgoff {
+  if (k.monitor !== null) k.monitor.onPage(folio, PageField.Mapping);
+  return k.pages.index[folio];
+}
+
+/** References on a folio (folio_ref_count()). */
+export function folioRefCount(k: Kernel, folio: Folio): number {
+  if (k.monitor !== null) k.monitor.onPage(folio, PageField.Refcount);
+  return k.pages.refcount[folio];
+}
+
+looksUpOnly(
+  pageFolio,
+  folioOrder,
+  folioPages,
+  folioIsLarge,
+  folioTest,
+  folioSet,
+  folioClear,
+  folioTestAnon,
+  pageAnonExclusive,
+  folioMapcount,
+  pageMapcount,
+  setPageMapcount,
+  folioEntireMapcount,
+  folioMappingWord,
+  folioIndex,
+  folioRefCount,
+);
 
 /**
  * Allocates RAM.

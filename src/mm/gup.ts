@@ -32,6 +32,7 @@ import {
   folioGet,
   folioIsDeviceCoherent,
   folioIsLarge,
+  folioMappingWord,
   folioMarkAccessed,
   folioPut,
   folioPutTestzero,
@@ -481,7 +482,7 @@ function* tryGrabFolioFast(
  * simplified: every file is in memory
  */
 function gupFastFolioAllowed(k: Kernel, folio: Folio, flags: GupFlags): boolean {
-  return !flags.longterm || !flags.write || k.pages.mapping[folio] !== 0;
+  return !flags.longterm || !flags.write || folioMappingWord(k, folio) !== 0;
 }
 
 /**

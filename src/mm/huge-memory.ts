@@ -40,6 +40,8 @@ import {
   clearPage,
   folioAddLru,
   folioAlloc,
+  folioClear,
+  folioEntireMapcount,
   folioFree,
   folioGet,
   folioHandOver,
@@ -49,6 +51,7 @@ import {
   folioPut,
   folioPutFresh,
   folioPutTestzero,
+  folioRefCount,
   folioSet,
   folioTest,
   folioTestAnon,
@@ -464,7 +467,7 @@ function* doHugePmdWpPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   }
   if (k.stepping) yield k.readFolio(folio);
   const exclusive = pageAnonExclusive(k, page);
-  const reuse = exclusive || k.pages.refcount[folio] === 1;
+  const reuse = exclusive || folioRefCount(k, folio) === 1;
   if (reuse && !exclusive) {
     folioMoveAnonRmap(k, folio, vma);
     folioSet(k, page, PG_ANON_EXCLUSIVE);
@@ -516,9 +519,9 @@ export function wpCanReuseLargeAnonFolio(k: Kernel, folio: Folio, vma: Vma): boo
   const mapped = k.pages.largeMapcount[folio];
   // a folio of which one page is mapped is better freed
   if (mapped <= 1 || folioMaybeMappedShared(k, folio)) return false;
-  if (mapped !== k.pages.refcount[folio]) return false;
+  if (mapped !== folioRefCount(k, folio)) return false;
   k.warn(mapped > folioPages(k, folio), 'a large folio of one process is mapped more than once');
-  k.warn(k.pages.entireMapcount[folio] !== 0, 'a folio is mapped huge and by small entries');
+  k.warn(folioEntireMapcount(k, folio) !== 0, 'a folio is mapped huge and by small entries');
   const { mmId } = k.pages;
   const { id } = vma.mm;
   k.warn(mmId[0][folio] !== id && mmId[1][folio] !== id, 'a folio of another process is reused');
@@ -832,7 +835,7 @@ export function* adviseHugePmd(
   }
   if (ours) {
     if (free) {
-      k.pages.flags[folio] &= ~PG_DIRTY;
+      folioClear(k, folio, PG_DIRTY);
       if (k.stepping) yield k.releaseFolio(folio);
       k.folioUnlock(folio);
       if (pteYoung(pmd) || pteDirty(pmd)) {

@@ -43,6 +43,7 @@ import {
   folioMapcount,
   folioPages,
   folioPutTestzero,
+  folioRefCount,
   folioSet,
   folioTest,
   folioTestAnon,
@@ -375,7 +376,7 @@ function freezeAndSplitUnmapped(
   holder: Holder,
   list: Folio[] | null,
 ): number {
-  if (k.pages.refcount[folio] !== 1) return -EAGAIN;
+  if (folioRefCount(k, folio) !== 1) return -EAGAIN;
   const end = folio + folioPages(k, folio);
   folioClear(k, folio, SPLIT_FLAGS);
   splitFolioToPages(k, folio);
@@ -435,7 +436,7 @@ export function* splitFolio(
   k.lock(lock);
   if (k.stepping) yield k.readFolio(folio);
   let ret = -EAGAIN;
-  if (folioExpectedRefCount(k, folio) === k.pages.refcount[folio] - 1) {
+  if (folioExpectedRefCount(k, folio) === folioRefCount(k, folio) - 1) {
     const end = folio + folioPages(k, folio);
     yield* tryToMigrate(k, folio, TTU_SPLIT_HUGE_PMD | TTU_RMAP_LOCKED | TTU_SYNC);
     if (k.stepping) yield k.splitStep(folio);
@@ -476,6 +477,6 @@ export function* folioSplitUnmapped(
   k.warn(folioMapcount(k, folio) !== 0, 'a mapped folio is split as an unmapped one');
   k.warn(!k.folioLocked(folio), 'a folio is split without its lock');
   if (k.stepping) yield k.splitStep(folio);
-  if (folioExpectedRefCount(k, folio) !== k.pages.refcount[folio] - 1) return -EAGAIN;
+  if (folioExpectedRefCount(k, folio) !== folioRefCount(k, folio) - 1) return -EAGAIN;
   return freezeAndSplitUnmapped(k, folio, false, holder, null);
 }

@@ -130,7 +130,9 @@ export function* freeZoneDeviceFolio(k: Kernel, folio: Folio): Kernel$<void> {
     for (let page = folio; page < folio + nr; page++) k.frames.fill(page, POISON);
   }
   k.pages.markFree(folio, folioOrder(k, folio));
+  k.current.givesBack = folio;
   yield* pgmap.ops.folioFree(k, folio);
+  k.current.givesBack = -1;
   if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.Pagemap, pgmap.zone, Role.Commute);
   pgmap.refs -= nr;
 }

@@ -28,6 +28,9 @@ import {
   folioIsDevicePrivate,
   folioIsLarge,
   folioMapcount,
+  folioMappingWord,
+  folioOrder,
+  folioRefCount,
   folioTest,
   folioTestAnon,
   MIGRATED_FLAGS,
@@ -210,15 +213,15 @@ export function* pmdMigrationEntryWait(k: Kernel, pmdp: Ptep): Kernel$<void> {
 
 /** The file that a folio belongs to, or null for anonymous memory (folio_mapping()). */
 export function folioMapping(k: Kernel, folio: Folio): AddressSpace | null {
-  const mapping = k.pages.mapping[folio];
+  const mapping = folioMappingWord(k, folio);
   if (mapping === 0 || mapping & MAPPING_ANON) return null;
   return (k.mappings[mappingNumber(mapping)] as AddressSpace | undefined) ?? null;
 }
 
 /** References that are accounted for (folio_expected_ref_count()). */
 export function folioExpectedRefCount(k: Kernel, folio: Folio): number {
-  const cached = folioTestAnon(k, folio) || k.pages.mapping[folio] === 0 ? 0 : 1;
-  return (cached << k.pages.order[folio]) + folioMapcount(k, folio);
+  const cached = folioTestAnon(k, folio) || folioMappingWord(k, folio) === 0 ? 0 : 1;
+  return (cached << folioOrder(k, folio)) + folioMapcount(k, folio);
 }
 
 /**
@@ -231,7 +234,7 @@ export function folioExpectedRefCount(k: Kernel, folio: Folio): number {
  */
 export function folioMigrateMapping(k: Kernel, to: Folio, from: Folio, extraCount: number): number {
   const expected = folioExpectedRefCount(k, from) + extraCount + 1;
-  if (k.pages.refcount[from] !== expected) return -EAGAIN;
+  if (folioRefCount(k, from) !== expected) return -EAGAIN;
   const pages = k.pages;
   const file = folioMapping(k, from);
   pages.index[to] = pages.index[from];

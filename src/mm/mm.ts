@@ -4,6 +4,9 @@ import type { NotifierSubscriptions } from './mmu-notifier.ts';
 import type { UserfaultfdCtx } from './userfaultfd.ts';
 import type { Vma } from './vma.ts';
 
+/** What is left of an address space without users, for those who have it noted (mm_count). */
+export const MM_KEEPS = ['id', 'ended', 'mmapLock', 'subscriptions', 'userfaultfds'];
+
 /**
  * A process's address space.
  *

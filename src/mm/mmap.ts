@@ -26,6 +26,7 @@ import {
   VM_SHARED,
   VM_SOFTDIRTY,
   VM_WRITE,
+  VMA_KEEPS,
   Vma,
   vmaLink,
   vmaSetPageProt,
@@ -198,6 +199,7 @@ export function* doMunmap(k: Kernel, mm: Mm, start: Vpn, end: Vpn): Kernel$<numb
   }
   yield* tlbFinishMmu(k, tlb);
   for (const vma of gone) if (isVmHugetlbPage(vma)) yield* hugetlbVmOpClose(k, vma);
+  if (k.monitor !== null) for (const vma of gone) k.monitor.onGone(vma, 'an area', VMA_KEEPS);
   for (const file of files) yield* evictFile(k, file);
   return 0;
 }

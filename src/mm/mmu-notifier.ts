@@ -64,6 +64,9 @@ export class IntervalNotifier {
   constructor(readonly ops: IntervalNotifierOps) {}
 }
 
+/** Of a notifier that was removed: what says so, and what its owner gave it. */
+const NOTIFIER_KEEPS = ['id', 'givenBack', 'deferred', 'inTree', 'ops', 'dmirror'];
+
 /** struct mmu_notifier_subscriptions */
 export class NotifierSubscriptions {
   /** Whether anything ever subscribed. */
@@ -244,7 +247,8 @@ export function* mmuIntervalReadBegin(k: Kernel, notifier: IntervalNotifier): Ke
 
 /** Under the driver's lock: whether the notifier was invalidated since (mmu_interval_read_retry()). */
 export function mmuIntervalReadRetry(notifier: IntervalNotifier, sequence: number): boolean {
-  return notifier.invalidateSeq !== sequence;
+  // a number, or nobody may ask any more
+  return notifier.invalidateSeq - sequence !== 0;
 }
 
 /** Under the driver's lock: whether an invalidation that the notifier was told of is under way. */
@@ -345,4 +349,5 @@ export function* mmuIntervalNotifierRemove(k: Kernel, notifier: IntervalNotifier
   }
   // the caller may free it
   notifier.givenBack = true;
+  if (k.monitor !== null) k.monitor.onGone(notifier, 'a notifier', NOTIFIER_KEEPS);
 }

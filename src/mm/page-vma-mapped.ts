@@ -3,11 +3,12 @@
  *
  * Models: mm/page_vma_mapped.c
  */
+import { looksUpOnly } from '../machine/finding.ts';
 import type { Lock } from '../machine/lock.ts';
 import { ptePfn, ptePresent } from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import type { Folio, Pfn, Pte, Ptep, Vpn } from '../machine/units.ts';
-import { folioPages, folioTestAnon } from './folio.ts';
+import { folioIndex, folioPages, folioTestAnon } from './folio.ts';
 import { thpVmaSuitableOrder } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { isDeviceExclusive, isDevicePrivate, isMigration, softleafToPfn } from './leafops.ts';
@@ -31,7 +32,7 @@ export const PVMW_MIGRATION = 2;
 
 /** First page of the area that may map page `index` to `index + pages` of a mapping, or -1. */
 export function vmaAddress(k: Kernel, folio: Folio, vma: Vma): Vpn {
-  const index = k.pages.index[folio];
+  const index = folioIndex(k, folio);
   const offset = folioTestAnon(k, folio) ? vma.anonPgoff : vma.pgoff;
   if (index >= offset) {
     const vpn = vma.start + (index - offset);
@@ -59,7 +60,7 @@ export class MappedWalk {
   ) {
     this.pfn = folio;
     this.pages = folioPages(k, folio);
-    const index = k.pages.index[folio];
+    const index = folioIndex(k, folio);
     const offset = folioTestAnon(k, folio) ? vma.anonPgoff : vma.pgoff;
     this.end = Math.min(vma.end, vma.start + (index + this.pages - offset));
   }
@@ -76,6 +77,8 @@ export class MappedWalk {
     this.pte = -1;
   }
 }
+
+looksUpOnly(MappedWalk);
 
 function overlaps(pvmw: MappedWalk, pfn: Pfn, pages: number): boolean {
   return pfn + pages - 1 >= pvmw.pfn && pfn <= pvmw.pfn + pvmw.pages - 1;

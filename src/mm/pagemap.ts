@@ -7,7 +7,13 @@ import { PTE_SOFT_DIRTY, PTE_WRITE, ptePfn, ptePresent, pteSoftDirty } from '../
 import type { Kernel$ } from '../machine/step.ts';
 import type { Pfn, Pte, Vpn } from '../machine/units.ts';
 import { vmNormalPage } from './fault.ts';
-import { folioTestAnon, pageFolio } from './folio.ts';
+import {
+  folioEntireMapcount,
+  folioOrder,
+  folioTestAnon,
+  pageFolio,
+  pageMapcount,
+} from './folio.ts';
 import { clearSoftDirtyPmd, pmdTransHugeLock } from './huge-memory.ts';
 import type { Kernel } from './kernel.ts';
 import { SWP_SOFT_DIRTY, softleafToPfn } from './leafops.ts';
@@ -63,8 +69,8 @@ function pagemapBits(k: Kernel, vma: Vma, pte: Pte, huge: boolean): number {
   const folio = pageFolio(k, page);
   if (!folioTestAnon(k, folio)) bits |= PM_FILE;
   if (bits & PM_PRESENT) {
-    const order = k.pages.order[folio];
-    const count = k.pages.mapcount[page] + (order > 0 ? k.pages.entireMapcount[folio] : 0);
+    const order = folioOrder(k, folio);
+    const count = pageMapcount(k, page) + (order > 0 ? folioEntireMapcount(k, folio) : 0);
     if (count === 1) bits |= PM_MMAP_EXCLUSIVE;
   }
   return bits;

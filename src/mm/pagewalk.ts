@@ -8,7 +8,7 @@ import type { Ptep, Vpn } from '../machine/units.ts';
 import { hugetlbVmaLockRead, hugetlbVmaUnlockRead } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
-import { entryEnd, lackStep, lacksTable, pmdAddrEnd, pmdpOf, pudpOf } from './pgtable.ts';
+import { entryAt, entryEnd, lackStep, lacksTable, pmdAddrEnd, pmdpOf, pudpOf } from './pgtable.ts';
 import { isVmHugetlbPage, type Vma } from './vma.ts';
 
 /** struct mm_walk: where a walk is. */
@@ -50,7 +50,7 @@ function* walkTables<P>(
   for (let vpn = start; vpn < end; ) {
     if (k.stepping && lacksTable(k, mm, vpn)) yield lackStep(k, mm, vpn);
     const pudp = pudpOf(k, mm, vpn);
-    if (pudp < 0 || k.tables.entries[pudp] === 0) {
+    if (pudp < 0 || entryAt(k, pudp) === 0) {
       const next = entryEnd(vpn, pudp < 0 ? pgdPages : pudPages, end);
       err = ops.pteHole ? ops.pteHole(k, vpn, next, walk) : 0;
       if (err) return err;
@@ -62,7 +62,7 @@ function* walkTables<P>(
       const next = entryEnd(vpn, ptrsPerPte, pudEnd);
       const pmdp = pmdpOf(k, mm, vpn);
       if (k.stepping) yield k.readEntry(pmdp);
-      if (k.tables.entries[pmdp] === 0) {
+      if (entryAt(k, pmdp) === 0) {
         err = ops.pteHole ? ops.pteHole(k, vpn, next, walk) : 0;
       } else {
         walk.again = false;

@@ -3,6 +3,7 @@
  *
  * Models: include/linux/pgtable.h, mm/pgtable-generic.c, mm/memory.c
  */
+import { looksUpOnly } from '../machine/finding.ts';
 import type { Lock } from '../machine/lock.ts';
 import { mkTable, PTE_HUGE, PTE_PRESENT, PTE_PROTNONE, pteTable } from '../machine/pte.ts';
 import { type Kernel$, ObjectKind, Role, type Step } from '../machine/step.ts';
@@ -13,6 +14,12 @@ import type { Mm } from './mm.ts';
 /** An entry's present value, at any level. */
 export function ptepGet(k: Kernel, ptep: Ptep): Pte {
   if (k.monitor !== null) k.monitor.onRead(ptep);
+  return k.tables.entries[ptep];
+}
+
+/** An entry on the way down, or one that is looked at only for whether it is empty. */
+export function entryAt(k: Kernel, ptep: Ptep): Pte {
+  if (k.monitor !== null) k.monitor.onFollow(ptep);
   return k.tables.entries[ptep];
 }
 
@@ -64,7 +71,7 @@ function slot(k: Kernel, table: TableId, vpn: Vpn, cover: number): Ptep {
 
 /** The PUD entry of a page, or -1 when the table above has none. */
 export function pudpOf(k: Kernel, mm: Mm, vpn: Vpn): Ptep {
-  const pgd = k.tables.entries[slot(k, mm.pgd, vpn, k.geometry.pgdPages)];
+  const pgd = entryAt(k, slot(k, mm.pgd, vpn, k.geometry.pgdPages));
   return pgd === 0 ? -1 : slot(k, pteTable(pgd), vpn, k.geometry.pudPages);
 }
 
@@ -72,12 +79,12 @@ export function pudpOf(k: Kernel, mm: Mm, vpn: Vpn): Ptep {
 export function pmdpOf(k: Kernel, mm: Mm, vpn: Vpn): Ptep {
   const pudp = pudpOf(k, mm, vpn);
   if (pudp < 0) return -1;
-  const pud = k.tables.entries[pudp];
+  const pud = entryAt(k, pudp);
   return pud === 0 ? -1 : slot(k, pteTable(pud), vpn, k.geometry.ptrsPerPte);
 }
 
 function ensure(k: Kernel, entry: Ptep): TableId {
-  const value = k.tables.entries[entry];
+  const value = entryAt(k, entry);
   if (value !== 0) return pteTable(value);
   const table = k.tables.alloc(k.current.cpu, false);
   k.tables.entries[entry] = mkTable(table);
@@ -87,10 +94,10 @@ function ensure(k: Kernel, entry: Ptep): TableId {
 /** The entry of an upper table that is missing on the way to a page's PMD entry; -1 for none. */
 export function missingTable(k: Kernel, mm: Mm, vpn: Vpn): Ptep {
   const pgdp = slot(k, mm.pgd, vpn, k.geometry.pgdPages);
-  const pgd = k.tables.entries[pgdp];
+  const pgd = entryAt(k, pgdp);
   if (pgd === 0) return pgdp;
   const pudp = slot(k, pteTable(pgd), vpn, k.geometry.pudPages);
-  return k.tables.entries[pudp] === 0 ? pudp : -1;
+  return entryAt(k, pudp) === 0 ? pudp : -1;
 }
 
 /** Whether whoever looks for a page's PMD entry has to take a step to see that there is none. */
@@ -135,12 +142,12 @@ export function* pmdAlloc(k: Kernel, mm: Mm, vpn: Vpn): Kernel$<number> {
  */
 export function* pteAlloc(k: Kernel, mm: Mm, pmdp: Ptep): Kernel$<void> {
   if (k.stepping) yield k.readEntry(pmdp);
-  if (k.tables.entries[pmdp] !== 0) return;
+  if (entryAt(k, pmdp) !== 0) return;
   const ptl = ptlOf(k, pmdp);
   if (k.stepping) yield k.acquire(ptl).and(ObjectKind.Entry, pmdp, Role.Write);
   k.lock(ptl);
   // who migrates the huge page has cleared the entry for a moment, and holds the lock
-  if (k.tables.entries[pmdp] === 0) {
+  if (entryAt(k, pmdp) === 0) {
     const table = k.tables.alloc(k.current.cpu);
     k.tables.entries[pmdp] = mkTable(table);
     mm.pteTables++;
@@ -153,6 +160,8 @@ export function* pteAlloc(k: Kernel, mm: Mm, pmdp: Ptep): Kernel$<void> {
 export function pmdPopulate(k: Kernel, pmdp: Ptep, table: TableId): void {
   k.tables.entries[pmdp] = mkTable(table);
 }
+
+looksUpOnly(ptepGet, entryAt, pudpOf, pmdpOf, pteOffsetMap, ptepOf);
 
 /** Keeps a table for a huge entry; the PMD is locked (pgtable_trans_huge_deposit()). */
 export function pgtableDeposit(k: Kernel, pmdp: Ptep, table: TableId): void {
@@ -170,7 +179,7 @@ export function pgtableWithdraw(k: Kernel, pmdp: Ptep): TableId {
 
 /** The PTE of a page below a PMD entry, or -1 when that is no table (pte_offset_map()). */
 export function pteOffsetMap(k: Kernel, pmdp: Ptep, vpn: Vpn): Ptep {
-  const pmd = k.tables.entries[pmdp];
+  const pmd = entryAt(k, pmdp);
   if (!pmdIsTable(pmd)) return -1;
   return (pteTable(pmd) << k.tables.strideShift) + (vpn & (k.geometry.ptrsPerPte - 1));
 }
@@ -220,22 +229,22 @@ export function* freePgtables(
   };
   function* drop(entry: Ptep): Kernel$<void> {
     if (k.stepping) yield k.writeEntry(entry);
-    const table = pteTable(k.tables.entries[entry]);
+    const table = pteTable(entryAt(k, entry));
     k.warn(k.tables.deposits.has(table), 'a table is freed that others were deposited in');
     k.tables.release(table, k.current.cpu);
     k.tables.entries[entry] = 0;
   }
   for (let g = start; g < end; g = entryEnd(g, pgdPages, end)) {
     const pgdp = slot(k, mm.pgd, g, pgdPages);
-    if (k.tables.entries[pgdp] === 0) continue;
+    if (entryAt(k, pgdp) === 0) continue;
     const gEnd = entryEnd(g, pgdPages, end);
     for (let u = g; u < gEnd; u = entryEnd(u, pudPages, gEnd)) {
       const pudp = pudpOf(k, mm, u);
-      if (k.tables.entries[pudp] === 0) continue;
+      if (entryAt(k, pudp) === 0) continue;
       const uEnd = entryEnd(u, pudPages, gEnd);
       for (let m = u; m < uEnd; m = entryEnd(m, ptrsPerPte, uEnd)) {
         const pmdp = pmdpOf(k, mm, m);
-        if (!pmdIsTable(k.tables.entries[pmdp]) || !inside(m, ptrsPerPte)) continue;
+        if (!pmdIsTable(entryAt(k, pmdp)) || !inside(m, ptrsPerPte)) continue;
         yield* drop(pmdp);
         mm.pteTables--;
       }

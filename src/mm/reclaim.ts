@@ -22,11 +22,13 @@ import type { Folio, Pfn, Pte, Vpn } from '../machine/units.ts';
 import {
   folioClear,
   folioFree,
+  folioIndex,
   folioIsLarge,
   folioMapcount,
   folioPages,
   folioPutbackLru,
   folioPutTestzero,
+  folioRefCount,
   folioSet,
   folioTest,
   folioTestAnon,
@@ -81,7 +83,7 @@ function mayDiscard(k: Kernel, folio: Folio): boolean {
     folioSet(k, folio, PG_SWAPBACKED);
     return false;
   }
-  return k.pages.refcount[folio] === 1 + folioMapcount(k, folio);
+  return folioRefCount(k, folio) === 1 + folioMapcount(k, folio);
 }
 
 /**
@@ -168,7 +170,7 @@ function* shrinkFolio(k: Kernel, folio: Folio, list: number[]): Kernel$<boolean>
   if (folioTestAnon(k, folio) && folioTest(k, folio, PG_SWAPBACKED)) {
     // there is nowhere to write it; a large one is split to try its pages, in vain
     active = !folioMaybeDmaPinned(k, folio);
-    const alone = k.pages.refcount[folio] === folioExpectedRefCount(k, folio) + 1;
+    const alone = folioRefCount(k, folio) === folioExpectedRefCount(k, folio) + 1;
     if (active && alone && folioIsLarge(k, folio)) yield* splitFolio(k, folio, folio, list);
   } else {
     if (folioMapcount(k, folio) > 0) {
@@ -177,12 +179,12 @@ function* shrinkFolio(k: Kernel, folio: Folio, list: number[]): Kernel$<boolean>
     const file = folioMapping(k, folio);
     if (k.stepping) yield cacheStep(k, file, folio);
     const mapped = folioMapcount(k, folio) > 0;
-    const alone = k.pages.refcount[folio] === (file ? 2 : 1);
+    const alone = folioRefCount(k, folio) === (file ? 2 : 1);
     // a dirty page of a file would be written if there were a place; one that is held is not tried
     active = mapped || (folioTest(k, folio, PG_DIRTY) && (alone || !file));
     if (alone && !active) {
       if (file) {
-        file.folios.delete(k.pages.index[folio]);
+        file.folios.delete(folioIndex(k, folio));
         folioPutTestzero(k, folio, Holder.PageCache);
         k.pages.mapping[folio] = 0;
       }

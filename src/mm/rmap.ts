@@ -31,19 +31,25 @@ import type { Folio, Pfn, Pte, Vpn } from '../machine/units.ts';
 import type { AnonVma } from './anon-vma.ts';
 import {
   folioClear,
+  folioEntireMapcount,
   folioFree,
   folioIsDevicePrivate,
   folioIsLarge,
   folioMapcount,
+  folioMappingWord,
+  folioOrder,
   folioPages,
   folioPut,
   folioPutTestzero,
+  folioRefCount,
   folioSet,
   folioTest,
   folioTestAnon,
   folioUnlockPut,
   pageAnonExclusive,
   pageFolio,
+  pageMapcount,
+  setPageMapcount,
 } from './folio.ts';
 import { getUserPage } from './gup.ts';
 import { setPmdMigrationEntry, splitHugePmdLocked } from './huge-memory.ts';
@@ -151,7 +157,7 @@ export function folioAddNewAnonRmap(k: Kernel, folio: Folio, vma: Vma, vpn: Vpn)
   folioSet(k, folio, PG_SWAPBACKED);
   setAnon(k, folio, vma, vpn);
   if (!folioIsLarge(k, folio)) {
-    k.pages.mapcount[folio] = 1;
+    setPageMapcount(k, folio, 1);
   } else {
     k.pages.entireMapcount[folio] = 1;
     addLarge(k, folio, vma.mm, 1);
@@ -167,29 +173,29 @@ export function folioAddAnonRmapPte(
   vma: Vma,
   exclusive: boolean,
 ): void {
-  k.pages.mapcount[page] = k.pages.mapcount[page] + 1;
+  setPageMapcount(k, page, pageMapcount(k, page) + 1);
   if (folioIsLarge(k, folio)) addLarge(k, folio, vma.mm, 1);
   if (exclusive) folioSet(k, page, PG_ANON_EXCLUSIVE);
   k.warn(
-    pageAnonExclusive(k, page) && k.pages.mapcount[page] > 1,
+    pageAnonExclusive(k, page) && pageMapcount(k, page) > 1,
     'an exclusive page is mapped twice',
   );
 }
 
 /** Mirrors: mm/rmap.c folio_add_anon_rmap_pmd(); faithful */
 export function folioAddAnonRmapPmd(k: Kernel, folio: Folio, vma: Vma, exclusive: boolean): void {
-  k.pages.entireMapcount[folio] = k.pages.entireMapcount[folio] + 1;
+  k.pages.entireMapcount[folio] = folioEntireMapcount(k, folio) + 1;
   addLarge(k, folio, vma.mm, 1);
   if (exclusive) folioSet(k, folio, PG_ANON_EXCLUSIVE);
   k.warn(
-    pageAnonExclusive(k, folio) && k.pages.entireMapcount[folio] > 1,
+    pageAnonExclusive(k, folio) && folioEntireMapcount(k, folio) > 1,
     'an exclusive huge page is mapped twice',
   );
 }
 
 /** Mirrors: mm/rmap.c folio_add_file_rmap_pte(); simplified: files have base pages */
 export function folioAddFileRmapPte(k: Kernel, page: Pfn): void {
-  k.pages.mapcount[page] = k.pages.mapcount[page] + 1;
+  setPageMapcount(k, page, pageMapcount(k, page) + 1);
 }
 
 /**
@@ -206,9 +212,9 @@ export function folioAddAnonRmapPtes(
   exclusive: boolean,
 ): void {
   for (let i = page; i < page + pages; i++) {
-    k.pages.mapcount[i]++;
+    setPageMapcount(k, i, pageMapcount(k, i) + 1);
     if (exclusive) folioSet(k, i, PG_ANON_EXCLUSIVE);
-    k.warn(pageAnonExclusive(k, i) && k.pages.mapcount[i] > 1, 'an exclusive page is mapped twice');
+    k.warn(pageAnonExclusive(k, i) && pageMapcount(k, i) > 1, 'an exclusive page is mapped twice');
   }
   if (folioIsLarge(k, folio)) addLarge(k, folio, vma.mm, pages);
 }
@@ -220,7 +226,7 @@ export function folioAddAnonRmapPtes(
  * simplified: a mark on the folio; no shrinker runs
  */
 export function deferredSplitFolio(k: Kernel, folio: Folio, partiallyMapped: boolean): void {
-  if (k.pages.order[folio] <= 1) return;
+  if (folioOrder(k, folio) <= 1) return;
   folioSet(k, folio, PG_DEFERRED_SPLIT | (partiallyMapped ? PG_PARTIALLY_MAPPED : 0));
 }
 
@@ -231,12 +237,12 @@ function queueDeferredSplit(k: Kernel, folio: Folio): void {
 
 /** Mirrors: mm/rmap.c folio_remove_rmap_pte(); faithful */
 export function folioRemoveRmapPte(k: Kernel, folio: Folio, page: Pfn, vma: Vma): void {
-  const count = k.pages.mapcount[page] - 1;
-  k.pages.mapcount[page] = count;
+  const count = pageMapcount(k, page) - 1;
+  setPageMapcount(k, page, count);
   if (count < 0) k.report('map count', 'a page is unmapped more often than mapped');
   if (!folioIsLarge(k, folio)) return;
   subLarge(k, folio, vma.mm, 1);
-  const entire = k.pages.entireMapcount[folio];
+  const entire = folioEntireMapcount(k, folio);
   if (count === 0 && entire === 0 && k.pages.largeMapcount[folio] > 0) {
     queueDeferredSplit(k, folio);
   }
@@ -244,14 +250,14 @@ export function folioRemoveRmapPte(k: Kernel, folio: Folio, page: Pfn, vma: Vma)
 
 /** Mirrors: mm/rmap.c folio_remove_rmap_pmd(); faithful */
 export function folioRemoveRmapPmd(k: Kernel, folio: Folio, vma: Vma): void {
-  const entire = k.pages.entireMapcount[folio] - 1;
+  const entire = folioEntireMapcount(k, folio) - 1;
   k.pages.entireMapcount[folio] = entire;
   if (entire < 0) k.report('map count', 'a huge page is unmapped more often than mapped');
   subLarge(k, folio, vma.mm, 1);
   if (entire !== 0 || k.pages.largeMapcount[folio] === 0) return;
   // what is left are mappings of single pages: of some, or of all?
   for (let page = folio; page < folio + folioPages(k, folio); page++) {
-    if (k.pages.mapcount[page] === 0) {
+    if (pageMapcount(k, page) === 0) {
       queueDeferredSplit(k, folio);
       return;
     }
@@ -295,7 +301,7 @@ export function hugetlbTryDupAnonRmap(k: Kernel, folio: Folio): number {
 export function hugetlbRemoveRmap(k: Kernel, folio: Folio): void {
   k.pages.entireMapcount[folio]--;
   k.pages.largeMapcount[folio]--;
-  const left = k.pages.entireMapcount[folio];
+  const left = folioEntireMapcount(k, folio);
   if (left < 0) k.report('map count', 'a huge page is unmapped more often than mapped');
 }
 
@@ -311,7 +317,7 @@ export const GUP_PIN_COUNTING_BIAS = 1024;
 /** Mirrors: include/linux/mm.h folio_maybe_dma_pinned(); faithful */
 export function folioMaybeDmaPinned(k: Kernel, folio: Folio): boolean {
   if (folioIsLarge(k, folio)) return k.pages.pinCount.has(folio);
-  return k.pages.refcount[folio] >= GUP_PIN_COUNTING_BIAS;
+  return folioRefCount(k, folio) >= GUP_PIN_COUNTING_BIAS;
 }
 
 /**
@@ -323,7 +329,7 @@ export function folioMaybeDmaPinned(k: Kernel, folio: Folio): boolean {
  */
 export function folioTryShareAnonRmap(k: Kernel, folio: Folio, page: Pfn): number {
   if (!folioIsDevicePrivate(k, folio) && folioMaybeDmaPinned(k, folio)) return -EBUSY;
-  k.pages.flags[page] = k.pages.flags[page] & ~PG_ANON_EXCLUSIVE;
+  folioClear(k, page, PG_ANON_EXCLUSIVE);
   return 0;
 }
 
@@ -337,8 +343,8 @@ export function folioTryShareAnonRmap(k: Kernel, folio: Folio, page: Pfn): numbe
 export function folioTryDupAnonRmapPte(k: Kernel, folio: Folio, page: Pfn, child: Vma): number {
   const pinned = !folioIsDevicePrivate(k, folio) && folioMaybeDmaPinned(k, folio);
   if (pinned && pageAnonExclusive(k, page)) return -EBUSY;
-  k.pages.flags[page] = k.pages.flags[page] & ~PG_ANON_EXCLUSIVE;
-  k.pages.mapcount[page] = k.pages.mapcount[page] + 1;
+  folioClear(k, page, PG_ANON_EXCLUSIVE);
+  setPageMapcount(k, page, pageMapcount(k, page) + 1);
   if (folioIsLarge(k, folio)) addLarge(k, folio, child.mm, 1);
   return 0;
 }
@@ -347,8 +353,8 @@ export function folioTryDupAnonRmapPte(k: Kernel, folio: Folio, page: Pfn, child
 export function folioTryDupAnonRmapPmd(k: Kernel, folio: Folio, child: Vma): number {
   const pinned = !folioIsDevicePrivate(k, folio) && folioMaybeDmaPinned(k, folio);
   if (pinned && pageAnonExclusive(k, folio)) return -EBUSY;
-  k.pages.flags[folio] = k.pages.flags[folio] & ~PG_ANON_EXCLUSIVE;
-  k.pages.entireMapcount[folio] = k.pages.entireMapcount[folio] + 1;
+  folioClear(k, folio, PG_ANON_EXCLUSIVE);
+  k.pages.entireMapcount[folio] = folioEntireMapcount(k, folio) + 1;
   addLarge(k, folio, child.mm, 1);
   return 0;
 }
@@ -374,7 +380,7 @@ export function* rmapWalk<A>(
   done: ((k: Kernel, folio: Folio) => boolean) | null,
   locked = false,
 ): Kernel$<void> {
-  const mapping = k.pages.mapping[folio];
+  const mapping = folioMappingWord(k, folio);
   const object = k.mappings[mappingNumber(mapping)];
   if (!object) {
     if (mapping !== 0) k.report('use after free', 'a folio names an anon_vma that is gone');

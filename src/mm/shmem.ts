@@ -16,6 +16,7 @@ import {
   folioFree,
   folioGet,
   folioHandOver,
+  folioIndex,
   folioMarkAccessed,
   folioPut,
   folioPutFresh,
@@ -53,7 +54,7 @@ export class AddressSpace {
 
   /** A migration moved a page of the file. */
   replaceFolio(k: Kernel, from: Folio, to: Folio): void {
-    this.folios.set(k.pages.index[from], to);
+    this.folios.set(folioIndex(k, from), to);
     folioGet(k, to, Holder.PageCache);
     folioPutTestzero(k, from, Holder.PageCache);
   }
@@ -116,7 +117,7 @@ export function newFolio(k: Kernel, file: AddressSpace, index: Pgoff): Folio {
 export function cacheStep(k: Kernel, file: AddressSpace | null, folio: Folio): Step {
   const step = k.writeFolio(folio);
   if (!file) return step;
-  return step.and(ObjectKind.Cache, cachePageOf(file.number, k.pages.index[folio]), Role.Write);
+  return step.and(ObjectKind.Cache, cachePageOf(file.number, folioIndex(k, folio)), Role.Write);
 }
 
 /** The step before the page cache is asked for a page. */
@@ -136,7 +137,7 @@ export function* shmemMfillFilemapAdd(
   file: AddressSpace,
   folio: Folio,
 ): Kernel$<boolean> {
-  const index = k.pages.index[folio];
+  const index = folioIndex(k, folio);
   if (k.stepping) yield cacheStep(k, file, folio);
   if (file.folios.has(index)) return false;
   k.folioSetLocked(folio);
@@ -158,7 +159,7 @@ export function* shmemMfillFilemapRemove(
   folio: Folio,
 ): Kernel$<void> {
   if (k.stepping) yield cacheStep(k, file, folio);
-  file.folios.delete(k.pages.index[folio]);
+  file.folios.delete(folioIndex(k, folio));
   folioPutTestzero(k, folio, Holder.PageCache);
   if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);
@@ -354,4 +355,5 @@ export function* evictFile(k: Kernel, file: AddressSpace): Kernel$<void> {
   }
   file.folios.clear();
   k.mappings[file.number] = undefined;
+  if (k.monitor !== null) k.monitor.onGone(file, 'a file', ['number', 'vmas', 'opened']);
 }

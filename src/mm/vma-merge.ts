@@ -26,6 +26,7 @@ import {
   VM_SHARED,
   VM_SPECIAL,
   VM_STICKY,
+  VMA_KEEPS,
   type Vma,
   Vma as VmaClass,
   vmaLink,
@@ -101,6 +102,7 @@ function dupAnonVma(k: Kernel, dst: Vma, src: Vma): void {
 function remove(k: Kernel, vma: Vma): void {
   vmaUnlink(vma);
   unlinkAnonVmas(k, vma);
+  if (k.monitor !== null) k.monitor.onGone(vma, 'an area', VMA_KEEPS);
 }
 
 /** Moves the start of an area, its offsets with it. */

@@ -74,6 +74,9 @@ export class Vma {
   }
 }
 
+/** What of an area may still be asked when it is gone: whether it is. */
+export const VMA_KEEPS = ['detached'];
+
 /** Private anonymous memory (vma_is_anonymous()). */
 export function vmaIsAnonymous(vma: Vma): boolean {
   return vma.file === null;

@@ -18,7 +18,7 @@ function known(system: System): QuiescentOptions {
       ...held(system, false).flatMap(({ pages }) => pages),
     ],
     pinned: held(system, true).flatMap(({ pages }) => pages),
-    locks: system.mirrors.flatMap(deviceLocks),
+    locks: system.mirrors.filter(({ isOpen }) => isOpen).flatMap(deviceLocks),
   };
 }
 
@@ -29,7 +29,8 @@ function known(system: System): QuiescentOptions {
 export function checkSystem(system: System): Broken[] {
   const { kernel } = system;
   const broken = checkQuiescent(kernel, known(system));
-  for (const mirror of system.mirrors) broken.push(...checkMirror(kernel, mirror));
+  for (const mirror of system.mirrors.filter(({ isOpen }) => isOpen))
+    broken.push(...checkMirror(kernel, mirror));
   for (const device of system.devices) broken.push(...checkDevice(kernel, device));
   return broken;
 }

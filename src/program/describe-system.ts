@@ -17,6 +17,7 @@ export function describeSystem(system: System, { exact = false } = {}): Descript
   });
   const description: Description = describeKernel(system.kernel, describer);
   system.mirrors.forEach((mirror, number) => {
+    if (!mirror.isOpen) return;
     const again = number < system.devices.length ? '' : `, opened as ${number}`;
     description[`device ${mirror.device.id}${again}`] = describeMirror(mirror, describer);
   });

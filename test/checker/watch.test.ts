@@ -582,9 +582,7 @@ describe('use after free', () => {
       yield* munmap(k, mm, vpn, vpn + 2);
       if (vma) yield* handleMmFault(k, vma, vpn, 0);
     };
-    expect(titles(scenario({ area }))).toContain(
-      'a fault in an area that was taken out in handleMmFault',
-    );
+    expect(titles(scenario({ area }))[0]).toMatch(/^an area that was freed is used in /);
     const folio: Task = function* folio(s) {
       const { k } = place(s);
       const page = folioAlloc(k, 0);
@@ -695,6 +693,7 @@ describe('contracts', () => {
         args.end = vpn + 1;
         args.npages = 1;
         const before = behind(k, args);
+        args.dst.fill(0, 0, 1);
         yield* pause(k);
         spoil(args);
         if (before) checkSetup(k, args, before, 0);

@@ -21,7 +21,6 @@ import {
   isVmHugetlbPage,
   leafPfn,
   leavesOf,
-  pageFolio,
   pagePgmap,
   VM_ACCESS_FLAGS,
   VM_MIXEDMAP,
@@ -111,7 +110,7 @@ export class DataOracle {
     for (let vpn = vma.start; vpn < vma.end; vpn++) {
       const pfn = frames.get(vpn);
       const file = this.fileWord(vma, vpn);
-      const folio = pfn === undefined || !k.hasFrame(pfn) ? -1 : pageFolio(k, pfn);
+      const folio = pfn === undefined || !k.hasFrame(pfn) ? -1 : k.pages.head[pfn];
       const anon = folio >= 0 && (k.pages.mapping[folio] & 1) !== 0;
       const givenUp =
         anon &&
@@ -329,9 +328,10 @@ export class DataOracle {
 
   /** Areas are what the process's are now. */
   private refresh(mm: Mm, start: number, end: number): void {
+    const gone = !this.k.mms.includes(mm);
     for (let vpn = start; vpn < end; vpn++) {
       const key = keyOf(mm.id, vpn);
-      const vma = mm.lookupVma(vpn);
+      const vma = gone ? undefined : mm.lookupVma(vpn);
       const place = this.places.get(key);
       if (!vma) this.places.delete(key);
       else if (place) place.rights = vma.flags & VM_ACCESS_FLAGS;

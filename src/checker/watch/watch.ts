@@ -5,14 +5,16 @@
  * - data: a read returns what may be there (data.ts)
  * - translations: no TLB and no device keeps a page that is freed or moved, or that a fork shares
  * - devices: none maps what is being invalidated; what one has for itself no CPU reaches
- * - page tables and folios that are free are left alone
+ * - nothing that was freed is used (poison.ts)
  */
 
 import { DeviceTable, pfnOf } from '../../drivers/index.ts';
 import {
   type Lock,
+  MAPPING_ANON,
   type Monitor,
   ObjectKind,
+  type PageField,
   PG_ANON_EXCLUSIVE,
   PTE_WRITE,
   ptePfn,
@@ -22,13 +24,11 @@ import {
 } from '../../machine/index.ts';
 import { folioIsZoneDevice, type Kernel } from '../../mm/index.ts';
 import {
-  folioTestAnon,
   hugeStart,
   isDevicePrivate,
   isDevicePrivateWrite,
   isMigration,
   leafPfn,
-  pageFolio,
   pmdIsHuge,
   pmdpOf,
   pmdTransHuge,
@@ -41,6 +41,7 @@ import { DataOracle } from './data.ts';
 import { LockOrder } from './lock-order.ts';
 import { wordOf } from './memory-place.ts';
 import { deviceWords, pageWords } from './names.ts';
+import { Poison } from './poison.ts';
 
 /** An invalidation under way. */
 interface Invalidation {
@@ -49,6 +50,11 @@ interface Invalidation {
   readonly end: number;
   readonly range: object;
   readonly owner: object | null;
+}
+
+/** folio_test_anon(), for who only looks on. */
+function isAnon(k: Kernel, folio: number): boolean {
+  return (k.pages.mapping[folio] & MAPPING_ANON) !== 0;
 }
 
 /** What a scenario may ask to be looked at beside what holds for all. */
@@ -71,6 +77,7 @@ const INVALIDATION = 'invalidation';
 export class Watch implements Monitor {
   readonly locks: LockOrder;
   readonly data: DataOracle | null;
+  private readonly poison: Poison;
   /** Who notes which operation met what; null: nobody. */
   coverage: Coverage | null = null;
   private active: Invalidation[] = [];
@@ -92,6 +99,7 @@ export class Watch implements Monitor {
   ) {
     this.copied = rules.includes('copied out once') ? new Set() : null;
     this.locks = new LockOrder(k);
+    this.poison = new Poison(k);
     this.data = data ? new DataOracle(k) : null;
   }
 
@@ -144,7 +152,20 @@ export class Watch implements Monitor {
     this.locks.tableGone(table);
   }
 
+  onFollow(ptep: number): void {
+    this.poison.entry(ptep);
+  }
+
+  onPage(pfn: number, field: PageField): void {
+    this.poison.page(pfn, field);
+  }
+
+  onGone(object: object, what: string, keeps: readonly string[] = []): void {
+    this.poison.object(object, what, keeps);
+  }
+
   onRead(ptep: number): void {
+    this.poison.entry(ptep);
     if (this.coverage !== null) this.coverage.entry(ptep);
   }
 
@@ -213,7 +234,7 @@ export class Watch implements Monitor {
   /** Whether an anonymous page may be written to by the process that maps it. */
   private checkOwn(who: string, space: number, vpn: number, pfn: number): void {
     const { k } = this;
-    if (!folioTestAnon(k, pageFolio(k, pfn)) || this.isOwn(pfn)) return;
+    if (!isAnon(k, k.pages.head[pfn]) || this.isOwn(pfn)) return;
     // a fork shares pages before the TLBs are flushed
     if (k.mms.find(({ id }) => id === space)?.mmapLock.owner) return;
     const detail = `${pageWords(k, space, vpn)}, PFN ${pfn}`;
@@ -261,7 +282,7 @@ export class Watch implements Monitor {
     }
     this.checkReached(pfn, write);
     // what its own migration has just unmapped the device may write to until it is copied
-    if (write && !k.folioLocked(pageFolio(k, pfn))) this.checkOwn('a device', space, vpn, pfn);
+    if (write && !k.folioLocked(k.pages.head[pfn])) this.checkOwn('a device', space, vpn, pfn);
     this.data?.access('a device', space, vpn, wordOf(bytes), write);
   }
 
@@ -269,7 +290,7 @@ export class Watch implements Monitor {
 
   onMove(pfn: number): void {
     this.untranslated(pfn, 1, true, 'moved', 'can write to');
-    if (this.copied === null || !folioIsZoneDevice(this.k, pageFolio(this.k, pfn))) return;
+    if (this.copied === null || !folioIsZoneDevice(this.k, this.k.pages.head[pfn])) return;
     if (this.copied.has(pfn) && !this.leadsTo(pfn)) {
       this.k.report('copied out once', 'a device page is copied once more that has been moved');
     }
@@ -318,7 +339,7 @@ export class Watch implements Monitor {
       for (const { space, vpn, pte } of tlb.cached()) {
         if (space !== parent || !(pte & PTE_WRITE)) continue;
         const pfn = ptePfn(pte);
-        if (k.pages.isFree(pfn) || !folioTestAnon(k, pageFolio(k, pfn))) continue;
+        if (k.pages.isFree(pfn) || !isAnon(k, k.pages.head[pfn])) continue;
         if (!this.isOwn(pfn)) {
           const detail = `CPU ${cpu} has a translation of ${pageWords(k, space, vpn)} to PFN ${pfn}`;
           k.report('TLB', 'a CPU can write to a page that a fork shares', detail);
@@ -389,12 +410,12 @@ export class Watch implements Monitor {
     if (pte !== 0 && !present && isMigration(pte)) return;
     const at = (pte === 0 ? -1 : leafPfn(pte)) + (huge ? vpn - hugeStart(k, vpn) : 0);
     // a hole that is being populated: its migration maps the page before it unlocks it
-    if (at >= 0 && k.folioLocked(pageFolio(k, at))) return;
+    if (at >= 0 && k.folioLocked(k.pages.head[at])) return;
     if (pte === 0) say('a device maps a page where the process has none');
     else if (at !== pfn) {
       // 7.3.4 reports other pages of a device's huge page than were asked for
       const same =
-        huge && !present && !k.pages.isFree(pfn) && pageFolio(k, pfn) === pageFolio(k, at);
+        huge && !present && !k.pages.isFree(pfn) && k.pages.head[pfn] === k.pages.head[at];
       if (!same) say('a device maps another page than the process');
     } else if (
       write &&

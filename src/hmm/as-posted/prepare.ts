@@ -17,6 +17,7 @@ import {
   folioIsDeviceCoherent,
   folioIsLarge,
   folioIsZoneDevice,
+  folioMappingWord,
   folioPut,
   folioPutTestzero,
   folioSet,
@@ -236,7 +237,7 @@ function* hmmVmaHandleMigratePrepare(
     }
     writable = pteWrite(pte);
   }
-  if (page < 0 || k.pages.mapping[pageFolio(k, page)] === 0) return 0;
+  if (page < 0 || folioMappingWord(k, pageFolio(k, page)) === 0) return 0;
   const folio = pageFolio(k, page);
   if (k.stepping) yield k.tryAcquireFolio(folio);
   folioGet(k, folio, Holder.Migrate);

@@ -32,9 +32,22 @@ import {
 } from '../pfn.ts';
 import type { HmmRange } from '../walk-state.ts';
 
-/** The request of each page, before the walk overwrites it; null when nobody looks. */
+/** What no walk writes: a mapping of an order that there is not. */
+const UNWRITTEN = (0x15a5a << 10) | (3 << 8);
+
+/**
+ * The request of each page, before the walk overwrites it; null when nobody looks. Where nothing is requested of single
+ * pages, whatever is in the array means nothing, and what must be written is marked.
+ */
 export function requestsOf(k: Kernel, range: HmmRange): Pfns | null {
-  return k.monitor === null ? null : range.hmmPfns.slice(0, range.end - range.start);
+  if (k.monitor === null) return null;
+  const { hmmPfns } = range;
+  const requests = hmmPfns.slice(0, range.end - range.start);
+  if (range.pfnFlagsMask !== 0 || range.migrate) return requests;
+  requests.forEach((old, i) => {
+    hmmPfns[i] = UNWRITTEN | (old & HMM_PFN_INOUT_FLAGS);
+  });
+  return requests;
 }
 
 /** What is wrong with what a page was given; null: nothing. */
@@ -59,6 +72,10 @@ export function checkRangeFault(k: Kernel, range: HmmRange, requests: Pfns): voi
     const need = (requests[i] & range.pfnFlagsMask) | range.defaultFlags;
     const wrong = missing(k, need, entry);
     const at = (): string => placeOf(k, range.start + i);
+    if ((entry & ~HMM_PFN_INOUT_FLAGS) === UNWRITTEN) {
+      k.report('contract', 'a range fault succeeds and leaves an entry unwritten', at());
+      return;
+    }
     if (wrong !== null) {
       k.report('contract', `a range fault succeeds ${wrong}`, at());
       return;
@@ -100,18 +117,21 @@ export function checkSelected(k: Kernel, migrate: MigrateVma): void {
 /** What nobody writes into the arrays of a migration. */
 const CANARY = 0x5a5a5a5a;
 
-/** Marks what lies behind the pages of a migration in its arrays; null when nobody looks. */
+/**
+ * Marks what lies behind the pages of a migration in its arrays, and in `dst[]` what must be written; null when nobody
+ * looks.
+ */
 export function behind(k: Kernel, args: MigrateVma): [Pfns, Pfns] | null {
   if (k.monitor === null) return null;
   const from = args.end - args.start;
   const before: [Pfns, Pfns] = [args.src.slice(from), args.dst.slice(from)];
   args.src.fill(CANARY, from);
-  args.dst.fill(CANARY, from);
+  args.dst.fill(CANARY);
   return before;
 }
 
 /**
- * After migrateVmaSetup(): the count is right, and the arrays are as they were behind the range. What
+ * After migrateVmaSetup(): the count is right, each entry is written, and the arrays are as they were behind the range. What
  * cannot migrate stays, which is no error; only a fault that was asked for has one.
  * @param ret what it will return
  */
@@ -125,6 +145,9 @@ export function checkSetup(k: Kernel, args: MigrateVma, before: [Pfns, Pfns], re
     k.report('contract', 'a migration counts other pages than those that migrate');
   }
   const from = args.end - args.start;
+  if (args.dst.subarray(0, from).includes(CANARY)) {
+    k.report('contract', 'a migration leaves an entry of its arrays unwritten');
+  }
   [args.src, args.dst].forEach((array, which) => {
     if (before[which].some((_, i) => array[from + i] !== CANARY)) {
       k.report('contract', 'a migration writes behind the end of its arrays');

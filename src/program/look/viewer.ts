@@ -49,7 +49,11 @@ function backingOf({ flags, file }: Vma): AreaItem['backing'] {
 export interface SeenDevice {
   readonly device: { readonly id: number; readonly used: number };
   readonly mm: Mm;
-  readonly notifier: { readonly id: number; readonly invalidateSeq: number };
+  readonly notifier: {
+    readonly id: number;
+    readonly invalidateSeq: number;
+    readonly givenBack?: boolean;
+  };
   readonly pt: DeviceTable;
   /** Guards the page table; its number names the table in steps. Undefined: nobody knows it. */
   readonly mutex: Lock | undefined;
@@ -287,6 +291,7 @@ class Viewer {
 
   private deviceEntries(): DeviceEntryItem[] {
     return this.seen.system.mirrors.flatMap((mirror) => {
+      if (mirror.notifier.givenBack) return [];
       const pages = mirror.pt.entries().map(([vpn]) => vpn);
       return pages.sort((a, b) => a - b).map((vpn) => this.deviceEntry(mirror, vpn));
     });
@@ -351,18 +356,24 @@ class Viewer {
   }
 
   private notifiers(): NotifierItem[] {
-    return this.seen.system.mirrors.map(({ device, mm, notifier, mutex, failAlloc }, mirror) => ({
-      key: `notifier ${mirror}`,
-      name: `device ${device.id}'s notifier`,
-      device: device.id,
-      mirror,
-      space: mm.id,
-      sequence: notifier.invalidateSeq,
-      devicePages: device.used,
-      failNext: failAlloc,
-      sequenceId: notifier.id,
-      tableId: mutex?.id ?? -1,
-    }));
+    return this.seen.system.mirrors.flatMap((seen, mirror): NotifierItem[] => {
+      if (seen.notifier.givenBack) return [];
+      const { device, mm, notifier, mutex, failAlloc } = seen;
+      return [
+        {
+          key: `notifier ${mirror}`,
+          name: `device ${device.id}'s notifier`,
+          device: device.id,
+          mirror,
+          space: mm.id,
+          sequence: notifier.invalidateSeq,
+          devicePages: device.used,
+          failNext: failAlloc,
+          sequenceId: notifier.id,
+          tableId: mutex?.id ?? -1,
+        },
+      ];
+    });
   }
 
   private locks(): LockItem[] {
