@@ -52,6 +52,11 @@ describe('before anything was searched', () => {
       'Error: gone',
     ],
     ['throws no error', "throw 'text'; export default good;", 'text'],
+    [
+      'fails in a timer',
+      "setTimeout(() => { throw new Error('late'); }, 0); export default good;",
+      'Error: late',
+    ],
   ])('a module that %s', (_, text, why) => {
     const file = moduleFile(text);
     const { code, out, err } = check(file);
@@ -80,11 +85,6 @@ describe('before anything was searched', () => {
       'has an async generator for a task',
       'export default withTask(async function* ({ k }) { yield step(k); });',
       'an async generator',
-    ],
-    [
-      'fails in a timer',
-      "setTimeout(() => { throw new Error('late'); }, 0); export default good;",
-      'Error: late',
     ],
   ])('a scenario that %s', (_, text, why) => {
     const file = moduleFile(text);
@@ -195,6 +195,20 @@ describe('while it is searched', () => {
     expect(out).toMatch(/^nothing found, which is no proof/);
     expect(out).toContain('interrupted');
   });
+});
+
+it('a module of many scenarios: each is set up as often as one of few', () => {
+  const setups = (many: number): number => {
+    const file = moduleFile(`const one = (_, i) => ({ ...good, name: String(i),
+        setup(o) { console.log('set up'); return good.setup(o); } });
+      export default Array.from({ length: ${many} }, one);`);
+    const { code, err } = check(file, '--schedules', '2');
+    expect(code).toBe(0);
+    return err.split('set up\n').length - 1;
+  };
+  const few = setups(2);
+  expect(few).toBeGreaterThan(0);
+  expect(setups(12)).toBe(6 * few);
 });
 
 it('a task called __proto__ is a task like others', () => {

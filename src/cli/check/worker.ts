@@ -147,7 +147,9 @@ async function answer(work: Work): Promise<void> {
   const { file, who } = subjectOfWork(work);
   try {
     const answer = await perform(work);
-    // what it left behind without waiting for it fails now
+    // what it left behind without waiting for it fails now; what loading it left for the next moment, too
+    if (work.what === 'list' || work.what === 'try')
+      await new Promise((done) => setTimeout(done, 1));
     await new Promise((resolve) => setImmediate(resolve));
     if (stray !== null) {
       const { thrown } = stray;
