@@ -16,6 +16,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { isLabCurrent } from '../scripts/lab-built.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 let dir: string;
@@ -29,9 +30,8 @@ function run(command: string, args: string[], cwd: string) {
 const tsc = (...args: string[]) =>
   run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), ...args], dir);
 
-beforeAll(() => {
-  dir = mkdtempSync(join(tmpdir(), 'softleaf-package-'));
-  // a lab of its own: what is in dist/lab may be older than the source
+/** A copy with a lab of its own: what is in dist/lab is older than the source. */
+function copyWithLab(): string {
   const source = join(dir, 'source');
   const configs = ['package.json', 'tsconfig.json', 'tsconfig.build.json'];
   const documents = ['LICENSE', 'README.md', 'ARCHITECTURE.md', 'CHANGELOG.md'];
@@ -53,6 +53,12 @@ beforeAll(() => {
   symlinkSync(join(root, 'node_modules'), join(source, 'node_modules'));
   const build = run('npm', ['run', '--silent', 'build:lab'], source);
   expect(build.status, build.stdout + build.stderr).toBe(0);
+  return source;
+}
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'softleaf-package-'));
+  const source = isLabCurrent() ? root : copyWithLab();
   const pack = run(
     'npm',
     ['pack', '--silent', '--ignore-scripts', '--pack-destination', dir],
