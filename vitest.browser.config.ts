@@ -6,11 +6,11 @@ export default defineConfig({
     environment: 'node',
     include: ['test/browser/**/*.browser.ts'],
     globalSetup: ['test/support/build.ts', 'test/support/build-lab.ts'],
-    // for what hangs: a machine may be busy. Nothing else is given a time
-    // a browser's own workers start late at times: such a test has another try
-    retry: 2,
-    expect: { poll: { timeout: 60_000 } },
-    testTimeout: 180_000,
-    hookTimeout: 180_000,
+    // on two processors the default is one
+    maxWorkers: '100%',
+    // for what hangs: a machine may be busy, and a browser's own workers start late at times
+    expect: { poll: { timeout: 540_000 } },
+    testTimeout: 600_000,
+    hookTimeout: 600_000,
   },
 });
