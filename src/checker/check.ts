@@ -82,7 +82,13 @@ export interface CheckResult {
 }
 
 /** Of a search that nobody watched. */
-export const NO_COVERAGE: CoverageData = { ran: [], pairs: [], entries: [], meets: 0 };
+export const NO_COVERAGE: CoverageData = {
+  ran: [],
+  pairs: [],
+  entries: [],
+  meets: 0,
+  reasons: [],
+};
 
 /**
  * Schedules that go on for long, after which a search ends: each takes as many steps as a hundred others, and
@@ -196,6 +202,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
   /** States in which schedules ended, and nothing was wrong. */
   const ends = new Map<string, End>();
   const table = new Outcomes();
+  const reasons = new Set<string>();
   const until = Date.now() + time;
   let gaveUp = false;
   for (;;) {
@@ -226,6 +233,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
       let end = key === null ? undefined : ends.get(key);
       if (end === undefined) {
         x.finish();
+        for (const reason of scenario.reasons?.(x.state) ?? []) reasons.add(reason);
         if (x.finding === null && options.outcomes) {
           result.outcomes.add(digestOf(x.outcome()));
           for (const one of scenario.returned?.(x.state) ?? []) noteReturn(result.failed, one);
@@ -274,7 +282,11 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
   result.at = strategy.save?.();
   if (x.coverage) {
     const coverage = x.coverage.data();
-    result.coverage = { ...coverage, meets: coverage.meets | x.own.meets };
+    result.coverage = {
+      ...coverage,
+      meets: coverage.meets | x.own.meets,
+      reasons: [...reasons],
+    };
   }
   return result;
 }

@@ -31,10 +31,12 @@ export {
 export { ENDLESS_AFTER, Endless } from './endless.ts';
 export { Execution } from './execution.ts';
 export { fingerprint } from './fingerprint.ts';
+export type { Came, Explained, Unexplained } from './orders.ts';
 export { joinOutcomes, MOST_OUTCOMES, type OutcomeOf, type OutcomeSeen } from './outcomes.ts';
 export { asScenario, ownMistake, tryScenario } from './own-scenario.ts';
 export { DEFAULT_PLAN, type Plan } from './plan.ts';
-export { type ProgramState, programScenario, resultsText } from './program.ts';
+export { explainResults, type ProgramState, programScenario, resultsText } from './program.ts';
+export { REASONS, type Reason } from './reasons.ts';
 export { type MailAbout, mailText } from './report/mail.ts';
 export { HOLDS_MEANING, type OutcomeTable, outcomeTable } from './report/outcome-table.ts';
 export { type PagePart, type Report, report, reportPage, reportText } from './report/report.ts';

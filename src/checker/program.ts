@@ -20,6 +20,8 @@ import {
 import { callWords, opWords } from '../program/internal.ts';
 import { ProgramConditions } from './conditions.ts';
 import { cpuOf } from './execution.ts';
+import { type Came, type Explained, Orders, type Unexplained } from './orders.ts';
+import { NO_MEMORY, NOT_KNOWN } from './reasons.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import type { DataOracle } from './watch/data.ts';
 import type { Translation } from './watch/hardware.ts';
@@ -33,6 +35,8 @@ export interface ProgramState {
   /** Results of `setup` and of `after`. */
   readonly before: readonly Result[];
   after: Result[];
+  /** Why the results are right though no order of the operations gives them. */
+  reasons: readonly string[];
 }
 
 /**
@@ -171,6 +175,65 @@ export function resultsText(tasks: readonly string[], { results, after }: Progra
 /** The most CPUs that a machine has. */
 const MAX_CPUS = 8;
 
+/** The system on which a program's tasks begin, before its setup. */
+function systemFor(program: ConcurrentProgram, { walk, ledger }: SetupOptions): System {
+  const tasks = Object.keys(program.tasks).length;
+  return new System({
+    // a mistake that is known would hide what comes after it
+    mended: true,
+    ...systemOptions(program, { ...(walk ? { walk } : {}), ledger: ledger ? true : 'counts' }),
+    cpus: program.machine?.cpus ?? Math.min(tasks, MAX_CPUS),
+    tlbEntries: 32,
+    // few entries a table: every look at the whole state walks them
+    ...((program.machine?.pmdOrder ?? 9) <= 5 ? { tableBits: 4 } : {}),
+  });
+}
+
+/** What is known of the results that a program's operations may have, by walk. */
+const ordersOf = new WeakMap<ConcurrentProgram, Map<string, Orders>>();
+/** The one whose machine is kept. */
+let lastOrders: Orders | null = null;
+
+function ordersFor(program: ConcurrentProgram, walk: SetupOptions['walk']): Orders {
+  const byWalk = ordersOf.get(program) ?? new Map<string, Orders>();
+  ordersOf.set(program, byWalk);
+  let orders = byWalk.get(walk ?? '');
+  if (!orders) {
+    const setup = (): System => {
+      const system = systemFor(program, walk ? { walk } : {});
+      for (const op of program.setup) runToEnd(system.kernel, perform(system, op));
+      return system;
+    };
+    orders = new Orders(program, setup, (system, task) => cpuOf(system.kernel, task));
+    byWalk.set(walk ?? '', orders);
+  }
+  if (lastOrders !== orders) lastOrders?.rest();
+  lastOrders = orders;
+  return orders;
+}
+
+/** What explains the results of a program's operations; null: that is not known. */
+export function explainResults(
+  program: ConcurrentProgram,
+  walk: SetupOptions['walk'],
+  came: Came,
+): Explained | Unexplained | null {
+  return ordersFor(program, walk).explain(came);
+}
+
+/** Whether the results of all operations are those of no order of them. */
+function inNoOrder(orders: Orders | null, state: ProgramState): Broken[] {
+  const explained = orders?.explain(state) ?? null;
+  if (explained === null) state.reasons = [NOT_KNOWN];
+  else if ('reasons' in explained) state.reasons = explained.reasons;
+  else {
+    const { op, detail } = explained;
+    const title = 'results of no order of the operations';
+    return [{ invariant: 'results', title, where: op.op, detail }];
+  }
+  return [];
+}
+
 /**
  * Makes a scenario of a concurrent program: every task has a CPU of its own.
  * @throws ProgramError for a mistake in the program
@@ -181,6 +244,7 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
     names.map((name) => [name, (s: ProgramState) => taskBody(s, name, program.tasks[name])]),
   );
   const conditions = new ProgramConditions(program);
+  let orders: Orders | null = null;
   return {
     name: program.name,
     ...(program.comment === undefined ? {} : { comment: program.comment }),
@@ -194,16 +258,9 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
       const op = program.tasks[name]?.[number];
       return op ? { number, text: opWords(op), call: callWords(op) } : null;
     },
-    setup({ walk, ledger }: SetupOptions): ProgramState {
-      const system = new System({
-        // a mistake that is known would hide what comes after it
-        mended: true,
-        ...systemOptions(program, { ...(walk ? { walk } : {}), ledger: ledger ? true : 'counts' }),
-        cpus: program.machine?.cpus ?? Math.min(names.length, MAX_CPUS),
-        tlbEntries: 32,
-        // few entries a table: every look at the whole state walks them
-        ...((program.machine?.pmdOrder ?? 9) <= 5 ? { tableBits: 4 } : {}),
-      });
+    setup(options: SetupOptions): ProgramState {
+      const system = systemFor(program, options);
+      orders = ordersFor(program, options.walk);
       const lists = [program.setup, ...names.map((name) => program.tasks[name]), program.after];
       for (const ops of lists) checkPlaces({ name: program.name, ops }, system);
       const before = program.setup.map((op, i) => {
@@ -212,7 +269,7 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
         return result;
       });
       const results = Object.fromEntries(names.map((name) => [name, []]));
-      return { system, results, before, after: [] };
+      return { system, results, before, after: [], reasons: [] };
     },
     check(state): Broken[] {
       const { system } = state;
@@ -224,6 +281,10 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
         compare(system, op, result, `after, operation ${i}`);
       }
       if (program.after.length > 0) broken.push(...checkSystem(system));
+      if (broken.length > 0 || system.kernel.findings.length > 0) return broken;
+      // without memory an operation may fail, or do a part of its work
+      if (system.kernel.allocationFailed) state.reasons = [NO_MEMORY];
+      else broken.push(...inNoOrder(orders, state));
       return broken;
     },
     translations({ system }): Translation[] {
@@ -266,6 +327,7 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
       return JSON.stringify([results, after, describeSystem(system)]);
     },
     results: (state) => resultsText(names, state),
+    reasons: ({ reasons }) => reasons,
     conditions: conditions.words,
     hold({ system, results, after }) {
       // as with what an operation must return

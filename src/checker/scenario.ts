@@ -87,6 +87,8 @@ export interface Scenario<S extends object = object> {
   outcome?(state: S): string;
   /** What the operations came to, for the table of outcomes; as JSON. Default: its `outcome`. */
   results?(state: S): string;
+  /** Why its results are right though no order of its operations gives them: by name; none where one does. */
+  reasons?(state: S): readonly string[];
   /** What is asked of all schedules, and, at the end of one, which of that holds; null: it is not asked of this one. */
   readonly conditions?: readonly ConditionWords[];
   hold?(state: S): readonly boolean[] | null;

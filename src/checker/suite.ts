@@ -307,7 +307,13 @@ export class Search {
   private asked: readonly ConditionWords[] = [];
   private conditions: ConditionCount[] = [];
   private readonly ran = new Set<number>();
-  private readonly coverage: CoverageData = { ran: [], pairs: [], entries: [], meets: 0 };
+  private readonly coverage: CoverageData = {
+    ran: [],
+    pairs: [],
+    entries: [],
+    meets: 0,
+    reasons: [],
+  };
   private readonly bounds = new Set<string>();
   private seen: Seen = { tasks: [], failed: [], warnings: [] };
   private readonly orders = new OrderGraph<LockOrderSeen>();
@@ -372,6 +378,7 @@ export class Search {
       this.coverage.pairs.push(...result.coverage.pairs);
       this.coverage.entries.push(...result.coverage.entries);
       this.coverage.meets |= result.coverage.meets;
+      this.coverage.reasons.push(...result.coverage.reasons);
       for (const found of result.found) this.find(found);
       for (const order of result.orders) {
         const found = this.see(order);

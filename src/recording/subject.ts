@@ -44,7 +44,7 @@ function sequentialScenario(program: Program): Scenario<ProgramState> {
       const options = systemOptions(program, { ...(walk ? { walk } : {}), ledger: 'counts' });
       const system = new System(options);
       checkPlaces(program, system);
-      return { system, results: { [ONLY_TASK]: [] }, before: [], after: [] };
+      return { system, results: { [ONLY_TASK]: [] }, before: [], after: [], reasons: [] };
     },
     results: (state) => resultsText([ONLY_TASK], state),
     check({ system, results }) {

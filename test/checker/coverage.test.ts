@@ -109,7 +109,7 @@ describe('a search', () => {
       { ...place, line: 2, function: 'g' },
       { ...place, what: 'branch' as const },
     ];
-    const empty = { pairs: [], entries: [], meets: 0 };
+    const empty = { pairs: [], entries: [], meets: 0, reasons: [] };
     const summary = summarizeCoverage(
       [
         { ...empty, ran: [0], pairs: [['a', 'b']] },

@@ -64,7 +64,7 @@ const KEYS = [
 const COVERAGE = [
   ...['scenarios', 'cases', 'proved', 'schedules', 'steps', 'states'],
   ...['complete', 'searches', 'bounds', 'assumes'],
-  ...['functions', 'branches', 'pairs', 'entries'],
+  ...['functions', 'branches', 'pairs', 'entries', 'entered', 'reasons'],
 ];
 
 /** What `--json` printed has the shape that is promised, and nothing else. */

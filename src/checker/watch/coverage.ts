@@ -40,6 +40,8 @@ export interface CoverageData {
   entries: [operation: string, kind: string][];
   /** As bits: the tasks that touched an object, locks aside, that another one touched, and one of the two wrote. */
   meets: number;
+  /** Why results were taken for right that no order of the operations gives. */
+  reasons: string[];
 }
 
 /** What an entry can be, for those who look at one. */
@@ -241,16 +243,30 @@ export class Coverage {
         kind,
       ]),
     );
-    return { ran: places, pairs, entries, meets: this.meets };
+    return { ran: places, pairs, entries, meets: this.meets, reasons: [] };
   }
 }
 
 /** Each pair and each entry once. */
-export function distinctCoverage({ ran, pairs, entries, meets }: CoverageData): CoverageData {
+export function distinctCoverage(coverage: CoverageData): CoverageData {
+  const { ran, pairs, entries, meets, reasons } = coverage;
   const once = (list: [string, string][]): [string, string][] => [
     ...new Map(list.map((item) => [item.join('\n'), item])).values(),
   ];
-  return { ran, pairs: once(pairs), entries: once(entries), meets };
+  return {
+    ran,
+    pairs: once(pairs),
+    entries: once(entries),
+    meets,
+    reasons: [...new Set(reasons)],
+  };
+}
+
+/** How often each name comes, by name. */
+function countedNames(names: readonly string[]): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** Of the functions or branches that there are: how many ran, and which did not. */
@@ -261,6 +277,12 @@ export interface Reached {
   missed: string[];
 }
 
+/** A function, and how many searches entered it. */
+export interface Entered {
+  function: string;
+  searches: number;
+}
+
 /** What several searches came across. */
 export interface CoverageSummary {
   functions: Reached;
@@ -269,6 +291,10 @@ export interface CoverageSummary {
   pairs: { seen: number; bothOrders: number; oneOrder: string[] };
   /** By operation: the kinds of entries that it read or wrote. */
   entries: Record<string, string[]>;
+  /** Every function that there is, those that fewest searches entered first. */
+  entered: Entered[];
+  /** Why results were taken for right that no order of the operations gives: in how many searches. */
+  reasons: Record<string, number>;
 }
 
 /** Where a walk that was not tried lives, nothing runs. */
@@ -294,6 +320,13 @@ export function summarizeCoverage(
     });
     return result;
   };
+  const times = new Map<number, number>();
+  for (const one of all) for (const i of one.ran) times.set(i, (times.get(i) ?? 0) + 1);
+  const entered = places.flatMap(({ what, file, line, function: name }, i): Entered[] =>
+    what !== 'function' || (!asPosted && file.includes(AS_POSTED))
+      ? []
+      : [{ function: `${file}:${line} ${name}`, searches: times.get(i) ?? 0 }],
+  );
   const orders = new Map<string, Set<boolean>>();
   for (const [first, second] of all.flatMap(({ pairs }) => pairs)) {
     const inOrder = first <= second;
@@ -328,5 +361,7 @@ export function summarizeCoverage(
         .sort(([a], [b]) => (a < b ? -1 : 1))
         .map(([operation, kinds]) => [operation, ENTRY_KINDS.filter((kind) => kinds.has(kind))]),
     ),
+    entered: entered.sort((a, b) => a.searches - b.searches),
+    reasons: countedNames(all.flatMap(({ reasons }) => reasons)),
   };
 }

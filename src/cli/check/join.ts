@@ -18,6 +18,7 @@ function joinedCoverage(a: CoverageData, b: CoverageData): CoverageData {
     pairs: [...a.pairs, ...b.pairs],
     entries: [...a.entries, ...b.entries],
     meets: a.meets | b.meets,
+    reasons: union(a.reasons, b.reasons),
   });
 }
 

@@ -109,12 +109,23 @@ export function coverageText(summary: CheckSummary): string {
 }
 
 /** What was not reached, for those who want to know where cover is thin. */
-function thinText({ coverage: { functions, branches, pairs, entries } }: CheckSummary): string {
+function thinText({ coverage }: CheckSummary): string {
+  const { functions, branches, pairs, entries, entered, reasons } = coverage;
   const list = (title: string, lines: readonly string[]): string[] =>
     lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
   return [
     ...list('functions that never ran', functions.missed),
     ...list('branches that were never taken', branches.missed),
+    ...list(
+      'functions, by how many searches entered them',
+      entered.map(({ function: name, searches }) => `${String(searches).padStart(5)}  ${name}`),
+    ),
+    ...list(
+      'results that no order of the operations gives, by the reason for which they are right, and in how many searches',
+      Object.entries(reasons).map(
+        ([reason, searches]) => `${String(searches).padStart(5)}  ${reason}`,
+      ),
+    ),
     ...list('pairs of steps seen in one order', pairs.oneOrder),
     ...list(
       'kinds of entries that operations met',
