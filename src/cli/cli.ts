@@ -152,6 +152,8 @@ Examples:
   $ softleaf check scenarios/device-fault-munmap.json --outcomes
   $ softleaf check scenarios/two-devices.json --time 3600 --resume run.json
   $ softleaf check --json > before.json; softleaf check --baseline before.json
+  $ softleaf check --pairs munmap dev_write --states device huge-device
+  $ softleaf check pair:huge/munmap.part/dev_write.whole
   $ softleaf check scenarios --format junit > check.xml
   $ softleaf check scenarios/two-devices.json --replay 2.0123abcde.a12b.0abcd`;
 
@@ -287,6 +289,12 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     )
     .option('--link [address]', 'say where the lab shows a finding (default: that of softleaf lab)')
     .option('--only <name>', 'the scenario to check, where the files have several')
+    .option(
+      '--pairs [ops...]',
+      'the generated suite: two operations at a time, on memory in every state; of these operations',
+    )
+    .option('--states <names...>', 'of --pairs, the states that memory is in')
+    .option('--list', 'print what is to be checked; with --json the programs')
     .option('--require-complete', 'exit with 3 where nothing was found but not everything tried')
     .option('--fail-on-warning', 'exit with 3 where nothing was found but there is a warning')
     .option('--no-fields', "do not look at fields of a module's own objects")

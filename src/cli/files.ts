@@ -3,6 +3,7 @@ import { isUtf8 } from 'node:buffer';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { visit } from 'jsonc-parser';
+import { isPairName, pairProgram } from '../checker/light.ts';
 import {
   type BadLine,
   type ConcurrentProgram,
@@ -31,6 +32,7 @@ export function packageFile(path: string): string {
  * @throws UsageError where it cannot be read
  */
 export function readText(file: string): string {
+  if (isPairName(file)) return pairText(file);
   let bytes: Buffer;
   try {
     bytes = readFileSync(file === '-' ? 0 : file);
@@ -39,6 +41,16 @@ export function readText(file: string): string {
   }
   if (!isUtf8(bytes)) throw new UsageError(`${file}:${wrongLine(bytes)}: this line is not UTF-8`);
   return bytes.toString('utf8');
+}
+
+/** The text of a program that is made of its name. */
+function pairText(name: string): string {
+  try {
+    return `${JSON.stringify(pairProgram(name), null, 1)}\n`;
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message);
+    throw error;
+  }
 }
 
 /** The first line, from 1, that is not UTF-8. A line's end is never a part of another character. */

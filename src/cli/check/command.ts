@@ -6,6 +6,7 @@ import { labAddress } from '../lab-link.ts';
 import { type SearchProgress, searchProgress } from '../progress.ts';
 import {
   ExitCode,
+  jsonLine,
   messageLines,
   painter,
   printable,
@@ -14,14 +15,14 @@ import {
 } from '../terminal.ts';
 import { interrupted, watching } from '../watch.ts';
 import { readBaseline } from './baseline.ts';
-import { filesOfArguments } from './files.ts';
+import { filesOfArguments, isModule, loadProgram } from './files.ts';
 import { Flow } from './gate.ts';
 import { interrupts } from './interrupt.ts';
 import { doJobs, leftOf, titlesBySubject } from './jobs.ts';
 import { lockFile } from './lock.ts';
 import { type CheckCommandOptions, KEEP_EVERY } from './options.ts';
 import { outcomesOf } from './outcomes.ts';
-import { jobsOf, workersOf } from './plans.ts';
+import { askedOf, jobsOf, workersOf } from './plans.ts';
 import { Pool } from './pool.ts';
 import { replayCommand } from './replay.ts';
 import { digestsOf, forgetRun, keepRun, resumeRun } from './resume.ts';
@@ -174,10 +175,25 @@ async function checkOnce(
     if (options.replay !== undefined) {
       return await replayCommand(files, options.replay, options, terminal, pool);
     }
+    if (options.list) return listCommand(files, options, terminal);
     return await search(files, options, terminal, { pool, stop, progress, began });
   } finally {
     await pool.end();
   }
+}
+
+/** Prints what would be checked: the files, generated programs by name; or all of these programs. */
+function listCommand(
+  files: readonly string[],
+  options: CheckCommandOptions,
+  { stdout }: Terminal,
+): ExitCode {
+  const asked = askedOf(files, options).map(({ file }) => file);
+  if (options.json) {
+    const programs = asked.filter((file) => !isModule(file)).map(loadProgram);
+    stdout.write(jsonLine(programs));
+  } else for (const file of asked) stdout.write(printable(`${file}\n`));
+  return ExitCode.clean;
 }
 
 /** Milliseconds that threads get to come to the end of a schedule where all is given up. */

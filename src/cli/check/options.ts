@@ -40,6 +40,12 @@ export interface CheckCommandOptions {
   ignore?: string[];
   /** Once more whenever a file has changed. */
   watch?: boolean;
+  /** The generated suite: of these operations; none named: of all. */
+  pairs?: string[] | true;
+  /** The states of memory that it begins with; none: all. */
+  states?: string[];
+  /** Print what is to be checked, and do not check it. */
+  list?: boolean;
   /** What was come across and what was not reached, all of it. */
   coverage?: boolean;
   /** Seconds without a sign of life after which a module is given up. */

@@ -7,6 +7,14 @@ import {
   type Subject,
   type Walk,
 } from '../../checker/index.ts';
+import {
+  allPairs,
+  pairName,
+  pairOpNamed,
+  pairWalks,
+  quickPairs,
+  stateNamed,
+} from '../../checker/light.ts';
 import { slowGeometry } from '../../program/index.ts';
 import { didYouMean } from '../../program/internal.ts';
 import { UsageError } from '../terminal.ts';
@@ -65,6 +73,24 @@ const QUICK_SUITE: readonly SuiteSearch[] = [
   { plan: () => ({}), schedules: 400, share: 4 },
 ];
 
+/** The searches of a generated pair: two short operations, and many of them. */
+const PAIRS: readonly SuiteSearch[] = [
+  { plan: () => ({ strategy: 'pct' }), schedules: 100, timed: 10_000, share: 2 },
+  {
+    plan: ({ faults }) => ({ strategy: 'pct', faults: Math.max(1, faults) }),
+    schedules: 50,
+    timed: 5000,
+    share: 1,
+  },
+  { plan: () => ({ preemptions: 2 }), schedules: 300, share: 4 },
+];
+
+/** Those of them that the quick suite has. */
+const QUICK_PAIRS: readonly SuiteSearch[] = [
+  { plan: () => ({ strategy: 'pct' }), schedules: 30, timed: 10_000, share: 1 },
+  { plan: () => ({ preemptions: 1 }), schedules: 120, share: 2 },
+];
+
 /**
  * The searches for outcomes: those with few preemptions first, whose schedules are the shortest. Whoever asks for
  * outcomes says what may fail in them, and what the hardware does.
@@ -79,6 +105,65 @@ const isAsAsked = ({ plan }: SuiteSearch): boolean => {
   const { faults, hardware } = plan(DEFAULT_PLAN);
   return faults === undefined && hardware === undefined;
 };
+
+/** What is searched, and how where the options do not say. */
+interface Asked {
+  readonly file: string;
+  readonly walks?: readonly Walk[];
+  readonly suite: readonly SuiteSearch[];
+}
+
+const isOption = (given: CheckCommandOptions['pairs']): given is string[] => Array.isArray(given);
+
+/**
+ * The generated programs that are asked for.
+ * @throws UsageError for an operation or a state that there is not
+ */
+function askedPairs({ pairs, states = [] }: CheckCommandOptions): Asked[] {
+  if (pairs === undefined) {
+    if (states.length > 0) throw new UsageError('--states: expected --pairs as well');
+    return [];
+  }
+  const choice = named(() => ({
+    ops: isOption(pairs) ? pairs.map(pairOpNamed) : [],
+    states: states.map(stateNamed),
+  }));
+  return allPairs(choice).map((pair) => ({
+    file: pairName(pair),
+    walks: pairWalks(pair),
+    suite: PAIRS,
+  }));
+}
+
+function named<T>(of: () => T): T {
+  try {
+    return of();
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(`--pairs: ${error.message}`);
+    throw error;
+  }
+}
+
+/** The pairs of the quick suite, each on one walk, those that hang on it on either in turn. */
+function shippedPairs(): Asked[] {
+  return quickPairs().map((pair, i) => {
+    const walks = pairWalks(pair);
+    return { file: pairName(pair), walks: [walks[i % walks.length]], suite: QUICK_PAIRS };
+  });
+}
+
+/** Everything that is asked for, in its order. */
+export function askedOf(files: readonly string[], options: CheckCommandOptions): Asked[] {
+  const pairs = askedPairs(options);
+  const quick = files.length === 0 && options.pairs === undefined;
+  const suite = suiteOf(quick, options);
+  const given = quick ? shippedScenarios() : filesOfArguments(files);
+  return [
+    ...given.map((file) => ({ file, suite, ...(quick ? { walks: QUICK_WALKS } : {}) })),
+    ...pairs,
+    ...(quick && !options.outcomes ? shippedPairs() : []),
+  ];
+}
 
 function suiteOf(quick: boolean, { outcomes }: CheckCommandOptions): readonly SuiteSearch[] {
   if (!outcomes) return quick ? QUICK_SUITE : SUITE;
@@ -172,9 +257,6 @@ export async function jobsOf(
   pool: Pool,
   { advise, mistaken }: { advise: (advice: string) => void; mistaken: (message: string) => void },
 ): Promise<CheckJob[]> {
-  const quick = files.length === 0;
-  const walks = options.walk ? [options.walk] : quick ? QUICK_WALKS : undefined;
-  const plans = plansOf(suiteOf(quick, options), options);
   const jobs: CheckJob[] = [];
   const slow: string[] = [];
   const shares: number[] = [];
@@ -189,18 +271,20 @@ export async function jobsOf(
     wrong = true;
     mistaken(message);
   };
-  const lists = (quick ? shippedScenarios() : filesOfArguments(files)).map((file) => {
-    if (isModule(file)) return ofModule(file, pool, isWrong, isAsked);
+  const lists = askedOf(files, options).map(async ({ file, walks, suite }) => {
+    const of = (all: readonly ToCheck[]) => all.map((one) => ({ ...one, walks, suite }));
+    if (isModule(file)) return of(await ofModule(file, pool, isWrong, isAsked));
     const program = loadProgram(file);
-    return isAsked(program.name) ? [{ file, name: program.name, program }] : [];
+    return of(isAsked(program.name) ? [{ file, name: program.name, program }] : []);
   });
-  for (const { file, name, program } of (await Promise.all<ToCheck[]>(lists)).flat()) {
+  for (const { file, name, program, walks, suite } of (await Promise.all(lists)).flat()) {
     const advice = program ? slowGeometry(program) : null;
     if (advice !== null) slow.push(`${file}: ${advice}`);
     // nobody can read standard input a second time
     const given = file === '-' && program ? { program } : {};
-    for (const walk of walks ?? [program?.machine?.walk ?? 'unified']) {
-      for (const { plan, share } of plans) {
+    const own = walks ?? [program?.machine?.walk ?? 'unified'];
+    for (const walk of options.walk ? [options.walk] : own) {
+      for (const { plan, share } of plansOf(suite, options)) {
         jobs.push({ file, name, walk, plan, ...given });
         shares.push(share);
       }

@@ -1,5 +1,6 @@
 /** What a verdict is worth less by: searches in which nothing could break. */
 import { type JobResult, seenByBoth } from '../../checker/index.ts';
+import { isPairName } from '../../checker/light.ts';
 import { readJson, readText } from '../files.ts';
 import { isModule } from './files.ts';
 import type { CheckJob } from './work.ts';
@@ -80,6 +81,8 @@ export function warningsOf(cases: readonly Done[]): Warning[] {
   const warnings = new Map<string, Warning>();
   for (const done of cases) {
     const [{ job }] = done;
+    // whoever takes every two operations takes some that do not meet, or cannot do anything
+    if (isPairName(job.file)) continue;
     for (const { text, ...where } of warningsOfCase(done)) {
       const warning = { file: job.file, ...where, scenario: job.name, text };
       warnings.set(JSON.stringify(warning), warning);
