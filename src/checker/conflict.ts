@@ -1,5 +1,14 @@
 /** Which steps depend on each other: those whose order makes a difference. */
-import { Role, type Step } from '../machine/index.ts';
+import { Role } from '../machine/index.ts';
+
+/** What is done with which objects: what a step names, or more. */
+export interface Uses {
+  readonly count: number;
+  /** Kinds of objects. */
+  readonly objects: readonly number[];
+  readonly ids: readonly number[];
+  readonly roles: readonly Role[];
+}
 
 /** Whether two roles on one object do not commute. By the first role, a bit for each second. */
 export const CONFLICTS: number[] = [];
@@ -23,7 +32,7 @@ export function conflict(a: Role, b: Role): boolean {
 }
 
 /** Whether two steps depend on each other. */
-export function dependent(a: Step, b: Step): boolean {
+export function dependent(a: Uses, b: Uses): boolean {
   for (let i = 0; i < a.count; i++) {
     const id = a.ids[i];
     const mask = CONFLICTS[a.roles[i]];

@@ -18,6 +18,7 @@ import { type StateShape, stateShape } from '../machine/internal.ts';
 import { type Broken, CountingLedger, type Kernel } from '../mm/index.ts';
 import { withoutPerformers } from '../program/internal.ts';
 import { brokenCondition } from './conditions.ts';
+import { Footprint } from './footprint.ts';
 import { listen } from './own-code.ts';
 import { asBroken, asTask, ownMistake, show } from './own-scenario.ts';
 import { OwnWatch } from './own-watch.ts';
@@ -72,6 +73,8 @@ export class Execution<S extends object = object> {
   /** Who looks at what the scenario's own code does. */
   readonly own: OwnWatch;
   private readonly saved: Snapshot<S>;
+  /** What the step that was taken last had to do with; null: nobody wants to know. */
+  private footprint: Footprint | null = null;
 
   /** @throws Error when the scenario has no task, or too many */
   constructor(
@@ -147,6 +150,15 @@ export class Execution<S extends object = object> {
     return this.running[task].task.pending;
   }
 
+  /** What the step that was taken last had to do with, from now on. */
+  noteFootprint(): Footprint {
+    if (this.footprint === null) {
+      this.footprint = new Footprint();
+      this.watch?.note(this.footprint);
+    }
+    return this.footprint;
+  }
+
   /** The tasks that can take their step now, as bits. */
   enabled(): number {
     let mask = 0;
@@ -176,7 +188,9 @@ export class Execution<S extends object = object> {
     this.coverage?.step(task, taker.doing, taker.pending);
     const { ended } = taker;
     this.own.step(task, taker.pending);
+    this.footprint?.of(taker.pending);
     this.resume(task);
+    if (this.footprint !== null) this.watch?.taken();
     if (taker.ended !== ended || this.running[task].done) this.progressed = this.steps;
     if (fail) k.failAllocations = 0;
   }

@@ -21,6 +21,8 @@ export class DeviceTable {
   /** No entry lies outside of `low` to `high`. */
   private low = Infinity;
   private high = -1;
+  /** Is told of an entry before it changes; null: nobody wants to know. */
+  onChange: ((vpn: number, from: number, to: number) => void) | null = null;
 
   private chunk(vpn: number): Int32Array | null {
     const key = Math.floor(vpn / CHUNK);
@@ -42,13 +44,19 @@ export class DeviceTable {
       this.chunks.set(this.lastKey, chunk);
       this.last = chunk;
     }
-    chunk[vpn & (CHUNK - 1)] = ((pfn + 1) << 2) | tag;
+    const entry = ((pfn + 1) << 2) | tag;
+    if (this.onChange !== null) this.onChange(vpn, chunk[vpn & (CHUNK - 1)], entry);
+    chunk[vpn & (CHUNK - 1)] = entry;
     if (vpn < this.low) this.low = vpn;
     if (vpn > this.high) this.high = vpn;
   }
 
   /** Stores `count` pages that follow each other on both sides. */
   storeRun(vpn: number, pfn: number, count: number, tag: number): void {
+    if (this.onChange !== null) {
+      for (let i = 0; i < count; i++) this.store(vpn + i, pfn + i, tag);
+      return;
+    }
     for (let done = 0; done < count; ) {
       this.store(vpn + done, pfn + done, tag);
       const chunk = this.last as Int32Array;
@@ -62,12 +70,15 @@ export class DeviceTable {
 
   erase(vpn: number): void {
     const chunk = this.chunk(vpn);
-    if (chunk) chunk[vpn & (CHUNK - 1)] = 0;
+    if (!chunk) return;
+    if (this.onChange !== null) this.tell(vpn, vpn);
+    chunk[vpn & (CHUNK - 1)] = 0;
   }
 
   /** Erases `first` to `last`, both inclusive. */
   eraseRange(first: number, last: number): void {
     if (first > this.high || last < this.low) return;
+    if (this.onChange !== null) this.tell(first, last);
     if (first <= this.low && last >= this.high) {
       this.low = Infinity;
       this.high = -1;
@@ -88,8 +99,18 @@ export class DeviceTable {
     for (const [key, chunk] of this.chunks) if (key >= from && key <= to) clear(key, chunk);
   }
 
+  /** Entries of `first` to `last` are about to go. */
+  private tell(first: number, last: number): void {
+    const end = Math.min(last, this.high);
+    for (let vpn = Math.max(first, this.low); vpn <= end; vpn++) {
+      const entry = this.load(vpn);
+      if (entry !== 0) this.onChange?.(vpn, entry, 0);
+    }
+  }
+
   /** Forgets everything. */
   clear(): void {
+    if (this.onChange !== null) this.tell(this.low, this.high);
     this.chunks.clear();
     this.lastKey = -1;
     this.last = null;

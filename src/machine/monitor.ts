@@ -71,6 +71,8 @@ export interface Monitor {
     write: boolean,
     device: object,
   ): void;
+  /** Whether one process alone maps a page may change; it still is as it was. */
+  onExclusive(pfn: Pfn): void;
   /** A page is copied, and the copy takes its place: nobody may write to it meanwhile. */
   onMove(pfn: Pfn): void;
   /** Pages are free from here on. */
@@ -103,6 +105,7 @@ export const HOOKS: Record<keyof Monitor, true> = {
   onFill: true,
   onFileAccess: true,
   onDeviceAccess: true,
+  onExclusive: true,
   onMove: true,
   onFree: true,
   onInvalidate: true,

@@ -10,6 +10,8 @@ export class Tlb {
   private readonly tags: Float64Array;
   private readonly values: Int32Array;
   private readonly mask: number;
+  /** Is told of each translation that goes or comes; null: nobody wants to know. */
+  onChange: ((pte: Pte, space: SpaceId, vpn: Vpn) => void) | null = null;
 
   /** @param entries a power of two */
   constructor(readonly entries = 256) {
@@ -30,13 +32,27 @@ export class Tlb {
 
   fill(space: SpaceId, vpn: Vpn, pte: Pte): void {
     const slot = (vpn ^ space) & this.mask;
+    if (this.onChange !== null) {
+      if (this.tags[slot] !== 0) this.tell(slot);
+      this.onChange(pte, space, vpn);
+    }
     this.tags[slot] = this.tag(space, vpn);
     this.values[slot] = pte;
   }
 
   flushPage(space: SpaceId, vpn: Vpn): void {
     const slot = (vpn ^ space) & this.mask;
-    if (this.tags[slot] === this.tag(space, vpn)) this.tags[slot] = 0;
+    if (this.tags[slot] === this.tag(space, vpn)) this.drop(slot);
+  }
+
+  private drop(slot: number): void {
+    if (this.onChange !== null) this.tell(slot);
+    this.tags[slot] = 0;
+  }
+
+  private tell(slot: number): void {
+    const { space, vpn } = place(this.tags[slot]);
+    this.onChange?.(this.values[slot], space, vpn);
   }
 
   /** Drops the translations of `start` to `end` (pages, exclusive). */
@@ -49,7 +65,7 @@ export class Tlb {
     const high = this.tag(space, end);
     for (let i = 0; i < this.entries; i++) {
       const tag = this.tags[i];
-      if (tag >= low && tag < high) this.tags[i] = 0;
+      if (tag >= low && tag < high) this.drop(i);
     }
   }
 
@@ -77,9 +93,14 @@ export class Tlb {
     for (let i = 0; i < this.entries; i++) {
       const tag = this.tags[i];
       if (tag === 0) continue;
-      const space = Math.floor(tag / 2 ** 37);
-      all.push({ space, vpn: tag - space * 2 ** 37, pte: this.values[i] });
+      all.push({ ...place(tag), pte: this.values[i] });
     }
     return all;
   }
+}
+
+/** What a tag says. */
+function place(tag: number): { space: SpaceId; vpn: Vpn } {
+  const space = Math.floor(tag / 2 ** 37);
+  return { space, vpn: tag - space * 2 ** 37 };
 }

@@ -6,7 +6,7 @@
 import { EFAULT, ENOMEM } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
 import { flagsOf } from '../machine/objects.ts';
-import { PG_ANON_EXCLUSIVE, PG_DIRTY, PG_LRU, PG_UPTODATE } from '../machine/page.ts';
+import { PG_DIRTY, PG_LRU, PG_UPTODATE } from '../machine/page.ts';
 import {
   mkPte,
   PTE_ACCESSED,
@@ -43,6 +43,7 @@ import {
   lruAddDrain,
   pageAnonExclusive,
   pageFolio,
+  setPageAnonExclusive,
 } from './folio.ts';
 import { handleHugePmdFault, wpCanReuseLargeAnonFolio } from './huge-memory.ts';
 import { hugetlbFault } from './hugetlb.ts';
@@ -695,7 +696,7 @@ function* doWpPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   }
   if (folio >= 0 && folioTestAnon(k, folio)) {
     if (pageAnonExclusive(k, vmf.page) || (yield* wpCanReuseAnonFolio(k, folio, vma))) {
-      folioSet(k, vmf.page, PG_ANON_EXCLUSIVE);
+      setPageAnonExclusive(k, vmf.page);
       yield* vmf.flags & FAULT_FLAG_UNSHARE ? unmapUnlock(k, vmf) : wpPageReuse(k, vmf);
       return 0;
     }

@@ -78,6 +78,16 @@ export function pageAnonExclusive(k: Kernel, pfn: Pfn): boolean {
   if (k.monitor !== null) k.monitor.onPage(pfn, PageField.PageFlags);
   return (k.pages.flags[pfn] & PG_ANON_EXCLUSIVE) !== 0;
 }
+/** One process alone maps a page from here on (SetPageAnonExclusive()). */
+export function setPageAnonExclusive(k: Kernel, pfn: Pfn): void {
+  if (k.monitor !== null) k.monitor.onExclusive(pfn);
+  folioSet(k, pfn, PG_ANON_EXCLUSIVE);
+}
+/** Others may map a page from here on (ClearPageAnonExclusive()). */
+export function clearPageAnonExclusive(k: Kernel, pfn: Pfn): void {
+  if (k.monitor !== null) k.monitor.onExclusive(pfn);
+  folioClear(k, pfn, PG_ANON_EXCLUSIVE);
+}
 /** On a device, within the reach of CPUs or not. */
 export function folioIsZoneDevice(k: Kernel, folio: Folio): boolean {
   return k.pages.zone[folio] >= ZONE_DEVICE;

@@ -6,7 +6,7 @@
  */
 import type { Lock } from '../machine/lock.ts';
 import { flagsOf } from '../machine/objects.ts';
-import { PG_ANON_EXCLUSIVE, PG_DIRTY, PG_RESERVED, PG_UPTODATE } from '../machine/page.ts';
+import { PG_DIRTY, PG_RESERVED, PG_UPTODATE } from '../machine/page.ts';
 import {
   mkPte,
   PTE_ACCESSED,
@@ -58,6 +58,7 @@ import {
   folioUnlockPut,
   pageAnonExclusive,
   pageFolio,
+  setPageAnonExclusive,
 } from './folio.ts';
 import { lockSource, unlockSource } from './fork.ts';
 import { splitFolio, splitHugePmd } from './huge-split.ts';
@@ -470,7 +471,7 @@ function* doHugePmdWpPage(k: Kernel, vmf: VmFault): Kernel$<number> {
   const reuse = exclusive || folioRefCount(k, folio) === 1;
   if (reuse && !exclusive) {
     folioMoveAnonRmap(k, folio, vma);
-    folioSet(k, page, PG_ANON_EXCLUSIVE);
+    setPageAnonExclusive(k, page);
   }
   if (k.stepping) yield k.releaseFolio(folio);
   k.folioUnlock(folio);

@@ -6,7 +6,7 @@
  */
 import { EINVAL, ENOMEM } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
-import { PG_ANON_EXCLUSIVE, PG_DIRTY, PG_RESTORE_RESERVE, PG_UPTODATE } from '../machine/page.ts';
+import { PG_DIRTY, PG_RESTORE_RESERVE, PG_UPTODATE } from '../machine/page.ts';
 import {
   PTE_ACCESSED,
   PTE_WRITE,
@@ -33,6 +33,7 @@ import {
   folioTestAnon,
   pageAnonExclusive,
   pageFolio,
+  setPageAnonExclusive,
 } from './folio.ts';
 import { lockSource, unlockSource } from './fork.ts';
 import { mkHugePmd, touchPmd } from './huge-memory.ts';
@@ -400,7 +401,7 @@ function* hugetlbWp(k: Kernel, fault: HugeFault): Kernel$<number> {
     if (folioMapcount(k, old) === 1 && folioTestAnon(k, old)) {
       if (!pageAnonExclusive(k, old)) {
         folioMoveAnonRmap(k, old, vma);
-        folioSet(k, old, PG_ANON_EXCLUSIVE);
+        setPageAnonExclusive(k, old);
       }
       if (fault.unshare || !(vma.flags & VM_WRITE)) return 0;
       if (k.stepping) yield k.writeEntry(pmdp);

@@ -5,11 +5,11 @@
  */
 import type { DeviceMemory } from '../machine/device-memory.ts';
 import { POISON } from '../machine/machine.ts';
-import { PG_ANON_EXCLUSIVE, ZONE_COHERENT, ZONE_DEVICE } from '../machine/page.ts';
+import { ZONE_COHERENT, ZONE_DEVICE } from '../machine/page.ts';
 import { type Kernel$, ObjectKind, Role, StepKind } from '../machine/step.ts';
 import type { Folio, Pfn, Zone } from '../machine/units.ts';
 import type { VmFault } from './fault.ts';
-import { folioOrder, folioPages, folioTestAnon } from './folio.ts';
+import { clearPageAnonExclusive, folioOrder, folioPages, folioTestAnon } from './folio.ts';
 import type { Kernel } from './kernel.ts';
 import { Holder } from './look/ledger.ts';
 
@@ -119,8 +119,7 @@ export function* freeZoneDeviceFolio(k: Kernel, folio: Folio): Kernel$<void> {
   const nr = folioPages(k, folio);
   if (k.warn(!pgmap, 'a device folio without pgmap is freed')) return;
   if (folioTestAnon(k, folio)) {
-    const { flags } = k.pages;
-    for (let page = folio; page < folio + nr; page++) flags[page] &= ~PG_ANON_EXCLUSIVE;
+    for (let page = folio; page < folio + nr; page++) clearPageAnonExclusive(k, page);
   }
   k.pages.mapping[folio] = 0;
   k.ledger?.freed(folio);

@@ -8,7 +8,6 @@ import {
   anonMapping,
   MAPPING_ANON,
   mappingNumber,
-  PG_ANON_EXCLUSIVE,
   PG_DEFERRED_SPLIT,
   PG_DIRTY,
   PG_HUGETLB,
@@ -30,6 +29,7 @@ import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
 import type { Folio, Pfn, Pte, Vpn } from '../machine/units.ts';
 import type { AnonVma } from './anon-vma.ts';
 import {
+  clearPageAnonExclusive,
   folioClear,
   folioEntireMapcount,
   folioFree,
@@ -49,6 +49,7 @@ import {
   pageAnonExclusive,
   pageFolio,
   pageMapcount,
+  setPageAnonExclusive,
   setPageMapcount,
 } from './folio.ts';
 import { getUserPage } from './gup.ts';
@@ -162,7 +163,7 @@ export function folioAddNewAnonRmap(k: Kernel, folio: Folio, vma: Vma, vpn: Vpn)
     k.pages.entireMapcount[folio] = 1;
     addLarge(k, folio, vma.mm, 1);
   }
-  folioSet(k, folio, PG_ANON_EXCLUSIVE);
+  setPageAnonExclusive(k, folio);
 }
 
 /** Mirrors: mm/rmap.c folio_add_anon_rmap_pte(); faithful */
@@ -175,7 +176,7 @@ export function folioAddAnonRmapPte(
 ): void {
   setPageMapcount(k, page, pageMapcount(k, page) + 1);
   if (folioIsLarge(k, folio)) addLarge(k, folio, vma.mm, 1);
-  if (exclusive) folioSet(k, page, PG_ANON_EXCLUSIVE);
+  if (exclusive) setPageAnonExclusive(k, page);
   k.warn(
     pageAnonExclusive(k, page) && pageMapcount(k, page) > 1,
     'an exclusive page is mapped twice',
@@ -186,7 +187,7 @@ export function folioAddAnonRmapPte(
 export function folioAddAnonRmapPmd(k: Kernel, folio: Folio, vma: Vma, exclusive: boolean): void {
   k.pages.entireMapcount[folio] = folioEntireMapcount(k, folio) + 1;
   addLarge(k, folio, vma.mm, 1);
-  if (exclusive) folioSet(k, folio, PG_ANON_EXCLUSIVE);
+  if (exclusive) setPageAnonExclusive(k, folio);
   k.warn(
     pageAnonExclusive(k, folio) && folioEntireMapcount(k, folio) > 1,
     'an exclusive huge page is mapped twice',
@@ -213,7 +214,7 @@ export function folioAddAnonRmapPtes(
 ): void {
   for (let i = page; i < page + pages; i++) {
     setPageMapcount(k, i, pageMapcount(k, i) + 1);
-    if (exclusive) folioSet(k, i, PG_ANON_EXCLUSIVE);
+    if (exclusive) setPageAnonExclusive(k, i);
     k.warn(pageAnonExclusive(k, i) && pageMapcount(k, i) > 1, 'an exclusive page is mapped twice');
   }
   if (folioIsLarge(k, folio)) addLarge(k, folio, vma.mm, pages);
@@ -277,7 +278,7 @@ export function hugetlbAddNewAnonRmap(k: Kernel, folio: Folio, vma: Vma, vpn: Vp
   k.pages.largeMapcount[folio] = 1;
   folioClear(k, folio, PG_RESTORE_RESERVE);
   setAnon(k, folio, vma, vpn);
-  folioSet(k, folio, PG_ANON_EXCLUSIVE);
+  setPageAnonExclusive(k, folio);
 }
 
 /**
@@ -290,7 +291,7 @@ export function hugetlbAddNewAnonRmap(k: Kernel, folio: Folio, vma: Vma, vpn: Vp
 export function hugetlbTryDupAnonRmap(k: Kernel, folio: Folio): number {
   if (pageAnonExclusive(k, folio)) {
     if (folioMaybeDmaPinned(k, folio)) return -EBUSY;
-    folioClear(k, folio, PG_ANON_EXCLUSIVE);
+    clearPageAnonExclusive(k, folio);
   }
   k.pages.entireMapcount[folio]++;
   k.pages.largeMapcount[folio]++;
@@ -329,7 +330,7 @@ export function folioMaybeDmaPinned(k: Kernel, folio: Folio): boolean {
  */
 export function folioTryShareAnonRmap(k: Kernel, folio: Folio, page: Pfn): number {
   if (!folioIsDevicePrivate(k, folio) && folioMaybeDmaPinned(k, folio)) return -EBUSY;
-  folioClear(k, page, PG_ANON_EXCLUSIVE);
+  clearPageAnonExclusive(k, page);
   return 0;
 }
 
@@ -343,7 +344,7 @@ export function folioTryShareAnonRmap(k: Kernel, folio: Folio, page: Pfn): numbe
 export function folioTryDupAnonRmapPte(k: Kernel, folio: Folio, page: Pfn, child: Vma): number {
   const pinned = !folioIsDevicePrivate(k, folio) && folioMaybeDmaPinned(k, folio);
   if (pinned && pageAnonExclusive(k, page)) return -EBUSY;
-  folioClear(k, page, PG_ANON_EXCLUSIVE);
+  clearPageAnonExclusive(k, page);
   setPageMapcount(k, page, pageMapcount(k, page) + 1);
   if (folioIsLarge(k, folio)) addLarge(k, folio, child.mm, 1);
   return 0;
@@ -353,7 +354,7 @@ export function folioTryDupAnonRmapPte(k: Kernel, folio: Folio, page: Pfn, child
 export function folioTryDupAnonRmapPmd(k: Kernel, folio: Folio, child: Vma): number {
   const pinned = !folioIsDevicePrivate(k, folio) && folioMaybeDmaPinned(k, folio);
   if (pinned && pageAnonExclusive(k, folio)) return -EBUSY;
-  folioClear(k, folio, PG_ANON_EXCLUSIVE);
+  clearPageAnonExclusive(k, folio);
   k.pages.entireMapcount[folio] = folioEntireMapcount(k, folio) + 1;
   addLarge(k, folio, child.mm, 1);
   return 0;

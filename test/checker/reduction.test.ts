@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest';
 import {
+  type CheckResult,
   check,
   Exhaustive,
   Pct,
@@ -43,6 +44,34 @@ describe('of tiny tasks', () => {
       few += reduced.schedules;
     }
     expect(few * 10).toBeLessThan(all);
+  });
+});
+
+describe('with few preemptions', () => {
+  it.each([
+    [0, 3, 4],
+    [1, 2, 6],
+    [1, 3, 3],
+    [2, 2, 6],
+    [2, 3, 3],
+  ])('%i, %i tiny tasks: the ends are those of all such schedules', (preemptions, tasks, steps) => {
+    const random = numbers(11 * tasks + preemptions);
+    let all = 0;
+    let few = 0;
+    for (let i = 0; i < 60; i++) {
+      const micro = microTasks(random, tasks, steps);
+      const scenario = microScenario(micro) as unknown as Scenario;
+      const search = (reduce: boolean): CheckResult =>
+        check(scenario, { ...EVERY, strategy: (n) => new Exhaustive(n, { reduce, preemptions }) });
+      const full = search(false);
+      const reduced = search(true);
+      expect([full.complete, reduced.complete]).toEqual([true, true]);
+      expect(missed(reduced, full), JSON.stringify(micro)).toEqual([]);
+      expect(missed(full, reduced), JSON.stringify(micro)).toEqual([]);
+      all += full.schedules;
+      few += reduced.schedules;
+    }
+    expect(few).toBeLessThan(all);
   });
 });
 

@@ -8,6 +8,7 @@
 import { StepKind } from '../../machine/index.ts';
 import { dependent } from '../conflict.ts';
 import type { Execution } from '../execution.ts';
+import { Footprint, type Looked } from '../footprint.ts';
 import { lowest } from '../task-set.ts';
 import { HappensBefore } from './happens-before.ts';
 import { InARow } from './in-a-row.ts';
@@ -32,6 +33,13 @@ export interface Node {
   backtrack: ChoiceSet;
   /** Tasks that need not be tried: whatever they would begin was tried. */
   sleep: number;
+  /**
+   * By such a task: what was looked at while it took its step, beside what the step names; it would be the same now.
+   * Of one that somebody else tries at this time nobody knows.
+   */
+  looks: Record<number, Looked>;
+  /** The same of `choice`; null: it was not taken yet. */
+  looked: Looked | null;
   /** The task that went before, and so the one whose interruption is a preemption; -1 for none. */
   before: number;
   /** Preemptions and failed allocations so far, before this choice. */
@@ -72,7 +80,11 @@ export class Exhaustive implements Strategy {
   /** Choices given by `nodes`; what comes after is new. */
   private given = 0;
   private depth = 0;
+  /** Choices whose steps were taken, and are seen to. */
+  private seen = 0;
   private sleep = 0;
+  private looks: Record<number, Looked> = {};
+  private readonly waiting = new Footprint();
   private finished = false;
   /** Schedules that were left because they only repeat others. */
   redundant = 0;
@@ -89,16 +101,20 @@ export class Exhaustive implements Strategy {
     this.happened.clear();
     this.row.begin();
     this.depth = 0;
+    this.seen = 0;
     this.sleep = 0;
+    this.looks = {};
     return true;
   }
 
   choose(x: Execution, enabled: number): Choice {
+    this.see(x);
     const { nodes, depth } = this;
     let node: Node;
     if (depth < this.given) {
       node = nodes[depth];
       this.sleep = node.sleep;
+      this.looks = node.looks;
     } else {
       const found = this.open(enabled);
       if (!found) return STOP;
@@ -106,22 +122,8 @@ export class Exhaustive implements Strategy {
       nodes[depth] = node;
     }
     const task = taskOf(node.choice);
-    const step = x.pending(task);
-    // before the last given choice everything is as it was in the schedule before
-    if (this.reduce && depth + 1 >= this.given) {
-      this.happened.races(task, step, (event, initials) => this.turn(event, initials, task));
-    }
-    if (this.reduce) {
-      this.happened.add(task, step);
-      let sleep = 0;
-      for (let rest = this.sleep; rest !== 0; rest &= rest - 1) {
-        const q = lowest(rest);
-        if (!dependent(x.pending(q), step)) sleep |= 1 << q;
-      }
-      this.sleep = sleep;
-    } else this.sleep = 0;
     if (
-      step.kind === StepKind.Allocate &&
+      x.pending(task).kind === StepKind.Allocate &&
       node.failures < this.faults &&
       depth + 1 >= this.given &&
       !fails(node.choice)
@@ -133,9 +135,47 @@ export class Exhaustive implements Strategy {
     return node.choice;
   }
 
+  /** The last choice's step was taken: what it had to do with is known, and so what it races with. */
+  private see(x: Execution): void {
+    const step = x.noteFootprint();
+    const { nodes, depth } = this;
+    if (this.seen === depth) return;
+    this.seen = depth;
+    if (!this.reduce) {
+      this.sleep = 0;
+      return;
+    }
+    const node = nodes[depth - 1];
+    const task = taskOf(node.choice);
+    // before the last given choice everything is as it was in the schedule before
+    if (depth >= this.given) {
+      node.looked = step.looked();
+      this.happened.races(task, step, (event, initials) => this.turn(event, initials, task));
+    }
+    this.happened.add(task, step);
+    // whoever is asleep may not be interrupted as a bound allows it
+    let rest = this.limit === Number.POSITIVE_INFINITY ? this.sleep : 0;
+    let sleep = 0;
+    const looks: Record<number, Looked> = {};
+    for (; rest !== 0; rest &= rest - 1) {
+      const q = lowest(rest);
+      if (dependent(x.pending(q), step)) continue;
+      const looked = this.looks[q];
+      if (looked === undefined ? step.count > step.named : step.meets(looked)) continue;
+      sleep |= 1 << q;
+      if (looked !== undefined) looks[q] = looked;
+    }
+    this.sleep = sleep;
+    this.looks = looks;
+  }
+
   /** A new point. */
   private open(enabled: number): Node | null {
     const { row, nodes, depth } = this;
+    const bounded = this.limit !== Number.POSITIVE_INFINITY;
+    // a task that turns in circles until others get on must let them
+    const others = row.last < 0 ? enabled : enabled & ~(1 << row.last);
+    if (bounded && row.tired && others !== 0) enabled = others;
     const awake = enabled & ~this.sleep;
     if (awake === 0) return null;
     const above = depth === 0 ? null : nodes[depth - 1];
@@ -145,7 +185,6 @@ export class Exhaustive implements Strategy {
       preemptions = above.preemptions + (this.preempts(above, taskOf(above.choice)) ? 1 : 0);
       failures = above.failures + (fails(above.choice) ? 1 : 0);
     }
-    // a task that turns in circles until others get on must let them
     const bound =
       preemptions >= this.limit && !row.tired && row.last >= 0 && enabled & (1 << row.last);
     if (bound && (awake & (1 << row.last)) === 0) return null;
@@ -157,6 +196,8 @@ export class Exhaustive implements Strategy {
       enabled,
       backtrack: this.reduce ? 1 << task : enabled,
       sleep: this.sleep,
+      looks: { ...this.looks },
+      looked: null,
       before: row.last,
       preemptions,
       failures,
@@ -169,17 +210,29 @@ export class Exhaustive implements Strategy {
 
   /** One of `initials` has to be tried at an event's point; any that can go on, if none of them can. */
   private turn(event: number, initials: number, task: number): void {
+    if (this.limit !== Number.POSITIVE_INFINITY) {
+      this.turnBounded(event, task);
+      return;
+    }
     const node = this.nodes[event];
     if (initials & (node.backtrack | node.sleep) & TASKS_MASK) return;
     const possible = initials & node.enabled;
     if (possible !== 0) {
       this.add(event, 1 << (possible & (1 << task) ? task : lowest(possible)));
     } else this.add(event, node.enabled);
-    // a bounded search could not come to that point as it is: let it change task where this one began
-    if (this.limit !== Number.POSITIVE_INFINITY) {
-      let at = event;
-      while (at > 0 && this.nodes[at - 1].choice === node.choice) at--;
-      if (this.nodes[at].enabled & (1 << task)) this.add(at, 1 << task);
+  }
+
+  /**
+   * A bounded search may not come to the event's point with another task: then it can change tasks where the event's
+   * task began. After K. Coons, M. Musuvathi, K. McKinley: Bounded Partial-Order Reduction, OOPSLA 2013.
+   */
+  private turnBounded(event: number, task: number): void {
+    const { nodes } = this;
+    let start = event;
+    while (start > 0 && taskOf(nodes[start - 1].choice) === taskOf(nodes[event].choice)) start--;
+    for (const at of [event, start]) {
+      const { enabled } = nodes[at];
+      this.add(at, enabled & (1 << task) || enabled);
     }
   }
 
@@ -194,12 +247,13 @@ export class Exhaustive implements Strategy {
 
   end(x: Execution, complete: boolean): void {
     const { nodes } = this;
+    this.see(x);
     if (!complete) this.redundant++;
     if (this.reduce) {
       // what could not be taken any more races too
       for (let t = 0; t < x.running.length; t++) {
         if (x.running[t].done) continue;
-        const step = x.pending(t);
+        const step = this.waiting.of(x.pending(t));
         this.happened.races(t, step, (event, initials) => this.turn(event, initials, t));
       }
     }
@@ -212,6 +266,9 @@ export class Exhaustive implements Strategy {
     while (nodes.length > this.base) {
       const node = nodes[nodes.length - 1];
       const task = taskOf(node.choice);
+      // with a failing allocation it looks at other things: whoever is asleep stands for both
+      if (node.looked !== null) node.looks[task] = [...(node.looks[task] ?? []), ...node.looked];
+      node.looked = null;
       if (!fails(node.choice) && node.backtrack & failing(task)) {
         node.choice = task + FAIL;
         break;
@@ -248,7 +305,7 @@ export class Exhaustive implements Strategy {
   load(saved: unknown): void {
     const { path, stack, escaped } = saved as SubtreeState;
     for (const [at, choices] of escaped) this.escaped.set(at, choices);
-    this.nodes = [...path, ...stack].map((node) => ({ ...node }));
+    this.nodes = [...path, ...stack].map((node) => ({ ...node, looks: { ...node.looks } }));
     this.base = path.length;
     this.given = this.nodes.length;
   }

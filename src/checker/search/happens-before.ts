@@ -1,15 +1,15 @@
 /** What happened before what in a schedule, and which steps race: what partial-order reduction goes by. */
-import { ObjectKind, Role, type Step, StepKind } from '../../machine/index.ts';
-import { CONFLICTS, TAKES } from '../conflict.ts';
+import { ObjectKind, Role, StepKind } from '../../machine/index.ts';
+import { CONFLICTS, TAKES, type Uses } from '../conflict.ts';
+import { FOOTPRINT_KINDS, type Footprint } from '../footprint.ts';
 
-/** What two steps do with an object, as one number. */
-const keyOf = (step: Step, at: number): number => step.ids[at] * 32 + step.objects[at];
+/** An object, as one number. */
+const keyOf = (step: Uses, at: number): number => step.ids[at] * 64 + step.objects[at];
 
 /** What a task may wait for that others change more than once: kinds of objects, as bits. */
 const CONDITIONS = (1 << ObjectKind.Sequence) | (1 << ObjectKind.Userfault);
 
 const ROLES = 8;
-const OBJECT_KINDS = Object.values(ObjectKind);
 
 /**
  * The events of a schedule, each with a vector clock: for each task, how many events of the schedule
@@ -24,7 +24,10 @@ export class HappensBefore {
    * By kind of object and number: the last event of each task in each role, as `1 + index`; then the
    * schedule's number.
    */
-  private readonly objects: Map<number, Int32Array>[] = Array.from(OBJECT_KINDS, () => new Map());
+  private readonly objects: Map<number, Int32Array>[] = Array.from(
+    { length: FOOTPRINT_KINDS },
+    () => new Map(),
+  );
   private schedule = 0;
   private readonly lastOf: Int32Array;
   /** Scratch: the events that the newest one depends on. */
@@ -50,13 +53,13 @@ export class HappensBefore {
   }
 
   /** An object's last events, by task and role; null when it had none in this schedule. */
-  private lasts(object: ObjectKind, id: number): Int32Array | null {
+  private lasts(object: number, id: number): Int32Array | null {
     const lasts = this.objects[object].get(id);
     return lasts && lasts[this.tasks * ROLES] === this.schedule ? lasts : null;
   }
 
   /** Finds each task's last event that `step`, taken next by `task`, depends on. */
-  private look(task: number, step: Step): void {
+  private look(task: number, step: Uses): void {
     const { tasks, found } = this;
     found.fill(0);
     for (let i = 0; i < step.count; i++) {
@@ -85,11 +88,11 @@ export class HappensBefore {
   }
 
   /**
-   * The races of a step that `task` takes next, or cannot take: for each, the tasks that could have
+   * The races of a step that `task` has taken, or cannot take: for each, the tasks that could have
    * begun instead at the other event, so that the two come the other way round.
    */
-  races(task: number, step: Step, report: (event: number, initials: number) => void): void {
-    if (step.kind === StepKind.Wait && CONDITIONS & (1 << step.object)) {
+  races(task: number, step: Footprint, report: (event: number, initials: number) => void): void {
+    if (step.kind === StepKind.Wait && CONDITIONS & (1 << step.objects[0])) {
       this.racesOfWait(task, step, report);
       return;
     }
@@ -100,7 +103,7 @@ export class HappensBefore {
     };
     // a step that may have to wait could not always come before the last event of another task, but
     // perhaps before an earlier one: then the race is with that
-    const mayWait = step.enabled !== null;
+    const { mayWait } = step;
     for (let q = 0; q < tasks; q++) {
       if (q === task) continue;
       let last = 0;
@@ -129,7 +132,7 @@ export class HappensBefore {
    */
   private racesOfWait(
     task: number,
-    step: Step,
+    step: Footprint,
     report: (event: number, initials: number) => void,
   ): void {
     const own = this.lastOf[task];
@@ -189,7 +192,7 @@ export class HappensBefore {
   }
 
   /** Adds `task`'s step as the newest event. */
-  add(task: number, step: Step): void {
+  add(task: number, step: Uses): void {
     this.look(task, step);
     const { tasks, found } = this;
     const e = this.length++;
@@ -225,7 +228,11 @@ export class HappensBefore {
         lasts[tasks * ROLES] = this.schedule;
       }
       lasts[task * ROLES + step.roles[i]] = e + 1;
-      if (CONDITIONS & (1 << step.objects[i]) && step.roles[i] === Role.Write)
+      if (
+        step.objects[i] < 32 &&
+        CONDITIONS & (1 << step.objects[i]) &&
+        step.roles[i] === Role.Write
+      )
         this.changed(keyOf(step, i), e + 1);
     }
   }

@@ -7,6 +7,7 @@
  * the part finds that something else has to be tried on that way (a race with one of its events), it says
  * so, and another part is made of it.
  */
+import type { Looked } from '../footprint.ts';
 import type { Node, SubtreeState } from './exhaustive.ts';
 import {
   type Choice,
@@ -176,6 +177,8 @@ interface Fork {
   backtrack: ChoiceSet;
   /** Those that a part has, or that need not be tried. */
   taken: ChoiceSet;
+  /** By task among them, where it is known: what was looked at while it took its step. */
+  looks: Record<number, Looked>;
 }
 
 /** A choice on the way to a part. */
@@ -185,6 +188,7 @@ interface Turn {
   choice: Choice;
   /** Tasks that need not be tried from here on. */
   sleep: number;
+  looks: Record<number, Looked>;
 }
 
 /** A subtree: the way to it, and what of it is under way. */
@@ -224,9 +228,10 @@ export class SearchTree extends SearchParts {
 
   private stateOf({ path, stack }: Subtree): SubtreeState {
     return {
-      path: path.map(({ fork, choice, sleep }): Node => {
+      path: path.map(({ fork, ...turn }): Node => {
         const { taken, ...node } = this.forks[fork];
-        return { ...node, backtrack: node.backtrack | (taken & TASKS_MASK), choice, sleep };
+        const backtrack = node.backtrack | (taken & TASKS_MASK);
+        return { ...node, ...turn, backtrack, looked: null };
       }),
       stack,
       escaped: [],
@@ -264,7 +269,8 @@ export class SearchTree extends SearchParts {
       const choice = lowestChoice(rest);
       // a task that was tried with its allocation is not asleep where it fails
       const sleep = fork.taken & TASKS_MASK & ~(fails(choice) ? 1 << taskOf(choice) : 0);
-      this.subtrees.push({ path: [...path, { fork: number, choice, sleep }], stack: [] });
+      const { looks } = fork;
+      this.subtrees.push({ path: [...path, { fork: number, choice, sleep, looks }], stack: [] });
       fork.taken |= onlyChoice(choice);
     }
   }
@@ -276,12 +282,15 @@ export class SearchTree extends SearchParts {
     let given = 0;
     let depth = 0;
     for (; depth < stack.length && given < GIVE; depth++) {
-      const { choice, sleep, ...node } = stack[depth];
-      const fork: Fork = { ...node, taken: sleep | takenWith(choice) };
+      const { choice, sleep, looks, looked, ...node } = stack[depth];
+      const task = taskOf(choice);
+      const known =
+        looked === null ? looks : { ...looks, [task]: [...(looks[task] ?? []), ...looked] };
+      const fork: Fork = { ...node, taken: sleep | takenWith(choice), looks: known };
       const number = this.forks.push(fork) - 1;
       forks.push({ path: [...way], fork: number });
       for (let rest = this.open(fork); rest !== 0; rest &= rest - 1) given++;
-      way.push({ fork: number, choice, sleep });
+      way.push({ fork: number, choice, sleep, looks });
     }
     for (const { path: before, fork } of forks) this.offer(before, fork);
     this.subtrees.push({ path: way, stack: stack.slice(depth) });

@@ -25,6 +25,8 @@ import {
   VM_ACCESS_FLAGS,
   VM_MIXEDMAP,
 } from '../../mm/internal.ts';
+import { LookKind } from '../footprint.ts';
+import { Looks } from './looks.ts';
 import {
   add,
   type Initial,
@@ -50,8 +52,14 @@ export class DataOracle {
   private changed = false;
   private readonly initial: Initial[] = [];
 
-  /** @param k a machine on which no task runs yet */
-  constructor(private readonly k: Kernel) {
+  /**
+   * @param k a machine on which no task runs yet
+   * @param looks who notes what is looked at here
+   */
+  constructor(
+    private readonly k: Kernel,
+    private readonly looks: Looks = new Looks(),
+  ) {
     for (const mm of k.mms) for (const vma of mm.vmas) this.note(vma);
     this.changed = true;
     this.reset();
@@ -162,6 +170,8 @@ export class DataOracle {
    */
   access(who: string, space: number, vpn: number, word: number, write: boolean): void {
     const { k } = this;
+    this.looks.read(LookKind.Data, space, vpn);
+    if (write) this.looks.change(LookKind.Data, space, vpn);
     const places = this.resolve(space, vpn);
     const does = write ? 'writes' : 'reads';
     if (places.length === 0) {
@@ -184,6 +194,7 @@ export class DataOracle {
 
   /** A page is filled where nothing was, whatever the process may do there. */
   fill(space: number, vpn: number, word: number): void {
+    this.looks.change(LookKind.Data, space, vpn);
     this.changed = true;
     this.clock++;
     this.write(space, vpn, word, this.resolve(space, vpn));
@@ -270,9 +281,15 @@ export class DataOracle {
 
   // ---- operations ----
 
+  private told(mm: Mm, start: number, end: number, to: number): void {
+    this.looks.change(LookKind.Data, mm.id, start, end);
+    if (to > 0) this.looks.change(LookKind.Data, mm.id, to, to + (end - start));
+  }
+
   /** An operation begins that changes what places are. */
   begin(change: MemoryChange, mm: Mm, start = 0, end = SPACE_PAGES, to = 0): PendingChange {
     this.changed = true;
+    this.told(mm, start, end, to);
     const pending: PendingChange = {
       change,
       mm,
@@ -300,6 +317,7 @@ export class DataOracle {
   end(pending: PendingChange, child: Mm | null = null, done = true): void {
     const { change, mm, start, end, to, began } = pending;
     const moves = change === 'move' || change === 'move out';
+    this.told(mm, start, end, to);
     this.pending.splice(this.pending.indexOf(pending), 1);
     for (let vpn = start; vpn < end && end !== SPACE_PAGES; vpn++) {
       const place = this.places.get(keyOf(mm.id, vpn));
