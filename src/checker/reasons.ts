@@ -233,13 +233,14 @@ function faultsOf(op: Op): OpStep[] | null {
   const { buf, page, pages, proc } = op;
   const place = { buf, page, pages, proc };
   const read: Op = { op: 'madvise', ...place, advice: 'populate_read' };
+  const write: Op = { ...read, advice: 'populate_write' };
   switch (op.op) {
     case 'cpu_write':
-      return [{ op: 'cpu_read', ...place }];
+      return [read, write];
     case 'dev_write':
-      return [{ op: 'dev_read', dev: op.dev, ...place }];
+      return [{ op: 'dev_read', dev: op.dev, ...place }, write];
     case 'exclusive':
-      return [read, { ...read, advice: 'populate_write' }];
+      return [read, write];
     case 'madvise':
       return op.advice === 'populate_write' || op.advice === 'collapse' ? [read] : null;
     case 'fault_migrate_to_dev': {

@@ -119,6 +119,24 @@ describe('reasons', () => {
     expect(explained(failed, busy)).toBe('migrate_to_dev');
   });
 
+  it('a page that was faulted to be written may go before it is written', () => {
+    const tasks = {
+      look: [page({ op: 'pagemap' })],
+      gone: [page({ op: 'munmap' })],
+      cpu: [page({ op: 'cpu_write', tag: 7 })],
+    };
+    const setup = [map, page({ op: 'cpu_read' }, 0, 2)];
+    // written or not, it was there once as the process's own
+    const results = {
+      look: [ok({ bits: [[25, 1]] })],
+      gone: [ok()],
+      cpu: [{ ret: 'SEGV', done: 0 }],
+    };
+    expect(explained(program(tasks, { setup }), results)).toEqual([
+      'a fault and what it is for are two',
+    ]);
+  });
+
   it('a mistake of the stock driver is one where the driver is mended', () => {
     const tasks = {
       gpu: [page({ op: 'dev_write', dev: 0, tag: 7 })],
