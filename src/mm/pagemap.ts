@@ -3,7 +3,14 @@
  *
  * Models: fs/proc/task_mmu.c
  */
-import { PTE_SOFT_DIRTY, PTE_WRITE, ptePfn, ptePresent, pteSoftDirty } from '../machine/pte.ts';
+import {
+  PTE_SOFT_DIRTY,
+  PTE_WRITE,
+  ptePfn,
+  ptePresent,
+  pteSoftDirty,
+  pteWrite,
+} from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import type { Pfn, Pte, Vpn } from '../machine/units.ts';
 import { vmNormalPage } from './fault.ts';
@@ -26,8 +33,8 @@ import {
 } from './mmu-notifier.ts';
 import { type MmWalk, type MmWalkOps, walkPageRange } from './pagewalk.ts';
 import { pteOffsetMap, ptepGet, ptepGetAndClear, ptlOf, setPte } from './pgtable.ts';
-import { folioMaybeMappedShared } from './rmap.ts';
-import { VM_SOFTDIRTY, type Vma, vmaSetPageProt } from './vma.ts';
+import { folioMaybeDmaPinned, folioMaybeMappedShared } from './rmap.ts';
+import { VM_SOFTDIRTY, type Vma, vmaIsCowMapping, vmaSetPageProt } from './vma.ts';
 
 /** Bits of a page in `pagemap`, numbered as programs see them. */
 export const PM_PRESENT = 1;
@@ -200,6 +207,18 @@ export function clearedSoftDirty(pte: Pte): Pte {
   return ptePresent(pte) ? pte & ~(PTE_WRITE | PTE_SOFT_DIRTY) : pte & ~SWP_SOFT_DIRTY;
 }
 
+/**
+ * Whether a page may be pinned: its writes come past the entry, which stays as it is.
+ *
+ * Mirrors: fs/proc/task_mmu.c pte_is_pinned()
+ * simplified: asks without MMF_HAS_PINNED
+ */
+function pteIsPinned(k: Kernel, vma: Vma, pte: Pte): boolean {
+  if (!ptePresent(pte) || !pteWrite(pte) || !vmaIsCowMapping(vma)) return false;
+  const page = vmNormalPage(pte);
+  return page >= 0 && folioMaybeDmaPinned(k, pageFolio(k, page));
+}
+
 const CLEAR_OPS: MmWalkOps<null> = {
   /** Mirrors: fs/proc/task_mmu.c clear_refs_pte_range(), clear_soft_dirty(); faithful */
   *pmdEntry(k, pmdp, start, end, walk): Kernel$<number> {
@@ -215,7 +234,10 @@ const CLEAR_OPS: MmWalkOps<null> = {
     k.lock(ptl);
     walk.again = pteOffsetMap(k, pmdp, start) !== first;
     for (let ptep = first; !walk.again && ptep < first + (end - start); ptep++) {
-      if (ptepGet(k, ptep) === 0) continue;
+      const now = ptepGet(k, ptep);
+      if (now === 0) continue;
+      if (k.stepping && ptePresent(now)) yield k.readFolio(pageFolio(k, ptePfn(now)));
+      if (pteIsPinned(k, area, now)) continue;
       if (k.stepping) yield k.writeEntry(ptep);
       const pte = ptepGetAndClear(k, ptep);
       if (k.stepping) yield k.writeEntry(ptep);

@@ -341,6 +341,7 @@ pmdMigrationEntryWait pmd_migration_entry_wait mm/migrate.c
 pmdTransHugeLock __pmd_trans_huge_lock mm/huge_memory.c
 populateRange madvise_populate mm/madvise.c
 pteAlloc __pte_alloc mm/memory.c
+pteIsPinned pte_is_pinned fs/proc/task_mmu.c
 pteUnmapUnlock
 putFolio
 putPages put_page include/linux/mm.h
