@@ -99,7 +99,7 @@ const CHANGES: {
   close: null,
   pagemap: null,
   scan: null,
-  clear_soft_dirty: null,
+  clear_soft_dirty: 'forget',
   pin: null,
   gup: null,
   unpin: null,
@@ -135,13 +135,40 @@ function begin(system: System, op: Op, data: DataOracle | null): PendingChange |
   return data.begin(change, mm, start, start + pages, to);
 }
 
+/** The pages that `pagemap` is asked for. */
+function asked(system: System, { proc, buf, page }: OpNamed<'pagemap'>) {
+  return { mm: system.process(proc).mm, start: system.kernel.geometry.vpnOf(buf, page) };
+}
+
+/** Which of them must be soft-dirty. */
+function softDirty(system: System, op: OpNamed<'pagemap'>, { shadows }: DataOracle): boolean[] {
+  const { mm, start } = asked(system, op);
+  return shadows.softDirty(mm, start, op.pages);
+}
+
+function observed(
+  system: System,
+  op: OpNamed<'pagemap'>,
+  result: Result,
+  { shadows }: DataOracle,
+  before: readonly boolean[],
+): void {
+  const { mm, start } = asked(system, op);
+  const bits = (result.bits ?? []).flatMap(([value, count]) =>
+    new Array<number>(count).fill(value),
+  );
+  shadows.observed(mm, start, bits, before);
+}
+
 /** Performs an operation, and tells whoever looks at the data when it begins and when it ends. */
 function* performWatched(system: System, op: Op): Kernel$<Result> {
   const { monitor, current } = system.kernel;
   current.doing = op.op;
   const data = monitor instanceof Watch ? monitor.data : null;
   const pending = begin(system, op, data);
+  const before = data && op.op === 'pagemap' ? softDirty(system, op, data) : null;
   const result = yield* perform(system, op);
+  if (data && before && op.op === 'pagemap') observed(system, op, result, data, before);
   if (data && pending) {
     const forked = op.op === 'fork' && result.ret === 'ok';
     data.end(pending, forked ? system.process(op.child).mm : null, result.ret !== 'EINVAL');

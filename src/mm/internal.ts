@@ -16,6 +16,7 @@ export {
 export { areaWords } from './look/flag-words.ts';
 export { leafPfn, leavesOf, placeOf } from './look/leaves.ts';
 export { pagePgmap } from './memremap.ts';
+export { PM_SOFT_DIRTY } from './pagemap.ts';
 export {
   hugeStart,
   pmdIsHuge,

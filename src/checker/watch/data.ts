@@ -40,6 +40,7 @@ import {
   wordOf,
 } from './memory-place.ts';
 import { pageWords } from './names.ts';
+import { Shadows } from './shadows.ts';
 
 /** Knows which words each page may have, and looks at what is read. */
 export class DataOracle {
@@ -50,6 +51,8 @@ export class DataOracle {
   /** Reads and writes so far. */
   private clock = 0;
   private changed = false;
+  /** What the bits of entries must say. */
+  readonly shadows: Shadows;
   private readonly initial: Initial[] = [];
 
   /**
@@ -60,6 +63,7 @@ export class DataOracle {
     private readonly k: Kernel,
     private readonly looks: Looks = new Looks(),
   ) {
+    this.shadows = new Shadows(k, looks);
     for (const mm of k.mms) for (const vma of mm.vmas) this.note(vma);
     this.changed = true;
     this.reset();
@@ -70,6 +74,7 @@ export class DataOracle {
     if (!this.changed) return;
     this.changed = false;
     this.places.clear();
+    this.shadows.reset();
     this.files.clear();
     this.pending = [];
     this.clock = 0;
@@ -173,6 +178,7 @@ export class DataOracle {
     this.looks.read(LookKind.Data, space, vpn);
     if (write) this.looks.change(LookKind.Data, space, vpn);
     const places = this.resolve(space, vpn);
+    if (write && who === 'a CPU') this.shadows.write(space, vpn, this.pending);
     const does = write ? 'writes' : 'reads';
     if (places.length === 0) {
       if (!this.mayNow(space, vpn, VM_ACCESS_FLAGS)) {
@@ -306,6 +312,7 @@ export class DataOracle {
       else if (change === 'discard' || change === 'give up') this.mayVanish(mm, vpn, store);
     }
     this.pending.push(pending);
+    this.shadows.begin(pending);
     return pending;
   }
 
@@ -319,6 +326,8 @@ export class DataOracle {
     const moves = change === 'move' || change === 'move out';
     this.told(mm, start, end, to);
     this.pending.splice(this.pending.indexOf(pending), 1);
+    this.shadows.end(pending);
+    if (change === 'forget') return;
     for (let vpn = start; vpn < end && end !== SPACE_PAGES; vpn++) {
       const place = this.places.get(keyOf(mm.id, vpn));
       if (!place || (place.shared && !moves)) continue;
@@ -415,6 +424,7 @@ export class DataOracle {
       all.push(key, shared, rights, store.base, store.givenUp, store.values.length);
       for (const value of store.values) all.push(value);
     }
+    for (const [key, bits] of this.shadows.state) all.push(key, bits);
     return all;
   }
 
@@ -422,6 +432,7 @@ export class DataOracle {
   checkAll(): void {
     const { k } = this;
     if (!this.changed) return;
+    this.shadows.checkAll();
     for (const mm of k.mms) {
       const frames = this.framesOf(mm);
       for (const vma of mm.vmas) {

@@ -39,6 +39,8 @@ export type MemoryChange =
   | 'protect'
   | 'discard'
   | 'give up'
+  /** What was written so far is forgotten (clear_refs). */
+  | 'forget'
   | 'fork';
 
 /** An operation under way. */

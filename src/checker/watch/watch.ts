@@ -243,6 +243,7 @@ export class Watch implements Monitor {
 
   onEntry(ptep: number): void {
     if (this.coverage !== null) this.coverage.entry(ptep);
+    this.data?.shadows.entry(ptep);
     const { tables } = this.k;
     if (this.looks.footprint !== null) {
       this.written.push(ptep, tables.entries[ptep]);
