@@ -65,29 +65,44 @@ const SPLIT: Reason = {
   why: 'split_huge_pmd() maps by entries what wp_huge_pmd() or a migration of a part changes after that',
 };
 
+const COUNTED: Reason = {
+  name: 'an observer counts mappings while some are under way',
+  why: 'remove_migration_ptes() maps a folio again in one process after the other: pagemap takes it for mapped once',
+};
+
 const expanded = (runs: readonly ValueRun[]): number[] =>
   runs.flatMap(([value, count]) => new Array<number>(count).fill(value));
+
+/** How an observer tells what it sees. */
+interface View {
+  /** The bit that may be another, and why. */
+  readonly loose: number;
+  readonly reason: Reason;
+  readonly isPresent: (value: number) => boolean;
+}
 
 /** Why an observer that runs at the same time sees what is in no order; null: it must not. */
 function reasonOfView(
   seen: readonly ValueRun[] = [],
   given: readonly ValueRun[] = [],
-  { huge, isPresent }: { huge: number; isPresent: (value: number) => boolean },
+  { loose, reason, isPresent }: View,
 ): Reason | null {
   const [a, b] = [expanded(seen), expanded(given)];
   const differ = a.flatMap((value, i) => (value === b[i] ? [] : [i]));
   if (a.length !== b.length) return null;
-  // from present to present it is the split alone
-  const isSplit = (i: number): boolean => (a[i] | huge) === (b[i] | huge);
-  if (differ.every(isSplit)) return SPLIT;
-  return differ.every((i) => isSplit(i) || !isPresent(a[i])) ? REPLACED : null;
+  const isLoose = (i: number): boolean => (a[i] | loose) === (b[i] | loose);
+  if (differ.every(isLoose)) return reason;
+  return differ.every((i) => isLoose(i) || !isPresent(a[i])) ? REPLACED : null;
 }
 
-/** By field: the bit that says that an entry is huge, and which values are of what is present. */
+const isPresent = (bits: number): boolean => (bits & 1) === 1;
 const VIEWS = {
-  bits: { huge: 8, isPresent: (bits: number) => (bits & 1) === 1 },
-  prot: { huge: 4, isPresent: (prot: number) => prot !== 0 },
-} as const;
+  /** Mapped exclusively. */
+  pagemap: { loose: 16, reason: COUNTED, isPresent },
+  /** Huge. */
+  scan: { loose: 8, reason: SPLIT, isPresent },
+  snapshot: { loose: 4, reason: SPLIT, isPresent: (prot) => prot !== 0 },
+} as const satisfies Record<string, View>;
 
 /** What is known of a result that is another than that of an order. */
 export interface Differing {
@@ -113,9 +128,10 @@ export function reasonToDiffer({
   if (field === 'faults') return FAULTS;
   if (isStock && op.op === 'check_exclusive' && field === 'ret') return CLAIM;
   if (!isOfTask) return null;
-  if (op.op === 'pagemap') return reasonOfView(seen.bits, given.bits, { ...VIEWS.bits, huge: 0 });
-  if (field === 'bits') return reasonOfView(seen.bits, given.bits, VIEWS.bits);
-  return field === 'prot' ? reasonOfView(seen.prot, given.prot, VIEWS.prot) : null;
+  if (field === 'bits') {
+    return reasonOfView(seen.bits, given.bits, op.op === 'scan' ? VIEWS.scan : VIEWS.pagemap);
+  }
+  return field === 'prot' ? reasonOfView(seen.prot, given.prot, VIEWS.snapshot) : null;
 }
 
 // ---- operations that fail ----
@@ -268,6 +284,7 @@ export const REASONS: readonly Reason[] = [
   CLAIM,
   REPLACED,
   SPLIT,
+  COUNTED,
   ...FAILURES,
   ...LEAVINGS,
   LOST,

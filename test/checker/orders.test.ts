@@ -121,20 +121,36 @@ describe('reasons', () => {
 
   it('a page that was faulted to be written may go before it is written', () => {
     const tasks = {
-      look: [page({ op: 'pagemap' })],
+      look: [page({ op: 'scan' })],
       gone: [page({ op: 'munmap' })],
       cpu: [page({ op: 'cpu_write', tag: 7 })],
     };
     const setup = [map, page({ op: 'cpu_read' }, 0, 2)];
-    // written or not, it was there once as the process's own
+    // written or not, it was no zero page once
     const results = {
-      look: [ok({ bits: [[25, 1]] })],
+      look: [ok({ bits: [[1, 1]] })],
       gone: [ok()],
       cpu: [{ ret: 'SEGV', done: 0 }],
     };
     expect(explained(program(tasks, { setup }), results)).toEqual([
       'a fault and what it is for are two',
     ]);
+  });
+
+  it('a page that is shared may be seen mapped once while it migrates, and not otherwise', () => {
+    const setup = [...written, page({ op: 'migrate_to_dev', dev: 0 }), { op: 'fork', child: 1 }];
+    const tasks = {
+      look: [page({ op: 'pagemap' })],
+      back: [page({ op: 'migrate_to_sys', dev: 0 })],
+    };
+    const seen = (bits: number) => ({
+      look: [ok({ bits: [[bits, 1]] })],
+      back: [ok({ cpages: 1 })],
+    });
+    const of = (bits: number) => explained(program(tasks, { setup }), seen(bits));
+    expect(of(9)).toEqual([]);
+    expect(of(25)).toEqual(['an observer counts mappings while some are under way']);
+    expect(of(13)).toBe('pagemap');
   });
 
   it('a mistake of the stock driver is one where the driver is mended', () => {
