@@ -27,6 +27,7 @@ import { ScenarioError } from './scenario-error.ts';
 import { digestOf } from './search/digest.ts';
 import type { TaskLoop } from './task-loop.ts';
 import { MAX_TASKS } from './task-set.ts';
+import { tellLooks } from './watch/before-first-step.ts';
 import { Coverage } from './watch/coverage.ts';
 import {
   goAndCome,
@@ -73,6 +74,8 @@ export class Execution<S extends object = object> {
   /** Who looks at what the scenario's own code does. */
   readonly own: OwnWatch;
   private readonly saved: Snapshot<S>;
+  /** What a task looked at before its first step; undefined: nobody has asked yet. */
+  private early: Finding | null | undefined;
   /** What the step that was taken last had to do with; null: nobody wants to know. */
   private footprint: Footprint | null = null;
 
@@ -113,9 +116,23 @@ export class Execution<S extends object = object> {
   /** Puts the state back, and starts every task: each is suspended before its first step. */
   reset(): void {
     Execution.begins?.();
+    if (this.watch && this.early === undefined) {
+      restore(this.saved);
+      const undo = tellLooks(this.kernel);
+      listen(this.own);
+      this.own.reset();
+      this.start();
+      undo();
+      this.early = this.finding;
+    }
     listen(this.own);
     this.own.reset();
     restore(this.saved);
+    this.start();
+    this.finding ??= this.early ?? null;
+  }
+
+  private start(): void {
     this.steps = 0;
     this.progressed = 0;
     this.finding = null;

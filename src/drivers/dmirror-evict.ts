@@ -35,6 +35,7 @@ import {
   folioOrder,
   folioPutTestzero,
   pageFolio,
+  pageIsFree,
 } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { Holder } from '../mm/look/ledger.ts';
@@ -182,7 +183,7 @@ export function* migrateToSystem(
  */
 export function* devmemFault(k: Kernel, device: DmirrorDevice, vmf: VmFault): Kernel$<number> {
   const folio = pageFolio(k, vmf.page);
-  if (k.pages.isFree(vmf.page))
+  if (pageIsFree(k, vmf.page))
     k.throwBug('use after free', 'a device page that is free is faulted');
   const dmirror = device.opened[k.pages.private[folio]];
   if (!dmirror) k.throwBug('use after free', 'a device page names a device file that is closed');

@@ -5,8 +5,8 @@
  */
 
 import type { DeviceMemory } from '../machine/device-memory.ts';
-import { type Kernel$, ObjectKind, Role, type Step } from '../machine/step.ts';
-import { folioMapcount, folioPages, folioRefCount, pageFolio } from '../mm/folio.ts';
+import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../machine/step.ts';
+import { folioMapcount, folioPages, folioRefCount, pageFolio, pageIsFree } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { type DevPagemap, type DevPagemapOps, pagePgmap } from '../mm/memremap.ts';
 import type { Mm } from '../mm/mm.ts';
@@ -15,7 +15,7 @@ import { Dmirror } from './dmirror.ts';
 import { DmirrorDevice } from './dmirror-device.ts';
 import { devmemFault, evictChunk, evictPages } from './dmirror-evict.ts';
 import { backOff } from './dmirror-mends.ts';
-import type { DeviceKind } from './driver.ts';
+import { type DeviceKind, deviceTableStep } from './driver.ts';
 
 /** The device that a page belongs to (dmirror_page_to_device()). */
 function pageDevice(k: Kernel, pfn: number): DmirrorDevice {
@@ -60,7 +60,7 @@ export function* openDmirror(k: Kernel, device: DmirrorDevice, mm: Mm): Kernel$<
 /** The step that waits until nobody is about to bring a folio back. */
 function idleStep(k: Kernel, folio: number): Step {
   const idle = () => folioRefCount(k, folio) <= folioMapcount(k, folio);
-  const ready = () => k.pages.isFree(folio) || (!k.folioLocked(folio) && idle());
+  const ready = () => pageIsFree(k, folio) || (!k.folioLocked(folio) && idle());
   const step = k.waitFor(ObjectKind.FolioLock, folio, ready, Role.AcquireShared);
   return step.and(ObjectKind.Folio, folio, Role.Read);
 }
@@ -71,11 +71,24 @@ const MAX_ROUNDS = 1000;
 /** Of a closed device: what it was, and what says that nothing is left of it. */
 const DMIRROR_KEEPS = ['k', 'device', 'mm', 'number', 'mutex', 'notifier', 'mapped'];
 
+/** Whether a device has so many ranges of memory and one more. Those who add or take away one hold the lock. */
+function* hasChunk(k: Kernel, { devmemLock, chunks }: DmirrorDevice, i: number): Kernel$<boolean> {
+  if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.Lock, devmemLock.id, Role.TryAcquire);
+  return i < chunks.length;
+}
+
+/** The step before the pages of a range of device memory are looked at, which of them are in use. */
+function pagesStep(k: Kernel, { zone }: DevPagemap): Step {
+  return k.step(StepKind.Shared, ObjectKind.Pagemap, zone, Role.Read);
+}
+
 /** A page of the device that still belongs to an open file; -1: none. */
-function pageLeft(k: Kernel, { device, number }: Dmirror): number {
-  for (const { start, count } of device.chunks) {
+function* pageLeft(k: Kernel, { device, number }: Dmirror): Kernel$<number> {
+  for (let i = 0; yield* hasChunk(k, device, i); i++) {
+    const { start, count } = device.chunks[i];
+    if (k.stepping) yield pagesStep(k, device.chunks[i]);
     for (let pfn = start; pfn < start + count; pfn++) {
-      if (!k.pages.isFree(pfn) && k.pages.private[pageFolio(k, pfn)] === number) return pfn;
+      if (!pageIsFree(k, pfn) && k.pages.private[pageFolio(k, pfn)] === number) return pfn;
     }
   }
   return -1;
@@ -89,10 +102,15 @@ function pageLeft(k: Kernel, { device, number }: Dmirror): number {
  * then; stock evicts once, and that fault then uses the closed file
  */
 export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
+  const { device } = dmirror;
+  // from here on nobody looks at its page table
+  if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
   k.deviceViews.splice(k.deviceViews.indexOf(dmirror), 1);
   yield* mmuIntervalNotifierRemove(k, dmirror.notifier);
-  for (const chunk of dmirror.device.chunks) yield* evictChunk(k, dmirror.device, chunk);
-  yield* evictLeft(k, dmirror.device, () => pageLeft(k, dmirror));
+  for (let i = 0; yield* hasChunk(k, device, i); i++) {
+    yield* evictChunk(k, device, device.chunks[i]);
+  }
+  yield* evictLeft(k, device, () => pageLeft(k, dmirror));
   dmirror.pt.clear();
   dmirror.device.opened[dmirror.number] = undefined;
   if (k.monitor !== null) k.monitor.onGone(dmirror, 'an open device', DMIRROR_KEEPS);
@@ -102,15 +120,15 @@ export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
  * Evicts pages that somebody was about to bring back, until none is left. Who writes to a page and copies it, and
  * who evicts it, each make the other one fail: the eviction lets others get on before it tries again.
  */
-function* evictLeft(k: Kernel, device: DmirrorDevice, next: () => number): Kernel$<void> {
+function* evictLeft(k: Kernel, device: DmirrorDevice, next: () => Kernel$<number>): Kernel$<void> {
   let rounds = 0;
-  for (let left = next(); left >= 0; left = next()) {
+  for (let left = yield* next(); left >= 0; left = yield* next()) {
     if (++rounds > MAX_ROUNDS) k.throwBug('livelock', 'a device page cannot be evicted');
     if (k.stepping) yield idleStep(k, pageFolio(k, left));
-    if (k.pages.isFree(left)) continue;
+    if (pageIsFree(k, left)) continue;
     const folio = pageFolio(k, left);
     yield* evictPages(k, device, folio, folioPages(k, folio), true);
-    if (!k.pages.isFree(left)) yield* backOff(k, rounds);
+    if (!pageIsFree(k, left)) yield* backOff(k, rounds);
   }
 }
 
@@ -135,8 +153,9 @@ export function* removeChunks(k: Kernel, device: DmirrorDevice): Kernel$<void> {
 }
 
 /** A page of a range of device memory that is in use; -1: none. */
-function inUse(k: Kernel, { start, count, refs }: DevPagemap): number {
-  for (let pfn = start; refs > 0 && pfn < start + count; pfn++)
-    if (!k.pages.isFree(pfn)) return pfn;
+function* inUse(k: Kernel, chunk: DevPagemap): Kernel$<number> {
+  if (k.stepping) yield pagesStep(k, chunk);
+  const { start, count, refs } = chunk;
+  for (let pfn = start; refs > 0 && pfn < start + count; pfn++) if (!pageIsFree(k, pfn)) return pfn;
   return -1;
 }

@@ -12,6 +12,7 @@ import {
   folioTryGet,
   folioUnlockPut,
   pageFolio,
+  pageIsFree,
 } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { Holder } from '../mm/look/ledger.ts';
@@ -26,7 +27,7 @@ import { migrateDeviceUnmap } from './unmap.ts';
 function* pfnWaitLock(k: Kernel, pfn: Pfn): Kernel$<number> {
   if (k.stepping) yield k.acquireFolio(pfn).and(ObjectKind.Folio, pfn, Role.Write);
   // only a folio's first page can be taken; it may be brought back by whoever had the lock
-  if (k.pages.isFree(pfn) || pageFolio(k, pfn) !== pfn) return 0;
+  if (pageIsFree(k, pfn) || pageFolio(k, pfn) !== pfn) return 0;
   k.folioLock(pfn);
   folioGet(k, pfn, Holder.Migrate);
   return migratePfn(pfn) | MIGRATE_PFN_MIGRATE;
@@ -37,10 +38,10 @@ function* pfnWaitLock(k: Kernel, pfn: Pfn): Kernel$<number> {
  * faithful
  */
 function* pfnLock(k: Kernel, pfn: Pfn): Kernel$<number> {
-  // only a folio's first page can be taken (folio_get_nontail_page())
-  if (k.pages.isFree(pfn) || pageFolio(k, pfn) !== pfn) return 0;
   if (k.stepping) yield k.writeFolio(pfn);
-  if (k.pages.isFree(pfn) || !folioTryGet(k, pfn, Holder.Migrate)) return 0;
+  // only a folio's first page can be taken (folio_get_nontail_page())
+  if (pageIsFree(k, pfn) || pageFolio(k, pfn) !== pfn) return 0;
+  if (!folioTryGet(k, pfn, Holder.Migrate)) return 0;
   if (k.stepping) yield k.tryAcquireFolio(pfn);
   if (!k.folioTryLock(pfn)) {
     yield* folioPut(k, pfn, Holder.Migrate);
@@ -65,7 +66,7 @@ function* lockAndUnmap(
   for (let i = 0; i < npages; i++) {
     const pfn = pfnAt(i);
     src[i] = yield* lock(k, pfn);
-    const nr = k.pages.isFree(pfn) ? 1 : folioPages(k, pageFolio(k, pfn));
+    const nr = pageIsFree(k, pfn) ? 1 : folioPages(k, pageFolio(k, pfn));
     if (nr > npages - i) {
       if (src[i] & MIGRATE_PFN_MIGRATE) {
         yield* folioUnlockPut(k, pfn, Holder.Migrate);

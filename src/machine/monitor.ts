@@ -75,6 +75,10 @@ export interface Monitor {
   onExclusive(pfn: Pfn): void;
   /** A page is copied, and the copy takes its place: nobody may write to it meanwhile. */
   onMove(pfn: Pfn): void;
+  /** Whether a page is free is looked at. */
+  onFreeAsked(pfn: Pfn): void;
+  /** Pages that were free are in use from here on. */
+  onUse(pfn: Pfn, pages: number): void;
   /** Pages are free from here on. */
   onFree(pfn: Pfn, pages: number): void;
 
@@ -107,6 +111,8 @@ export const HOOKS: Record<keyof Monitor, true> = {
   onDeviceAccess: true,
   onExclusive: true,
   onMove: true,
+  onFreeAsked: true,
+  onUse: true,
   onFree: true,
   onInvalidate: true,
   onInvalidateEnd: true,

@@ -1,3 +1,4 @@
+import { notModelled } from './finding.ts';
 import type { Geometry } from './geometry.ts';
 import { grow } from './grow.ts';
 import { PTE_MAX_PFN } from './pte.ts';
@@ -269,3 +270,5 @@ export class PageMap {
     return this.head[pfn] === FREE;
   }
 }
+
+notModelled(PageMap);

@@ -39,6 +39,12 @@ export function pageFolio(k: Kernel, pfn: Pfn): Folio {
   return k.pages.head[pfn];
 }
 
+/** Whether a page belongs to no folio: nobody has a reference (page_count() is 0). */
+export function pageIsFree(k: Kernel, pfn: Pfn): boolean {
+  if (k.monitor !== null) k.monitor.onFreeAsked(pfn);
+  return k.pages.isFree(pfn);
+}
+
 /** A folio has `2 ** order` pages. */
 export function folioOrder(k: Kernel, folio: Folio): number {
   if (k.monitor !== null) k.monitor.onPage(folio, PageField.Order);
@@ -174,6 +180,7 @@ export function folioAlloc(k: Kernel, order: number): Folio {
   if (k.mayFail()) return -1;
   const pfn = k.pages.takeRam(order, k.ramLimit, k.current.cpu);
   if (pfn < 0) return -1;
+  if (k.monitor !== null) k.monitor.onUse(pfn, 1 << order);
   k.pages.initFolio(pfn, order);
   k.frames.ensure(pfn + (1 << order));
   k.counters.pagesAllocated += 1 << order;

@@ -59,6 +59,7 @@ import {
   pteOffsetMap,
   ptepGet,
   ptlOf,
+  topStep,
 } from './pgtable.ts';
 import { GUP_PIN_COUNTING_BIAS } from './rmap.ts';
 import { isVmHugetlbPage, VM_READ, VM_WRITE, type Vma, vmaIsCowMapping } from './vma.ts';
@@ -537,9 +538,15 @@ function* gupFastRange(
 ): Kernel$<void> {
   for (let vpn = start; vpn < end; ) {
     if (k.stepping && lacksTable(k, mm, vpn)) yield lackStep(k, mm, vpn);
-    const pmdp = pmdpOf(k, mm, vpn);
+    let pmdp = pmdpOf(k, mm, vpn);
+    // no lock keeps the tables: the step must find what it names
+    let named = -1;
+    while (k.stepping && pmdp >= 0 && named !== pmdp) {
+      named = pmdp;
+      if (k.stepping) yield k.readEntry(pmdp);
+      pmdp = pmdpOf(k, mm, vpn);
+    }
     if (pmdp < 0) return;
-    if (k.stepping) yield k.readEntry(pmdp);
     const pmd = ptepGet(k, pmdp);
     const next = pmdAddrEnd(k, vpn, end);
     if (pmdTransHuge(pmd)) {
@@ -579,8 +586,10 @@ export function* gupFast(
   pages: Pfn[],
 ): Kernel$<number> {
   const first = pages.length;
-  if (!flags.pin) yield* gupFastRange(k, mm, start, start + nr, flags, pages);
-  else {
+  if (!flags.pin) {
+    if (k.stepping) yield topStep(k, mm, start);
+    yield* gupFastRange(k, mm, start, start + nr, flags, pages);
+  } else {
     if (k.stepping) yield writeProtectStep(k, mm);
     const seq = mm.writeProtectSeq;
     if (seq & 1) return 0;

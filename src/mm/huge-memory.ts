@@ -170,6 +170,7 @@ export function getHugeZeroFolio(k: Kernel): Folio {
   const { pmdOrder, ptrsPerPte } = k.geometry;
   const folio = k.pages.takeRam(pmdOrder, k.ramLimit, k.current.cpu);
   if (folio < 0) return -1;
+  if (k.monitor !== null) k.monitor.onUse(folio, 1 << pmdOrder);
   k.pages.initFolio(folio, pmdOrder);
   folioSet(k, folio, PG_RESERVED | PG_UPTODATE);
   k.frames.ensure(folio + ptrsPerPte);

@@ -59,6 +59,7 @@ export class HugetlbPool {
       if (folio < 0) return -1;
       this.untouched--;
     }
+    if (k.monitor !== null) k.monitor.onUse(folio, 1 << order);
     pages.initFolio(folio, order);
     pages.flags[folio] |= PG_HUGETLB;
     k.frames.ensure(folio + (1 << order));

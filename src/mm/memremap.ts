@@ -101,6 +101,7 @@ export function pagePgmap(k: Kernel, pfn: Pfn): DevPagemap {
  */
 export function zoneDevicePageInit(k: Kernel, pfn: Pfn, order: number): void {
   k.warn(!k.pages.isFree(pfn), 'a device page is handed out that is in use');
+  if (k.monitor !== null) k.monitor.onUse(pfn, 1 << order);
   k.pages.initFolio(pfn, order);
   k.ledger?.get(pfn, Holder.Alloc);
   pagePgmap(k, pfn).refs += 1 << order;

@@ -91,6 +91,11 @@ function ensure(k: Kernel, entry: Ptep): TableId {
   return table;
 }
 
+/** The step before a walk without locks reads the uppermost entry on the way to a page. */
+export function topStep(k: Kernel, mm: Mm, vpn: Vpn): Step {
+  return k.readEntry(slot(k, mm.pgd, vpn, k.geometry.pgdPages));
+}
+
 /** The entry of an upper table that is missing on the way to a page's PMD entry; -1 for none. */
 export function missingTable(k: Kernel, mm: Mm, vpn: Vpn): Ptep {
   const pgdp = slot(k, mm.pgd, vpn, k.geometry.pgdPages);

@@ -5,11 +5,12 @@ import {
   type ProgramState,
   parseConcurrentProgram,
   programScenario,
+  type Scenario,
   Turns,
 } from '../../src/checker/index.ts';
-import { PATIENCE } from '../../src/drivers/dmirror-mends.ts';
-import type { Kernel$ } from '../../src/machine/index.ts';
-import { cpuWriteWord, madvise } from '../../src/mm/index.ts';
+import { backOff, PATIENCE } from '../../src/drivers/dmirror-mends.ts';
+import { type Kernel$, ObjectKind, Role, StepKind } from '../../src/machine/index.ts';
+import { cpuWriteWord, Kernel, madvise } from '../../src/mm/index.ts';
 import { scenarioProgram } from '../support/scenarios.ts';
 
 const patience = { ...PATIENCE };
@@ -71,9 +72,37 @@ it('exclusive access that looks again, against a CPU that writes anew until the 
   expect([now.found, now.long]).toEqual([[], 0]);
 });
 
-it('an eviction that begins anew at once, against a write that copies', () => {
-  const name = 'coherent-memory-taken-away-from-two-processes';
-  expect(turns(name)).toEqual(['without end: cpu_write, release']);
+it('who is in the way of another and begins anew at once, and who waits longer each time', () => {
+  interface State {
+    readonly k: Kernel;
+    readonly wants: boolean[];
+  }
+  /** Each says that it wants the page, and lets it go where the other one wants it too. */
+  const wanting = (me: number, again: (k: Kernel, failed: number) => Kernel$<void>) =>
+    function* body({ k, wants }: State): Kernel$<void> {
+      for (let failed = 1; ; failed++) {
+        yield k.step(StepKind.Shared, ObjectKind.Program, 1 + me, Role.Write);
+        wants[me] = true;
+        yield k.step(StepKind.Shared, ObjectKind.Program, 2 - me, Role.Read);
+        const free = !wants[1 - me];
+        yield k.step(StepKind.Shared, ObjectKind.Program, 1 + me, Role.Write);
+        wants[me] = false;
+        if (free) return;
+        yield* again(k, failed);
+      }
+    };
+  const scenario: Scenario<State> = {
+    name: 'two in each other’s way',
+    setup: () => ({ k: new Kernel(), wants: [false, false] }),
+    kernel: ({ k }) => k,
+    tasks: { evicts: wanting(0, backOff), writes: wanting(1, function* atOnce() {}) },
+  };
+  const search = () =>
+    check(scenario as unknown as Scenario, {
+      strategy: () => new Turns({ seed: 1 }),
+      schedules: 50,
+    }).found.map(({ title }) => title);
+  expect(search()).toEqual(['without end: evicts, writes']);
   PATIENCE.longestWait = patience.longestWait;
-  expect(turns(name)).toEqual([]);
+  expect(search()).toEqual([]);
 });

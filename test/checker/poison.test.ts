@@ -101,6 +101,7 @@ describe('what was freed is poisoned', () => {
   test('a page table', () => {
     const use: Task = function* use(s) {
       const { k, mm, vpn } = place(s);
+      yield k.readEntry(0);
       const ptep = ptepOf(k, mm, vpn);
       yield* munmap(k, mm, vpn, vpn + 2);
       ptepGet(k, ptep);

@@ -151,6 +151,7 @@ describe('page tables', () => {
     );
     const does = function* (state: ProgramState): Kernel$<void> {
       const k = scenario.kernel(state);
+      yield k.step(StepKind.Shared, ObjectKind.Program, 1, Role.Read);
       yield* body(k, ptepOf(k, k.mms[0], k.geometry.vpnOf(0, 1)));
     };
     const strategy = (tasks: number) => new Exhaustive(tasks, { faults: 0 });

@@ -182,7 +182,7 @@ describe.each(RUNS)('migration by frame number, %s', (_how, run) => {
 
   it('passes over a page that is freed when it is about to be taken', () => {
     const { b, pages } = onDevice();
-    const race = when(b.k, b.k.pages, 'isFree', pages[1], () => drop(b, 1, 1), 2);
+    const race = when(b.k, b.k.pages, 'isFree', pages[1], () => drop(b, 1, 1));
     const src = Int32Array.from(pages);
     run(b.k, migrateDevicePfns(b.k, src, 4));
     expect(race.happened).toBe(true);

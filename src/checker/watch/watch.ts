@@ -402,6 +402,14 @@ export class Watch implements Monitor {
     );
   }
 
+  onFreeAsked(pfn: number): void {
+    this.looks.read(LookKind.Free, 0, pfn);
+  }
+
+  onUse(pfn: number, pages: number): void {
+    this.looks.change(LookKind.Free, 0, pfn, pfn + pages);
+  }
+
   onFree(pfn: number, pages: number): void {
     for (let i = 0; this.copied !== null && i < pages; i++) this.copied.delete(pfn + i);
     if (this.copied !== null) this.looks.change(LookKind.Copied, 0, pfn, pfn + pages);

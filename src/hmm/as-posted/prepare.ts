@@ -25,6 +25,7 @@ import {
   folioUnlockPut,
   pageAnonExclusive,
   pageFolio,
+  pageIsFree,
 } from '../../mm/folio.ts';
 import { setPmdMigrationEntry, splitFolio, splitHugePmd } from '../../mm/huge-memory.ts';
 import type { Kernel } from '../../mm/kernel.ts';
@@ -91,7 +92,7 @@ export function* migrateVmaSplitFolio(k: Kernel, folio: Folio, faultPage: Pfn): 
     return ret;
   }
   // page_folio() of a page that has been freed meanwhile is the page
-  const freed = faultPage >= 0 && k.pages.isFree(faultPage);
+  const freed = faultPage >= 0 && pageIsFree(k, faultPage);
   const newFaultFolio = faultPage < 0 || freed ? faultPage : pageFolio(k, faultPage);
   if (newFaultFolio < 0) yield* folioUnlockPut(k, folio, Holder.Split);
   else if (folio !== newFaultFolio) {

@@ -203,6 +203,7 @@ handlePte hmm_vma_handle_pte mm/hmm.c
 handlePteFault handle_pte_fault mm/memory.c
 handleUserfault handle_userfault mm/userfaultfd.c
 hardwareWalk
+hasChunk
 hasMemory
 hasOwnHuge
 hmmPfnsFill hmm_pfns_fill mm/hmm.c
@@ -230,6 +231,7 @@ hugetlbWp hugetlb_wp mm/hugetlb.c
 hugetlbZapBegin __hugetlb_zap_begin mm/hugetlb.c
 hugetlbZapEnd __hugetlb_zap_end mm/hugetlb.c
 hugetlbfsFileMmap hugetlbfs_file_mmap fs/hugetlbfs/inode.c
+inUse
 insertByOffset INTERVAL_TREE_DEFINE include/linux/interval_tree_generic.h
 insertChain anon_rmap_tree_insert mm/interval_tree.c
 insertHugePmdPage migrate_vma_insert_huge_pmd_page mm/migrate_device.c
@@ -324,6 +326,7 @@ oomReapTaskMm oom_reap_task_mm mm/oom_kill.c
 open
 openDmirror dmirror_fops_open lib/test_hmm.c
 openFile
+pageLeft
 pageVmaMappedWalk page_vma_mapped_walk mm/page_vma_mapped.c
 pagemapBits pte_to_pagemap_entry fs/proc/task_mmu.c
 pagemapScan do_pagemap_scan fs/proc/task_mmu.c
