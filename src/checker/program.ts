@@ -249,8 +249,16 @@ export function explainResults(
 }
 
 /** Whether the results of all operations are those of no order of them. */
-function inNoOrder(orders: Orders | null, state: ProgramState): Broken[] {
-  const explained = orders?.explain(state) ?? null;
+function inNoOrder(
+  { tasks }: ConcurrentProgram,
+  orders: Orders | null,
+  state: ProgramState,
+): Broken[] {
+  // a scenario may have been given other tasks
+  const ran = Object.entries(tasks).every(
+    ([name, ops]) => state.results[name].length === ops.length,
+  );
+  const explained = (ran && orders?.explain(state)) || null;
   if (explained === null) state.reasons = [NOT_KNOWN];
   else if ('reasons' in explained) state.reasons = explained.reasons;
   else {
@@ -311,7 +319,7 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
       if (broken.length > 0 || system.kernel.findings.length > 0) return broken;
       // without memory an operation may fail, or do a part of its work
       if (system.kernel.allocationFailed) state.reasons = [NO_MEMORY];
-      else broken.push(...inNoOrder(orders, state));
+      else broken.push(...inNoOrder(program, orders, state));
       return broken;
     },
     translations({ system }): Translation[] {
