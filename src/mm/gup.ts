@@ -490,7 +490,7 @@ function gupFastFolioAllowed(k: Kernel, folio: Folio, flags: GupFlags): boolean 
  * Takes pages that one entry maps; false: not to be had.
  *
  * Mirrors: mm/gup.c gup_fast_pmd_leaf(), gup_fast_pte_range() for one entry
- * faithful
+ * simplified: a table is freed at once; the kernel frees it when no walk without locks is under way
  * @param ptep the entry; the PMD entry itself where that is a leaf
  * @param pmd the PMD entry as it was read
  */
@@ -505,7 +505,9 @@ function* gupFastLeaf(
   pages: Pfn[],
 ): Kernel$<boolean> {
   const huge = ptep === pmdp;
-  if (k.stepping && !huge) yield k.readEntry(ptep);
+  if (k.stepping && !huge) yield k.readEntry(ptep).and(ObjectKind.Entry, pmdp, Role.Read);
+  // a table that was taken out is freed after a grace period, which waits for this walk: its entries are empty
+  if (!huge && ptepGet(k, pmdp) !== pmd) return false;
   const pte = huge ? pmd : ptepGet(k, ptep);
   if (!(pte & PTE_PRESENT) || pte & PTE_SPECIAL) return false;
   if (flags.write && !pteWrite(pte)) return false;
@@ -514,7 +516,7 @@ function* gupFastLeaf(
   if (!(yield* tryGrabFolioFast(k, folio, count, flags))) return false;
   if (k.stepping) yield recheckStep(k, ptep, pmdp, folio);
   // the entry, its table or the folio may have become something else meanwhile
-  const same = ptepGet(k, ptep) === pte && (huge || ptepGet(k, pmdp) === pmd);
+  const same = (huge || ptepGet(k, pmdp) === pmd) && ptepGet(k, ptep) === pte;
   const unshare = !pteWrite(pte) && gupMustUnshare(k, null, flags, huge ? folio : page);
   const allowed = gupFastFolioAllowed(k, folio, flags);
   if (!same || pageFolio(k, page) !== folio || !allowed || unshare) {
