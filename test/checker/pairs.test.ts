@@ -1,6 +1,11 @@
 /** The generated suite: which programs there are, and that each is one. */
 import { describe, expect, it } from 'vitest';
-import { parseConcurrentProgram } from '../../src/checker/index.ts';
+import {
+  check,
+  Exhaustive,
+  parseConcurrentProgram,
+  programScenario,
+} from '../../src/checker/index.ts';
 import {
   allPairs,
   PAIR_OPS,
@@ -96,4 +101,18 @@ it.each([
   ['pair:huge/munmap.whole/cpu_read.part.child', 'in huge there is no child'],
 ])('%s is refused', (name, message) => {
   expect(() => pairProgram(name)).toThrow(message);
+});
+
+describe('what was found among them stays mended', () => {
+  it.each([
+    // a walk without locks reads a page table that was taken out
+    'pair:exclusive-large/munmap.whole/gup_pin_fast_read.part',
+    // who unmaps a page that was moved away takes nothing of what is at its new place
+    'pair:driver/munmap.whole/cpu_write.part/mremap.border',
+  ])('%s', (name) => {
+    const scenario = programScenario(pairProgram(name));
+    const strategy = (tasks: number) => new Exhaustive(tasks);
+    const { found, complete } = check(scenario, { walk: 'unified', strategy, schedules: 1000 });
+    expect({ found, complete }).toEqual({ found: [], complete: true });
+  });
 });

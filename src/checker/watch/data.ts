@@ -360,14 +360,30 @@ export class DataOracle {
       const key = keyOf(mm.id, vpn);
       const vma = gone ? undefined : mm.lookupVma(vpn);
       const place = this.places.get(key);
-      if (!vma) this.places.delete(key);
-      else if (place) place.rights = vma.flags & VM_ACCESS_FLAGS;
+      if (!vma) {
+        this.followMove(mm, vpn);
+        this.places.delete(key);
+      } else if (place) place.rights = vma.flags & VM_ACCESS_FLAGS;
       else {
         const fresh = this.fresh(vma, vpn);
         this.places.set(key, fresh);
         if (!fresh.shared) this.copyForForks(mm, vpn, fresh.store);
       }
     }
+  }
+
+  /** A page is not there any more: a move that is under way may have taken it along, before others came. */
+  private followMove(mm: Mm, vpn: number): void {
+    const place = this.places.get(keyOf(mm.id, vpn));
+    const move = this.pending.find(
+      ({ change, mm: of, start, end }) =>
+        change === 'move' && of === mm && vpn >= start && vpn < end,
+    );
+    if (!place || !move) return;
+    const to = move.to + (vpn - move.start);
+    if (!mm.lookupVma(to) || this.places.has(keyOf(mm.id, to))) return;
+    this.places.set(keyOf(mm.id, to), place);
+    if (!place.shared) this.copyForForks(mm, to, place.store);
   }
 
   private fresh(vma: Vma, vpn: number): MemoryPlace {
