@@ -720,8 +720,10 @@ function* handlePteFault(k: Kernel, vmf: VmFault): Kernel$<number> {
   if (ptepGet(k, vmf.pmd) !== 0) {
     vmf.pte = pteOffsetMap(k, vmf.pmd, vmf.vpn);
     if (vmf.pte < 0) return 0;
-    if (k.stepping) yield k.readEntry(vmf.pte);
-    vmf.origPte = ptepGet(k, vmf.pte);
+    if (k.stepping) yield k.readEntry(vmf.pte).and(ObjectKind.Entry, vmf.pmd, Role.Read);
+    // a table that was taken out is freed after a grace period, which waits for this look: its entries are empty
+    const isThere = pteOffsetMap(k, vmf.pmd, vmf.vpn) === vmf.pte;
+    vmf.origPte = isThere ? ptepGet(k, vmf.pte) : 0;
   }
   if (vmf.origPte === 0) {
     return vmaIsAnonymous(vmf.vma) ? yield* doAnonymousPage(k, vmf) : yield* doFault(k, vmf);

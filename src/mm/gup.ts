@@ -263,8 +263,16 @@ function* followPage(
   const ptep = pteOffsetMap(k, pmdp, vpn);
   if (ptep < 0) return NO_PAGE;
   const ptl = ptlOf(k, ptep);
-  if (k.stepping) yield k.acquire(ptl).and(ObjectKind.Entry, ptep, Role.Read);
+  const look = Role.Read;
+  if (k.stepping)
+    yield k.acquire(ptl).and(ObjectKind.Entry, ptep, look).and(ObjectKind.Entry, pmdp, look);
   k.lock(ptl);
+  if (pteOffsetMap(k, pmdp, vpn) !== ptep) {
+    // the table was taken out meanwhile (pte_offset_map_lock())
+    if (k.stepping) yield k.release(ptl);
+    k.unlock(ptl);
+    return NO_PAGE;
+  }
   const pte = ptepGet(k, ptep);
   let page = NO_PAGE;
   if (ptePresent(pte) && !pteProtnone(pte) && (!flags.write || pteWrite(pte))) {

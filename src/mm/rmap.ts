@@ -567,12 +567,14 @@ export function* makeDeviceExclusive(
       const ptl = ptlOf(k, ptep);
       if (k.stepping) yield k.acquire(ptl);
       k.lock(ptl);
-      let pte = ptepGet(k, ptep);
-      found =
-        ptepOf(k, mm, vpn) === ptep && ptePresent(pte) && ptePfn(pte) === page && pteWrite(pte);
+      // the table may have been taken out meanwhile
+      if (ptepOf(k, mm, vpn) === ptep) {
+        const pte = ptepGet(k, ptep);
+        found = ptePresent(pte) && ptePfn(pte) === page && pteWrite(pte);
+      }
       if (found) {
         if (k.stepping) yield k.writeEntry(ptep);
-        pte = ptepGetAndClear(k, ptep);
+        const pte = ptepGetAndClear(k, ptep);
         if (k.stepping) yield k.flushStep(vma.mm.id).and(ObjectKind.Folio, folio, Role.Write);
         k.flushTlbPage(vma.mm.id, vpn);
         if (pteDirty(pte)) folioSet(k, folio, PG_DIRTY);

@@ -81,7 +81,7 @@ function base(
 }
 
 /**
- * A scenario whose tasks are functions; what they leave behind is not looked at, nor the references
+ * A scenario whose tasks are functions, each behind a first step; what they leave behind is not looked at, nor the references
  * that they do not care for.
  */
 function scenario(
@@ -90,9 +90,16 @@ function scenario(
   ledger = false,
 ): Scenario<ProgramState> {
   const { check: _check, shutdown: _shutdown, ...rest } = base(undefined, setup);
+  const later = Object.entries(tasks).map(([name, body]) => {
+    const task: Task = function* task(s) {
+      yield s.system.kernel.step(StepKind.Shared, ObjectKind.Program, 1, Role.Read);
+      yield* body(s);
+    };
+    return [name, task] as const;
+  });
   return {
     ...rest,
-    tasks,
+    tasks: Object.fromEntries(later),
     setup(options) {
       const s = rest.setup(options);
       if (!ledger) s.system.kernel.ledger = null;
@@ -223,6 +230,7 @@ describe('data', () => {
   test('rights that were taken away', () => {
     const late: Task = function* late(s) {
       const { k, mm, vpn } = place(s);
+      yield* pause(k);
       const pte = ptepGet(k, ptepOf(k, mm, vpn));
       yield* pause(k, 30);
       // a translation that nobody flushed
@@ -780,8 +788,7 @@ describe('progress', () => {
     const scene = scenario({ one: take(false), other: take(true) });
     const x = new Execution(scene as Scenario);
     x.reset();
-    x.take(0, false);
-    x.take(1, false);
+    for (const task of [0, 0, 1, 1]) x.take(task, false);
     expect(x.enabled()).toBe(0);
     x.deadlock();
     expect(x.finding).toMatchObject({
@@ -789,7 +796,7 @@ describe('progress', () => {
       title: 'take waits for memory of device; take waits for mirror of device',
     });
     expect(x.finding?.detail).toMatch(
-      /one: take, holds mirror of device; other: take, holds memory/,
+      /one: take < task, holds mirror of device; other: take < task, holds memory/,
     );
   });
 

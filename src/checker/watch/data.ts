@@ -175,8 +175,8 @@ export class DataOracle {
    */
   access(who: string, space: number, vpn: number, word: number, write: boolean): void {
     const { k } = this;
-    this.looks.read(LookKind.Data, space, vpn);
-    if (write) this.looks.change(LookKind.Data, space, vpn);
+    if (write) this.looks.write(LookKind.Data, space, vpn);
+    else this.looks.read(LookKind.Data, space, vpn);
     const places = this.resolve(space, vpn);
     if (write && who === 'a CPU') this.shadows.write(space, vpn, this.pending);
     const does = write ? 'writes' : 'reads';
@@ -200,7 +200,7 @@ export class DataOracle {
 
   /** A page is filled where nothing was, whatever the process may do there. */
   fill(space: number, vpn: number, word: number): void {
-    this.looks.change(LookKind.Data, space, vpn);
+    this.looks.write(LookKind.Data, space, vpn);
     this.changed = true;
     this.clock++;
     this.write(space, vpn, word, this.resolve(space, vpn));
@@ -227,6 +227,7 @@ export class DataOracle {
       const place = this.places.get(keyOf(vma.mm.id, vpn));
       if (!place || place.shared || vpn < vma.start || vpn >= vma.end) continue;
       const { store } = place;
+      this.looks.write(LookKind.Data, vma.mm.id, vpn);
       const copies = this.pending
         .filter(({ change, mm }) => change === 'fork' && mm === vma.mm)
         .map((fork) => fork.copies.get(vpn)?.values ?? []);
@@ -288,8 +289,8 @@ export class DataOracle {
   // ---- operations ----
 
   private told(mm: Mm, start: number, end: number, to: number): void {
-    this.looks.change(LookKind.Data, mm.id, start, end);
-    if (to > 0) this.looks.change(LookKind.Data, mm.id, to, to + (end - start));
+    this.looks.write(LookKind.Data, mm.id, start, end);
+    if (to > 0) this.looks.write(LookKind.Data, mm.id, to, to + (end - start));
   }
 
   /** An operation begins that changes what places are. */

@@ -57,6 +57,12 @@ export class Looks {
     });
   }
 
+  /** It is changed as one finds it: the order of two such changes makes a difference. */
+  write(kind: number, space: number, start: number, end = start + 1): void {
+    this.read(kind, space, start, end);
+    this.change(kind, space, start, end);
+  }
+
   /** That is changed for all pages there are. */
   changeAll(kind: number, space: number): void {
     this.change(kind, space, 0, PAGES);
