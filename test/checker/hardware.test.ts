@@ -21,9 +21,9 @@ function* takeAway({ system }: ProgramState, flushFirst: boolean): Kernel$<void>
   const k = system.kernel;
   const { mm } = system.process(0);
   const vpn = k.geometry.vpnOf(0, 0);
-  const ptep = pteOffsetMap(k, pmdpOf(k, mm, vpn), vpn);
   const flush = (): void => k.flushTlbRange(mm.id, vpn, vpn + 1);
   yield k.flushStep(mm.id);
+  const ptep = pteOffsetMap(k, pmdpOf(k, mm, vpn), vpn);
   if (flushFirst) flush();
   yield k.writeEntry(ptep);
   const pte = ptepGetAndClear(k, ptep);
