@@ -20,7 +20,7 @@
  * | `Batch` | the CPU |
  * | `Cache` | `cachePageOf` |
  * | `Mm` | an address space's areas' anon_vmas: its number; `flagsOf`, `writeProtectOf`, `usersOf` |
- * | `Program` | `PROGRAM`, `pinOf`, `deviceFlagsOf` |
+ * | `Program` | `PROGRAM`, `pinOf`, `openFilesOf`, `deviceFlagsOf` |
  * | `Userfault` | `userfaultfdOf` |
  * | `Pagemap` | the zone |
  */
@@ -101,5 +101,7 @@ export const PINS = 8;
 
 /** What a process pinned under a number. */
 export const pinOf = (proc: number, id: number): number => 1 + proc * PINS + id;
+/** Which files a process keeps open. */
+export const openFilesOf = (proc: number): number => -1 - proc;
 /** The flags of a driver's mirror of an address space: the number of the lock that is the mirror's. */
 export const deviceFlagsOf = (mutex: Numbered): number => mutex.id;

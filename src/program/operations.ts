@@ -11,7 +11,7 @@ import { deviceSnapshot } from '../drivers/dmirror-snapshot.ts';
 import { gupHold } from '../drivers/gup-test.ts';
 import { faultMigrateToDevice } from '../drivers/migrate-on-fault.ts';
 import { EBADF, EFAULT, EINVAL } from '../machine/errno.ts';
-import { PROGRAM, pinOf } from '../machine/objects.ts';
+import { openFilesOf, PROGRAM, pinOf } from '../machine/objects.ts';
 import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../machine/step.ts';
 import { cpuReadWord, cpuWriteWord, SIGSEGV } from '../mm/access.ts';
 import { dupMmap } from '../mm/fork.ts';
@@ -73,8 +73,18 @@ function* mmap(
   const flags = PROT[op.prot] | (shared ? VM_SHARED : 0);
   const ret = yield* mmapRegion(k, mm, start, end, flags, file);
   if (ret && file) yield* evictFile(k, file);
-  else if (file && backed) system.keepOpen(system.process(op.proc), file, start);
+  else if (file && backed) {
+    if (k.stepping && system.keepsFiles) yield openFilesStep(k, op.proc, Role.Write);
+    system.keepOpen(system.process(op.proc), file, start);
+  }
   return outcome(ret);
+}
+
+/** The step before a process's open files are looked at, or others take their places. */
+function openFilesStep(k: Kernel, proc: number, role: Role): Step {
+  const step = k.step(StepKind.Shared, ObjectKind.Program, openFilesOf(proc), role);
+  // a fork copies them
+  return role === Role.Read ? step : step.and(ObjectKind.Program, PROGRAM, Role.Commute);
 }
 
 /** pread() or pwrite() of the files that were mapped at a range, a page after the other. */
@@ -88,6 +98,7 @@ function* fileAccess(
   const size = k.geometry.pageBytes;
   const words: number[] = [];
   for (let i = 0; i < op.pages; i++) {
+    if (k.stepping) yield openFilesStep(k, op.proc, Role.Read);
     const open = opened.get(start + i);
     if (!open) return outcome(-EBADF);
     const page = op.op === 'file_write' ? wordPages(op.tag, i, 1, size) : new Uint8Array(size);
@@ -315,6 +326,7 @@ function* act(system: System, op: Op, mirror = system.mirrors[0]): Kernel$<Resul
       return yield* mmap(system, op, start, mirror);
     case 'munmap': {
       const ret = yield* munmap(k, mm, start, end);
+      if (k.stepping && system.keepsFiles) yield openFilesStep(k, op.proc, Role.Write);
       if (!ret) system.moveOpen(op.proc, start, op.pages, -1, false);
       return outcome(ret);
     }
@@ -327,6 +339,7 @@ function* act(system: System, op: Op, mirror = system.mirrors[0]): Kernel$<Resul
       const to = k.geometry.vpnOf(op.toBuf, op.toPage);
       const keep = op.op === 'mremap_dontunmap';
       const ret = yield* mremap(k, mm, start, op.pages, to, keep);
+      if (k.stepping && system.keepsFiles) yield openFilesStep(k, op.proc, Role.Write);
       if (!ret) system.moveOpen(op.proc, start, op.pages, to, keep);
       return outcome(ret);
     }

@@ -12,6 +12,7 @@ import {
   RandomWalk,
   type Scenario,
 } from '../../src/checker/index.ts';
+import { pairProgram } from '../../src/checker/pairs.ts';
 import { parseConcurrentProgram } from '../../src/program/index.ts';
 import { EVERY, lostEnds, missed } from '../support/ends.ts';
 import { microScenario, microTasks, numbers } from '../support/micro.ts';
@@ -234,4 +235,15 @@ it.each([
   ['snapshot-against-dontneed', 'collect'],
 ] as const)('of the scenario %s, walk %s: no end is lost', (name, walk) => {
   expect(lostEnds(shippedScenario(name), walk, 1500)).toEqual([]);
+});
+
+it.each([
+  // which files a process keeps open goes with where they are mapped
+  'pair:file/file_read.whole/mremap.part',
+  // what a page may hold, as one operation ends before the other
+  'pair:driver/munmap.whole/cpu_write.part/mremap.border',
+  'pair:present/fork/dontneed.part',
+])('%s: no end is lost', (name) => {
+  const scenario = programScenario(pairProgram(name)) as unknown as Scenario;
+  expect(lostEnds(scenario, 'unified', 1500)).toEqual([]);
 });
