@@ -40,8 +40,8 @@ function* pfnWaitLock(k: Kernel, pfn: Pfn): Kernel$<number> {
 function* pfnLock(k: Kernel, pfn: Pfn): Kernel$<number> {
   if (k.stepping) yield k.writeFolio(pfn);
   // only a folio's first page can be taken (folio_get_nontail_page())
-  if (pageIsFree(k, pfn) || pageFolio(k, pfn) !== pfn) return 0;
-  if (!folioTryGet(k, pfn, Holder.Migrate)) return 0;
+  const isFirst = !pageIsFree(k, pfn) && pageFolio(k, pfn) === pfn;
+  if (!isFirst || !folioTryGet(k, pfn, Holder.Migrate)) return 0;
   if (k.stepping) yield k.tryAcquireFolio(pfn);
   if (!k.folioTryLock(pfn)) {
     yield* folioPut(k, pfn, Holder.Migrate);

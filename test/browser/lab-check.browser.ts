@@ -239,8 +239,11 @@ describe('a check', () => {
     await openProgram(page, 'check-without-lock');
     expect(await page.getByText('Edit', { exact: true }).isDisabled()).toBe(true);
     await startCheck(page);
-    expect(await verdict(page)).toMatch(/Something breaks/);
-    await page.getByRole('button', { name: /^Open: / }).click();
+    expect(await verdict(page)).toMatch(/2 things break: found in 18 schedules/);
+    await page
+      .getByRole('button', { name: /^Open: / })
+      .first()
+      .click();
     await page.waitForSelector('.finding');
     const cells = await shown(page);
     const { default: scenario } = await import(
