@@ -31,14 +31,19 @@ export function conflict(a: Role, b: Role): boolean {
   return (CONFLICTS[a] & (1 << b)) !== 0;
 }
 
+/** Whether what is done with one object does not commute with something in `uses`. */
+export function meets(kind: number, id: number, role: Role, uses: Uses): boolean {
+  const mask = CONFLICTS[role];
+  for (let i = 0; i < uses.count; i++) {
+    if (uses.ids[i] === id && mask & (1 << uses.roles[i]) && uses.objects[i] === kind) return true;
+  }
+  return false;
+}
+
 /** Whether two steps depend on each other. */
 export function dependent(a: Uses, b: Uses): boolean {
   for (let i = 0; i < a.count; i++) {
-    const id = a.ids[i];
-    const mask = CONFLICTS[a.roles[i]];
-    for (let j = 0; j < b.count; j++) {
-      if (b.ids[j] === id && mask & (1 << b.roles[j]) && b.objects[j] === a.objects[i]) return true;
-    }
+    if (meets(a.objects[i], a.ids[i], a.roles[i], b)) return true;
   }
   return false;
 }

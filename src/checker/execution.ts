@@ -117,19 +117,21 @@ export class Execution<S extends object = object> {
   reset(): void {
     Execution.begins?.();
     if (this.watch && this.early === undefined) {
-      restore(this.saved);
+      this.rewind();
       const undo = tellLooks(this.kernel);
-      listen(this.own);
-      this.own.reset();
       this.start();
       undo();
       this.early = this.finding;
     }
+    this.rewind();
+    this.start();
+    this.finding ??= this.early ?? null;
+  }
+
+  private rewind(): void {
     listen(this.own);
     this.own.reset();
     restore(this.saved);
-    this.start();
-    this.finding ??= this.early ?? null;
   }
 
   private start(): void {

@@ -3,7 +3,7 @@
  * verdict hangs on both, so both say which steps depend on each other.
  */
 import { ObjectKind, Role, type Step, StepKind } from '../machine/index.ts';
-import { CONFLICTS } from './conflict.ts';
+import { meets } from './conflict.ts';
 
 const NAMED_KINDS = Object.keys(ObjectKind).length;
 
@@ -100,17 +100,8 @@ export class Footprint {
 
   /** Whether a step that had to do with these depends on this one. */
   meets(looked: Looked): boolean {
-    for (let j = 0; j < looked.length; j += 3) {
-      const mask = CONFLICTS[looked[j + 2]];
-      for (let i = 0; i < this.count; i++) {
-        if (
-          this.ids[i] === looked[j + 1] &&
-          mask & (1 << this.roles[i]) &&
-          this.objects[i] === looked[j]
-        ) {
-          return true;
-        }
-      }
+    for (let i = 0; i < looked.length; i += 3) {
+      if (meets(looked[i], looked[i + 1], looked[i + 2] as Role, this)) return true;
     }
     return false;
   }

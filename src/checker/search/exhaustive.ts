@@ -76,6 +76,8 @@ export class Exhaustive implements Strategy {
   private readonly row = new InARow();
   private readonly faults: number;
   private readonly limit: number;
+  /** Whether preemptions are bounded. */
+  private readonly bounded: boolean;
   private readonly reduce: boolean;
   /** Choices given by `nodes`; what comes after is new. */
   private given = 0;
@@ -93,6 +95,7 @@ export class Exhaustive implements Strategy {
     this.happened = new HappensBefore(tasks);
     this.faults = options.faults ?? 0;
     this.limit = options.preemptions ?? Number.POSITIVE_INFINITY;
+    this.bounded = options.preemptions !== undefined;
     this.reduce = options.reduce ?? true;
   }
 
@@ -154,7 +157,7 @@ export class Exhaustive implements Strategy {
     }
     this.happened.add(task, step);
     // whoever is asleep may not be interrupted as a bound allows it
-    let rest = this.limit === Number.POSITIVE_INFINITY ? this.sleep : 0;
+    let rest = this.bounded ? 0 : this.sleep;
     let sleep = 0;
     const looks: Record<number, Looked> = {};
     for (; rest !== 0; rest &= rest - 1) {
@@ -172,10 +175,9 @@ export class Exhaustive implements Strategy {
   /** A new point. */
   private open(enabled: number): Node | null {
     const { row, nodes, depth } = this;
-    const bounded = this.limit !== Number.POSITIVE_INFINITY;
     // a task that turns in circles until others get on must let them
     const others = row.last < 0 ? enabled : enabled & ~(1 << row.last);
-    if (bounded && row.tired && others !== 0) enabled = others;
+    if (this.bounded && row.tired && others !== 0) enabled = others;
     const awake = enabled & ~this.sleep;
     if (awake === 0) return null;
     const above = depth === 0 ? null : nodes[depth - 1];
@@ -210,7 +212,7 @@ export class Exhaustive implements Strategy {
 
   /** One of `initials` has to be tried at an event's point; any that can go on, if none of them can. */
   private turn(event: number, initials: number, task: number): void {
-    if (this.limit !== Number.POSITIVE_INFINITY) {
+    if (this.bounded) {
       this.turnBounded(event, task);
       return;
     }
@@ -312,7 +314,7 @@ export class Exhaustive implements Strategy {
 
   bounds(): string[] {
     const { limit } = this;
-    if (limit === Number.POSITIVE_INFINITY) return [];
+    if (!this.bounded) return [];
     return [`at most ${limit} ${limit === 1 ? 'preemption' : 'preemptions'}`];
   }
 }

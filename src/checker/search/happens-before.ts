@@ -6,8 +6,9 @@ import { FOOTPRINT_KINDS, type Footprint } from '../footprint.ts';
 /** An object, as one number. */
 const keyOf = (step: Uses, at: number): number => step.ids[at] * 64 + step.objects[at];
 
-/** What a task may wait for that others change more than once: kinds of objects, as bits. */
-const CONDITIONS = (1 << ObjectKind.Sequence) | (1 << ObjectKind.Userfault);
+/** Whether a task may wait for objects of a kind, which others change more than once. */
+const isCondition = (kind: number): boolean =>
+  kind === ObjectKind.Sequence || kind === ObjectKind.Userfault;
 
 const ROLES = 8;
 
@@ -92,7 +93,7 @@ export class HappensBefore {
    * begun instead at the other event, so that the two come the other way round.
    */
   races(task: number, step: Footprint, report: (event: number, initials: number) => void): void {
-    if (step.kind === StepKind.Wait && CONDITIONS & (1 << step.objects[0])) {
+    if (step.kind === StepKind.Wait && isCondition(step.objects[0])) {
       this.racesOfWait(task, step, report);
       return;
     }
@@ -228,11 +229,7 @@ export class HappensBefore {
         lasts[tasks * ROLES] = this.schedule;
       }
       lasts[task * ROLES + step.roles[i]] = e + 1;
-      if (
-        step.objects[i] < 32 &&
-        CONDITIONS & (1 << step.objects[i]) &&
-        step.roles[i] === Role.Write
-      )
+      if (isCondition(step.objects[i]) && step.roles[i] === Role.Write)
         this.changed(keyOf(step, i), e + 1);
     }
   }
