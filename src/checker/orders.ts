@@ -24,10 +24,9 @@ import {
   type System,
   type TagRun,
   tagRuns,
-  type ValueRun,
   valueRuns,
 } from '../program/index.ts';
-import { opWords } from '../program/internal.ts';
+import { opWords, valuesOf } from '../program/internal.ts';
 import {
   isParted,
   type OpStep,
@@ -103,8 +102,6 @@ function wordsOf(runs: readonly TagRun[]): number[] {
     Array.from({ length: count }, (_, i) => first + i * step),
   );
 }
-const valuesOf = (runs: readonly ValueRun[]): number[] =>
-  runs.flatMap(([value, count]) => new Array<number>(count).fill(value));
 
 /** What an operation returns of which two parts returned this, the first one `a`. */
 function joined(op: Op, a: Result | null, b: Result): Result {

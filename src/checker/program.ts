@@ -17,7 +17,7 @@ import {
   systemOptions,
   unmet,
 } from '../program/index.ts';
-import { callWords, opWords } from '../program/internal.ts';
+import { callWords, opWords, valuesOf } from '../program/internal.ts';
 import { ProgramConditions } from './conditions.ts';
 import { cpuOf } from './execution.ts';
 import { type Came, type Explained, Orders, type Unexplained } from './orders.ts';
@@ -154,10 +154,7 @@ function observed(
   before: readonly boolean[],
 ): void {
   const { mm, start } = asked(system, op);
-  const bits = (result.bits ?? []).flatMap(([value, count]) =>
-    new Array<number>(count).fill(value),
-  );
-  shadows.observed(mm, start, bits, before);
+  shadows.observed(mm, start, valuesOf(result.bits ?? []), before);
 }
 
 /** Performs an operation, and tells whoever looks at the data when it begins and when it ends. */

@@ -3,6 +3,7 @@
  * as right though no order of the operations, one after the other, gives it.
  */
 import type { Op, OpName, Result, ValueRun } from '../program/index.ts';
+import { valuesOf } from '../program/internal.ts';
 
 /** A reason: what is seen, and where in Linux it lies. */
 export interface Reason {
@@ -70,9 +71,6 @@ const COUNTED: Reason = {
   why: 'remove_migration_ptes() maps a folio again in one process after the other: pagemap takes it for mapped once',
 };
 
-const expanded = (runs: readonly ValueRun[]): number[] =>
-  runs.flatMap(([value, count]) => new Array<number>(count).fill(value));
-
 /** How an observer tells what it sees. */
 interface View {
   /** The bit that may be another, and why. */
@@ -87,7 +85,7 @@ function reasonOfView(
   given: readonly ValueRun[] = [],
   { loose, reason, isPresent }: View,
 ): Reason | null {
-  const [a, b] = [expanded(seen), expanded(given)];
+  const [a, b] = [valuesOf(seen), valuesOf(given)];
   const differ = a.flatMap((value, i) => (value === b[i] ? [] : [i]));
   if (a.length !== b.length) return null;
   const isLoose = (i: number): boolean => (a[i] | loose) === (b[i] | loose);

@@ -21,6 +21,6 @@ export { perform } from './operations.ts';
 export * from './ops.ts';
 export * from './picture.ts';
 export * from './run-program.ts';
-export * from './runs.ts';
+export { compareResults, type Difference, equal, tagRuns, valueRuns } from './runs.ts';
 export * from './schema.ts';
 export * from './system.ts';

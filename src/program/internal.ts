@@ -19,4 +19,5 @@ export {
 export { callWords, opWords } from './look/op-words.ts';
 export { systemOf, withoutPerformers } from './look/seen.ts';
 export * from './look/viewer.ts';
+export { valuesOf } from './runs.ts';
 export { didYouMean } from './similar.ts';

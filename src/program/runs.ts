@@ -29,6 +29,10 @@ export function valueRuns(values: ArrayLike<number>): ValueRun[] {
   return runs;
 }
 
+/** The values of runs, one by one. */
+export const valuesOf = (runs: readonly ValueRun[]): number[] =>
+  runs.flatMap(([value, count]) => new Array<number>(count).fill(value));
+
 /** The first place where a run differs from its recording. */
 export interface Difference {
   /** Index of the operation. */
