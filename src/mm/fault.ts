@@ -711,7 +711,7 @@ function* doWpPage(k: Kernel, vmf: VmFault): Kernel$<number> {
 
 /**
  * Mirrors: mm/memory.c handle_pte_fault()
- * simplified: no NUMA balancing
+ * simplified: no NUMA balancing; a table that was taken out is free at once
  */
 function* handlePteFault(k: Kernel, vmf: VmFault): Kernel$<number> {
   vmf.pte = -1;
