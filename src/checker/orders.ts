@@ -273,6 +273,8 @@ class Orderly {
   private readonly dead = new Set<string>();
   private readonly reasons: string[] = [];
   private readonly isStock: boolean;
+  /** By task: what the others do. */
+  private readonly others: readonly (readonly Op[])[];
   private places = 0;
 
   constructor(
@@ -286,6 +288,9 @@ class Orderly {
   ) {
     this.at = units.map(() => 0);
     this.partial = units.map(() => null);
+    this.others = names.map((own) =>
+      names.flatMap((name) => (name === own ? [] : program.tasks[name])),
+    );
     this.isStock = lenient && program.machine?.mended === false;
   }
 
@@ -415,7 +420,7 @@ class Orderly {
           ended === undefined ||
           failure !== null ||
           (isLeft && ended === null) ||
-          this.matches(unit.op, want, ended, where, isLeft);
+          this.matches(unit.op, want, ended, where, isLeft, task);
         if (fits && this.visit()) return true;
         this.path.pop();
         this.reasons.length = reasons;
@@ -431,19 +436,26 @@ class Orderly {
     const { after } = this.program;
     for (const [i, op] of after.entries()) {
       const got = this.run(this.begun.main, perform(this.begun.system, op));
-      if (got === null || !this.matches(op, this.came.after[i], got, `after[${i}]`, false, i + 1))
+      if (
+        got === null ||
+        !this.matches(op, this.came.after[i], got, `after[${i}]`, false, -1, i + 1)
+      )
         return false;
     }
     return true;
   }
 
-  /** Whether an operation that returned `want` may have returned `got`. */
+  /**
+   * Whether an operation that returned `want` may have returned `got`.
+   * @param task who performs it; -1: nobody, when the tasks have ended
+   */
   private matches(
     op: Op,
     want: Result,
     got: Result | null,
     where: string,
     isLeft: boolean,
+    task: number,
     more = 0,
   ): boolean {
     if (got === null) return isLeft;
@@ -457,7 +469,7 @@ class Orderly {
         field,
         seen: want,
         given: got,
-        isOfTask: this.lenient && more === 0,
+        others: this.lenient && task >= 0 ? this.others[task] : null,
         isStock: this.isStock,
       });
       if (reason) reasons.push(reason);

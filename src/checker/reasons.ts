@@ -71,6 +71,11 @@ const COUNTED: Reason = {
   why: 'remove_migration_ptes() maps a folio again in one process after the other: pagemap takes it for mapped once',
 };
 
+const PUT_BACK: Reason = {
+  name: 'an observer meets pages that a split put back',
+  why: 'migrate_vma_split_folio() maps each page of a folio again, a device’s alone too, for the part that was faulted in and migrates after that',
+};
+
 /** How an observer tells what it sees. */
 interface View {
   /** The bit that may be another, and why. */
@@ -84,13 +89,16 @@ function reasonOfView(
   seen: readonly ValueRun[] = [],
   given: readonly ValueRun[] = [],
   { loose, reason, isPresent }: View,
+  others: readonly Op[],
 ): Reason | null {
   const [a, b] = [valuesOf(seen), valuesOf(given)];
   const differ = a.flatMap((value, i) => (value === b[i] ? [] : [i]));
   if (a.length !== b.length) return null;
   const isLoose = (i: number): boolean => (a[i] | loose) === (b[i] | loose);
   if (differ.every(isLoose)) return reason;
-  return differ.every((i) => isLoose(i) || !isPresent(a[i])) ? REPLACED : null;
+  if (differ.every((i) => isLoose(i) || !isPresent(a[i]))) return REPLACED;
+  if (!others.some(({ op }) => op === 'fault_migrate_to_dev')) return null;
+  return differ.every((i) => isLoose(i) || !isPresent(b[i])) ? PUT_BACK : null;
 }
 
 const isPresent = (bits: number): boolean => (bits & 1) === 1;
@@ -108,8 +116,8 @@ export interface Differing {
   readonly field: keyof Result;
   readonly seen: Result;
   readonly given: Result;
-  /** A task performs the operation, while others run. */
-  readonly isOfTask: boolean;
+  /** What other tasks do while a task performs the operation; null: no task does. */
+  readonly others: readonly Op[] | null;
   /** The driver is the kernel's own, with its mistakes. */
   readonly isStock: boolean;
 }
@@ -120,16 +128,17 @@ export function reasonToDiffer({
   field,
   seen,
   given,
-  isOfTask,
+  others,
   isStock,
 }: Differing): Reason | null {
   if (field === 'faults') return FAULTS;
   if (isStock && op.op === 'check_exclusive' && field === 'ret') return CLAIM;
-  if (!isOfTask) return null;
+  if (others === null) return null;
   if (field === 'bits') {
-    return reasonOfView(seen.bits, given.bits, op.op === 'scan' ? VIEWS.scan : VIEWS.pagemap);
+    const view = op.op === 'scan' ? VIEWS.scan : VIEWS.pagemap;
+    return reasonOfView(seen.bits, given.bits, view, others);
   }
-  return field === 'prot' ? reasonOfView(seen.prot, given.prot, VIEWS.snapshot) : null;
+  return field === 'prot' ? reasonOfView(seen.prot, given.prot, VIEWS.snapshot, others) : null;
 }
 
 // ---- operations that fail ----
@@ -283,6 +292,7 @@ export const REASONS: readonly Reason[] = [
   REPLACED,
   SPLIT,
   COUNTED,
+  PUT_BACK,
   ...FAILURES,
   ...LEAVINGS,
   LOST,

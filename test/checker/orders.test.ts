@@ -153,6 +153,30 @@ describe('reasons', () => {
     expect(of(13)).toBe('pagemap');
   });
 
+  it('pages of a folio that is split for a part may be seen put back where that part was faulted in', () => {
+    const wide = { buf: 0, page: 0, pages: 4 };
+    const setup = [
+      { ...map, pages: 8 },
+      { op: 'madvise', ...wide, pages: 8, advice: 'hugepage' },
+      { op: 'cpu_write', ...wide, tag: 1 },
+      { op: 'exclusive', ...wide, dev: 0 },
+    ];
+    const explains = (seen: number, migrate: object, results: Result) => {
+      const tasks = { look: [{ op: 'scan', ...wide }], gpu: [page(migrate, 3)] };
+      const look = [ok({ bits: [[seen, 4]] })];
+      return explained(program(tasks, { setup }), { look, gpu: [results] });
+    };
+    const faults = { op: 'fault_migrate_to_dev', dev: 1, write: 0 };
+    const moved = ok({ cpages: 1, faults: 1, tags: [[65539, 1, 0]] });
+    const reason = 'an observer meets pages that a split put back';
+    expect(explains(2, faults, moved)).not.toContain(reason);
+    expect(explains(1, faults, moved)).toContain(reason);
+    const migrates = { op: 'migrate_to_dev', dev: 1 };
+    const gone = { ret: 'ENOENT' };
+    expect(explains(2, migrates, gone)).toEqual(expect.any(Array));
+    expect(explains(1, migrates, gone)).toBe('scan');
+  });
+
   it('a mistake of the stock driver is one where the driver is mended', () => {
     const tasks = {
       gpu: [page({ op: 'dev_write', dev: 0, tag: 7 })],
