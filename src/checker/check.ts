@@ -2,13 +2,14 @@
 import { type Finding, NAMED_FRAMES } from '../machine/index.ts';
 import type { ConditionCount } from './conditions.ts';
 import { ENDLESS_AFTER, Endless } from './endless.ts';
-import { Execution, plain } from './execution.ts';
+import { Execution } from './execution.ts';
 import { type OutcomeSeen, Outcomes } from './outcomes.ts';
 import type { Returned, Scenario, SetupOptions } from './scenario.ts';
 import { digestOf } from './search/digest.ts';
 import type { Round } from './search/rounds.ts';
 import { Replay, type Run } from './search/schedule.ts';
 import { type Choice, fails, STOP, type Strategy, taskOf } from './search/strategy.ts';
+import { titleOf } from './title.ts';
 import type { CoverageData } from './watch/coverage.ts';
 import type { LockPair } from './watch/lock-order.ts';
 
@@ -96,12 +97,8 @@ export const NO_COVERAGE: CoverageData = {
  */
 export const MOST_LONG = 20;
 
-/** The name of a finding. That of a result that must be another keeps its values. */
-export function titleOf(finding: Finding): string {
-  if (finding.invariant === 'expectation') return finding.title;
-  const where = finding.function === '' ? '' : ` in ${finding.function}`;
-  return `${plain(finding.title)}${where}`;
-}
+/** Whether a finding is an order of locks: nobody waits for ever in this schedule, or has to stop. */
+export const isOrder = (finding: Finding | null): boolean => finding?.invariant === 'lock order';
 
 /** How a schedule went. */
 export interface Ran {
@@ -291,7 +288,10 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
   return result;
 }
 
-/** One schedule again, with the checks at its end. */
+/**
+ * One schedule again, with the checks at its end. Where it goes on to something that stops it, that is what it shows, and
+ * not an order of locks on the way there.
+ */
 export function replaySchedule(
   scenario: Scenario,
   options: SetupOptions,
@@ -322,5 +322,9 @@ export function replaySchedule(
   if (complete && x.finding === null) outcome = x.outcome();
   if (complete && x.finding === null) x.shutdown();
   const coverage = x.coverage?.data() ?? NO_COVERAGE;
+  if (isOrder(x.finding) && options.sought === undefined) {
+    const beyond = replaySchedule(scenario, { ...options, sought: '' }, runs);
+    if (beyond.finding !== null) return beyond;
+  }
   return { finding: x.finding, steps, preemptions, outcome, came, held, coverage };
 }

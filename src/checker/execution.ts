@@ -27,6 +27,7 @@ import { ScenarioError } from './scenario-error.ts';
 import { digestOf } from './search/digest.ts';
 import type { TaskLoop } from './task-loop.ts';
 import { MAX_TASKS } from './task-set.ts';
+import { plain, titleOf } from './title.ts';
 import { tellLooks } from './watch/before-first-step.ts';
 import { Coverage } from './watch/coverage.ts';
 import {
@@ -102,6 +103,9 @@ export class Execution<S extends object = object> {
     this.watch = watched
       ? new Watch(this.kernel, scenario.tellsData ?? false, scenario.rules)
       : null;
+    const { sought } = options;
+    if (this.watch && sought !== undefined)
+      this.watch.locks.seek((finding) => titleOf(finding) === sought);
     if (this.watch && options.coverage) {
       this.coverage = new Coverage(this.kernel, this.names.length, tasks.length);
       this.watch.coverage = this.coverage;
@@ -476,9 +480,4 @@ function stuck(body: Kernel$<unknown>): { title: string; stack: string[] } {
     if (error instanceof KernelBug) return error.finding;
   }
   return { title: 'something', stack: [] };
-}
-
-/** A title without the numbers that change from one schedule to the next. */
-export function plain(text: string): string {
-  return text.replace(/\b\d+\b/g, 'N');
 }

@@ -17,7 +17,6 @@ export {
   type LockOrderSeen,
   replaySchedule,
   runSchedule,
-  titleOf,
 } from './check.ts';
 export {
   addConditions,
@@ -83,6 +82,7 @@ export {
 } from './suite.ts';
 export { MAX_TASKS } from './task-set.ts';
 export { type Done, type Thread, ThreadGone, Threads } from './threads.ts';
+export { titleOf } from './title.ts';
 export {
   type CoverageData,
   type CoverageSummary,

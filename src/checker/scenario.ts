@@ -21,6 +21,11 @@ export interface SetupOptions {
   fields?: boolean;
   /** Note what is come across. Default: no. */
   coverage?: boolean;
+  /**
+   * Title of what a schedule is known to break: of orders of locks, which may take several schedules to show, no other
+   * is told, and none is remembered from one schedule to the next.
+   */
+  sought?: string;
   /** The hardware fills and drops translations on its own (`translations`). Default: no. */
   hardware?: boolean;
 }

@@ -3,7 +3,7 @@
  * Fewest preemptions first, then fewest steps, then fewest operations and pages in the program.
  */
 import type { ConcurrentProgram, Op } from '../program/index.ts';
-import { type Found, runSchedule, titleOf } from './check.ts';
+import { type Found, runSchedule } from './check.ts';
 import { Execution } from './execution.ts';
 import { programScenario } from './program.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
@@ -12,6 +12,7 @@ import { Exhaustive } from './search/exhaustive.ts';
 import type { Round } from './search/rounds.ts';
 import { Replay, type Run, runsOf } from './search/schedule.ts';
 import { type Choice, FAIL, type Strategy } from './search/strategy.ts';
+import { titleOf } from './title.ts';
 
 /** What came of one schedule. */
 export interface Attempt {
@@ -46,6 +47,14 @@ const lengthOf = ({ choices, round }: Attempt): number =>
 function simpler(a: Attempt, b: Attempt): boolean {
   if (a.preemptions !== b.preemptions) return a.preemptions < b.preemptions;
   return lengthOf(a) < lengthOf(b);
+}
+
+/** @throws ScenarioError where what a schedule breaks is not what it broke before */
+export function sameAgain(again: string | null, title: string): void {
+  if (again === title) return;
+  throw new ScenarioError(
+    `a schedule does not give the same twice (${title}): everything that tasks change must be reached through the scenario's state, and nothing may be left to chance`,
+  );
 }
 
 /** How much may be tried. */
@@ -130,28 +139,26 @@ function fewerPreemptions(
  */
 export function takesSeveral(scenario: Scenario, options: SetupOptions, found: Found): boolean {
   if (found.finding.invariant !== 'lock order') return false;
-  return (
-    replay(new Execution(scenario, options), runsOf(found.choices, found.round)).title !==
-    found.title
-  );
+  const { title } = found;
+  const x = new Execution(scenario, { ...options, sought: title });
+  return replay(x, runsOf(found.choices, found.round)).title !== title;
 }
 
-/** The simplest way found to break the same in the same scenario. */
+/**
+ * The simplest way found to break the same in the same scenario.
+ * @throws ScenarioError where the schedule does not break the same again
+ */
 export function shrinkSchedule(
   scenario: Scenario,
   options: SetupOptions,
   found: Pick<Found, 'title' | 'choices' | 'preemptions' | 'round'>,
   effort: Effort = EFFORT,
 ): Attempt {
-  const x = new Execution(scenario, options);
-  const until = Date.now() + effort.time;
   const { title } = found;
+  const x = new Execution(scenario, { ...options, sought: title });
+  const until = Date.now() + effort.time;
   const first = replay(x, runsOf(found.choices, found.round));
-  if (first.title !== title) {
-    throw new ScenarioError(
-      `a schedule does not give the same twice (${title}): everything that tasks change must be reached through the scenario's state, and nothing may be left to chance`,
-    );
-  }
+  sameAgain(first.title, title);
   const run = (runs: readonly Run[]): Attempt => replay(x, runs);
   if (first.round) return fewerRuns(run, title, simplestRound(x, title, first, until), until);
   const fewer = fewerRuns(run, title, first, until);
@@ -168,7 +175,8 @@ export function shortestRuns(
   found: Attempt,
   until: number = Number.POSITIVE_INFINITY,
 ): Run[] {
-  const x = new Execution(scenario, options);
+  const sought = found.title === null ? {} : { sought: found.title };
+  const x = new Execution(scenario, { ...options, ...sought });
   return fewerNumbers((runs) => replay(x, runs), found, until);
 }
 
@@ -292,7 +300,7 @@ function breaks(
 ): Attempt | null {
   let x: Execution;
   try {
-    x = new Execution(programScenario(program), options);
+    x = new Execution(programScenario(program), { ...options, sought: like.title });
   } catch {
     // a setup that does not work
     return null;

@@ -11,15 +11,15 @@ import {
   type LockOrderSeen,
   MOST_LONG,
   NO_COVERAGE,
-  titleOf,
 } from './check.ts';
 import { addConditions, type ConditionCount, type ConditionWords } from './conditions.ts';
 import { fingerprint } from './fingerprint.ts';
 import { type OutcomeSeen, Outcomes } from './outcomes.ts';
 import { type Plan, setupOf } from './plan.ts';
 import { programScenario } from './program.ts';
-import { type Report, report } from './report/report.ts';
+import { type Report, report, unsteadyReport } from './report/report.ts';
 import type { Returned, Scenario, SetupOptions } from './scenario.ts';
+import { ScenarioError } from './scenario-error.ts';
 import { encodeSchedule, runsOf } from './search/schedule.ts';
 import {
   type PartEnd,
@@ -34,11 +34,13 @@ import { shortenOutcomes, type ToldOutcome } from './shorten.ts';
 import {
   EFFORT,
   type Effort,
+  sameAgain,
   shortestRuns,
   shrinkProgram,
   shrinkSchedule,
   takesSeveral,
 } from './shrink.ts';
+import { titleOf } from './title.ts';
 import { type CoverageData, distinctCoverage } from './watch/coverage.ts';
 import { OrderGraph } from './watch/lock-order.ts';
 
@@ -134,8 +136,59 @@ export function scenarioOf(subject: Subject): Scenario {
   return 'program' in subject ? programScenario(subject.program) : subject.scenario;
 }
 
-/** Shrinks a finding and reports it. */
+/** What is said of a finding before its schedule is run again. */
+function foundOnly(
+  scenario: Scenario,
+  { walk, hardware }: SetupOptions & { walk: Walk },
+  { title, finding: { invariant, function: at }, preemptions }: Found,
+): Omit<ReportedFinding, 'schedule' | 'report'> {
+  return {
+    title,
+    invariant,
+    function: at,
+    scenario: scenario.name,
+    walk,
+    ...(hardware ? { hardware } : {}),
+    preemptions,
+    steps: 0,
+    length: 0,
+  };
+}
+
+/** Shrinks a finding and reports it. One whose schedule does not break the same again is reported as it was found. */
 function reported(
+  subject: Subject,
+  options: SetupOptions & { walk: Walk },
+  found: Found,
+  effort: Effort,
+): ReportedFinding {
+  const scenario = scenarioOf(subject);
+  try {
+    return shrunkAndReported(subject, { ...options, sought: found.title }, found, effort);
+  } catch (error) {
+    if (!(error instanceof ScenarioError)) throw error;
+    const { finding, choices, round } = found;
+    return {
+      ...foundOnly(scenario, options, found),
+      schedule: encodeSchedule(runsOf(choices, round), fingerprintIfAny(scenario, options)),
+      length: choices.length,
+      report: unsteadyReport(scenario, finding, choices.length, error.message),
+    };
+  }
+}
+
+/** The digest of a scenario; of one that cannot be run any more, none. */
+function fingerprintIfAny(scenario: Scenario, options: SetupOptions): string {
+  try {
+    return fingerprint(scenario, options);
+  } catch (error) {
+    if (error instanceof ScenarioError) return 'unsteady';
+    throw error;
+  }
+}
+
+/** @throws ScenarioError where its schedule does not break the same again */
+function shrunkAndReported(
   subject: Subject,
   options: SetupOptions & { walk: Walk },
   found: Found,
@@ -151,18 +204,12 @@ function reported(
     ? runsOf(found.choices, found.round)
     : shortestRuns(scenario, options, small, until);
   const finding: ReportedFinding = {
-    title: found.title,
-    invariant: found.finding.invariant,
-    function: found.finding.function,
-    scenario: scenario.name,
-    walk: options.walk,
-    ...(options.hardware ? { hardware: true } : {}),
+    ...foundOnly(scenario, options, found),
     schedule: encodeSchedule(runs, fingerprint(scenario, options)),
     preemptions: small.preemptions,
-    steps: 0,
-    length: 0,
     report: report(scenario, options, runs, several ? found.finding : null),
   };
+  if (!several) sameAgain(titleOf(finding.report.finding), found.title);
   if ('program' in subject && !several) {
     const { program } = subject;
     // what a smaller program must return is not what this one must
@@ -178,6 +225,7 @@ function reported(
     };
     finding.preemptions = shrunk.preemptions;
     finding.report = report(smallest, options, fewest);
+    sameAgain(titleOf(finding.report.finding), found.title);
   }
   finding.steps = finding.report.steps.length;
   finding.length = finding.report.total;

@@ -271,10 +271,12 @@ class Session {
   constructor(
     private readonly program: Recordable,
     private readonly options: RecordOptions,
+    /** Whether it goes on past orders of locks. */
+    private readonly pastOrders = false,
   ) {
     const { schedule, hardware = false } = options;
     this.walk = options.walk ?? ownWalk(program);
-    const setup = { walk: this.walk, hardware };
+    const setup = { walk: this.walk, hardware, ...(pastOrders ? { sought: '' } : {}) };
     const scenario = recordable(program, schedule);
     this.x = new Execution(scenario, setup);
     this.digest = fingerprint(scenario, setup);
@@ -363,6 +365,17 @@ class Session {
     if (x.finding) this.recorder.broken();
   }
 
+  /** Whether something broke. */
+  get broke(): boolean {
+    return this.x.finding !== null;
+  }
+
+  /** Of one that shows an order of locks: the same schedule past that, as `replaySchedule()` takes it. */
+  beyond(): Session | null {
+    if (this.pastOrders || this.x.finding?.invariant !== 'lock order') return null;
+    return new Session(this.program, this.options, true);
+  }
+
   /** The recording, when there is no more to do. */
   recording(): Recording {
     const { program, x, recorder } = this;
@@ -394,8 +407,11 @@ function ownWalk(program: Recordable): Walk {
  * @throws ScheduleError when the schedule is not one, or one of another program, walk or model
  */
 export function record(program: Recordable, options: RecordOptions = {}): Recording {
-  const session = new Session(program, options);
+  let session = new Session(program, options);
   session.goOn();
+  const beyond = session.beyond();
+  beyond?.goOn();
+  if (beyond?.broke) session = beyond;
   return session.recording();
 }
 
@@ -416,5 +432,7 @@ export async function recordInSlices(
 ): Promise<Recording | null> {
   const session = new Session(program, options);
   while (session.goOn(slice)) if (!(await pause(session.length))) return null;
-  return session.recording();
+  const beyond = session.beyond();
+  while (beyond?.goOn(slice)) if (!(await pause(beyond.length))) return null;
+  return (beyond?.broke ? beyond : session).recording();
 }

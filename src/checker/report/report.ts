@@ -1,9 +1,11 @@
 /** Reports: a finding as a reviewer wants to see it, as data, as text and as a page. */
 import { type Finding, ObjectKind } from '../../machine/index.ts';
 import { kernelName, kernelNameOf, withoutPerformers } from '../../program/internal.ts';
+import { isOrder } from '../check.ts';
 import { conflict } from '../conflict.ts';
 import { Execution } from '../execution.ts';
 import type { Operation, Scenario, SetupOptions } from '../scenario.ts';
+import { ScenarioError } from '../scenario-error.ts';
 import { Replay, type Run } from '../search/schedule.ts';
 import { firstRounds, type TaskRound } from './rounds.ts';
 import { type Held, type ScheduleTrace, stepTexts, type TracedStep, trace } from './trace.ts';
@@ -54,6 +56,8 @@ export interface Report {
   own: readonly string[];
   /** Whether it takes other schedules too to show it. */
   several: boolean;
+  /** Why there is no more of it: its schedule does not break the same again. */
+  unsteady?: string;
   /** Of a schedule without end: who goes round and round. The steps are those up to the first round's end. */
   rounds: TaskRound[];
   /** Steps of the whole schedule. */
@@ -119,7 +123,7 @@ function switchesOf({ steps, left }: ScheduleTrace): ReportSwitch[] {
  * Replays a schedule and reports it.
  * @param shown what several schedules together show, of which this was the last one: nothing breaks in
  *   it alone
- * @throws Error when nothing breaks in it
+ * @throws ScenarioError when nothing breaks in it
  */
 export function report(
   scenario: Scenario,
@@ -131,14 +135,39 @@ export function report(
   return reportOf(x, traced, shown);
 }
 
-/** Replays a schedule for a report. */
+/** Replays a schedule for a report; what it shows is as `replaySchedule()` has it. */
 export function replayed(
   scenario: Scenario,
   options: SetupOptions,
   runs: readonly Run[],
 ): { x: Execution; traced: ScheduleTrace } {
   const x = new Execution(scenario, { ...options, ledger: true });
-  return { x, traced: trace(x, new Replay(runs)) };
+  const one = { x, traced: trace(x, new Replay(runs)) };
+  if (!isOrder(x.finding) || options.sought !== undefined) return one;
+  const beyond = replayed(scenario, { ...options, sought: '' }, runs);
+  return beyond.x.finding === null ? one : beyond;
+}
+
+/** What there is to report of a finding whose schedule does not break the same again. */
+export function unsteadyReport(
+  scenario: Scenario,
+  finding: Finding,
+  steps: number,
+  unsteady: string,
+): Report {
+  return {
+    tasks: Object.keys(scenario.tasks),
+    finding: { ...finding, stack: withoutPerformers(finding.stack) },
+    by: null,
+    own: [],
+    several: false,
+    unsteady,
+    rounds: [],
+    total: steps,
+    steps: [],
+    switches: [],
+    left: [],
+  };
 }
 
 /** The report of a schedule that was replayed; the same as `report()`. */
@@ -148,7 +177,7 @@ export function reportOf(
   shown: Finding | null = null,
 ): Report {
   const finding = x.finding ?? shown;
-  if (finding === null) throw new Error('nothing breaks in this schedule');
+  if (finding === null) throw new ScenarioError('nothing breaks in this schedule');
   const { steps, left } = traced;
   const last = traced.broke ? steps.at(-1) : undefined;
   const by = last ? { task: last.task, operation: last.operation } : null;
@@ -231,7 +260,7 @@ function rowsOf({ steps, switches, left }: Report): Row[] {
 }
 
 /** What else is known of a finding. */
-function detailsOf({ tasks, finding, several, rounds }: Report): string[] {
+function detailsOf({ tasks, finding, several, unsteady, rounds }: Report): string[] {
   const details = finding.detail ? finding.detail.split('; ') : [];
   for (const { task, steps, times } of rounds) {
     const round = steps.length === 1 ? 'one step' : `${steps.length} steps`;
@@ -240,11 +269,13 @@ function detailsOf({ tasks, finding, several, rounds }: Report): string[] {
   if (several) {
     details.push('several schedules together show this; the one above was the last of them');
   }
+  if (unsteady !== undefined) details.push(unsteady);
   return details;
 }
 
 /** Who it was, and in which operation. */
-function byText({ tasks, by, left }: Report): string {
+function byText({ tasks, by, left, unsteady }: Report): string {
+  if (unsteady !== undefined) return 'nobody knows in which step';
   if (!by) return left.length > 0 ? 'nobody comes to an end' : 'when every task has ended';
   return by.operation ? `by ${tasks[by.task]}, in ${by.operation.text}` : `by ${tasks[by.task]}`;
 }

@@ -6,7 +6,13 @@
  * Two locks of one kind (two page tables, two folios) are told apart; that they were taken in both orders
  * is a finding unless a third lock, held by both, keeps the tasks apart.
  */
-import { type Lock, type Machine, modelledStack, type Taking } from '../../machine/index.ts';
+import {
+  type Finding,
+  type Lock,
+  type Machine,
+  modelledStack,
+  type Taking,
+} from '../../machine/index.ts';
 
 /** Kinds of locks, which are few. */
 const MOST = 128;
@@ -119,17 +125,24 @@ const pairKey = (first: number, second: number): number => first * 2 ** 26 + sec
 export class LockOrder {
   private readonly held: Held[] = [];
   private readonly seen = new Uint8Array(MOST * MOST);
-  private readonly graph = new OrderGraph();
+  private graph = new OrderGraph();
   private fresh: LockPair[] = [];
   /** Of this schedule: two locks of one kind, in this order. */
   private readonly pairs = new Map<number, Pair>();
   /** Of all schedules: where such a pair was taken. */
   private readonly places = new Map<number, Edge>();
   private readonly folioKind = kindOf(FOLIO_LOCK);
+  /** Which circles are told; null: all. */
+  private isSought: ((finding: Finding) => boolean) | null = null;
 
   constructor(private readonly k: Machine) {}
 
-  /** Before each schedule: nobody holds anything. What was learnt stays. */
+  /** From here on each schedule is looked at alone, for some circles. */
+  seek(isSought: (finding: Finding) => boolean): void {
+    this.isSought = isSought;
+  }
+
+  /** Before each schedule: nobody holds anything. What was learnt stays, unless something is sought. */
   reset(): void {
     for (const { kinds, ids, alone } of this.held) {
       kinds.length = 0;
@@ -137,6 +150,10 @@ export class LockOrder {
       alone.length = 0;
     }
     this.pairs.clear();
+    if (this.isSought === null) return;
+    this.places.clear();
+    this.seen.fill(0);
+    this.graph = new OrderGraph();
   }
 
   private of(task: number): Held {
@@ -229,7 +246,10 @@ export class LockOrder {
     const order = { held: names[before], taken: names[kind], stack: modelledStack() };
     this.fresh.push(order);
     const circle = this.graph.add(order);
-    if (circle) this.say('lock order', circle.title, circle.detail);
+    if (!circle) return;
+    this.say('lock order', circle.title, circle.detail);
+    const { findings } = this.k;
+    if (this.isSought?.(findings[findings.length - 1]) === false) findings.pop();
   }
 
   /** The orders that were seen since this was asked last, for the first time. */

@@ -23,7 +23,7 @@ import { lockFile } from './lock.ts';
 import { type CheckCommandOptions, KEEP_EVERY } from './options.ts';
 import { outcomesOf } from './outcomes.ts';
 import { askedOf, jobsOf, workersOf } from './plans.ts';
-import { Pool } from './pool.ts';
+import { Pool, unlessMistaken } from './pool.ts';
 import { replayCommand } from './replay.ts';
 import { digestsOf, forgetRun, keepRun, resumeRun } from './resume.ts';
 import { type FinishedSearch, summarize } from './summary.ts';
@@ -312,7 +312,8 @@ async function search(
     const table = options.outcomes
       ? await outcomesOf(
           done,
-          (job, seen) => pool.do('shorten', { job, table: seen, replays }),
+          (job, seen) =>
+            unlessMistaken(pool.do('shorten', { job, table: seen, replays }), mistaken),
           how,
         )
       : null;

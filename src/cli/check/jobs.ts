@@ -150,7 +150,12 @@ class Running {
       found.map(async (one) => {
         const work = { job: this.job, found: one, effort: effort() };
         const finding = await this.attempt(pool.do('report', work));
-        if (finding) this.told.push(finding);
+        if (!finding) return;
+        this.told.push(finding);
+        const { file, name } = this.job;
+        const { unsteady } = finding.report;
+        if (unsteady !== undefined)
+          this.mistake ??= `${file}: ${JSON.stringify(name)}: ${unsteady}`;
       }),
     );
     const order = found.map(({ title }) => title);

@@ -134,10 +134,11 @@ class WorkerThread implements Thread<Work, unknown> {
   private read(answer: Extract<Answer, { answer: unknown } | { error: object }>): Done<unknown> {
     if ('answer' in answer) return answer;
     const { name, message, stack } = answer.error;
-    const usage = name === 'UsageError' || name === 'ProgramError';
-    return {
-      error: usage ? new UsageError(message) : Object.assign(new Error(message), { stack }),
-    };
+    if (name === 'UsageError' || name === 'ProgramError') return { error: new UsageError(message) };
+    // of a program: the model leaves something to chance
+    if (name === 'ScenarioError' && this.work)
+      return { error: new UsageError(`${subjectOfWork(this.work).who}: ${message}`) };
+    return { error: Object.assign(new Error(message), { stack }) };
   }
 
   perform(work: Work): Promise<Done<unknown>> {
