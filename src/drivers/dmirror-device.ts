@@ -78,7 +78,9 @@ export class DmirrorDevice implements Device {
    * Adds a range of memory, as base pages or as huge ones.
    *
    * Mirrors: lib/test_hmm.c dmirror_allocate_chunk()
-   * simplified: chunks are smaller and grow; the memory map has room or the machine is at its end
+   * differs: chunks are smaller and grow; the memory map has room or the machine is at its end. The lists have the
+   * pages before the range can be taken away: stock lets `devmemLock` go before it lists them, so that pages of a
+   * range that is gone may be handed out
    */
   private *allocateChunk(large: boolean): Kernel$<void> {
     const { k } = this;
@@ -91,8 +93,6 @@ export class DmirrorDevice implements Device {
     memremapPages(k, chunk, count);
     this.memoryPages += count;
     this.chunks.push(chunk);
-    if (k.stepping) yield k.release(this.devmemLock);
-    k.unlock(this.devmemLock);
     if (k.stepping) yield k.acquire(this.lock);
     k.lock(this.lock);
     const step = large ? align : 1;
@@ -100,6 +100,8 @@ export class DmirrorDevice implements Device {
     for (let pfn = chunk.start + count - step; pfn >= chunk.start; pfn -= step) list.push(pfn);
     if (k.stepping) yield k.release(this.lock);
     k.unlock(this.lock);
+    if (k.stepping) yield k.release(this.devmemLock);
+    k.unlock(this.devmemLock);
   }
 
   /**
@@ -151,7 +153,9 @@ export class DmirrorDevice implements Device {
    * A page of the device, or a huge one: locked, with one reference.
    *
    * Mirrors: lib/test_hmm.c dmirror_devmem_alloc_page()
-   * differs: a page stands for a page of the device's memory; stock keeps a page of RAM for each
+   * differs: a page stands for a page of the device's memory; stock keeps a page of RAM for each. The page is in
+   * use before the free lists are let go: stock lets go of them first, and the range that it has a page of may be
+   * taken away before zone_device_folio_init()
    * @returns the frame number, or -1
    */
   *allocPage(large: boolean): Kernel$<number> {
@@ -163,13 +167,13 @@ export class DmirrorDevice implements Device {
       if (k.stepping) yield k.acquire(this.lock);
       k.lock(this.lock);
       const pfn = (large ? this.freeFolios : this.freePages).pop();
-      if (pfn !== undefined) this.calloc += 1 << order;
+      if (pfn !== undefined) {
+        this.calloc += 1 << order;
+        zoneDevicePageInit(k, pfn, order);
+      }
       if (k.stepping) yield k.release(this.lock);
       k.unlock(this.lock);
-      if (pfn !== undefined) {
-        zoneDevicePageInit(k, pfn, order);
-        return pfn;
-      }
+      if (pfn !== undefined) return pfn;
       if (!this.canGrow(large)) return -1;
       yield* this.allocateChunk(large);
     }

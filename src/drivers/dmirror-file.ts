@@ -95,6 +95,20 @@ function* pageLeft(k: Kernel, { device, number }: Dmirror): Kernel$<number> {
 }
 
 /**
+ * Evicts all of a device's memory, whoever it belongs to: what nobody is at.
+ *
+ * Mirrors: lib/test_hmm.c dmirror_fops_release(), its loop
+ * differs: under the lock of the ranges; stock goes through them without, while HMM_DMIRROR_RELEASE may free them
+ */
+export function* evictChunks(k: Kernel, device: DmirrorDevice): Kernel$<void> {
+  if (k.stepping) yield k.acquire(device.devmemLock);
+  k.lock(device.devmemLock);
+  for (const chunk of device.chunks) yield* evictChunk(k, device, chunk);
+  if (k.stepping) yield k.release(device.devmemLock);
+  k.unlock(device.devmemLock);
+}
+
+/**
  * Closes a device: its memory is evicted, whoever it belongs to.
  *
  * Mirrors: lib/test_hmm.c dmirror_fops_release()
@@ -107,9 +121,7 @@ export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
   if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
   k.deviceViews.splice(k.deviceViews.indexOf(dmirror), 1);
   yield* mmuIntervalNotifierRemove(k, dmirror.notifier);
-  for (let i = 0; yield* hasChunk(k, device, i); i++) {
-    yield* evictChunk(k, device, device.chunks[i]);
-  }
+  yield* evictChunks(k, device);
   yield* evictLeft(k, device, () => pageLeft(k, dmirror));
   dmirror.pt.clear();
   dmirror.device.opened[dmirror.number] = undefined;
@@ -137,16 +149,23 @@ function* evictLeft(k: Kernel, device: DmirrorDevice, next: () => Kernel$<number
  * memory when it needs some.
  *
  * Mirrors: lib/test_hmm.c dmirror_device_remove_chunks()
- * differs: see closeDmirror() and retireChunk()
+ * differs: see closeDmirror() and retireChunk(); waits for pages without the lock
  */
 export function* removeChunks(k: Kernel, device: DmirrorDevice): Kernel$<void> {
   if (k.stepping) yield k.acquire(device.devmemLock);
   k.lock(device.devmemLock);
   for (const chunk of [...device.chunks]) {
+    // somebody else may have been faster each time that the lock was let go
+    if (!device.chunks.includes(chunk)) continue;
     yield* device.retireChunk(chunk);
     yield* evictChunk(k, device, chunk);
+    // whoever has a page locked may be about to add memory, which takes the lock
+    if (k.stepping) yield k.release(device.devmemLock);
+    k.unlock(device.devmemLock);
     yield* evictLeft(k, device, () => inUse(k, chunk));
-    yield* device.removeChunk(chunk);
+    if (k.stepping) yield k.acquire(device.devmemLock);
+    k.lock(device.devmemLock);
+    if (device.chunks.includes(chunk)) yield* device.removeChunk(chunk);
   }
   if (k.stepping) yield k.release(device.devmemLock);
   k.unlock(device.devmemLock);

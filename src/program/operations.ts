@@ -2,9 +2,9 @@
 
 import { type Dmirror, deviceFlagStep } from '../drivers/dmirror.ts';
 import { type DeviceResult, deviceAccess, deviceReadUnlocked } from '../drivers/dmirror-access.ts';
-import { evictChunk, migrateToSystem } from '../drivers/dmirror-evict.ts';
+import { migrateToSystem } from '../drivers/dmirror-evict.ts';
 import { checkExclusive, deviceExclusive } from '../drivers/dmirror-exclusive.ts';
-import { removeChunks } from '../drivers/dmirror-file.ts';
+import { evictChunks, removeChunks } from '../drivers/dmirror-file.ts';
 import { migrateToDevice } from '../drivers/dmirror-migrate.ts';
 import { dmirrorMmap } from '../drivers/dmirror-mmap.ts';
 import { deviceSnapshot } from '../drivers/dmirror-snapshot.ts';
@@ -385,7 +385,7 @@ function* act(system: System, op: Op, mirror = system.mirrors[0]): Kernel$<Resul
       return { ret: 'ok', cpages: prot.length, prot: valueRuns(prot) };
     }
     case 'evict':
-      for (const chunk of mirror.device.chunks) yield* evictChunk(k, mirror.device, chunk);
+      yield* evictChunks(k, mirror.device);
       return outcome(0);
     case 'release':
       yield* removeChunks(k, mirror.device);

@@ -120,6 +120,7 @@ dupUserfaultfd dup_userfaultfd mm/userfaultfd.c
 end
 endLog dmirror_migrate_to_device lib/test_hmm.c
 evictChunk dmirror_device_evict_chunk lib/test_hmm.c
+evictChunks dmirror_fops_release lib/test_hmm.c
 evictFile shmem_evict_inode mm/shmem.c
 evictLeft
 evictPages dmirror_device_evict_chunk lib/test_hmm.c
