@@ -14,7 +14,7 @@ import {
   stateKey,
   Task,
 } from '../machine/index.ts';
-import { type StateShape, stateShape } from '../machine/internal.ts';
+import { boundLoops, type StateShape, stateShape } from '../machine/internal.ts';
 import { type Broken, CountingLedger, type Kernel } from '../mm/index.ts';
 import { withoutPerformers } from '../program/internal.ts';
 import { brokenCondition } from './conditions.ts';
@@ -223,6 +223,7 @@ export class Execution<S extends object = object> {
     const k = this.kernel;
     k.current = running.task;
     this.own.turn(index);
+    boundLoops(k);
     try {
       const result = running.body.next();
       if (typeof result !== 'object' || result === null) {
@@ -452,6 +453,7 @@ export class Execution<S extends object = object> {
     const k = this.kernel;
     k.stepping = false;
     k.current = new Task(1, 'main', 0);
+    boundLoops(k);
     let broken: Broken[] = [];
     try {
       broken = asBroken(body(this.state), what);

@@ -71,18 +71,17 @@ export function conformProgram(
   try {
     const outcome = run(program, walk === undefined ? {} : { walk });
     const difference = compareResults(results, outcome.results);
-    if (difference !== undefined) {
-      const { op, expected, actual } = difference;
-      return { name, op, expected, actual };
-    }
+    // one that stopped has no result of what it stopped in
     const [finding] = outcome.findings;
-    if (finding === undefined) return undefined;
-    return {
-      name,
-      op: finding.op,
-      expected: results[finding.op],
-      actual: { finding: finding.title, stack: finding.stack },
-    };
+    if (finding !== undefined && difference?.actual === undefined) {
+      return {
+        name,
+        op: finding.op,
+        expected: results[finding.op],
+        actual: { finding: finding.title, stack: finding.stack },
+      };
+    }
+    return difference && { name, ...difference };
   } catch (error) {
     if (error instanceof ProgramError) throw error;
     // A mistake of the model's: the programs after this one still have to run.

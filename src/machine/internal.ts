@@ -2,6 +2,7 @@
 import type { Place } from './places.ts';
 
 export { isModelFile, notingOwn, watchesOnly } from './finding.ts';
+export { boundLoops } from './loops.ts';
 export { PageField } from './monitor.ts';
 export type { Place } from './places.ts';
 export { ran } from './ran.ts';

@@ -2,6 +2,7 @@
 
 import { runStepping, runToEnd } from '../machine/execute.ts';
 import { KernelBug } from '../machine/finding.ts';
+import { boundLoops } from '../machine/loops.ts';
 import { OutOfRam } from '../machine/machine.ts';
 import { ProgramError } from './error.ts';
 import { perform } from './operations.ts';
@@ -98,6 +99,7 @@ export function runProgram(program: Program, options: RunOptions = {}): RunOutco
   const run = options.stepping ? runStepping : runToEnd;
   for (const [index, op] of program.ops.entries()) {
     let stopped = false;
+    boundLoops(kernel);
     try {
       const result = run(kernel, perform(system, op));
       results.push(result);

@@ -12,6 +12,7 @@ import { removeChunks } from '../drivers/dmirror-file.ts';
 import { migrateToDevice } from '../drivers/dmirror-migrate.ts';
 import { deviceSnapshot } from '../drivers/dmirror-snapshot.ts';
 import { faultMigrateToDevice } from '../drivers/migrate-on-fault.ts';
+import { boundLoops } from '../machine/loops.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import type { HmmBuffer } from './buffer.ts';
@@ -41,6 +42,8 @@ export class TestDevice {
   }
 
   private done(buffer: HmmBuffer, { ret, cpages, faults, data }: DeviceResult): number {
+    // what comes next is another operation
+    boundLoops(this.k);
     if (ret) return ret;
     if (data) buffer.mirror.set(data);
     buffer.cpages = cpages;

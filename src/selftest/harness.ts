@@ -6,6 +6,7 @@
 import type { DeviceKind } from '../drivers/driver.ts';
 import { runToEnd } from '../machine/execute.ts';
 import { KernelBug } from '../machine/finding.ts';
+import { boundLoops } from '../machine/loops.ts';
 import { generator } from '../machine/random.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import type { Walk } from '../mm/walks.ts';
@@ -109,6 +110,7 @@ export function runTest(
   const random = generator(seed);
   const computer = new Computer(walk, mended);
   const k = computer.kernel;
+  boundLoops(k);
   const main = TestProcess.start(computer, random, alignsHuge);
   const t = new Test(shortName, computer, main, device === 'coherent', random, onLine);
   let skipped: string | undefined;
@@ -156,8 +158,10 @@ export function runTest(
     look(() => computer.checkEmpty());
   };
   if (attempt(setUp) && attempt(run) && attempt(tearDown)) attempt(exit);
-  for (const { invariant, title, function: at } of k.findings) {
-    t.fail(`${invariant}: ${title} (${at})`);
+  for (const { invariant, title, function: at, stack } of k.findings) {
+    // of what does not end the innermost function is any of those that are called
+    const where = invariant === 'livelock' ? stack.slice(0, 5).join(' < ') : at;
+    t.fail(`${invariant}: ${title} (${where})`);
   }
   return {
     name,
