@@ -7,6 +7,7 @@
  * What came of each is kept there, and the same command goes on.
  *
  * Usage: node scripts/mutants.mjs [--count N] [--seed N] [--time SECONDS] [--for SECONDS] [--again] [ID…]
+ *        --built: with the copies that are there, whatever has changed since
  *        node scripts/mutants.mjs --table: writes docs/mutants.tsv, and the tables of docs/mutants.md
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -163,12 +164,15 @@ function runWorker(args, each) {
 async function makeNotes(chosen) {
   const by = { check: {}, conform: {}, selftest: {} };
   const seconds = { check: 0, conform: 0, selftest: 0 };
+  /** Seconds of each search. */
+  const costs = [];
   let broken = null;
   let most = 0;
   const end = await runWorker([inWork('notes'), 'notes'], (line) => {
     if (line.broken) broken = line.broken;
     if (!line.hits) return;
     seconds[line.of] += line.seconds;
+    if (line.of === 'check') costs[line.i] = line.seconds;
     most = Math.max(most, line.most);
     for (const id of line.hits) {
       by[line.of][id] ??= [];
@@ -187,7 +191,7 @@ async function makeNotes(chosen) {
       .map(([name, s]) => `${name} ${Math.round(s)} s`)
       .join(', ')}; turns of loops at most ${most}`,
   );
-  writeFileSync(inWork('notes.json'), JSON.stringify({ ...by, functions, seconds }));
+  writeFileSync(inWork('notes.json'), JSON.stringify({ ...by, functions, seconds, costs }));
 }
 
 /** Whatever the copies are made of, and what makes them. */
@@ -300,6 +304,7 @@ const { values, positionals } = parseArgs({
     time: { type: 'string', default: '10' },
     for: { type: 'string', default: '1000000' },
     again: { type: 'boolean', default: false },
+    built: { type: 'boolean', default: false },
     table: { type: 'boolean', default: false },
   },
 });
@@ -313,7 +318,9 @@ mkdirSync(work, { recursive: true });
 const unknown = Object.values(OTHER).filter((name) => !/^\w+$/.test(name));
 if (unknown.length > 0) throw new Error(`no accessor: ${unknown}`);
 const until = Date.now() + Number(values.for) * 1000;
-const mutants = await prepare(Number(values.count), Number(values.seed));
+const mutants = values.built
+  ? JSON.parse(readFileSync(inWork('mutants.json'), 'utf8')).mutants
+  : await prepare(Number(values.count), Number(values.seed));
 const results = resultsOf();
 const asked = positionals.map(Number);
 const ids = mutants

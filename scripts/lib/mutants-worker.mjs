@@ -179,7 +179,7 @@ async function work() {
 
   /** The mistakes one after the other. */
   async function tries([notesFile, limit, ...ids]) {
-    const { check, conform, selftest, functions, killers } = JSON.parse(
+    const { check, conform, selftest, functions, costs, killers } = JSON.parse(
       readFileSync(notesFile, 'utf8'),
     );
     const bound = Number(limit);
@@ -193,7 +193,9 @@ async function work() {
           const own = kills.get(i) ?? [];
           const near = own.filter((other) => functions[other].file === functions[id].file);
           const same = near.filter((other) => functions[other].function === functions[id].function);
-          return { i, rank: own.length + 4 * near.length + 20 * same.length + luck };
+          // what costs little comes first
+          const worth = 0.5 + 0.1 * own.length + near.length + 5 * same.length + luck;
+          return { i, rank: worth / (costs[i] + 0.02) };
         })
         .sort((a, b) => b.rank - a.rank);
       const result = { id, searches: order.length, tried: 0, schedules: 0, killer: null };
