@@ -38,6 +38,18 @@ import {
 } from './watch/hardware.ts';
 import { Watch } from './watch/watch.ts';
 
+/** That the model itself cannot go on, as it follows something that is no longer there. */
+export function stumbled(thrown: unknown): Finding {
+  const error = thrown as Error;
+  const stack = modelledStack(error);
+  return {
+    invariant: 'use after free',
+    title: `follows what is not there (${error.message})`,
+    function: stack[0] ?? '',
+    stack,
+  };
+}
+
 /** A task under way. */
 export interface Running {
   readonly task: Task;
@@ -261,14 +273,7 @@ export class Execution<S extends object = object> {
   private stumble(thrown: unknown, where: string): void {
     const own = ownMistake(thrown, where);
     if (own) throw own;
-    const error = thrown as Error;
-    const stack = modelledStack(error);
-    this.finding ??= {
-      invariant: 'use after free',
-      title: `follows what is not there (${error.message})`,
-      function: stack[0] ?? '',
-      stack,
-    };
+    this.finding ??= stumbled(thrown);
   }
 
   private atEnd(task: Task): void {

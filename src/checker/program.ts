@@ -1,5 +1,5 @@
 /** A concurrent program as a scenario. */
-import { type Kernel$, runToEnd } from '../machine/index.ts';
+import { type Kernel$, KernelBug, OutOfRam, runToEnd } from '../machine/index.ts';
 import type { Broken } from '../mm/index.ts';
 import {
   type ConcurrentProgram,
@@ -10,6 +10,7 @@ import {
   type Op,
   type OpName,
   type OpNamed,
+  ProgramError,
   perform,
   RESULT_FIELDS,
   type Result,
@@ -19,7 +20,7 @@ import {
 } from '../program/index.ts';
 import { callWords, opWords, valuesOf } from '../program/internal.ts';
 import { ProgramConditions } from './conditions.ts';
-import { cpuOf } from './execution.ts';
+import { cpuOf, stumbled } from './execution.ts';
 import { type Came, type Explained, Orders, type Unexplained } from './orders.ts';
 import { NO_MEMORY, NOT_KNOWN } from './reasons.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
@@ -267,6 +268,22 @@ function inNoOrder(
 }
 
 /**
+ * Performs an operation of a setup.
+ * @returns null where the model cannot go on: that is a finding of every schedule, before its first step
+ * @throws OutOfRam where the program asks for more memory than there is
+ */
+function performAlone(system: System, op: Op): Result | null {
+  const { kernel } = system;
+  try {
+    return runToEnd(kernel, perform(system, op));
+  } catch (error) {
+    if (error instanceof OutOfRam || error instanceof ProgramError) throw error;
+    if (!(error instanceof KernelBug)) kernel.findings.push(stumbled(error));
+    return null;
+  }
+}
+
+/**
  * Makes a scenario of a concurrent program: every task has a CPU of its own.
  * @throws ProgramError for a mistake in the program
  */
@@ -295,11 +312,13 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
       orders = ordersFor(program, options.walk);
       const lists = [program.setup, ...names.map((name) => program.tasks[name]), program.after];
       for (const ops of lists) checkPlaces({ name: program.name, ops }, system);
-      const before = program.setup.map((op, i) => {
-        const result = runToEnd(system.kernel, perform(system, op));
-        compare(system, op, result, `setup, operation ${i}`);
-        return result;
-      });
+      const before: Result[] = [];
+      for (const op of program.setup) {
+        const result = performAlone(system, op);
+        if (result === null) break;
+        compare(system, op, result, `setup, operation ${before.length}`);
+        before.push(result);
+      }
       const results = Object.fromEntries(names.map((name) => [name, []]));
       return { system, results, before, after: [], reasons: [] };
     },
