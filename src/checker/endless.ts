@@ -9,6 +9,7 @@ import type { StateShape } from '../machine/internal.ts';
 import type { Execution } from './execution.ts';
 import { type Round, roundOf } from './search/rounds.ts';
 import { type Choice, fails, taskOf } from './search/strategy.ts';
+import { signOf } from './step-sign.ts';
 import { KINDS, OBJECT_WORDS } from './step-words.ts';
 import type { TaskLoop } from './task-loop.ts';
 
@@ -231,16 +232,6 @@ export class Endless {
       ];
     });
   }
-}
-
-/** What a step is, as a number: who takes it and what it does to what. */
-function signOf(task: number, fail: boolean, step: Step): number {
-  let sign = (task * 2 + (fail ? 1 : 0)) * 16 + step.kind;
-  for (let i = 0; i < step.count; i++) {
-    sign = Math.imul(sign ^ (step.objects[i] * 8 + step.roles[i]), 0x9e3779b1) ^ step.ids[i];
-    sign = Math.imul(sign ^ (sign >>> 15), 0x85ebca6b);
-  }
-  return sign;
 }
 
 /** Whether a state comes back, but for numbers that go on by as much from each time to the next. */

@@ -7,9 +7,11 @@ import {
   type Kernel$,
   KernelBug,
   modelledStack,
+  ObjectKind,
   restore,
   type Snapshot,
   type Step,
+  StepKind,
   snapshot,
   stateKey,
   Task,
@@ -25,6 +27,8 @@ import { OwnWatch } from './own-watch.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { ScenarioError } from './scenario-error.ts';
 import { digestOf } from './search/digest.ts';
+import { Spinning } from './spinning.ts';
+import { KINDS, OBJECT_WORDS } from './step-words.ts';
 import type { TaskLoop } from './task-loop.ts';
 import { MAX_TASKS } from './task-set.ts';
 import { plain, titleOf } from './title.ts';
@@ -84,6 +88,9 @@ export class Execution<S extends object = object> {
   readonly watch: Watch | null;
   /** Who notes what is come across; null: nobody. */
   readonly coverage: Coverage | null = null;
+  /** Who looks whether a task waits busily; null: nobody. */
+  private readonly busy: Spinning | null;
+  private tasks: readonly Task[] = [];
   /** Who looks at what the scenario's own code does. */
   readonly own: OwnWatch;
   private readonly saved: Snapshot<S>;
@@ -115,6 +122,7 @@ export class Execution<S extends object = object> {
     this.watch = watched
       ? new Watch(this.kernel, scenario.tellsData ?? false, scenario.rules)
       : null;
+    this.busy = watched ? new Spinning(this.kernel) : null;
     const { sought } = options;
     if (this.watch && sought !== undefined)
       this.watch.locks.seek((finding) => titleOf(finding) === sought);
@@ -168,6 +176,8 @@ export class Execution<S extends object = object> {
       const body = own ? goAndCome(k, own) : this.started(name);
       return { task, body, done: false };
     });
+    this.tasks = this.running.map(({ task }) => task);
+    this.busy?.reset(this.tasks.length);
     k.stepping = true;
     for (let i = 0; i < this.running.length; i++) this.resume(i);
   }
@@ -224,7 +234,16 @@ export class Execution<S extends object = object> {
     const { ended } = taker;
     this.own.step(task, taker.pending);
     this.footprint?.of(taker.pending);
+    const { pending } = taker;
+    const tries = pending.kind === StepKind.TryAcquire;
+    const object = tries ? pending.object : ObjectKind.None;
+    const id = tries ? pending.id : -1;
+    this.busy?.before(task, taker);
     this.resume(task);
+    if (this.finding === null && !this.running[task].done) {
+      const spins = this.busy?.after(task, object, id, taker, this.tasks);
+      if (spins) this.waitsBusily(taker, spins);
+    }
     if (this.footprint !== null) this.watch?.taken();
     if (taker.ended !== ended || this.running[task].done) this.progressed = this.steps;
     if (fail) k.failAllocations = 0;
@@ -334,6 +353,20 @@ export class Execution<S extends object = object> {
     const stack = spinning?.stack ?? [];
     const detail = who.join('; ');
     this.finding = { invariant: 'livelock', title, function: stack[0] ?? '', stack, detail };
+  }
+
+  private waitsBusily(
+    { name }: Task,
+    { owner, what, stack }: NonNullable<ReturnType<Spinning['after']>>,
+  ): void {
+    const doing = owner.pending;
+    this.finding = {
+      invariant: 'busy waiting',
+      title: `tries ${what} again and again without sleeping, while its owner does not run`,
+      function: stack[0] ?? '',
+      stack: [...stack],
+      detail: `${name} tries; ${owner.name} holds it, and does not come to ${KINDS[doing.kind]} ${OBJECT_WORDS[doing.object]}`,
+    };
   }
 
   /** Who goes round without waiting while it holds a lock that another one waits for; null: nobody. */
