@@ -23,6 +23,10 @@ export interface CheckOptions extends SetupOptions {
   maxSteps?: number;
   /** Different findings after which the search ends, without `table`. Default 1. */
   findings?: number;
+  /** Schedules without a new finding, after which a search ends that has one. Default: it goes on. */
+  beyond?: number;
+  /** Schedules since the last finding, before this search. */
+  since?: number;
   /** Remember how schedules end, to count the different ways. */
   outcomes?: boolean;
   /** Keep what the operations of schedules came to, and the shortest schedule of each; tries all there is. */
@@ -71,6 +75,8 @@ export interface CheckResult {
   redundant: number;
   /** Schedules that went on for long: those without end, and those that were given up. */
   long: number;
+  /** Schedules since the last finding. */
+  since: number;
   /** Where the search stands. */
   at?: unknown;
   bounds: string[];
@@ -189,13 +195,14 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     complete: false,
     redundant: 0,
     long: 0,
+    since: options.since ?? 0,
     bounds: [],
     failed: new Map(),
     warnings: [],
   };
   if (options.from !== undefined) strategy.load?.(options.from);
   const titles = new Set<string>(options.known);
-  const { findings: most = 1 } = options;
+  const { findings: most = 1, beyond = Number.POSITIVE_INFINITY } = options;
   /** States in which schedules ended, and nothing was wrong. */
   const ends = new Map<string, End>();
   const table = new Outcomes();
@@ -219,6 +226,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
     strategy.end(x, complete);
     for (const pair of x.watch?.locks.learnt() ?? []) result.orders.push({ ...pair, choices });
     result.schedules++;
+    result.since++;
     result.steps += x.steps;
     result.longest = Math.max(result.longest, x.steps);
     if (!complete && !givenUp) result.redundant++;
@@ -256,9 +264,11 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
       if (!titles.has(title) && titles.size < most) {
         titles.add(title);
         result.found.push({ title, finding, choices, preemptions, round });
+        result.since = 0;
       }
       if (titles.size >= most && !options.table) break;
     }
+    if (titles.size > 0 && result.since >= beyond) break;
     if (result.long >= MOST_LONG) break;
   }
   result.table = table.list();

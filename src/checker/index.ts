@@ -65,6 +65,7 @@ export { UniformWalk } from './search/uniform-walk.ts';
 export { REPLAYS, type ToldOutcome } from './shorten.ts';
 export { EFFORT, type Effort, shortestRuns, shrinkProgram, shrinkSchedule } from './shrink.ts';
 export {
+  isBeyond,
   type JobResult,
   type PartRequest,
   type PartResult,

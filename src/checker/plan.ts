@@ -1,7 +1,7 @@
 /** How a scenario is to be searched. */
 import type { Walk } from '../mm/index.ts';
 import type { SetupOptions } from './scenario.ts';
-import type { StrategyName } from './search/strategy-rows.ts';
+import { STRATEGY_ROWS, type StrategyName } from './search/strategy-rows.ts';
 
 /** How to search. */
 export interface Plan {
@@ -17,6 +17,11 @@ export interface Plan {
   preemptions?: number;
   /** Different findings after which the search ends; with `outcomes`, that are reported. */
   findings: number;
+  /**
+   * Schedules after the last finding in which nothing new breaks, after which an exhaustive search ends, without
+   * `outcomes`; none: it goes on.
+   */
+  beyond?: number;
   /** Keep the outcomes, each with its shortest schedule; what is found does not end the search. */
   outcomes?: boolean;
   /** The hardware fills and drops translations on its own. */
@@ -33,7 +38,14 @@ export const DEFAULT_PLAN: Plan = {
   seed: 1,
   faults: 0,
   findings: 3,
+  beyond: 1000,
 };
+
+/** After how many schedules without a new finding a search that has one ends; `Infinity`: it does not. */
+export function beyondOf({ strategy, outcomes, beyond }: Plan): number {
+  const ends = STRATEGY_ROWS[strategy].exhaustive && !outcomes;
+  return (ends ? beyond : undefined) ?? Number.POSITIVE_INFINITY;
+}
 
 /** How the scenario of a search is set up. */
 export function setupOf(walk: Walk, plan: Plan): SetupOptions & { walk: Walk } {

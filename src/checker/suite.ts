@@ -15,7 +15,7 @@ import {
 import { addConditions, type ConditionCount, type ConditionWords } from './conditions.ts';
 import { fingerprint } from './fingerprint.ts';
 import { type OutcomeSeen, Outcomes } from './outcomes.ts';
-import { type Plan, setupOf } from './plan.ts';
+import { beyondOf, type Plan, setupOf } from './plan.ts';
 import { programScenario } from './program.ts';
 import { type Report, report, unsteadyReport } from './report/report.ts';
 import type { Returned, Scenario, SetupOptions } from './scenario.ts';
@@ -111,6 +111,8 @@ export interface JobResult {
   bounds: string[];
   findings: ReportedFinding[];
   coverage: CoverageData;
+  /** Schedules since the last finding, of this search or of another of the same. */
+  since: number;
   /** What was found, but not shrunk and reported yet. */
   found?: readonly Found[];
   seen: Seen;
@@ -124,6 +126,8 @@ export interface JobOptions {
   from?: unknown;
   /** Titles of findings that are known already. */
   known?: readonly string[];
+  /** Schedules since the last of them. */
+  since?: number;
   orders?: readonly LockOrderSeen[];
   effort?: Effort;
 }
@@ -247,6 +251,8 @@ export interface PartResult extends PartEnd {
   found: Found[];
   /** Schedules that went on for long. */
   long: number;
+  /** Schedules since the last finding. */
+  since: number;
   /** Orders of locks: only several parts together may show that they do not go together. */
   orders: LockOrderSeen[];
   coverage: CoverageData;
@@ -260,6 +266,8 @@ export interface PartResult extends PartEnd {
 export interface PartRequest extends SearchPart {
   /** Titles of findings that are known already. */
   known: string[];
+  /** Schedules since the last of them. */
+  since: number;
   /** Milliseconds at most. */
   time?: number;
 }
@@ -269,7 +277,7 @@ export function runPart(
   subject: Subject,
   walk: Walk,
   plan: Plan,
-  { schedules, first, from, known, time }: PartRequest,
+  { schedules, first, from, known, since, time }: PartRequest,
   goOn?: CheckOptions['goOn'],
 ): PartResult {
   const began = Date.now();
@@ -285,7 +293,9 @@ export function runPart(
       strategyOf(plan.strategy, tasks, first === undefined ? plan : { ...plan, first }),
     schedules,
     findings: plan.findings,
+    beyond: beyondOf(plan),
     known,
+    since,
     outcomes: true,
     table: plan.outcomes ?? false,
     coverage: true,
@@ -303,6 +313,7 @@ export function runPart(
     bounds,
     found,
     long,
+    since: result.since,
     orders,
     at,
     coverage,
@@ -378,6 +389,8 @@ export class Search {
     from?: unknown,
     private readonly known: readonly string[] = [],
     orders: readonly LockOrderSeen[] = [],
+    /** Schedules since the last of what is known. */
+    private since = 0,
   ) {
     for (const order of orders) this.orders.add(order);
     // what a bound on preemptions leaves out depends on the order of the search: it is not cut
@@ -393,12 +406,14 @@ export class Search {
     const left = (plan.time ?? Number.POSITIVE_INFINITY) - this.time;
     const known = [...this.known, ...found.map(({ title }) => title)];
     const isFull = known.length >= plan.findings && !plan.outcomes;
-    if (isFull || left <= 0 || this.long >= MOST_LONG) return [];
-    const parts = this.parts.next(plan.schedules - this.schedules);
+    const beyond = known.length > 0 ? beyondOf(plan) - this.since : Number.POSITIVE_INFINITY;
+    if (isFull || left <= 0 || beyond <= 0 || this.long >= MOST_LONG) return [];
+    const parts = this.parts.next(Math.min(plan.schedules - this.schedules, beyond));
     this.given = parts.length;
     return parts.map((part) => ({
       ...part,
       known,
+      since: this.since,
       ...(Number.isFinite(left) ? { time: Math.ceil(left / parts.length) } : {}),
     }));
   }
@@ -427,22 +442,26 @@ export class Search {
       this.coverage.entries.push(...result.coverage.entries);
       this.coverage.meets |= result.coverage.meets;
       this.coverage.reasons.push(...result.coverage.reasons);
-      for (const found of result.found) this.find(found);
+      this.since += result.schedules;
+      for (const found of result.found) {
+        if (this.find(found)) this.since = result.since;
+      }
       for (const order of result.orders) {
         const found = this.see(order);
-        if (found) this.find(found);
+        if (found && this.find(found)) this.since = 0;
       }
     }
     if (this.long >= MOST_LONG) this.bounds.add(`${MOST_LONG} schedules that go on and on`);
   }
 
   /** What broke, unless it is known: as a circle of locks it may begin in another function. */
-  private find(found: Found): void {
+  private find(found: Found): boolean {
     const same = (title: string): boolean =>
       title === found.title || title.startsWith(`${found.finding.title} in `);
-    if (this.known.length + this.found.length >= this.plan.findings) return;
-    if (this.found.some(({ title }) => same(title)) || this.known.some(same)) return;
+    if (this.known.length + this.found.length >= this.plan.findings) return false;
+    if (this.found.some(({ title }) => same(title)) || this.known.some(same)) return false;
     this.found.push(found);
+    return true;
   }
 
   /** An order of locks that a part has seen; the circle that it closes with others'. */
@@ -479,6 +498,7 @@ export class Search {
       bounds: [...this.bounds],
       coverage: { ...distinctCoverage(this.coverage), ran: [...this.ran] },
       seen: this.seen,
+      since: this.since,
       findings,
       // one that was left as its schedules go on and on is not gone on with
       ...(complete || this.long >= MOST_LONG
@@ -486,6 +506,15 @@ export class Search {
         : { at: this.parts.save(), orders: this.orders.all }),
     };
   }
+}
+
+/** Whether a search that has found something ended as nothing new came in so many schedules. */
+export function isBeyond(
+  plan: Plan,
+  { since }: Pick<JobResult, 'since'>,
+  hasFound: boolean,
+): boolean {
+  return hasFound && since >= beyondOf(plan);
 }
 
 /** Whether a search left nothing out: a bound on preemptions does, and steps that do not name everything. */
@@ -501,9 +530,9 @@ export function runJob(
   subject: Subject,
   walk: Walk,
   plan: Plan,
-  { goOn, from, known, orders, effort = EFFORT }: JobOptions = {},
+  { goOn, from, known, since, orders, effort = EFFORT }: JobOptions = {},
 ): JobResult {
-  const search = new Search(plan, from, known, orders);
+  const search = new Search(plan, from, known, orders, since);
   for (let parts = search.next(); parts.length > 0; parts = search.next()) {
     const stopped = (): boolean => goOn?.() === false;
     search.ended(

@@ -266,6 +266,11 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
       count(1, 10_000),
     )
     .option(
+      '--beyond <n>',
+      'schedules without anything new behind a finding, after which an exhaustive search ends (default 1000)',
+      count(1),
+    )
+    .option(
       '--workers <n>',
       'threads (default: one a processor); the verdict is the same',
       count(1, 1024),

@@ -312,6 +312,27 @@ describe('--resume', () => {
     expect(existsSync(state())).toBe(true);
   });
 
+  it('keeps how long nothing new has come behind a finding', () => {
+    const hole = [scenario('device-fault-hole'), '--walk', 'as-posted', ...EXHAUSTIVE];
+    const whole = checkJson(...hole, '--beyond', '5');
+    expect(whole).toMatchObject({ code: 1, findings: [{}], coverage: { schedules: 6 } });
+    const bounds = ['5 schedules without anything new behind a finding'];
+    expect(whole.coverage).toMatchObject({ complete: 0, bounds });
+    const first = checkJson(...hole, '--beyond', '5', '--schedules', '3', '--resume', state());
+    expect(first.coverage).toMatchObject({ schedules: 3, bounds: ['3 schedules a search'] });
+    const rest = checkJson(...hole, '--beyond', '5', '--resume', state());
+    expect(told(rest)).toEqual(told(whole));
+    // who wants to know more goes on from there
+    const more = checkJson(...hole, '--beyond', '9', '--resume', state());
+    expect(more.coverage.schedules).toBe(10);
+  });
+
+  it('counts no ends where every schedule breaks something', () => {
+    const hole = [scenario('device-fault-hole'), '--walk', 'as-posted', '--schedules', '1'];
+    const { out } = check(...hole);
+    expect(out).toMatch(/tried: {3}1 schedule of 1 scenario, \d+ steps\n/);
+  });
+
   it('reports what was found before', () => {
     const subject = raceFile('race.json');
     const whole = checkJson(subject, ...EXHAUSTIVE);
@@ -387,7 +408,7 @@ describe('--resume', () => {
   it.each([
     ['no JSON', 'run', /expected a run that --resume has kept/],
     ['something else', '{"name":"race"}', /expected a run that --resume has kept/],
-    ['another format', '{"softleaf":"check","format":9,"jobs":[]}', /format 9; this .* reads 5/],
+    ['another format', '{"softleaf":"check","format":9,"jobs":[]}', /format 9; this .* reads 6/],
   ])('refuses a file that is %s', (_, text, why) => {
     writeFileSync(state(), text);
     const { code, err } = check(SOME_HUNDRED, '--resume', state());

@@ -3,6 +3,7 @@ import {
   EFFORT,
   type Effort,
   type Found,
+  isBeyond,
   type JobResult,
   type PartRequest,
   type PartResult,
@@ -56,7 +57,8 @@ export function leftOf(
   const report = done?.found?.length ? 'report' : null;
   if (titles.size >= plan.findings && !plan.outcomes) return report;
   if (!done) return 'search';
-  return done.at === undefined || done.schedules >= plan.schedules ? report : 'search';
+  const isOver = done.schedules >= plan.schedules || isBeyond(plan, done, titles.size > 0);
+  return done.at === undefined || isOver ? report : 'search';
 }
 
 /** A job under way. What it came to can be asked for at any time. */
@@ -77,7 +79,7 @@ class Running {
   ) {
     this.search =
       left === 'search'
-        ? new Search(this.rest(before), before?.at, known, before?.orders ?? [])
+        ? new Search(this.rest(before), before?.at, known, before?.orders ?? [], before?.since)
         : null;
   }
 
@@ -129,6 +131,7 @@ class Running {
           ...part,
           schedules: schedules - end.schedules,
           known: [...known, ...end.found.map(({ title }) => title)],
+          since: end.since,
           from: end.at,
           ...(time === undefined ? {} : { time: Math.max(0, time - end.time) }),
         };
@@ -178,7 +181,8 @@ class Running {
     // as a run that goes on from where the round began, and is stopped there
     const { time: _time, ...plan } = this.rest(whole);
     const titles = search.found.map(({ title }) => title);
-    const now = new Search(plan, whole.at, [...this.known, ...titles], whole.orders);
+    const known = [...this.known, ...titles];
+    const now = new Search(plan, whole.at, known, whole.orders, whole.since);
     if (now.next().length !== parts.length) throw new Error('a round of other parts');
     now.ended(this.ends);
     const all = [...found, ...now.found];

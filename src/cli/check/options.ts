@@ -18,6 +18,8 @@ export interface CheckCommandOptions {
   preemptions?: number;
   faults?: number;
   findings?: number;
+  /** Schedules without anything new behind a finding, after which an exhaustive search ends. */
+  beyond?: number;
   hardware?: boolean;
   workers?: number;
   replay?: string;

@@ -182,6 +182,7 @@ export function planOf(options: CheckCommandOptions): Plan {
     ...(options.faults === undefined ? {} : { faults: options.faults }),
     // those that do not count come on top
     findings: (options.findings ?? DEFAULT_PLAN.findings) + (options.ignore?.length ?? 0),
+    ...(options.beyond === undefined ? {} : { beyond: options.beyond }),
     ...(options.hardware ? { hardware: true } : {}),
     ...(options.outcomes ? { outcomes: true } : {}),
     ...(options.fields === false ? { fields: false } : {}),

@@ -109,6 +109,7 @@ export async function replayed(
         ? []
         : [{ outcome: came, schedules: 1, choices: encodeRuns(runs), preemptions, steps }],
     overflow: false,
+    since: 0,
     broken: came === null ? 1 : 0,
     asked: scenario.conditions ?? [],
     conditions: held?.map((holds): ConditionCount => (holds ? [1, 0] : [0, 1])) ?? [],

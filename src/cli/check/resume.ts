@@ -33,7 +33,7 @@ interface Head {
   sha256: string;
 }
 
-const FORMAT = 5;
+const FORMAT = 6;
 
 const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -101,7 +101,7 @@ export async function resumeRun(
   if (!existsSync(file)) return null;
   const saved = read(file);
   const identity = ({ file: of, name, walk, plan }: CheckJob): string => {
-    const { schedules: _, findings: __, time: ___, ...how } = plan;
+    const { schedules: _, findings: __, time: ___, beyond: ____, ...how } = plan;
     return JSON.stringify([resolve(of), name, walk, Object.entries(how).sort()]);
   };
   const kept = new Set(saved.jobs.map(identity));

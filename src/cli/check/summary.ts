@@ -3,6 +3,7 @@ import {
   addConditions,
   type ConditionCount,
   type CoverageSummary,
+  isBeyond,
   type JobResult,
   MOST_TRANSLATIONS,
   type Observation,
@@ -17,6 +18,7 @@ import {
   type Walk,
 } from '../../checker/index.ts';
 import { counted } from '../words.ts';
+import { titlesBySubject } from './jobs.ts';
 import { type Warning, warningsOf } from './warnings.ts';
 import type { CheckJob } from './work.ts';
 
@@ -151,11 +153,18 @@ export function boundsOf(
 ): string[] {
   const bounds = new Set<string>();
   const cut: number[] = [];
+  const has = titlesBySubject(
+    searches.map(({ job }) => job),
+    searches.map(({ result }) => result),
+  );
   let late = isLate;
-  for (const { job, result } of searches) {
+  for (const [at, { job, result }] of searches.entries()) {
     for (const bound of result.bounds) bounds.add(bound);
     if (result.complete) continue;
-    if (result.schedules >= job.plan.schedules) cut.push(result.schedules);
+    if (isBeyond(job.plan, result, has[at].size > 0)) {
+      const { beyond = 0 } = job.plan;
+      bounds.add(`${counted(beyond, 'schedule')} without anything new behind a finding`);
+    } else if (result.schedules >= job.plan.schedules) cut.push(result.schedules);
     else if (job.plan.time !== undefined) late = true;
   }
   if (cut.length > 0) {

@@ -84,7 +84,9 @@ export function verdictText({
     line,
     ...caseLines(cases),
     `  tried:   ${counted(c.schedules, 'schedule')} of ${counted(c.scenarios, 'scenario')}, ` +
-      `${counted(c.steps, 'step')}; they end in ${counted(c.states, 'different state')}`,
+      counted(c.steps, 'step') +
+      // of schedules that break something nobody asks for the end
+      (c.states === 0 ? '' : `; they end in ${counted(c.states, 'different state')}`),
     `  bounds:  ${bounds}${assumes}`,
     `  reached: ${functions.ran} of ${functions.of} functions of src/mm and src/hmm, ` +
       `${branches.ran} of ${branches.of} branches (--coverage: which not)`,
