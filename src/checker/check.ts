@@ -207,6 +207,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
   const ends = new Map<string, End>();
   const table = new Outcomes();
   const reasons = new Set<string>();
+  const flaws = new Set<string>();
   const until = Date.now() + time;
   let gaveUp = false;
   for (;;) {
@@ -258,7 +259,8 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
       });
       if (x.finding === null) x.own.checkRun();
     } else if (x.finding !== null) result.broken++;
-    if (x.finding !== null) {
+    for (const flaw of x.flaws) flaws.add(flaw);
+    if (x.finding !== null && x.flaws.length === 0) {
       const finding: Finding = x.finding;
       const title = titleOf(finding);
       if (!titles.has(title) && titles.size < most) {
@@ -281,6 +283,10 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
   if (result.long >= MOST_LONG) result.bounds.push(`${MOST_LONG} schedules that go on and on`);
   if (x.leavesOut) {
     result.bounds.push(`steps that name ${NAMED_FRAMES} pages of a folio at most (see pmdOrder)`);
+  }
+  for (const flaw of flaws) {
+    reasons.add(flaw);
+    result.bounds.push(`schedules end at a flaw of Linux: ${flaw}`);
   }
   result.warnings = [...x.own.warnings];
   for (const [place, one] of x.own.calls) {

@@ -76,8 +76,9 @@ export class Execution<S extends object = object> {
   steps = 0;
   /** Steps when an operation or a task ended last. */
   progressed = 0;
-  /** What broke in this schedule; the schedule ends there. */
-  finding: Finding | null = null;
+  private broke: Finding | null = null;
+  /** Known flaws of Linux that the tasks had come to when something broke, by name. */
+  flaws: readonly string[] = [];
   /** At the end of a schedule in which nothing else broke: what its operations came to. */
   came: string | null = null;
   /** Which of the scenario's conditions hold there; null: they are not asked. */
@@ -131,6 +132,19 @@ export class Execution<S extends object = object> {
       this.watch.coverage = this.coverage;
       this.coverage.begin();
     }
+  }
+
+  /** What broke in this schedule; the schedule ends there. Behind a known flaw it is another finding. */
+  get finding(): Finding | null {
+    return this.broke;
+  }
+
+  set finding(finding: Finding | null) {
+    this.flaws = finding === null ? [] : (this.scenario.flaws?.(this.state) ?? []);
+    this.broke = finding;
+    if (finding === null || this.flaws.length === 0) return;
+    const title = `${finding.title}, behind a flaw of Linux: ${this.flaws.join('; ')}`;
+    this.broke = { ...finding, title };
   }
 
   get kernel(): Kernel {

@@ -9,5 +9,6 @@ export {
   pairWalks,
   quickPairs,
   stateNamed,
+  stockPairs,
 } from './pairs.ts';
 export { STRATEGIES, STRATEGY_ROWS, type StrategyName } from './search/strategy-rows.ts';

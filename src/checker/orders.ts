@@ -291,7 +291,8 @@ class Orderly {
     this.others = names.map((own) =>
       names.flatMap((name) => (name === own ? [] : program.tasks[name])),
     );
-    this.isStock = lenient && program.machine?.mended === false;
+    const { mended, driver } = program.machine ?? {};
+    this.isStock = lenient && (mended === false || driver === 'stock');
   }
 
   /** The reasons that an order takes; null: there is none. */

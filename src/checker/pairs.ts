@@ -436,6 +436,8 @@ const sideText = ({ op, range, isChild }: Side): string =>
 export interface Pair {
   readonly state: StateName;
   readonly sides: readonly Side[];
+  /** With the guards of lib/test_hmm.c alone. */
+  readonly isStock?: true;
 }
 
 /** Whether a name is that of a generated program. */
@@ -448,8 +450,10 @@ export function pairWalks({ sides }: Pair): readonly Walk[] {
 }
 
 /** Names a pair, and all that it is made of. */
-export const pairName = ({ state, sides }: Pair): string =>
-  `${PAIR_PREFIX}${[state, ...sides.map(sideText)].join('/')}`;
+export const pairName = ({ state, sides, isStock }: Pair): string =>
+  `${PAIR_PREFIX}${[state, ...sides.map(sideText), ...(isStock ? [STOCK] : [])].join('/')}`;
+/** What the names of pairs end with whose driver is stock's. */
+const STOCK = 'stock';
 
 const isIn = <T extends string>(list: readonly T[], text: string): text is T =>
   list.includes(text as T);
@@ -489,6 +493,8 @@ export function pairProgram(name: string): ConcurrentProgram {
   const [first, ...texts] = name.slice(PAIR_PREFIX.length).split('/');
   const stateName = stateNamed(first);
   const state = STATE[stateName];
+  const isStock = texts.at(-1) === STOCK;
+  if (isStock) texts.pop();
   if (texts.length < 2 || texts.length > NAMES.length) {
     throw new RangeError(`"${name}": expected ${PAIR_PREFIX}STATE/OP.RANGE/OP.RANGE`);
   }
@@ -503,7 +509,12 @@ export function pairProgram(name: string): ConcurrentProgram {
   return {
     name,
     comment: `Two operations at the same time: ${state.what}.`,
-    machine: { pmdOrder: 2, pageBytes: 16, ...state.machine },
+    machine: {
+      pmdOrder: 2,
+      pageBytes: 16,
+      ...state.machine,
+      ...(isStock ? { driver: 'stock' as const } : {}),
+    },
     setup: [...state.setup],
     tasks,
     after: afterOf(state, Object.values(tasks).flat()),
@@ -539,6 +550,17 @@ const isFor = (op: PairOpName, state: StateName): boolean =>
 /** The operations that are for memory in a state. */
 export const pairsFor = (state: StateName): PairOpName[] =>
   PAIR_OPS.filter((op) => isFor(op, state));
+
+/** Those of the quick pairs in which a device has a part, with a driver that has the guards of lib/test_hmm.c alone. */
+export function stockPairs(): Pair[] {
+  const hasDevice = ({ sides }: Pair): boolean =>
+    sides.some(({ op }) =>
+      TASK_OP[op].ops({ page: 0, pages: 1 }, 0, 0).some((one) => 'dev' in one),
+    );
+  return quickPairs()
+    .filter(hasDevice)
+    .map((pair) => ({ ...pair, isStock: true }));
+}
 
 /** Which pairs are asked for: of these operations, and of these states; none named: of all. */
 export interface PairChoice {

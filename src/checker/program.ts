@@ -1,4 +1,5 @@
 /** A concurrent program as a scenario. */
+import { FLAWS } from '../drivers/index.ts';
 import { type Kernel$, KernelBug, OutOfRam, runToEnd } from '../machine/index.ts';
 import type { Broken } from '../mm/index.ts';
 import {
@@ -246,6 +247,11 @@ export function explainResults(
   return ordersFor(program, walk).explain(came);
 }
 
+/** The flaws of Linux that a system's devices have come to, by name. */
+function flawsOf({ devices }: System): string[] {
+  return devices.flatMap(({ flaws }) => [...flaws].map((flaw) => FLAWS[flaw].name));
+}
+
 /** Whether the results of all operations are those of no order of them. */
 function inNoOrder(
   { tasks }: ConcurrentProgram,
@@ -379,6 +385,7 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
     },
     results: (state) => resultsText(names, state),
     reasons: ({ reasons }) => reasons,
+    flaws: ({ system }) => flawsOf(system),
     conditions: conditions.words,
     hold({ system, results, after }) {
       // as with what an operation must return

@@ -2,6 +2,7 @@
  * What Linux does not promise of operations that run at the same time: each reason for which a result counts
  * as right though no order of the operations, one after the other, gives it.
  */
+import { FLAWS } from '../drivers/index.ts';
 import type { Op, OpName, Result, ValueRun } from '../program/index.ts';
 import { valuesOf } from '../program/internal.ts';
 
@@ -51,10 +52,7 @@ const FAULTS: Reason = {
   why: 'dmirror_fault() faults again what was invalidated meanwhile, and not what another has faulted in',
 };
 
-const CLAIM: Reason = {
-  name: 'a device claims a page that was dropped',
-  why: 'dmirror_atomic_map() enters what make_device_exclusive() gave, whatever was invalidated since',
-};
+const CLAIM: Reason = FLAWS.claimed;
 
 const REPLACED: Reason = {
   name: 'an observer meets an entry that is being replaced',
@@ -223,10 +221,7 @@ const LEAVINGS: readonly Leaving[] = [
   },
 ];
 
-const LOST: Reason = {
-  name: 'a device write is lost as its page migrates',
-  why: 'dmirror_do_write() writes to a page of which a copy is under way: nothing erases the entry before it',
-};
+const LOST: Reason = FLAWS.copied;
 
 /**
  * Why an operation that did not fail may have left a part of its range as it was.
@@ -288,14 +283,13 @@ export function stepsOf(op: Op): { steps: OpStep[]; reason: Reason } | null {
 /** All of them. */
 export const REASONS: readonly Reason[] = [
   FAULTS,
-  CLAIM,
+  ...Object.values(FLAWS),
   REPLACED,
   SPLIT,
   COUNTED,
   PUT_BACK,
   ...FAILURES,
   ...LEAVINGS,
-  LOST,
   SEVERAL,
 ];
 

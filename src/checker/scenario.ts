@@ -94,6 +94,11 @@ export interface Scenario<S extends object = object> {
   results?(state: S): string;
   /** Why its results are right though no order of its operations gives them: by name; none where one does. */
   reasons?(state: S): readonly string[];
+  /**
+   * Known flaws of Linux that the tasks have come to, by name: what breaks behind one is counted under its name, and is
+   * no finding.
+   */
+  flaws?(state: S): readonly string[];
   /** What is asked of all schedules, and, at the end of one, which of that holds; null: it is not asked of this one. */
   readonly conditions?: readonly ConditionWords[];
   hold?(state: S): readonly boolean[] | null;

@@ -26,9 +26,9 @@ import {
 } from '../mm/mmu-notifier.ts';
 import { DPT_READ, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
 import { BATCH, type Dmirror } from './dmirror.ts';
-import { beginLog, PATIENCE } from './dmirror-mends.ts';
 import { deviceRange, deviceTableStep } from './driver.ts';
 import { InvalidationLog } from './invalidation-log.ts';
+import { PATIENCE } from './patience.ts';
 
 /** What a device operation came to. */
 export interface DeviceResult {
@@ -91,7 +91,7 @@ function* faultOnce(k: Kernel, range: HmmRange, unlocked: boolean): Kernel$<numb
  * Faults one range and maps it, as often as it is invalidated meanwhile.
  *
  * Mirrors: lib/test_hmm.c dmirror_range_fault(), dmirror_range_fault_unlocked()
- * differs: looks again when the device's own migration moved a page, of which the notifier does not
+ * differs: the mended driver looks again when the device's own migration moved a page, of which the notifier does not
  * tell; gives up after so many tries, not after so much time
  */
 function* rangeFault(
@@ -101,15 +101,16 @@ function* rangeFault(
   unlocked: boolean,
 ): Kernel$<number> {
   const { mutex, notifier } = dmirror;
+  const { mends } = dmirror.device;
   for (let tries = 0; tries < PATIENCE.tries; tries++) {
-    const log = yield* beginLog(k, dmirror, new InvalidationLog(null, range));
+    const log = yield* mends.beginLog(k, dmirror, new InvalidationLog(null, range));
     const ret = yield* faultOnce(k, range, unlocked);
     if (k.stepping) yield k.acquire(mutex);
     k.lock(mutex);
     dmirror.logs.delete(log);
     let stale = ret === -EBUSY || mmuIntervalReadRetry(notifier, range.notifierSeq);
     for (let vpn = range.start; vpn < range.end && !stale; vpn++) {
-      stale = log.isStale(vpn);
+      stale = mends.isMoved(dmirror, log, vpn, hmmPfnToPfn(range.hmmPfns[vpn - range.start]));
     }
     if (ret && ret !== -EBUSY) {
       if (k.stepping) yield k.release(mutex);
@@ -209,6 +210,7 @@ function* doWrite(
     if (k.monitor !== null) {
       k.monitor.onDeviceAccess(dmirror.mm.id, vpn, pfn, from, true, dmirror.device);
     }
+    dmirror.device.mends.wrote(dmirror, vpn);
     result.cpages++;
   }
   return 0;

@@ -19,6 +19,8 @@ import {
 import { CopyRun } from './copy-run.ts';
 import type { Dmirror } from './dmirror.ts';
 import type { Device, DeviceKind } from './driver.ts';
+import type { FLAWS } from './flaws.ts';
+import type { Mends } from './mends.ts';
 
 /**
  * Pages of a new chunk of device memory, at least, and huge pages' worth of them on a small machine;
@@ -37,6 +39,8 @@ export class DmirrorDevice implements Device {
   /** Guards the free lists. */
   readonly lock: Lock;
   readonly devmemLock: Lock;
+  /** What lib/test_hmm.c has wrong that it has come to. */
+  readonly flaws = new Set<keyof typeof FLAWS>();
   calloc = 0;
   cfree = 0;
   private readonly freePages: number[] = [];
@@ -56,7 +60,9 @@ export class DmirrorDevice implements Device {
     readonly kind: DeviceKind,
     /** What it does for its pages. */
     private readonly ops: DevPagemapOps,
-    memory?: DeviceMemory,
+    memory: DeviceMemory | undefined,
+    /** What it does beyond lib/test_hmm.c. */
+    readonly mends: Mends,
   ) {
     const own = kind === 'private';
     this.memory = own ? (memory ?? new ArrayDeviceMemory(k.geometry.pageBytes)) : null;

@@ -41,11 +41,11 @@ import type { Kernel } from '../mm/kernel.ts';
 import { Holder } from '../mm/look/ledger.ts';
 import type { DevPagemap } from '../mm/memremap.ts';
 import { hugeStart } from '../mm/pgtable.ts';
+import type { Vma } from '../mm/vma.ts';
 import { nextPart } from './device-fault.ts';
 import { type Dmirror, deviceFlagStep } from './dmirror.ts';
 import type { DeviceResult } from './dmirror-access.ts';
 import type { DmirrorDevice } from './dmirror-device.ts';
-import { leaveDevice } from './dmirror-mends.ts';
 
 /** Mirrors: lib/test_hmm.c dmirror_select_device(); faithful */
 function selectDevice({ kind }: DmirrorDevice): number {
@@ -72,6 +72,7 @@ function* allocRam(k: Kernel, order: number, noFail = false): Kernel$<number> {
 function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kernel$<number> {
   const { device } = dmirror;
   const { src, dst } = args;
+  const { mm } = args.vma as Vma;
   let order = 0;
   let vpn = args.start;
   for (let at = 0; vpn < args.end; at += 1 << order) {
@@ -98,7 +99,7 @@ function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kern
     dst[at] = write | compound | (ram < 0 ? 0 : migratePfn(ram));
     const pages = 1 << order;
     if (ram >= 0) {
-      yield* leaveDevice(k, dmirror, vpn, pages);
+      yield* device.mends.leaveDevice(k, dmirror, mm, vpn, pages);
       yield* device.copyOut(ram, page, pages);
       vpn += pages;
       continue;
@@ -118,7 +119,7 @@ function* faultAllocAndCopy(k: Kernel, args: MigrateVma, dmirror: Dmirror): Kern
         return VM_FAULT_OOM;
       }
       dst[at + i] = migratePfn(small);
-      yield* leaveDevice(k, dmirror, vpn, 1);
+      yield* device.mends.leaveDevice(k, dmirror, mm, vpn, 1);
       yield* device.copyOut(small, page + i, 1);
     }
   }

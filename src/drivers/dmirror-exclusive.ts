@@ -14,14 +14,14 @@ import { makeDeviceExclusive } from '../mm/rmap.ts';
 import { DPT_ATOMIC, tagOf } from './device-table.ts';
 import type { Dmirror } from './dmirror.ts';
 import { type DeviceResult, readBack } from './dmirror-access.ts';
-import { isStillExclusive, lookStep, PATIENCE } from './dmirror-mends.ts';
 import { deviceTableStep } from './driver.ts';
+import { PATIENCE } from './patience.ts';
 
 /**
  * Gives the device exclusive access to a range.
  *
  * Mirrors: lib/test_hmm.c dmirror_exclusive(), dmirror_atomic_map()
- * differs: looks whether the page was taken away again before it is mapped, and tries again a few times;
+ * differs: the mended driver looks whether the page was taken away again before it is mapped, and tries again a few times;
  * stock does not, and may map a page that the process has unmapped
  * @returns -EBUSY where a page was taken away each time
  */
@@ -32,6 +32,7 @@ export function* deviceExclusive(
   end: number,
 ): Kernel$<DeviceResult> {
   const { mm, mutex } = dmirror;
+  const { mends } = dmirror.device;
   if (k.stepping) yield k.acquire(mm.mmapLock, true);
   k.lockShared(mm.mmapLock);
   let ret = 0;
@@ -46,9 +47,9 @@ export function* deviceExclusive(
       ret = page;
       break;
     }
-    if (k.stepping) yield lookStep(k, dmirror, vpn);
+    if (k.stepping) yield mends.claimStep(k, dmirror, vpn);
     k.lock(mutex);
-    const still = isStillExclusive(k, dmirror, vpn, page);
+    const still = mends.isClaimed(k, dmirror, vpn, page);
     if (k.stepping && still) yield deviceTableStep(k, dmirror, Role.Write);
     if (still) dmirror.map(vpn, page, DPT_ATOMIC);
     if (k.stepping) yield k.release(mutex);

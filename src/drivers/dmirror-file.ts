@@ -5,17 +5,18 @@
  */
 
 import type { DeviceMemory } from '../machine/device-memory.ts';
-import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../machine/step.ts';
-import { folioMapcount, folioPages, folioRefCount, pageFolio, pageIsFree } from '../mm/folio.ts';
+import { type Kernel$, Role } from '../machine/step.ts';
 import type { Kernel } from '../mm/kernel.ts';
-import { type DevPagemap, type DevPagemapOps, pagePgmap } from '../mm/memremap.ts';
+import { type DevPagemapOps, pagePgmap } from '../mm/memremap.ts';
 import type { Mm } from '../mm/mm.ts';
 import { mmuIntervalNotifierInsert, mmuIntervalNotifierRemove } from '../mm/mmu-notifier.ts';
 import { Dmirror } from './dmirror.ts';
 import { DmirrorDevice } from './dmirror-device.ts';
-import { devmemFault, evictChunk, evictPages } from './dmirror-evict.ts';
-import { backOff } from './dmirror-mends.ts';
+import { devmemFault } from './dmirror-evict.ts';
+import { MENDED } from './dmirror-mends.ts';
+import { STOCK } from './dmirror-stock.ts';
 import { type DeviceKind, deviceTableStep } from './driver.ts';
+import type { DriverName, Mends } from './mends.ts';
 
 /** The device that a page belongs to (dmirror_page_to_device()). */
 function pageDevice(k: Kernel, pfn: number): DmirrorDevice {
@@ -34,14 +35,22 @@ const DEVMEM_OPS: DevPagemapOps = {
   },
 };
 
-/** A device without memory so far. @param memory where its pages are, unless CPUs reach them */
+/** What each driver does beyond lib/test_hmm.c. */
+const MENDS: Record<DriverName, Mends> = { mended: MENDED, stock: STOCK };
+
+/**
+ * A device without memory so far.
+ * @param memory where its pages are, unless CPUs reach them
+ * @param driver `stock` has the guards of lib/test_hmm.c alone
+ */
 export function newDmirrorDevice(
   k: Kernel,
   id: number,
   kind: DeviceKind = 'private',
   memory?: DeviceMemory,
+  driver: DriverName = 'mended',
 ): DmirrorDevice {
-  return new DmirrorDevice(k, id, kind, DEVMEM_OPS, memory);
+  return new DmirrorDevice(k, id, kind, DEVMEM_OPS, memory, MENDS[driver]);
 }
 
 /**
@@ -57,63 +66,15 @@ export function* openDmirror(k: Kernel, device: DmirrorDevice, mm: Mm): Kernel$<
   return dmirror;
 }
 
-/** The step that waits until nobody is about to bring a folio back. */
-function idleStep(k: Kernel, folio: number): Step {
-  const idle = () => folioRefCount(k, folio) <= folioMapcount(k, folio);
-  const ready = () => pageIsFree(k, folio) || (!k.folioLocked(folio) && idle());
-  const step = k.waitFor(ObjectKind.FolioLock, folio, ready, Role.AcquireShared);
-  return step.and(ObjectKind.Folio, folio, Role.Read);
-}
-
-/** Evictions after which a page counts as one that will never leave. */
-const MAX_ROUNDS = 1000;
-
 /** Of a closed device: what it was, and what says that nothing is left of it. */
 const DMIRROR_KEEPS = ['k', 'device', 'mm', 'number', 'mutex', 'notifier', 'mapped'];
-
-/** Whether a device has so many ranges of memory and one more. Those who add or take away one hold the lock. */
-function* hasChunk(k: Kernel, { devmemLock, chunks }: DmirrorDevice, i: number): Kernel$<boolean> {
-  if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.Lock, devmemLock.id, Role.TryAcquire);
-  return i < chunks.length;
-}
-
-/** The step before the pages of a range of device memory are looked at, which of them are in use. */
-function pagesStep(k: Kernel, { zone }: DevPagemap): Step {
-  return k.step(StepKind.Shared, ObjectKind.Pagemap, zone, Role.Read);
-}
-
-/** A page of the device that still belongs to an open file; -1: none. */
-function* pageLeft(k: Kernel, { device, number }: Dmirror): Kernel$<number> {
-  for (let i = 0; yield* hasChunk(k, device, i); i++) {
-    const { start, count } = device.chunks[i];
-    if (k.stepping) yield pagesStep(k, device.chunks[i]);
-    for (let pfn = start; pfn < start + count; pfn++) {
-      if (!pageIsFree(k, pfn) && k.pages.private[pageFolio(k, pfn)] === number) return pfn;
-    }
-  }
-  return -1;
-}
-
-/**
- * Evicts all of a device's memory, whoever it belongs to: what nobody is at.
- *
- * Mirrors: lib/test_hmm.c dmirror_fops_release(), its loop
- * differs: under the lock of the ranges; stock goes through them without, while HMM_DMIRROR_RELEASE may free them
- */
-export function* evictChunks(k: Kernel, device: DmirrorDevice): Kernel$<void> {
-  if (k.stepping) yield k.acquire(device.devmemLock);
-  k.lock(device.devmemLock);
-  for (const chunk of device.chunks) yield* evictChunk(k, device, chunk);
-  if (k.stepping) yield k.release(device.devmemLock);
-  k.unlock(device.devmemLock);
-}
 
 /**
  * Closes a device: its memory is evicted, whoever it belongs to.
  *
  * Mirrors: lib/test_hmm.c dmirror_fops_release()
- * differs: waits for each page that is left, because somebody was about to bring it back, and evicts it
- * then; stock evicts once, and that fault then uses the closed file
+ * differs: the mended driver waits for each page that is left, because somebody was about to bring it back, and
+ * evicts it then; stock evicts once, and that fault then uses the closed file
  */
 export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
   const { device } = dmirror;
@@ -121,60 +82,19 @@ export function* closeDmirror(k: Kernel, dmirror: Dmirror): Kernel$<void> {
   if (k.stepping) yield deviceTableStep(k, dmirror, Role.Write);
   k.deviceViews.splice(k.deviceViews.indexOf(dmirror), 1);
   yield* mmuIntervalNotifierRemove(k, dmirror.notifier);
-  yield* evictChunks(k, device);
-  yield* evictLeft(k, device, () => pageLeft(k, dmirror));
+  yield* device.mends.evictAll(k, device);
+  yield* device.mends.evictLeft(k, dmirror);
   dmirror.pt.clear();
   dmirror.device.opened[dmirror.number] = undefined;
   if (k.monitor !== null) k.monitor.onGone(dmirror, 'an open device', DMIRROR_KEEPS);
 }
 
 /**
- * Evicts pages that somebody was about to bring back, until none is left. Who writes to a page and copies it, and
- * who evicts it, each make the other one fail: the eviction lets others get on before it tries again.
- */
-function* evictLeft(k: Kernel, device: DmirrorDevice, next: () => Kernel$<number>): Kernel$<void> {
-  let rounds = 0;
-  for (let left = yield* next(); left >= 0; left = yield* next()) {
-    if (++rounds > MAX_ROUNDS) k.throwBug('livelock', 'a device page cannot be evicted');
-    if (k.stepping) yield idleStep(k, pageFolio(k, left));
-    if (pageIsFree(k, left)) continue;
-    const folio = pageFolio(k, left);
-    yield* evictPages(k, device, folio, folioPages(k, folio), true);
-    if (!pageIsFree(k, left)) yield* backOff(k, rounds);
-  }
-}
-
-/**
- * Takes all of a device's memory away, evicting what is in it (HMM_DMIRROR_RELEASE). The device makes new
- * memory when it needs some.
+ * Takes all of a device's memory away, evicting what is in it. The device makes new memory when it needs some.
  *
- * Mirrors: lib/test_hmm.c dmirror_device_remove_chunks()
- * differs: see closeDmirror() and retireChunk(); waits for pages without the lock
+ * Mirrors: lib/test_hmm.c dmirror_fops_unlocked_ioctl(), its HMM_DMIRROR_RELEASE
+ * faithful
  */
-export function* removeChunks(k: Kernel, device: DmirrorDevice): Kernel$<void> {
-  if (k.stepping) yield k.acquire(device.devmemLock);
-  k.lock(device.devmemLock);
-  for (const chunk of [...device.chunks]) {
-    // somebody else may have been faster each time that the lock was let go
-    if (!device.chunks.includes(chunk)) continue;
-    yield* device.retireChunk(chunk);
-    yield* evictChunk(k, device, chunk);
-    // whoever has a page locked may be about to add memory, which takes the lock
-    if (k.stepping) yield k.release(device.devmemLock);
-    k.unlock(device.devmemLock);
-    yield* evictLeft(k, device, () => inUse(k, chunk));
-    if (k.stepping) yield k.acquire(device.devmemLock);
-    k.lock(device.devmemLock);
-    if (device.chunks.includes(chunk)) yield* device.removeChunk(chunk);
-  }
-  if (k.stepping) yield k.release(device.devmemLock);
-  k.unlock(device.devmemLock);
-}
-
-/** A page of a range of device memory that is in use; -1: none. */
-function* inUse(k: Kernel, chunk: DevPagemap): Kernel$<number> {
-  if (k.stepping) yield pagesStep(k, chunk);
-  const { start, count, refs } = chunk;
-  for (let pfn = start; refs > 0 && pfn < start + count; pfn++) if (!pageIsFree(k, pfn)) return pfn;
-  return -1;
+export function removeChunks(k: Kernel, device: DmirrorDevice): Kernel$<void> {
+  return device.mends.removeChunks(k, device);
 }

@@ -4,9 +4,10 @@
  */
 
 import { ptePresent } from '../machine/pte.ts';
-import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, type Step } from '../machine/step.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { isDeviceExclusive, softleafToPfn } from '../mm/leafops.ts';
+import type { Mm } from '../mm/mm.ts';
 import {
   mmuIntervalInvalidating,
   mmuIntervalReadBegin,
@@ -14,19 +15,10 @@ import {
 } from '../mm/mmu-notifier.ts';
 import { ptepGet, ptepOf } from '../mm/pgtable.ts';
 import type { Dmirror } from './dmirror.ts';
+import { evictChunks, evictFile, removeChunks } from './dmirror-chunks.ts';
 import { deviceTableStep } from './driver.ts';
 import { InvalidationLog, MOVED } from './invalidation-log.ts';
-
-/** How the driver goes on where others are in its way. (An object, so that a test can put back what has no end.) */
-export const PATIENCE = {
-  /**
-   * Tries after which an operation gives a page up that is taken away each time, with -EBUSY. It stands for the time
-   * that the kernel's driver allows (HMM_RANGE_DEFAULT_TIMEOUT): the model has no clock.
-   */
-  tries: 16,
-  /** The most steps that `backOff` waits. */
-  longestWait: 4096,
-};
+import type { Mends } from './mends.ts';
 
 /**
  * Begins to note what is invalidated.
@@ -34,11 +26,7 @@ export const PATIENCE = {
  * Mirrors: lib/test_hmm.c dmirror_range_fault()
  * differs: stock compares the notifier's sequence alone
  */
-export function* beginLog(
-  k: Kernel,
-  dmirror: Dmirror,
-  log: InvalidationLog,
-): Kernel$<InvalidationLog> {
+function* beginLog(k: Kernel, dmirror: Dmirror, log: InvalidationLog): Kernel$<InvalidationLog> {
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
   log.task = k.current;
@@ -56,7 +44,7 @@ export function* beginLog(
  * write to what was copied already, and a range fault may map it afterwards
  * @param own a log of the migration itself
  */
-export function leaveToMigration(
+function leaveToMigration(
   dmirror: Dmirror,
   first: number,
   last: number,
@@ -75,7 +63,7 @@ export function leaveToMigration(
  * Mirrors: lib/test_hmm.c dmirror_migrate_to_device()
  * differs: stock maps what was taken away meanwhile
  */
-export function* beginMigration(k: Kernel, dmirror: Dmirror): Kernel$<InvalidationLog> {
+function* beginMigration(k: Kernel, dmirror: Dmirror): Kernel$<InvalidationLog> {
   const since = yield* beginLog(k, dmirror, new InvalidationLog(k.current));
   yield* mmuIntervalReadBegin(k, dmirror.notifier);
   return since;
@@ -87,7 +75,7 @@ export function* beginMigration(k: Kernel, dmirror: Dmirror): Kernel$<Invalidati
  * Mirrors: lib/test_hmm.c dmirror_migrate_to_device()
  * differs: see there
  */
-export function* endLog(k: Kernel, dmirror: Dmirror, log: InvalidationLog): Kernel$<void> {
+function* endLog(k: Kernel, dmirror: Dmirror, log: InvalidationLog): Kernel$<void> {
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
   dmirror.logs.delete(log);
@@ -108,14 +96,15 @@ function sequenceOf({ mm }: Dmirror): number {
  * differs: stock forgets them, and they reach pages that have gone elsewhere
  * @param last the last page, inclusive
  */
-export function* leaveOthers(
+function* leaveOthers(
   k: Kernel,
   dmirror: Dmirror,
+  mm: Mm,
   first: number,
   last: number,
 ): Kernel$<void> {
   for (const other of dmirror.device.opened) {
-    if (!other || other === dmirror || other.mm !== dmirror.mm) continue;
+    if (!other || other === dmirror || other.mm !== mm) continue;
     if (k.stepping) yield k.acquire(other.mutex);
     k.lock(other.mutex);
     if (k.stepping) yield deviceTableStep(k, other, Role.Write);
@@ -134,7 +123,7 @@ export function* leaveOthers(
  * @param own a log of the same migration
  * @returns the device's entries so far, 0 for none
  */
-export function* leaveRam(
+function* leaveRam(
   k: Kernel,
   dmirror: Dmirror,
   start: number,
@@ -143,7 +132,7 @@ export function* leaveRam(
   own: InvalidationLog | null,
 ): Kernel$<Int32Array> {
   const entries = new Int32Array(pages);
-  yield* leaveOthers(k, dmirror, start, start + pages - 1);
+  yield* leaveOthers(k, dmirror, dmirror.mm, start, start + pages - 1);
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
   for (const log of dmirror.logs) if (log.isOf(k)) log.mark();
@@ -161,14 +150,16 @@ export function* leaveRam(
 }
 
 /**
- * Pages leave the device.
+ * Pages of an address space leave the device. Whose they are, who has them noted, may have another one: a child's page is
+ * its parent's.
  *
  * Mirrors: lib/test_hmm.c dmirror_devmem_fault_alloc_and_copy(), its xa_erase()
  * differs: under the mutex, and range faults under way learn of it
  */
-export function* leaveDevice(
+function* leaveDevice(
   k: Kernel,
   dmirror: Dmirror,
+  mm: Mm,
   vpn: number,
   pages: number,
 ): Kernel$<void> {
@@ -178,21 +169,7 @@ export function* leaveDevice(
   leaveToMigration(dmirror, vpn, vpn + pages - 1, null);
   if (k.stepping) yield k.release(dmirror.mutex);
   k.unlock(dmirror.mutex);
-  yield* leaveOthers(k, dmirror, vpn, vpn + pages - 1);
-}
-
-/**
- * Waits before something is tried again that failed as others were at it, twice as long each time, so that they get on.
- *
- * Mirrors: lib/test_hmm.c dmirror_device_evict_chunk()
- * differs: stock evicts once, and leaves what somebody is at
- * @param failed how often it has failed
- */
-export function* backOff(k: Kernel, failed: number): Kernel$<void> {
-  const steps = Math.min(2 ** failed, PATIENCE.longestWait);
-  for (let i = 0; i < steps; i++) {
-    if (k.stepping) yield k.step(StepKind.Wait, ObjectKind.None, 0, Role.Read);
-  }
+  yield* leaveOthers(k, dmirror, mm, vpn, vpn + pages - 1);
 }
 
 /**
@@ -207,9 +184,36 @@ export function isStillExclusive(k: Kernel, dmirror: Dmirror, vpn: number, page:
 }
 
 /** The step before the mutex is taken to look at an entry and at the notifier. */
-export function lookStep(k: Kernel, dmirror: Dmirror, vpn: number): Step {
+function lookStep(k: Kernel, dmirror: Dmirror, vpn: number): Step {
   const { mm, mutex } = dmirror;
   const step = k.acquire(mutex).and(ObjectKind.Sequence, sequenceOf(dmirror), Role.Read);
   const ptep = ptepOf(k, mm, vpn);
   return ptep < 0 ? step : step.and(ObjectKind.Entry, ptep, Role.Read);
 }
+
+/** The driver of which the page table is right at any time. */
+export const MENDED: Mends = {
+  driver: 'mended',
+  beginLog,
+  beginMigration,
+  endLog,
+  isMoved: (_dmirror, log, vpn) => log.isStale(vpn),
+  isLate: (_dmirror, log, vpn) => log.isStale(vpn),
+  // what is stale is left out
+  mustFaultAgain: () => false,
+  isLeftOut: (log, vpn, prepared) => log.isStale(vpn, prepared),
+  arrived(dmirror, first, last, own) {
+    // a range fault may have found the zero page before a hole was populated
+    if (dmirror.logs.size > 0) leaveToMigration(dmirror, first, last, own);
+  },
+  leaveRam,
+  leftRam() {},
+  leaveDevice,
+  leaveOthers,
+  wrote() {},
+  claimStep: lookStep,
+  isClaimed: isStillExclusive,
+  evictAll: evictChunks,
+  evictLeft: evictFile,
+  removeChunks,
+};

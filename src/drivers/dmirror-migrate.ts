@@ -26,20 +26,13 @@ import {
   pageFolio,
 } from '../mm/folio.ts';
 import type { Kernel } from '../mm/kernel.ts';
+import { mmuIntervalInvalidating } from '../mm/mmu-notifier.ts';
 import { lackStep, lacksTable, pmdpOf, pteOffsetMap, ptepGet } from '../mm/pgtable.ts';
 import { type Vma, vmaIsAnonymous } from '../mm/vma.ts';
 import { DeviceFault, migrateRange, type Pass } from './device-fault.ts';
 import { DPT_READ, DPT_WRITE, pfnOf, tagOf } from './device-table.ts';
 import { BATCH, type Dmirror, deviceFlagStep } from './dmirror.ts';
 import { type DeviceResult, deviceAccess, readBack } from './dmirror-access.ts';
-import {
-  beginLog,
-  beginMigration,
-  endLog,
-  leaveOthers,
-  leaveRam,
-  leaveToMigration,
-} from './dmirror-mends.ts';
 import { deviceTableStep } from './driver.ts';
 import { InvalidationLog } from './invalidation-log.ts';
 
@@ -47,7 +40,7 @@ import { InvalidationLog } from './invalidation-log.ts';
  * Allocates device pages for what migrates and copies, or clears where nothing was.
  *
  * Mirrors: lib/test_hmm.c dmirror_migrate_alloc_and_copy()
- * differs: takes the pages out of the device's page table first
+ * differs: the mended driver takes the pages out of the device's page table first
  * @param own a log of this migration
  * @returns the device's entries so far
  */
@@ -72,7 +65,7 @@ export function* migrateAllocAndCopy(
     if (src[i] & MIGRATE_PFN_COMPOUND) hugeEnd = i + huge;
     return true;
   };
-  const entries = yield* leaveRam(k, dmirror, args.start, count, migrates, own);
+  const entries = yield* device.mends.leaveRam(k, dmirror, args.start, count, migrates, own);
   for (let i = 0; i < count; ) {
     if (!(src[i] & MIGRATE_PFN_MIGRATE)) {
       i++;
@@ -130,7 +123,7 @@ export function* migrateAllocAndCopy(
  * The device's page table names a page that is free.
  *
  * Mirrors: lib/test_hmm.c dmirror_migrate_finalize_and_map()
- * differs: leaves out what was invalidated meanwhile, and puts back what did not migrate
+ * differs: the mended driver leaves out what was invalidated meanwhile, and puts back what did not migrate
  */
 export function* migrateFinalizeAndMap(
   k: Kernel,
@@ -141,7 +134,8 @@ export function* migrateFinalizeAndMap(
   own: InvalidationLog | null = null,
 ): Kernel$<void> {
   const { src, dst } = args;
-  yield* leaveOthers(k, dmirror, args.start, args.end - 1);
+  const { mends } = dmirror.device;
+  yield* mends.leaveOthers(k, dmirror, dmirror.mm, args.start, args.end - 1);
   if (k.stepping) yield k.acquire(dmirror.mutex);
   k.lock(dmirror.mutex);
   dmirror.logs.delete(since);
@@ -159,15 +153,19 @@ export function* migrateFinalizeAndMap(
     }
     if (dst[i] & MIGRATE_PFN_COMPOUND) pages = folioPages(k, pageFolio(k, page));
     const tag = dst[i] & MIGRATE_PFN_WRITE ? DPT_WRITE : DPT_READ;
-    // a range fault may have found the zero page before a hole was populated
-    if (dmirror.logs.size > 0) leaveToMigration(dmirror, vpn, vpn + pages - 1, own);
-    if (since.isQuiet) dmirror.map(vpn, page, tag, pages);
+    const from = migratePfnToPfn(src[i]);
+    mends.arrived(dmirror, vpn, vpn + pages - 1, own);
+    if (since.isQuiet && !mmuIntervalInvalidating(dmirror.notifier))
+      dmirror.map(vpn, page, tag, pages);
     else {
       for (let j = 0; j < pages; j++) {
-        if (!since.isStale(vpn + j)) dmirror.map(vpn + j, page + j, tag);
+        const was = from < 0 ? -1 : from + j;
+        if (mends.isLate(dmirror, since, vpn + j, page + j, was, tag === DPT_WRITE)) continue;
+        dmirror.map(vpn + j, page + j, tag);
       }
     }
   }
+  mends.leftRam(dmirror, args.start, args.end - 1);
   if (k.stepping) yield k.release(dmirror.mutex);
   k.unlock(dmirror.mutex);
 }
@@ -220,11 +218,12 @@ export class DmirrorFault extends DeviceFault {
 
   override *begin(pass: Pass | null): Kernel$<void> {
     const { k, dmirror } = this;
+    const { mends } = dmirror.device;
     this.walked = null;
     if (pass) {
-      this.walked = yield* beginLog(k, dmirror, new InvalidationLog(null, pass.range));
+      this.walked = yield* mends.beginLog(k, dmirror, new InvalidationLog(null, pass.range));
     }
-    this.since = yield* beginMigration(k, dmirror);
+    this.since = yield* mends.beginMigration(k, dmirror);
     if (!pass) return;
     const { end } = pass.range;
     this.fillsLast = pass.write && pass.from < end && (yield* isHole(k, pass.vma, end - 1));
@@ -233,16 +232,19 @@ export class DmirrorFault extends DeviceFault {
   /**
    * Maps the pages that a range fault gave. Those that migrate are mapped again when they have. A page that is
    * stale is left out: the device faults again when it comes there.
-   * @returns false when a page was not given as asked for, or is part of a huge page that the device
+   * @returns false when it has to be done in two passes: the stock driver was told of an invalidation, or a page was
+   * not given as asked for, or is part of a huge page that the device
    * has got meanwhile: that is left to the plain fault
    */
   override mapFound({ range, from, write }: Pass): boolean {
     const { k, dmirror } = this;
     const walked = this.walked as InvalidationLog;
+    const { mends } = dmirror.device;
+    if (mends.mustFaultAgain(walked)) return false;
     for (let vpn = from; vpn < range.end; vpn++) {
       const entry = range.hmmPfns[vpn - range.start];
       const prepared = (entry & HMM_PFN_MIGRATE) !== 0;
-      if (!(entry & HMM_PFN_VALID) || walked.isStale(vpn, prepared)) continue;
+      if (!(entry & HMM_PFN_VALID) || mends.isLeftOut(walked, vpn, prepared)) continue;
       const huge = hmmPfnToMapOrder(entry, k.geometry.pmdOrder) > 0;
       if (huge && folioIsDevicePrivate(k, hmmPfnToPfn(entry))) return false;
       if (write && !(entry & HMM_PFN_WRITE)) return false;
@@ -264,12 +266,13 @@ export class DmirrorFault extends DeviceFault {
 
   override *end(_pass: Pass | null, ret: number): Kernel$<void> {
     const { k, dmirror } = this;
-    if (ret) yield* endLog(k, dmirror, this.since);
-    if (this.walked) yield* endLog(k, dmirror, this.walked);
+    const { mends } = dmirror.device;
+    if (ret) yield* mends.endLog(k, dmirror, this.since);
+    if (this.walked) yield* mends.endLog(k, dmirror, this.walked);
   }
 
   override isStale(vpn: number): boolean {
-    return (this.walked as InvalidationLog).isStale(vpn);
+    return this.dmirror.device.mends.isLeftOut(this.walked as InvalidationLog, vpn, false);
   }
 }
 

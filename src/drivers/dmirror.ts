@@ -45,6 +45,8 @@ export class Dmirror implements Mirror {
   failAlloc = false;
   /** Walks and migrations under way that will map what they find. */
   readonly logs = new Set<InvalidationLog>();
+  /** Pages of which the device's own migration makes a copy while it may write to them: stock's. */
+  readonly copying = new Set<number>();
   readonly number: number;
   /** Mappings of the open file, those that are gone among them. */
   readonly mapped = new Set<AddressSpace>();
@@ -63,6 +65,10 @@ export class Dmirror implements Mirror {
   /** Whether somebody has it open still. */
   get isOpen(): boolean {
     return this.device.opened[this.number] === this;
+  }
+
+  keepsCopied(vpn: number): boolean {
+    return this.copying.has(vpn);
   }
 
   /** Fills `count` entries of the device's page table; the mutex is held. */

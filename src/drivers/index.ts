@@ -23,5 +23,7 @@ export {
   isDevice,
   type Mirror,
 } from './driver.ts';
+export { FLAWS, type Flaw } from './flaws.ts';
 export { type GupHold, type GupHow, gupGiveBack, gupHold, gupTest } from './gup-test.ts';
+export { DRIVERS, type DriverName, type Mends } from './mends.ts';
 export { faultMigrateToDevice } from './migrate-on-fault.ts';

@@ -1,6 +1,6 @@
 /**
  * What was invalidated since a walk or a migration of the test driver began. lib/test_hmm.c has nothing like it: it
- * compares the notifier's sequence alone.
+ * compares the notifier's sequence alone. The stock driver has it to tell its flaws, and does not act on it.
  */
 
 import type { HmmRange } from '../hmm/walk-state.ts';
@@ -24,6 +24,8 @@ interface Invalidated {
 export class InvalidationLog {
   private readonly invalidated: Invalidated[] = [];
   private read = 0;
+  /** Something was being taken away already when it began. */
+  isLate = false;
   /** Who walks or migrates. */
   task: Task | null = null;
 
@@ -42,7 +44,7 @@ export class InvalidationLog {
   }
 
   get isQuiet(): boolean {
-    return this.invalidated.length === 0;
+    return this.invalidated.length === 0 && !this.isLate;
   }
 
   note(k: Kernel, first: number, last: number, sequence: number): void {
@@ -68,10 +70,31 @@ export class InvalidationLog {
    * @param prepared the walk has prepared the page: it does not look at it again, though it begins anew
    */
   isStale(vpn: number, prepared = false): boolean {
+    if (this.isLate) return true;
     const since = this.range?.notifierSeq ?? 0;
     return this.invalidated.some(
       ({ first, last, sequence, own, split, others }) =>
         !own && (split || sequence > since || (prepared && others)) && first <= vpn && vpn <= last,
+    );
+  }
+
+  /** Whether the notifier was told of anything by others since the walk's sequence. */
+  wasTold(): boolean {
+    const since = this.range?.notifierSeq ?? 0;
+    return this.invalidated.some(
+      ({ sequence, others }) => others && sequence !== MOVED && sequence > since,
+    );
+  }
+
+  /** Whether the walk itself took a page away, as it split a huge one. */
+  wasSplit(vpn: number): boolean {
+    return this.invalidated.some(({ first, last, split }) => split && first <= vpn && vpn <= last);
+  }
+
+  /** Whether the device's own migration has moved a page. */
+  wasMoved(vpn: number): boolean {
+    return this.invalidated.some(
+      ({ first, last, sequence }) => sequence === MOVED && first <= vpn && vpn <= last,
     );
   }
 

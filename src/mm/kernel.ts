@@ -46,6 +46,8 @@ export interface DeviceView {
     /** Whether the device has a page for itself. */
     hasExclusive(vpn: Vpn): boolean;
   };
+  /** Whether the device goes on with a page of which its own migration makes a copy. Default: it has none of those. */
+  keepsCopied?(vpn: Vpn): boolean;
 }
 
 /**

@@ -135,6 +135,11 @@ export const VALUE_MEANINGS: Partial<Record<OpField | keyof MachineSpec, Record<
       unified: 'one walk faults and collects',
       'as-posted': 'the same as it was posted, mistakes included',
     },
+    driver: {
+      mended: 'its page table is right at any time',
+      stock:
+        'the guards of lib/test_hmm.c alone: what goes wrong for want of more is told as a flaw of Linux',
+    },
   };
 
 /** What each field of the machine means. */
@@ -152,6 +157,7 @@ export const MACHINE_MEANINGS: Record<keyof MachineSpec, Meaning> = {
   },
   hugetlbPages: { what: 'the pool for hugetlb mappings; default 16', unit: 'huge pages' },
   mended: { what: 'whether the mistake of 7.3.4 that recorded results show is mended' },
+  driver: { what: 'the test driver of the devices; default mended' },
 };
 
 /** What each field of a program means. */

@@ -4,7 +4,7 @@ import { type Dmirror, deviceFlagStep } from '../drivers/dmirror.ts';
 import { type DeviceResult, deviceAccess, deviceReadUnlocked } from '../drivers/dmirror-access.ts';
 import { migrateToSystem } from '../drivers/dmirror-evict.ts';
 import { checkExclusive, deviceExclusive } from '../drivers/dmirror-exclusive.ts';
-import { evictChunks, removeChunks } from '../drivers/dmirror-file.ts';
+import { removeChunks } from '../drivers/dmirror-file.ts';
 import { migrateToDevice } from '../drivers/dmirror-migrate.ts';
 import { dmirrorMmap } from '../drivers/dmirror-mmap.ts';
 import { deviceSnapshot } from '../drivers/dmirror-snapshot.ts';
@@ -385,7 +385,7 @@ function* act(system: System, op: Op, mirror = system.mirrors[0]): Kernel$<Resul
       return { ret: 'ok', cpages: prot.length, prot: valueRuns(prot) };
     }
     case 'evict':
-      yield* evictChunks(k, mirror.device);
+      yield* mirror.device.mends.evictAll(k, mirror.device);
       return outcome(0);
     case 'release':
       yield* removeChunks(k, mirror.device);

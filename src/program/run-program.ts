@@ -59,6 +59,7 @@ export function systemOptions(
     ...(machine.ramPages === undefined ? {} : { ramPages: machine.ramPages }),
     ...(machine.hugetlbPages === undefined ? {} : { hugetlbPages: machine.hugetlbPages }),
     ...(machine.mended === undefined ? {} : { mended: machine.mended }),
+    ...(machine.driver === undefined ? {} : { driver: machine.driver }),
     ledger: options.ledger ?? false,
     devices: allOps(program).some((op) => 'dev' in op && op.dev >= 2) ? 4 : 2,
     keepsFiles: allOps(program).some(({ op }) => op === 'file_read' || op === 'file_write'),

@@ -1,4 +1,5 @@
 /** The program format: its types, and reading a program strictly. */
+import { DRIVERS, type DriverName } from '../drivers/mends.ts';
 import { Geometry } from '../machine/geometry.ts';
 import { WALKS, type Walk } from '../mm/walks.ts';
 import { ProgramError, type ProgramPlace, showValue } from './error.ts';
@@ -46,6 +47,8 @@ export interface MachineSpec {
   hugetlbPages?: number;
   /** Mend those mistakes of 7.3.4 that recorded programs show. */
   mended?: boolean;
+  /** The test driver: mended where tasks run at the same time, or as lib/test_hmm.c has it. */
+  driver?: DriverName;
 }
 
 /** What each field of a machine may hold. */
@@ -57,6 +60,7 @@ export const MACHINE: Record<keyof MachineSpec, FieldSpec> = {
   ramPages: integer(64, 2 ** 21),
   hugetlbPages: integer(0, 64),
   mended: { kind: 'truth' },
+  driver: choice(DRIVERS),
 };
 
 interface ProgramHead {

@@ -7,6 +7,7 @@ import type { DmirrorDevice } from '../drivers/dmirror-device.ts';
 import { closeDmirror, newDmirrorDevice, openDmirror } from '../drivers/dmirror-file.ts';
 import { isMapped } from '../drivers/dmirror-mmap.ts';
 import { type GupHold, gupGiveBack } from '../drivers/gup-test.ts';
+import type { DriverName } from '../drivers/mends.ts';
 import { runToEnd } from '../machine/execute.ts';
 import { PROGRAM, usersOf } from '../machine/objects.ts';
 import { type Kernel$, ObjectKind, Role, type Step, StepKind } from '../machine/step.ts';
@@ -74,6 +75,8 @@ export interface SystemOptions extends KernelOptions {
   devices?: 2 | 4;
   /** A process keeps the files that it maps open. */
   keepsFiles?: boolean;
+  /** Of the devices. Default `mended`. */
+  driver?: DriverName;
 }
 
 /** What a program runs on: a machine with processes, devices and who holds pages. */
@@ -91,7 +94,7 @@ export class System {
   readonly holds = new Set<GupHold>();
 
   constructor(options: SystemOptions = {}) {
-    const { ledger, devices = 2, keepsFiles = false, ...rest } = options;
+    const { ledger, devices = 2, keepsFiles = false, driver, ...rest } = options;
     this.kernel = new Kernel({ poison: true, ...rest });
     if (ledger === 'counts') this.kernel.ledger = new CountingLedger(this.kernel);
     else if (ledger) this.kernel.ledger = new Ledger(this.kernel);
@@ -107,7 +110,8 @@ export class System {
       monitorStops: false,
     };
     for (let id = 0; id < devices; id++) {
-      this.devices.push(newDmirrorDevice(this.kernel, id, id < 2 ? 'private' : 'coherent'));
+      const kind = id < 2 ? 'private' : 'coherent';
+      this.devices.push(newDmirrorDevice(this.kernel, id, kind, undefined, driver));
       runToEnd(this.kernel, this.open(0, id));
     }
   }

@@ -8,7 +8,7 @@ import {
   type Scenario,
   Turns,
 } from '../../src/checker/index.ts';
-import { backOff, PATIENCE } from '../../src/drivers/dmirror-mends.ts';
+import { backOff, PATIENCE } from '../../src/drivers/patience.ts';
 import { type Kernel$, ObjectKind, Role, StepKind } from '../../src/machine/index.ts';
 import { cpuWriteWord, Kernel, madvise } from '../../src/mm/index.ts';
 import { scenarioProgram } from '../support/scenarios.ts';

@@ -190,7 +190,7 @@ describe('reasons', () => {
     const reads: Result[] = [ok({ done: 1, tags: [[65536, 1, 0]] })];
     const stock = { ...after, machine: { pmdOrder: 2, pageBytes: 16, mended: false } };
     expect(explained(program(tasks, stock), lost, reads)).toEqual([
-      'a device write is lost as its page migrates',
+      'a device writes to a page of which a copy is under way',
     ]);
     expect(explained(program(tasks, after), lost, reads)).toBe('cpu_read');
   });

@@ -1,7 +1,7 @@
 /** Migrations of huge pages, start to end, with what can go wrong between their steps. */
 import { describe, expect, it } from 'vitest';
 import { migrateToSystem } from '../../src/drivers/dmirror-evict.ts';
-import { beginMigration, endLog } from '../../src/drivers/dmirror-mends.ts';
+import { MENDED } from '../../src/drivers/dmirror-mends.ts';
 import {
   migrateAllocAndCopy,
   migrateFinalizeAndMap,
@@ -77,10 +77,10 @@ function migrate(b: Bench, run: Run, m: MigrateVma, between: Interludes = {}): n
   return run(
     k,
     underMmapLock(b, function* () {
-      const since = yield* beginMigration(k, mirror);
+      const since = yield* MENDED.beginMigration(k, mirror);
       const ret = yield* migrateVmaSetup(k, m);
       if (ret) {
-        yield* endLog(k, mirror, since);
+        yield* MENDED.endLog(k, mirror, since);
         return ret;
       }
       interlude(between.prepared);

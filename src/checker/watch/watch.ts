@@ -435,7 +435,7 @@ export class Watch implements Monitor {
     });
     for (const view of k.deviceViews) {
       const vpn = view.table.pageOf(pfn, pages, writable);
-      if (vpn < 0) continue;
+      if (vpn < 0 || (writable && view.keepsCopied?.(vpn))) continue;
       const detail = `${deviceWords(k, view.device)} maps ${pageWords(k, view.mm.id, vpn)} to PFN ${pfn}`;
       k.report('device page table', `a page is ${fate} that a device still ${can}`, detail);
     }

@@ -119,6 +119,7 @@ dupMmap dup_mmap mm/mmap.c
 dupUserfaultfd dup_userfaultfd mm/userfaultfd.c
 end
 endLog dmirror_migrate_to_device lib/test_hmm.c
+evictAll dmirror_fops_release lib/test_hmm.c
 evictChunk dmirror_device_evict_chunk lib/test_hmm.c
 evictChunks dmirror_fops_release lib/test_hmm.c
 evictFile shmem_evict_inode mm/shmem.c
@@ -246,6 +247,7 @@ leaveDevice dmirror_devmem_fault_alloc_and_copy lib/test_hmm.c
 leaveOthers dmirror_interval_invalidate lib/test_hmm.c
 leaveRam dmirror_migrate_alloc_and_copy lib/test_hmm.c
 linkFile mapping_rmap_tree_insert mm/interval_tree.c
+listed
 lock
 lockAndUnmap migrate_device_range mm/migrate_device.c
 lockFault
