@@ -127,15 +127,19 @@ export class DeviceTable {
     return -1;
   }
 
-  /** A page whose entry names one of `pages` frames; -1: none. */
+  /** The first page whose entry names one of `pages` frames; -1: none. */
   pageOf(pfn: number, pages: number, writable: boolean): number {
-    for (let vpn = this.low; vpn <= this.high; vpn++) {
-      const entry = this.load(vpn);
-      const to = pfnOf(entry);
-      if (entry === 0 || to < pfn || to >= pfn + pages) continue;
-      if (!writable || tagOf(entry) !== DPT_READ) return vpn;
+    const from = (pfn + 1) << 2;
+    const many = pages << 2;
+    let first = -1;
+    for (const [key, chunk] of this.chunks) {
+      if (first >= 0 && key * CHUNK > first) continue;
+      const found = chunk.findIndex(
+        (entry) => (entry - from) >>> 0 < many && !(writable && tagOf(entry) === DPT_READ),
+      );
+      if (found >= 0) first = key * CHUNK + found;
     }
-    return -1;
+    return first;
   }
 
   hasExclusive(vpn: number): boolean {
