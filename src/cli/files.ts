@@ -15,7 +15,7 @@ import {
   type ReadJson,
   readProgram,
   type VisitJson,
-} from '../program/index.ts';
+} from '../program/light.ts';
 
 import { UsageError } from './terminal.ts';
 

@@ -1,7 +1,6 @@
 /** A recording as text: every step, and what it changed. */
 
-import { showOp } from '../program/index.ts';
-import { withoutPerformers } from '../program/internal.ts';
+import { showOp, withoutPerformers } from '../program/light.ts';
 import { type Recording, stepWords } from '../recording/index.ts';
 import { type Paint, printable } from './terminal.ts';
 

@@ -17,8 +17,7 @@ import {
   stateNamed,
   stockPairs,
 } from '../../checker/light.ts';
-import { slowGeometry } from '../../program/index.ts';
-import { didYouMean } from '../../program/internal.ts';
+import { didYouMean, slowGeometry } from '../../program/light.ts';
 import { UsageError } from '../terminal.ts';
 import { filesOfArguments, isModule, loadProgram, shippedScenarios } from './files.ts';
 import type { CheckCommandOptions } from './options.ts';
