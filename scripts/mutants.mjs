@@ -112,6 +112,14 @@ function allMutants(dist) {
   });
 }
 
+/** What is drawn, but for what only names steps, each with its number. */
+function drawnOf(all, count, seed) {
+  return sampled(all, 2 * count, seed)
+    .filter(({ function: name }) => !/Step$/.test(name))
+    .slice(0, count)
+    .map((one, i) => ({ ...one, id: i + 1 }));
+}
+
 /** Makes a copy of the package with the mistakes in it; or one that notes which places are come to. */
 function putIn(chosen, name, notes) {
   const at = inWork(name);
@@ -221,7 +229,7 @@ async function prepare(count, seed) {
   const isSame = before?.digest === digest && before.count === count && before.seed === seed;
   if (!isSame && before) console.log('the model, or what is asked for, is another: it begins anew');
   const all = allMutants(dist);
-  const drawn = sampled(all, count, seed).map((one, i) => ({ ...one, id: i + 1 }));
+  const drawn = drawnOf(all, count, seed);
   if (!isSame)
     for (const name of ['results.jsonl', 'notes.json']) rmSync(inWork(name), { force: true });
   putIn(drawn, 'notes', true);
@@ -243,9 +251,17 @@ async function prepare(count, seed) {
   return mutants;
 }
 
-/** The newest result of each mistake. */
+/** What counts more. */
+const RANKS = ['selftest', 'conform', 'check'];
+
+/** The result of each mistake: what found it at some time stays. */
 function resultsOf() {
-  return new Map(readLines(inWork('results.jsonl')).map((result) => [result.id, result]));
+  const results = new Map();
+  const rank = (result) => RANKS.indexOf(result?.killer ?? '');
+  for (const result of readLines(inWork('results.jsonl'))) {
+    if (rank(result) >= rank(results.get(result.id))) results.set(result.id, result);
+  }
+  return results;
 }
 
 /** Tries mistakes of these numbers, in one process after the other. */
