@@ -68,7 +68,7 @@ const toDevice = (pages: number, dev = 0): Op => ({
   page: 0,
   pages,
 });
-const protect = (page: number, pages: number, prot: 'r' | 'rw'): Op => ({
+const protect = (page: number, pages: number, prot: 'r' | 'rw' | 'none'): Op => ({
   op: 'mprotect',
   ...BUF,
   page,
@@ -178,6 +178,16 @@ const STATES = {
     setup: [{ op: 'mmap', ...BUF, page: 0, pages: 2, prot: 'rw', kind: 'driver' }, ...next(2)],
     pages: 2,
   },
+  'no-access': {
+    what: 'present, in an area that nobody may access',
+    setup: [...written, protect(0, 2, 'none')],
+    pages: 2,
+  },
+  'file-missing': {
+    what: 'missing pages of a private mapping of a file',
+    setup: [area(0, 2, 'file-private'), ...next(2)],
+    pages: 2,
+  },
 } as const satisfies Record<string, PreparedState>;
 export type StateName = keyof typeof STATES;
 const STATE: Readonly<Record<StateName, PreparedState>> = STATES;
@@ -192,7 +202,7 @@ const HUGE: readonly StateName[] = [
   'huge-device',
   'exclusive-large',
 ];
-const FILES: readonly StateName[] = ['file', 'file-private', 'memory'];
+const FILES: readonly StateName[] = ['file', 'file-private', 'file-missing', 'memory'];
 const DEVICES: readonly StateName[] = [
   'device',
   'device-shared',
@@ -246,7 +256,7 @@ const TASK_OPS = {
   mprotect_none: { ops: ranged((place) => ({ op: 'mprotect', ...place, prot: 'none' })) },
   mprotect_rw: {
     ops: ranged((place) => ({ op: 'mprotect', ...place, prot: 'rw' })),
-    states: ['read-only'],
+    states: ['read-only', 'no-access'],
   },
   mremap: { ops: ranged((place) => ({ op: 'mremap', ...place, toBuf: 1, toPage: place.page })) },
   mremap_dontunmap: {
