@@ -6,6 +6,7 @@
  * - translations: no TLB and no device keeps a page that is freed or moved, or that a fork shares
  * - devices: none maps what is being invalidated; what one has for itself no CPU reaches
  * - nothing that was freed is used (poison.ts)
+ * - map counts are read by who may (reads.ts)
  */
 
 import { DeviceTable, DPT_ATOMIC, pfnOf, tagOf } from '../../drivers/index.ts';
@@ -45,6 +46,7 @@ import { Looks } from './looks.ts';
 import { wordOf } from './memory-place.ts';
 import { deviceWords, pageWords } from './names.ts';
 import { Poison } from './poison.ts';
+import { Reads } from './reads.ts';
 
 /** An invalidation under way. */
 interface Invalidation {
@@ -81,6 +83,7 @@ export class Watch implements Monitor {
   readonly locks: LockOrder;
   readonly data: DataOracle | null;
   private readonly poison: Poison;
+  private readonly reads: Reads;
   /** What is looked at here, for whoever searches. */
   readonly looks = new Looks();
   /** Who notes which operation met what; null: nobody. */
@@ -111,6 +114,7 @@ export class Watch implements Monitor {
     this.copied = rules.includes('copied out once') ? new Set() : null;
     this.locks = new LockOrder(k);
     this.poison = new Poison(k);
+    this.reads = new Reads(k, this.looks);
     this.data = data ? new DataOracle(k, this.looks) : null;
   }
 
@@ -229,6 +233,7 @@ export class Watch implements Monitor {
   onPage(pfn: number, field: PageField): void {
     this.looks.read(LookKind.Free, 0, pfn);
     this.poison.page(pfn, field);
+    this.reads.mapcountRead(pfn, field);
   }
 
   onGone(object: object, what: string, keeps: readonly string[] = []): void {
