@@ -260,6 +260,7 @@ export function check(scenario: Scenario, options: CheckOptions): CheckResult {
       if (x.finding === null) x.own.checkRun();
     } else if (x.finding !== null) result.broken++;
     for (const flaw of x.flaws) flaws.add(flaw);
+    if (x.finding !== null) x.own.checkRunOf((task) => x.running[task].done);
     if (x.finding !== null && x.flaws.length === 0) {
       const finding: Finding = x.finding;
       const title = titleOf(finding);

@@ -15,6 +15,8 @@ import { HappensBefore } from './search/happens-before.ts';
 interface Made {
   readonly name: string;
   readonly place: string;
+  /** The task that made it; -1: none. */
+  readonly task: number;
 }
 
 /** A task has read or written a field. */
@@ -33,7 +35,7 @@ interface Field {
 
 const NEXT: unknown = GENERATOR.next;
 
-const withoutYield = ({ name, place }: Made): ScenarioError =>
+const withoutYield = ({ name, place }: Pick<Made, 'name' | 'place'>): ScenarioError =>
   new ScenarioError(`\`${name}()\` was called without \`yield*\` (${place})`);
 
 /** Reads, writes and calls of a task between two of its steps, or of a check(): more are a loop without end. */
@@ -122,8 +124,14 @@ export class OwnWatch implements OwnCodeListener {
           return NEXT;
         },
       });
+      // a number or a text is made of it: its result was meant
+      Object.defineProperty(generator, Symbol.toPrimitive, {
+        value: () => {
+          throw withoutYield({ name, place });
+        },
+      });
     }
-    idle.set(generator, { name, place });
+    idle.set(generator, { name, place, task: this.task });
   }
 
   unyielded(name: string, place: string): void {
@@ -142,6 +150,16 @@ export class OwnWatch implements OwnCodeListener {
    */
   checkRun(): void {
     for (const made of this.idle.values()) throw withoutYield(made);
+  }
+
+  /**
+   * Where something broke before all have ended: tasks that have ended ran every generator that they made.
+   * @throws ScenarioError
+   */
+  checkRunOf(ended: (task: number) => boolean): void {
+    for (const made of this.idle.values()) {
+      if (made.task >= 0 && ended(made.task)) throw withoutYield(made);
+    }
   }
 
   result(result: unknown, name: string, place: string, ignored: boolean): void {

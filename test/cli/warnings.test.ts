@@ -41,6 +41,8 @@ describe('a generator that was made and never run is bad input, with its place',
     ['of the module', 'yield step(k);\nown(k);', 'own', 11],
     ['a method of the module', 'yield step(k);\nthings.own(k);', 'own', 11],
     ['yielded', 'yield step(k); yield munmap(k, mm, page, page + 1);', 'munmap', 10],
+    ['compared', 'yield step(k); if (munmap(k, mm, page, page + 1) < 0) return;', 'munmap', 10],
+    ['told', 'yield step(k); return String(munmap(k, mm, page, page + 1));', 'munmap', 10],
     ['that a function gives', 'yield step(k); plain(k, mm, page);', 'plain', 10],
   ])('%s', (_, body, name, line) => {
     const file = moduleFile(`export default of({ *cpu({ k, mm, page }) {
@@ -52,6 +54,16 @@ function plain(k, mm, page) { return munmap(k, mm, page, page + 1); }
     const { code, err } = check(file);
     expect(err).toMatch(/^softleaf: [^\n]+\n$/);
     expect(err).toContain(`\`${name}()\` was called without \`yield*\` (${file}:${line})`);
+    expect(code).toBe(2);
+  });
+
+  it('where something breaks in every schedule before all have ended, too', () => {
+    const file = moduleFile(`export default of({
+  *cpu({ k, mm, page }) { yield step(k); const ret = munmap(k, mm, page, page + 1); return ret; },
+  *other({ k }) { yield step(k); yield step(k); k.report('mine', 'it breaks'); yield step(k); },
+});`);
+    const { code, err } = check(file);
+    expect(err).toContain(`\`munmap()\` was called without \`yield*\` (${file}:10)`);
     expect(code).toBe(2);
   });
 
