@@ -6,10 +6,13 @@ import { KINDS } from './mutate.mjs';
 /** Why a mistake is none. */
 export const EQUIVALENT = {
   order: 'the two statements have nothing in common that anybody could see between them',
+  slice:
+    'no step lies between the two, so that no schedule tells them apart (on a real machine another CPU may)',
   implied: 'the rest of the condition, or every caller, says so already',
   same: 'both give the same for everything that comes to this place',
   unread: 'nobody reads what is different',
   cost: 'it is done once more, or in smaller parts, and comes to the same',
+  own: 'what is left out is an assertion of the model’s own',
   stock: 'both are right: Linux does not say which of the two',
 };
 
@@ -44,6 +47,9 @@ function killerText({ killer, by, title, seconds, schedules }) {
   const effort = seconds === undefined ? '' : ` [${seconds} s, ${schedules} schedules]`;
   return `${title}${by ? `; ${by}` : ''}${effort}`;
 }
+
+/** Characters of a field of docs/mutants.tsv. */
+const MOST = 140;
 
 const percent = (part, whole) => (whole === 0 ? '-' : `${((100 * part) / whole).toFixed(1)} %`);
 
@@ -90,7 +96,10 @@ export function writeTable(root, { possible, seed, mutants, results }) {
   const all = mutants
     .filter(({ id }) => results.has(id))
     .map((mutant) => ({ ...mutant, ...verdictOf(mutant, results.get(mutant.id), judged) }));
-  const clean = (text) => String(text).replace(/[\t\r\n]+/g, ' ');
+  const clean = (text) => {
+    const line = String(text).replace(/[\t\r\n]+/g, ' ');
+    return line.length <= MOST ? line : `${line.slice(0, MOST - 1)}…`;
+  };
   const lines = all.map(({ verdict, file, line, function: name, kind, was, now, by }) =>
     [verdict, `${file}:${line}`, name, kind, was, now, by].map(clean).join('\t'),
   );
