@@ -1,7 +1,7 @@
 /** `softleaf check`: tries the schedules of concurrent programs and scenarios. */
 import { accessSync, constants, existsSync, realpathSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { EFFORT, type Effort, type JobResult, REPLAYS } from '../../checker/index.ts';
+import { type JobResult, REPLAYS } from '../../checker/index.ts';
 import { labAddress } from '../lab-link.ts';
 import { type SearchProgress, searchProgress } from '../progress.ts';
 import {
@@ -15,6 +15,7 @@ import {
 } from '../terminal.ts';
 import { interrupted, watching } from '../watch.ts';
 import { readBaseline } from './baseline.ts';
+import { Deadline } from './deadline.ts';
 import { filesOfArguments, isModule, loadProgram } from './files.ts';
 import { Flow } from './gate.ts';
 import { interrupts } from './interrupt.ts';
@@ -61,33 +62,6 @@ function checkOutputs(
       throw new UsageError(`${flag} ${file}: would write over ${other}`);
     }
     known.set(fileOf(file), file);
-  }
-}
-
-/** When a run is to end, and what of it the search may take. */
-class Deadline {
-  /** Milliseconds that the searches may take from now on. */
-  readonly search: number;
-  private readonly end: number;
-
-  /**
-   * @param seconds of the whole run; undefined: as long as it takes
-   * @param began when it began, as `performance.now()` says it
-   */
-  constructor(seconds: number | undefined, began: number) {
-    const whole = seconds === undefined ? Number.POSITIVE_INFINITY : seconds * 1000;
-    this.end = began + whole;
-    // making findings small, and telling them, takes its time, too
-    const rest = Math.min(20_000, whole * 0.2);
-    const left = this.end - performance.now() - rest;
-    // where it takes all the time to begin, nothing would ever be searched
-    this.search = Math.max(left, whole * 0.2);
-  }
-
-  /** How much may be tried to make a finding small, as things stand. */
-  effort(): Effort {
-    const left = this.end - performance.now();
-    return { ...EFFORT, time: Math.min(EFFORT.time, Math.max(0, left) * 0.6) };
   }
 }
 
