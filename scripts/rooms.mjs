@@ -28,7 +28,7 @@ export const ROOMS = [
  * The entries of a room: what the package offers; what only the rooms above use; what the command line
  * needs at its start, and loads no model.
  */
-export const ENTRIES = ['index.ts', 'internal.ts', 'light.ts'];
+export const ENTRIES = ['index.ts', 'internal.ts', 'light.ts', 'format.ts'];
 
 /** The folder of a room whose modules look at the state and change nothing. */
 export const ONLOOKERS = 'look';

@@ -33,7 +33,7 @@ export { fingerprint } from './fingerprint.ts';
 export type { Came, Explained, Unexplained } from './orders.ts';
 export { joinOutcomes, MOST_OUTCOMES, type OutcomeOf, type OutcomeSeen } from './outcomes.ts';
 export { asScenario, ownMistake, tryScenario } from './own-scenario.ts';
-export { DEFAULT_PLAN, type Plan } from './plan.ts';
+export { BEYOND, DEFAULT_PLAN, type Plan } from './plan.ts';
 export { explainResults, type ProgramState, programScenario, resultsText } from './program.ts';
 export { REASONS, type Reason } from './reasons.ts';
 export { type MailAbout, mailText } from './report/mail.ts';

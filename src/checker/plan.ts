@@ -38,8 +38,10 @@ export const DEFAULT_PLAN: Plan = {
   seed: 1,
   faults: 0,
   findings: 3,
-  beyond: 1000,
 };
+
+/** `beyond` of a search of which nobody has said how many schedules it may take. */
+export const BEYOND = 1000;
 
 /** After how many schedules without a new finding a search that has one ends; `Infinity`: it does not. */
 export function beyondOf({ strategy, outcomes, beyond }: Plan): number {

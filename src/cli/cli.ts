@@ -267,7 +267,7 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     )
     .option(
       '--beyond <n>',
-      'schedules without anything new behind a finding, after which an exhaustive search ends (default 1000)',
+      'schedules without anything new behind a finding, after which an exhaustive search ends (default 1000; without end where --schedules is given)',
       count(1),
     )
     .option(

@@ -15,7 +15,7 @@ import {
   type ReadJson,
   readProgram,
   type VisitJson,
-} from '../program/light.ts';
+} from '../program/format.ts';
 
 import { UsageError } from './terminal.ts';
 

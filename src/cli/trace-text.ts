@@ -1,6 +1,6 @@
 /** A recording as text: every step, and what it changed. */
 
-import { showOp, withoutPerformers } from '../program/light.ts';
+import { showOp, withoutPerformers } from '../program/format.ts';
 import { type Recording, stepWords } from '../recording/index.ts';
 import { type Paint, printable } from './terminal.ts';
 

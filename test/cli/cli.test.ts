@@ -190,6 +190,7 @@ describe('softleaf conform', () => {
         {
           name: 'base-10000',
           op: 1,
+          field: 'ret',
           expected: { ret: 'ok', cpages: 0 },
           actual: { ret: 'EFAULT' },
         },

@@ -1,6 +1,7 @@
 /** What `softleaf check` is asked for: options, and the searches that they mean. */
 import { availableParallelism } from 'node:os';
 import {
+  BEYOND,
   type ConcurrentProgram,
   DEFAULT_PLAN,
   type Plan,
@@ -17,7 +18,7 @@ import {
   stateNamed,
   stockPairs,
 } from '../../checker/light.ts';
-import { didYouMean, slowGeometry } from '../../program/light.ts';
+import { didYouMean, slowGeometry } from '../../program/format.ts';
 import { UsageError } from '../terminal.ts';
 import { filesOfArguments, isModule, loadProgram, shippedScenarios } from './files.ts';
 import type { CheckCommandOptions } from './options.ts';
@@ -190,6 +191,8 @@ export function planOf(options: CheckCommandOptions): Plan {
     ...(options.faults === undefined ? {} : { faults: options.faults }),
     // those that do not count come on top
     findings: (options.findings ?? DEFAULT_PLAN.findings) + (options.ignore?.length ?? 0),
+    // whoever says how many schedules there may be wants them
+    ...(options.schedules === undefined ? { beyond: BEYOND } : {}),
     ...(options.beyond === undefined ? {} : { beyond: options.beyond }),
     ...(options.hardware ? { hardware: true } : {}),
     ...(options.outcomes ? { outcomes: true } : {}),
