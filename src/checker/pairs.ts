@@ -78,8 +78,10 @@ const protect = (page: number, pages: number, prot: 'r' | 'rw' | 'none'): Op => 
 const fork: Op = { op: 'fork', child: 1, proc: 0 };
 /** The area behind: another one, as its flags differ. */
 const next = (page: number): Op[] => [area(page, 1), advise(page, 1, 'nohugepage')];
-const base: Op[] = [area(0, 2), ...next(2)];
-const huge: Op[] = [area(0, 8), advise(0, 8, 'hugepage')];
+/** An area that is new is soft-dirty as a whole; from here on its entries say what was written. */
+const forget: Op = { op: 'clear_soft_dirty', proc: 0 };
+const base: Op[] = [area(0, 2), ...next(2), forget];
+const huge: Op[] = [area(0, 8), advise(0, 8, 'hugepage'), forget];
 const hugeWritten: Op[] = [...huge, write(0, 4)];
 const written: Op[] = [...base, write(0, 2)];
 
@@ -138,7 +140,11 @@ const STATES = {
   hugetlb: {
     what: 'a huge page of the pool',
     machine: { hugetlbPages: 2 },
-    setup: [{ op: 'mmap', ...BUF, page: 0, pages: 4, prot: 'rw', kind: 'hugetlb' }, write(0, 2)],
+    setup: [
+      { op: 'mmap', ...BUF, page: 0, pages: 4, prot: 'rw', kind: 'hugetlb' },
+      forget,
+      write(0, 2),
+    ],
     pages: 4,
   },
   monitored: {
@@ -159,17 +165,17 @@ const STATES = {
   },
   file: {
     what: 'pages of a shared file',
-    setup: [area(0, 2, 'file-shared'), ...next(2), write(0, 1)],
+    setup: [area(0, 2, 'file-shared'), ...next(2), forget, write(0, 1)],
     pages: 2,
   },
   'file-private': {
     what: 'pages of a file, one of them written',
-    setup: [area(0, 2, 'file-private'), ...next(2), write(0, 1), read(1, 1)],
+    setup: [area(0, 2, 'file-private'), ...next(2), forget, write(0, 1), read(1, 1)],
     pages: 2,
   },
   memory: {
     what: 'anonymous memory shared with a child',
-    setup: [area(0, 2, 'anon-shared'), ...next(2), write(0, 2), fork],
+    setup: [area(0, 2, 'anon-shared'), ...next(2), forget, write(0, 2), fork],
     pages: 2,
     isShared: true,
   },

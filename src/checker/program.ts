@@ -57,8 +57,8 @@ function compare(system: System, op: Op, result: Result, where: string): void {
 const ADVICE_CHANGES: Record<OpNamed<'madvise'>['advice'], MemoryChange | null> = {
   dontneed: 'discard',
   free: 'give up',
-  cold: null,
-  pageout: null,
+  cold: 'age',
+  pageout: 'age',
   hugepage: null,
   nohugepage: null,
   populate_read: null,
@@ -103,7 +103,7 @@ const CHANGES: {
   scan: null,
   clear_soft_dirty: 'forget',
   pin: null,
-  gup: null,
+  gup: ({ write, how }) => (write === 0 && how.startsWith('pin') ? 'unshare' : null),
   unpin: null,
   fork: 'fork',
   exit: 'unmap',
@@ -142,8 +142,8 @@ function asked(system: System, { proc, buf, page }: OpNamed<'pagemap'>) {
   return { mm: system.process(proc).mm, start: system.kernel.geometry.vpnOf(buf, page) };
 }
 
-/** Which of them must be soft-dirty. */
-function softDirty(system: System, op: OpNamed<'pagemap'>, { shadows }: DataOracle): boolean[] {
+/** What must be said of them. */
+function softDirty(system: System, op: OpNamed<'pagemap'>, { shadows }: DataOracle): number[] {
   const { mm, start } = asked(system, op);
   return shadows.softDirty(mm, start, op.pages);
 }
@@ -153,7 +153,7 @@ function observed(
   op: OpNamed<'pagemap'>,
   result: Result,
   { shadows }: DataOracle,
-  before: readonly boolean[],
+  before: readonly number[],
 ): void {
   const { mm, start } = asked(system, op);
   shadows.observed(mm, start, valuesOf(result.bits ?? []), before);
@@ -165,6 +165,7 @@ function* performWatched(system: System, op: Op): Kernel$<Result> {
   current.doing = op.op;
   const data = monitor instanceof Watch ? monitor.data : null;
   const pending = begin(system, op, data);
+  if (op.op === 'gup' || op.op === 'pin') data?.shadows.pins();
   const before = data && op.op === 'pagemap' ? softDirty(system, op, data) : null;
   const result = yield* perform(system, op);
   if (data && before && op.op === 'pagemap') observed(system, op, result, data, before);
@@ -331,7 +332,10 @@ export function programScenario(program: ConcurrentProgram): Scenario<ProgramSta
     check(state): Broken[] {
       const { system } = state;
       const broken = checkSystem(system);
-      if (broken.length > 0) return broken;
+      const { kernel } = system;
+      // before anybody reaches the pages again
+      if (kernel.monitor instanceof Watch) kernel.monitor.data?.shadows.checkAll();
+      if (broken.length > 0 || kernel.findings.length > 0) return broken;
       for (const [i, op] of program.after.entries()) {
         const result = runToEnd(system.kernel, performWatched(system, op));
         state.after.push(result);

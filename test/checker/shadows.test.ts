@@ -7,7 +7,16 @@ import {
   RandomWalk,
   type Scenario,
 } from '../../src/checker/index.ts';
-import { type Kernel$, PG_DIRTY, PTE_DIRTY, PTE_SOFT_DIRTY } from '../../src/machine/index.ts';
+import type { Watch } from '../../src/checker/watch/watch.ts';
+import {
+  type Kernel$,
+  PG_ANON_EXCLUSIVE,
+  PG_DIRTY,
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_SOFT_DIRTY,
+  PTE_WRITE,
+} from '../../src/machine/index.ts';
 import { ptepGet, ptepOf, setPte } from '../../src/mm/pgtable.ts';
 import { parseConcurrentProgram } from '../../src/program/index.ts';
 
@@ -77,15 +86,66 @@ describe('an entry claims no less than what happened', () => {
   });
 
   test('an observer is told', () => {
-    const forgets: Spoil = ({ system: { kernel } }, ptep) => {
-      const pte = ptepGet(kernel, ptep);
-      setPte(kernel, ptep, pte & ~PTE_SOFT_DIRTY);
-    };
-    // before the end is looked at: pagemap is asked as the last operation of the program
-    expect(found([WRITE], forgets, FORGOTTEN, [PAGEMAP])[0]).toMatch(
-      /^pagemap does not say that a page was written/,
-    );
+    const told =
+      (said: number): Spoil =>
+      ({ system }) => {
+        const { kernel } = system;
+        const { mm } = system.process(0);
+        const vpn = kernel.geometry.vpnOf(0, 0);
+        const { data } = kernel.monitor as Watch;
+        const before = data?.shadows.softDirty(mm, vpn, 1) ?? [];
+        data?.shadows.observed(mm, vpn, [said], before);
+      };
+    const [present, written] = [1, 9];
+    const lost = [expect.stringMatching(/^pagemap does not say that a page was written/)];
+    expect(found([WRITE], told(present), FORGOTTEN)).toEqual(lost);
+    expect(found([WRITE], told(written), FORGOTTEN)).toEqual([]);
+    const forget = { op: 'clear_soft_dirty' };
+    const claimed = [
+      expect.stringMatching(/^pagemap says that a page was written that was forgot/),
+    ];
+    expect(found([forget], told(written))).toEqual(claimed);
+    expect(found([forget], told(present))).toEqual([]);
     expect(found([WRITE], null, FORGOTTEN, [PAGEMAP])).toEqual([]);
+  });
+});
+
+describe('so do those of a page that was', () => {
+  const clears = (ptep: number, { system: { kernel: k } }: ProgramState, bits: number) => {
+    k.tables.entries[ptep] &= ~bits;
+    k.flushTlbSpace(k.mms[0].id);
+  };
+
+  test('reached by a CPU: it is young until it is let age', () => {
+    const old: Spoil = (s, ptep) => clears(ptep, s, PTE_ACCESSED);
+    const lost = ['a page that a CPU has reached ends without being young'];
+    expect(found([{ op: 'cpu_read', ...PAGE }], old)).toEqual(lost);
+    const cold = { op: 'madvise', ...PAGE, advice: 'cold' };
+    expect(found([WRITE, cold], old)).toEqual([]);
+  });
+
+  test('written before the tasks began', () => {
+    const lost = ['a page that was written ends without being soft-dirty'];
+    expect(found([PAGEMAP], without(PTE_SOFT_DIRTY), [...FORGOTTEN, WRITE])).toEqual(lost);
+  });
+
+  test('written, and was its process’s alone', () => {
+    const shared: Spoil = ({ system: { kernel: k } }, ptep) => {
+      k.pages.flags[ptepGet(k, ptep) >>> 11] &= ~PG_ANON_EXCLUSIVE;
+      setPte(k, ptep, ptepGet(k, ptep) & ~PTE_WRITE);
+    };
+    const lost = ['a page that was written ends without being exclusive'];
+    expect(found([WRITE], shared)).toEqual(lost);
+  });
+
+  test('forgotten: it is not soft-dirty if nobody was at it', () => {
+    const claims: Spoil = ({ system: { kernel: k } }, ptep) => {
+      k.tables.entries[ptep] |= PTE_SOFT_DIRTY;
+    };
+    const forget = { op: 'clear_soft_dirty' };
+    const wrong = ['a page that was forgotten ends soft-dirty'];
+    expect(found([forget], claims)).toEqual(wrong);
+    expect(found([forget, WRITE], claims)).toEqual([]);
   });
 });
 

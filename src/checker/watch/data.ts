@@ -71,10 +71,10 @@ export class DataOracle {
 
   /** Puts everything back to what it was in the beginning. */
   reset(): void {
+    this.shadows.reset();
     if (!this.changed) return;
     this.changed = false;
     this.places.clear();
-    this.shadows.reset();
     this.files.clear();
     this.pending = [];
     this.clock = 0;
@@ -123,7 +123,7 @@ export class DataOracle {
     for (let vpn = vma.start; vpn < vma.end; vpn++) {
       const pfn = frames.get(vpn);
       const file = this.fileWord(vma, vpn);
-      const folio = pfn === undefined || !k.hasFrame(pfn) ? -1 : k.pages.head[pfn];
+      const folio = pfn === undefined ? -1 : k.pages.head[pfn];
       const anon = folio >= 0 && (k.pages.mapping[folio] & 1) !== 0;
       const givenUp =
         anon &&
@@ -172,13 +172,24 @@ export class DataOracle {
   /**
    * Somebody reads or writes the first word of a page.
    * @param who to begin a sentence with
+   * @param isRam whether the page is one of RAM
    */
-  access(who: string, space: number, vpn: number, word: number, write: boolean): void {
+  access(
+    who: string,
+    space: number,
+    vpn: number,
+    word: number,
+    write: boolean,
+    isRam = true,
+  ): void {
     const { k } = this;
     if (write) this.looks.write(LookKind.Data, space, vpn);
     else this.looks.read(LookKind.Data, space, vpn);
     const places = this.resolve(space, vpn);
-    if (write && who === 'a CPU') this.shadows.write(space, vpn, this.pending);
+    const isCpu = who === 'a CPU';
+    if (write && isRam) {
+      this.shadows.write(isCpu ? 'a CPU' : 'a device to RAM', space, vpn, this.pending);
+    } else if (isCpu) this.shadows.read(space, vpn, this.pending);
     const does = write ? 'writes' : 'reads';
     if (places.length === 0) {
       if (!this.mayNow(space, vpn, VM_ACCESS_FLAGS)) {
@@ -327,8 +338,8 @@ export class DataOracle {
     const moves = change === 'move' || change === 'move out';
     this.told(mm, start, end, to);
     this.pending.splice(this.pending.indexOf(pending), 1);
-    this.shadows.end(pending);
-    if (change === 'forget') return;
+    this.shadows.end(pending, child, done);
+    if (change === 'forget' || change === 'age' || change === 'unshare') return;
     for (let vpn = start; vpn < end && end !== SPACE_PAGES; vpn++) {
       const place = this.places.get(keyOf(mm.id, vpn));
       if (!place || (place.shared && !moves)) continue;
@@ -435,21 +446,21 @@ export class DataOracle {
 
   /** What may be read from here on: what tells two ends apart, besides the state. */
   get allowed(): unknown[] {
-    if (!this.changed) return [];
     const all: unknown[] = [];
+    for (const [key, bits] of this.shadows.state) all.push(key, bits);
+    if (!this.changed) return all;
     for (const [key, { store, shared, rights }] of this.places) {
       all.push(key, shared, rights, store.base, store.givenUp, store.values.length);
       for (const value of store.values) all.push(value);
     }
-    for (const [key, bits] of this.shadows.state) all.push(key, bits);
     return all;
   }
 
   /** When every task has ended: what memory holds, whether or not anyone reads it again. */
   checkAll(): void {
     const { k } = this;
-    if (!this.changed) return;
     this.shadows.checkAll();
+    if (!this.changed) return;
     for (const mm of k.mms) {
       const frames = this.framesOf(mm);
       for (const vma of mm.vmas) {

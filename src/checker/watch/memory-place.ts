@@ -41,6 +41,10 @@ export type MemoryChange =
   | 'give up'
   /** What was written so far is forgotten (clear_refs). */
   | 'forget'
+  /** It ages: nobody says any more that a CPU was there. */
+  | 'age'
+  /** A page that is shared is copied for one that is pinned to be read: nobody has written to the copy. */
+  | 'unshare'
   | 'fork';
 
 /** An operation under way. */

@@ -376,7 +376,7 @@ export class Watch implements Monitor {
       this.looks.at(ObjectKind.FolioLock, folio, Role.TryAcquire);
       if (!k.folioLocked(folio)) this.checkOwn('a device', space, vpn, pfn);
     }
-    this.data?.access('a device', space, vpn, wordOf(bytes), write);
+    this.data?.access('a device', space, vpn, wordOf(bytes), write, k.hasFrame(pfn));
   }
 
   // ---- pages ----
