@@ -42,6 +42,9 @@ import {
 import { pageWords } from './names.ts';
 import { Shadows } from './shadows.ts';
 
+/** What has to do with bits alone, of which each page's own accesses tell. */
+const NO_DATA: ReadonlySet<MemoryChange> = new Set(['age', 'unshare']);
+
 /** Knows which words each page may have, and looks at what is read. */
 export class DataOracle {
   private readonly places = new Map<number, MemoryPlace>();
@@ -307,7 +310,7 @@ export class DataOracle {
   /** An operation begins that changes what places are. */
   begin(change: MemoryChange, mm: Mm, start = 0, end = SPACE_PAGES, to = 0): PendingChange {
     this.changed = true;
-    this.told(mm, start, end, to);
+    if (!NO_DATA.has(change)) this.told(mm, start, end, to);
     const pending: PendingChange = {
       change,
       mm,
@@ -336,10 +339,10 @@ export class DataOracle {
   end(pending: PendingChange, child: Mm | null = null, done = true): void {
     const { change, mm, start, end, to, began } = pending;
     const moves = change === 'move' || change === 'move out';
-    this.told(mm, start, end, to);
+    if (!NO_DATA.has(change)) this.told(mm, start, end, to);
     this.pending.splice(this.pending.indexOf(pending), 1);
     this.shadows.end(pending, child, done);
-    if (change === 'forget' || change === 'age' || change === 'unshare') return;
+    if (change === 'forget' || NO_DATA.has(change)) return;
     for (let vpn = start; vpn < end && end !== SPACE_PAGES; vpn++) {
       const place = this.places.get(keyOf(mm.id, vpn));
       if (!place || (place.shared && !moves)) continue;

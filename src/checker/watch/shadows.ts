@@ -312,9 +312,11 @@ export class Shadows {
 
   /** Pages of which it can be forgotten that they were written. */
   private forgettable(mm: Mm): number[] {
-    return leavesOf(this.k, mm).flatMap(({ vpn, pages, pte }) => {
+    return leavesOf(this.k, mm).flatMap(({ vpn, pages, pte, huge }) => {
       const vma = mm.lookupVma(vpn);
-      const isKept = !isShadowed(vma) || isVmHugetlbPage(vma) || this.mayBePinned(pte);
+      // clear_soft_dirty_pmd() knows present entries and those of a migration
+      const isLeft = this.mayBePinned(pte) || (huge && isDevicePrivate(pte));
+      const isKept = !isShadowed(vma) || isVmHugetlbPage(vma) || isLeft;
       return isKept ? [] : keysOf(mm, vpn, pages);
     });
   }
