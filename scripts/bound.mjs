@@ -7,9 +7,10 @@
  *
  * Usage: node scripts/bound.mjs DIST
  */
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parse } from 'acorn';
+import { modules, withInserts } from './lib/compiled.mjs';
 import { ROOMS } from './rooms.mjs';
 
 /** The rooms whose loops are bounded: all that runs without a checker. */
@@ -65,26 +66,11 @@ export function bounded(code, importFrom) {
       (node.type === 'ForStatement' && !counts(node));
     if (!isLoop) continue;
     const { body } = node;
-    if (body.type === 'BlockStatement') inserts.push([body.start + 1, TURN]);
-    else inserts.push([body.start, `{${TURN}`], [body.end, '}']);
+    if (body.type === 'BlockStatement') inserts.push({ pos: body.start + 1, text: TURN });
+    else inserts.push({ pos: body.start, text: `{${TURN}` }, { pos: body.end, text: '}' });
   }
   if (inserts.length === 0) return code;
-  inserts.sort(([a], [b]) => a - b);
-  let out = `import { noEnd, turns } from '${importFrom}'; `;
-  let at = 0;
-  for (const [pos, text] of inserts) {
-    out += code.slice(at, pos) + text;
-    at = pos;
-  }
-  return out + code.slice(at);
-}
-
-function* modules(folder) {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) yield* modules(path);
-    else if (entry.name.endsWith('.js')) yield path;
-  }
+  return withInserts(code, inserts, 'noEnd, turns', importFrom);
 }
 
 function main(dist) {

@@ -7,10 +7,11 @@
  *
  * Usage: node scripts/count.mjs DIST
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
 import { join, relative } from 'node:path';
 import { parse } from 'acorn';
+import { modules, withInserts } from './lib/compiled.mjs';
 import { ONLOOKERS, roomsThat } from './rooms.mjs';
 
 /** Conditions that have nothing to do with what is modelled. */
@@ -107,23 +108,9 @@ export function countsOf(code) {
 
 /** The module with its counting; `base` is the number of its first place. */
 export function counted(code, base, { inserts }, importFrom) {
-  const sorted = inserts.map((insert, i) => ({ ...insert, i }));
-  sorted.sort((a, b) => a.pos - b.pos || a.i - b.i);
-  let out = `import { ran } from '${importFrom}'; `;
-  let at = 0;
-  for (const { pos, text } of sorted) {
-    out += code.slice(at, pos) + text.replace(/BASE \+ (\d+)/, (_, n) => String(base + Number(n)));
-    at = pos;
-  }
-  return out + code.slice(at);
-}
-
-function* modules(folder) {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) yield* modules(path);
-    else if (entry.name.endsWith('.js')) yield path;
-  }
+  const number = (text) => text.replace(/BASE \+ (\d+)/, (_, n) => String(base + Number(n)));
+  const numbered = inserts.map(({ pos, text }) => ({ pos, text: number(text) }));
+  return withInserts(code, numbered, 'ran', importFrom);
 }
 
 /** Lines of the source by offset in the compiled code. */

@@ -6,8 +6,9 @@
  * Usage: node scripts/straight.mjs FROM TO [FOLDER...]: transforms the rooms below FROM to below TO,
  * which may be FROM, and the modules of other folders in place.
  */
-import { cpSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
+import { modules } from './lib/compiled.mjs';
 import { roomsThat } from './rooms.mjs';
 
 const ROOMS = roomsThat('straight');
@@ -39,14 +40,6 @@ export function straighten(code, name) {
   const left = /[^\n]*\byield\b[^\n]*/.exec(out.replace(comments, ''));
   if (left) throw new Error(`${name}: a yield that no rule covers: ${left[0].trim()}`);
   return out;
-}
-
-function* modules(folder) {
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const path = join(folder, entry.name);
-    if (entry.isDirectory()) yield* modules(path);
-    else if (entry.name.endsWith('.js')) yield path;
-  }
 }
 
 function main(from, to, folders) {
