@@ -51,7 +51,7 @@ export class Spinning {
   /** By task. */
   private tried: (Tried | null)[] = [];
   private steps: number[] = [];
-  /** Where the attempt under way is, of those who tried in vain before. */
+  /** Where the attempt is with which a task came round often enough. */
   private stacks: (readonly string[])[] = [];
 
   constructor(private readonly k: Kernel) {}
@@ -144,9 +144,10 @@ export class Spinning {
     before.lastSign = before.sign;
     before.sign = 0;
     before.steps = this.steps[index];
-    if (before.rounds === 2) this.noteStacks(index, task);
     const isFolio = object === ObjectKind.FolioLock;
     const pages = isFolio ? 1 << this.k.pages.order[id] : 1;
+    // the attempt with which it would have come round often enough
+    if (before.rounds === pages + ROUNDS - 1) this.noteStack(index, task);
     if (before.rounds < pages + ROUNDS) return null;
     const stack = this.stacks[index] ?? [];
     if (SPINNERS.some(({ name }) => stack[0] === name)) return null;
@@ -155,12 +156,15 @@ export class Spinning {
     return { owner, what, stack };
   }
 
-  /** From now on, which functions an attempt of a task is in. */
-  private noteStacks(index: number, { pending }: Task): void {
+  /** Which functions the next attempt of a task is in. */
+  private noteStack(index: number, { pending }: Task): void {
     if (Object.hasOwn(pending, 'set')) return;
     const { set } = pending;
     pending.set = (...args) => {
-      if (args[0] === StepKind.TryAcquire) this.stacks[index] = modelledStack();
+      if (args[0] === StepKind.TryAcquire) {
+        this.stacks[index] = modelledStack();
+        delete (pending as Partial<typeof pending>).set;
+      }
       return set.apply(pending, args);
     };
   }

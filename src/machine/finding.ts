@@ -49,7 +49,7 @@ const ENDS = new Set([
   'runTest',
 ]);
 /** Names of functions that work for modelled ones and are none themselves. */
-const INTERNAL = new Set(['here', 'modelledStack']);
+const INTERNAL = new Set(['here', 'innermostStack', 'modelledStack']);
 
 /** Modelled functions that only look something up. */
 const LOOKUPS = new Set<string>();
@@ -135,13 +135,19 @@ export function notingOwn<T>(body: () => T): { result: T; own: Set<string> } {
   }
 }
 
-/** The functions on the JavaScript stack, innermost first; null: no name. A stack as text is ten times slower. */
-function here(): (string | null)[] {
+/** Functions on the JavaScript stack that are looked at, at most. */
+const DEEPEST = 60;
+
+/**
+ * The functions on the JavaScript stack, innermost first; null: no name. A stack as text is ten times slower.
+ * @param most of them
+ */
+function here(most: number): (string | null)[] {
   const V8 = Error as typeof Error & StackError;
   const { stackTraceLimit, prepareStackTrace } = V8;
-  V8.stackTraceLimit = 60;
+  V8.stackTraceLimit = most;
   V8.prepareStackTrace = namesOf;
-  const { stack } = new Error('stack') as { stack?: unknown };
+  const { stack } = new Error() as { stack?: unknown };
   V8.stackTraceLimit = stackTraceLimit;
   V8.prepareStackTrace = prepareStackTrace;
   return Array.isArray(stack) ? stack : namesIn(String(stack));
@@ -159,8 +165,26 @@ function namesIn(text: string): (string | null)[] {
  * @param of an error that was thrown there; else the stack of the caller
  */
 export function modelledStack(of?: Error): string[] {
+  return modelledIn(of ? namesIn(of.stack ?? '') : here(DEEPEST)).names;
+}
+
+/** So many functions are looked at for each that is wanted: some are the model's own. */
+const FOR_EACH = 4;
+
+/**
+ * The innermost of them: what a stack costs is how deep one looks.
+ * @param most how many are wanted; more may come
+ */
+export function innermostStack(most: number): string[] {
+  const near = here(Math.min(8 + most * FOR_EACH, DEEPEST));
+  const { names, ended } = modelledIn(near);
+  return ended || names.length >= most ? names : modelledStack();
+}
+
+/** @returns the modelled functions among these, and whether the outermost of them is there */
+function modelledIn(all: readonly (string | null)[]): { names: string[]; ended: boolean } {
   const names: string[] = [];
-  for (const whole of of ? namesIn(of.stack ?? '') : here()) {
+  for (const whole of all) {
     if (whole === null) continue;
     const name = whole.slice(whole.lastIndexOf('.') + 1);
     // of a generator
@@ -168,12 +192,12 @@ export function modelledStack(of?: Error): string[] {
     // what makes a step is called `…Step`
     if (names.length === 0 && (INTERNAL.has(name) || LOOKUPS.has(name) || name.endsWith('Step')))
       continue;
-    if (ENDS.has(name)) break;
+    if (ENDS.has(name)) return { names, ended: true };
     if (MONITOR.has(name)) {
       names.length = 0;
       continue;
     }
     names.push(name);
   }
-  return names;
+  return { names, ended: false };
 }

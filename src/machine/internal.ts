@@ -1,7 +1,7 @@
 /** What the rooms above use of the machine and the package does not offer. */
 import type { Place } from './places.ts';
 
-export { isModelFile, notingOwn, watchesOnly } from './finding.ts';
+export { innermostStack, isModelFile, notingOwn, watchesOnly } from './finding.ts';
 export { boundLoops } from './loops.ts';
 export { PageField } from './monitor.ts';
 export type { Place } from './places.ts';

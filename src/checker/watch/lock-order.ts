@@ -6,13 +6,8 @@
  * Two locks of one kind (two page tables, two folios) are told apart; that they were taken in both orders
  * is a finding unless a third lock, held by both, keeps the tasks apart.
  */
-import {
-  type Finding,
-  type Lock,
-  type Machine,
-  modelledStack,
-  type Taking,
-} from '../../machine/index.ts';
+import type { Finding, Lock, Machine, Taking } from '../../machine/index.ts';
+import { innermostStack } from '../../machine/internal.ts';
 
 /** Kinds of locks, which are few. */
 const MOST = 128;
@@ -39,6 +34,9 @@ export function lockKind(lock: Lock): string {
 
 export const FOLIO_LOCK = 'folio lock';
 
+/** Functions of an order that are told. */
+const TOLD = 4;
+
 /** What a task holds. */
 interface Held {
   readonly kinds: number[];
@@ -52,7 +50,7 @@ interface Held {
 export interface LockPair {
   readonly held: string;
   readonly taken: string;
-  /** The modelled functions, innermost first. */
+  /** The innermost modelled functions, from the innermost outwards. */
   readonly stack: readonly string[];
 }
 
@@ -85,7 +83,7 @@ export class OrderGraph<P extends LockPair = LockPair> {
 
   private link(held: string, taken: string): string {
     const stack = this.pairs.get(held)?.get(taken)?.stack ?? [];
-    return `${taken} while holding ${held} in ${stack.slice(0, 4).join(' < ')}`;
+    return `${taken} while holding ${held} in ${stack.slice(0, TOLD).join(' < ')}`;
   }
 
   /** The kinds on the shortest way from one to another, both ends included; null: there is none. */
@@ -243,7 +241,7 @@ export class LockOrder {
 
   private learn(before: number, kind: number): void {
     this.seen[before * MOST + kind] = 1;
-    const order = { held: names[before], taken: names[kind], stack: modelledStack() };
+    const order = { held: names[before], taken: names[kind], stack: innermostStack(TOLD) };
     this.fresh.push(order);
     const circle = this.graph.add(order);
     if (!circle) return;
@@ -271,7 +269,7 @@ export class LockOrder {
     if (this.pairs.has(key)) return;
     let edge = this.places.get(key);
     if (!edge) {
-      edge = { stack: modelledStack() };
+      edge = { stack: innermostStack(TOLD) };
       this.places.set(key, edge);
     }
     const gates = this.gates();
@@ -283,7 +281,7 @@ export class LockOrder {
       if (id === first || id === second) continue;
       if (other.gates.some((g) => g >> 1 === id && (g | gate) & 1)) return;
     }
-    const ways = [other.edge, edge].map(({ stack }) => stack.slice(0, 4).join(' < '));
+    const ways = [other.edge, edge].map(({ stack }) => stack.slice(0, TOLD).join(' < '));
     const title = `two locks of one kind are taken in both orders: ${names[kind]}`;
     this.say('lock order', title, ways.join('; '));
   }

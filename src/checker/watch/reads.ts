@@ -5,8 +5,8 @@
  * Who took a reference is not known: where there is one that no mapping has, it may be the task's. Nor is it asked
  * which page table's lock it is.
  */
-import { modelledStack, ObjectKind, type Pfn, Role } from '../../machine/index.ts';
-import { PageField, watchesOnly } from '../../machine/internal.ts';
+import { ObjectKind, type Pfn, Role } from '../../machine/index.ts';
+import { innermostStack, PageField, watchesOnly } from '../../machine/internal.ts';
 import type { Kernel } from '../../mm/index.ts';
 import type { Looks } from './looks.ts';
 
@@ -45,7 +45,7 @@ export class Reads {
     const mappings = pages.order[folio] > 0 ? pages.largeMapcount[folio] : pages.mapcount[folio];
     // whoever dropped the last one has the folio for himself
     if (references === 0 || references > mappings) return;
-    const [at = ''] = modelledStack();
+    const [at = ''] = innermostStack(1);
     if (READERS.some(({ name }) => name === at)) return;
     k.report(
       'unguarded read',

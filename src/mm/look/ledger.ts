@@ -2,7 +2,7 @@
  * The reference ledger: who holds each reference of a folio. The kernel only counts; the model can
  * also name the holders, so that a leak names the function that took the reference.
  */
-import { modelledStack, notModelled } from '../../machine/finding.ts';
+import { innermostStack, modelledStack, notModelled } from '../../machine/finding.ts';
 import { grow } from '../../machine/grow.ts';
 import type { Machine } from '../../machine/machine.ts';
 import type { Folio } from '../../machine/units.ts';
@@ -211,7 +211,8 @@ export class Ledger implements ReferenceLedger {
 
   /** The function that takes a reference. */
   private taker(): string {
-    return modelledStack().find((name) => !HELPERS.has(name)) ?? '';
+    const isTaker = (name: string) => !HELPERS.has(name);
+    return innermostStack(1).find(isTaker) ?? modelledStack().find(isTaker) ?? '';
   }
 
   get(folio: Folio, holder: Holder, count = 1): void {
