@@ -21,6 +21,7 @@ export const ROOMS = [
   { name: 'selftest', model: true, files: true },
   { name: 'checker', model: true },
   { name: 'recording', model: true },
+  { name: 'kernel' },
   { name: 'cli' },
 ];
 
