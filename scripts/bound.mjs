@@ -10,7 +10,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { parse } from 'acorn';
-import { modules, withInserts } from './lib/compiled.mjs';
+import { modules, withInserts, within } from './lib/compiled.mjs';
 import { ROOMS } from './rooms.mjs';
 
 /** The rooms whose loops are bounded: all that runs without a checker. */
@@ -26,14 +26,6 @@ const MODELLED = /\bfunction\*|\byield\b/;
 
 /** No condition: what counts branches does not count it. */
 const TURN = '--turns[0] || noEnd();';
-
-/** The nodes in a node, itself included. */
-function* within(node) {
-  if (Array.isArray(node)) for (const item of node) yield* within(item);
-  if (typeof node?.type !== 'string') return;
-  yield node;
-  for (const key of Object.keys(node)) yield* within(node[key]);
-}
 
 const nameOf = (node) => (node?.type === 'Identifier' ? node.name : null);
 

@@ -11,6 +11,14 @@ export function* modules(folder) {
   }
 }
 
+/** The nodes of a syntax tree in a node, itself included. */
+export function* within(node) {
+  if (Array.isArray(node)) for (const item of node) yield* within(item);
+  if (typeof node?.type !== 'string') return;
+  yield node;
+  for (const key of Object.keys(node)) yield* within(node[key]);
+}
+
 /**
  * A module with an import before it and texts put in, those of one place in their order. No line gets another number.
  * @param {string} code

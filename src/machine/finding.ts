@@ -32,10 +32,14 @@ export class KernelBug extends Error {
 const FRAME = /^\s*at (?:async )?(?:new )?([\w$.]+)(?: \[as [^\]]+\])? \(/;
 /**
  * The same in SpiderMonkey's and JavaScriptCore's format: `step@place:line:column`. SpiderMonkey puts
- * before it in which function it was made (`outer/step`), and ends what has no name with `<`. Both show what
- * a bundler puts after the second of two functions of one name (`step$1`).
+ * before it in which function it was made (`outer/step`), and ends what has no name with `<`.
  */
-const FRAME_AT = /^(?:[^@]*[*/])?([\w$.]+?)(?:\$\d+)?@.*:\d+:\d+$/;
+const FRAME_AT = /^(?:[^@]*[*/])?([\w$.]+?)@.*:\d+:\d+$/;
+/** What a bundler puts after the second of two functions of one name (`step$1`). */
+const SECOND = /\$\d+$/;
+/** A function's name as it is written, without that of its class. */
+const writtenName = (name: string): string =>
+  name.slice(name.lastIndexOf('.') + 1).replace(SECOND, '');
 /** Executors: what lies outwards of them is not modelled. */
 const ENDS = new Set([
   'runToEnd',
@@ -68,7 +72,7 @@ export function notModelledNames(names: Iterable<string>): void {
 
 /** The same for functions that only look something up: who called them followed what is not there. */
 export function looksUpOnly(...functions: readonly { readonly name: string }[]): void {
-  for (const { name } of functions) LOOKUPS.add(name);
+  for (const { name } of functions) LOOKUPS.add(writtenName(name));
 }
 
 /** Whether a function of this name is left out of the inner end of stacks. */
@@ -114,7 +118,7 @@ function noteOwn(sites: readonly CallSite[], into: Set<string>): void {
     const name = site.getFunctionName();
     const file = site.getFileName();
     if (!name || !file || file.startsWith('node:')) continue;
-    const short = name.slice(name.lastIndexOf('.') + 1);
+    const short = writtenName(name);
     // whoever runs the executor is no part of what it runs
     if (ENDS.has(short)) return;
     if (!isModelFile(file)) into.add(short);
@@ -186,7 +190,7 @@ function modelledIn(all: readonly (string | null)[]): { names: string[]; ended: 
   const names: string[] = [];
   for (const whole of all) {
     if (whole === null) continue;
-    const name = whole.slice(whole.lastIndexOf('.') + 1);
+    const name = writtenName(whole);
     // of a generator
     if (name === 'next') continue;
     // what makes a step is called `…Step`

@@ -40,13 +40,23 @@ describe('the built executable', () => {
     });
     rmSync(to, { recursive: true });
     expect(loaded).toContain(pack.bin.softleaf);
+    const textOf = (path: string) => readFileSync(join(root, path), 'utf8');
+    // what was put together: the map says of what
+    const mapped = loaded.filter((path) => existsSync(join(root, `${path}.map`)));
+    const maps = mapped.map((path) => JSON.parse(textOf(`${path}.map`)) as { sources: string[] });
+    const modules = maps.flatMap(({ sources }) =>
+      sources.map((path) => path.replace(/^(\.\.\/)*/, '')),
+    );
+    expect(modules).toContain('src/cli/cli.ts');
     // but the names of the walks, which an option's help lists
-    const names = ['light.js', 'walks.js'].map((name) => `dist/straight/mm/${name}`);
-    const model = loaded.filter((path) => /\/(machine|mm|hmm|drivers)\//.test(path));
+    const names = ['light.ts', 'walks.ts'].map((name) => `src/mm/${name}`);
+    const model = modules.filter((path) => /\/(machine|mm|hmm|drivers)\//.test(path));
     expect(model.filter((path) => !names.includes(path))).toEqual([]);
     // reading and compiling is what takes the time
-    const all = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' });
-    expect(loaded.length * 10).toBeLessThan(all.filter((name) => name.endsWith('.js')).length);
+    const sizeOf = (paths: string[]) => paths.reduce((sum, path) => sum + textOf(path).length, 0);
+    const built = readdirSync(join(root, 'dist'), { recursive: true, encoding: 'utf8' });
+    const all = built.filter((name) => /^(?!lab).*\.js$/.test(name)).map((name) => `dist/${name}`);
+    expect(sizeOf(loaded) * 10).toBeLessThan(sizeOf(all));
   });
 
   it('hands its exit code to the shell', () => {
