@@ -36,6 +36,7 @@ function copyWithLab(): string {
   const configs = ['package.json', 'tsconfig.json', 'tsconfig.build.json'];
   const documents = ['LICENSE', 'README.md', 'ARCHITECTURE.md', 'CHANGELOG.md'];
   for (const name of [
+    'agent',
     'src',
     'dist',
     'lab',
@@ -192,7 +193,12 @@ describe('the package', () => {
   it('ships the corpus, the examples, the license and no tests', () => {
     const { stdout } = run('find', ['.', '-type', 'f'], join(dir, 'node_modules/softleaf'));
     const files = stdout.split('\n');
-    const needed = ['corpus/base.jsonl', 'examples/holes.json', 'dist/lab/index.html'];
+    const needed = [
+      'agent/main.c',
+      'corpus/base.jsonl',
+      'examples/holes.json',
+      'dist/lab/index.html',
+    ];
     for (const name of [...needed, 'LICENSE', 'README.md']) expect(files).toContain(`./${name}`);
     expect(files.filter((name) => /^\.\/(test|bench|lab|node_modules)\//.test(name))).toEqual([]);
   });

@@ -10,3 +10,7 @@ export type Shell = (typeof SHELLS)[number];
 /** How results are printed for another program. */
 export const FORMATS = ['ktap', 'junit', 'github'] as const;
 export type Format = (typeof FORMATS)[number];
+
+/** What `softleaf kernel` does. */
+export const KERNEL_ACTIONS = ['ask', 'conform', 'config', 'check-config', 'agent'] as const;
+export type KernelAction = (typeof KERNEL_ACTIONS)[number];

@@ -11,10 +11,13 @@ import {
   FORMATS,
   KINDS as INIT_KINDS,
   type Kind as InitKind,
+  KERNEL_ACTIONS,
+  type KernelAction,
   SHELLS,
   type Shell,
 } from './choices.ts';
 import type { ConformOptions } from './conform.ts';
+import type { KernelCommandOptions } from './kernel.ts';
 import type { LabCommandOptions } from './lab.ts';
 import type { ListOptions } from './list.ts';
 import type { RunCommandOptions } from './run.ts';
@@ -67,6 +70,9 @@ function hostName(value: string): string {
   if (value.trim() === '') throw new InvalidArgumentError('Expected the name of a host.');
   return value;
 }
+
+/** An option that may be given several times. */
+const each = (value: string, before: string[] = []): string[] => [...before, value];
 
 function packageVersion(): string {
   const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
@@ -171,6 +177,25 @@ Examples:
   $ softleaf selftest hmm2 anon_teardown --walk collect --seed 7
   $ softleaf selftest hmm.hmm_device_private.benchmark_thp_migration
   $ softleaf selftest exclusive --json`;
+
+const KERNEL_HELP = `
+Actions:
+  ask KERNEL PROGRAMS...         run programs on a kernel, and print what each operation returned
+  conform KERNEL [PROGRAMS...]   say how a kernel differs from 7.3.4; without programs, on the shipped corpus
+  config                         print what a kernel should be configured with
+  check-config FILE              say what a configuration lacks, and what is left out then
+  agent                          compile the program that runs there, if need be, and print where it is
+
+KERNEL is a bzImage or the folder in which it was built. With --command there is none.
+${EXIT_HELP}
+
+Examples:
+  $ softleaf kernel conform arch/x86/boot/bzImage
+  $ softleaf kernel conform new/bzImage --against old/bzImage
+  $ softleaf kernel ask ~/linux examples/copy-on-write-on-a-device.json
+  $ softleaf kernel ask ~/linux programs.jsonl --record recorded.jsonl
+  $ softleaf kernel conform --command "vng --user root -- $(softleaf kernel agent)"
+  $ softleaf kernel config > hmm.config`;
 
 const DEMO_HELP = `${EXIT_HELP}
 
@@ -303,11 +328,7 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     .option('--require-complete', 'exit with 3 where nothing was found but not everything tried')
     .option('--fail-on-warning', 'exit with 3 where nothing was found but there is a warning')
     .option('--no-fields', "do not look at fields of a module's own objects")
-    .option(
-      '--ignore <title>',
-      'a finding that does not count; may be given several times',
-      (title: string, titles: string[] = []) => [...titles, title],
-    )
+    .option('--ignore <title>', 'a finding that does not count; may be given several times', each)
     .option('--baseline <file>', 'what --json printed before: only what is new exits with 1')
     .option('--watch', 'check again whenever a file changes, until interrupted')
     .option(
@@ -376,6 +397,38 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     .action(async (file: string | undefined, options: LabCommandOptions) => {
       const { labCommand } = await import('./lab.ts');
       setExit(await labCommand(file, options, terminal));
+    });
+
+  program
+    .command('kernel')
+    .description('Run programs on a real kernel, and say how it differs from Linux 7.3.4.')
+    .addArgument(new Argument('<action>', 'what to do').choices(KERNEL_ACTIONS))
+    .argument('[files...]', 'a kernel, then files of programs; a .config')
+    .option('--command <line>', 'start the agent by this line of shell instead: vng, ssh')
+    .option('--against <kernel>', 'compare with another kernel, not with what was recorded')
+    .option('--record <file>', 'write the programs with what this kernel returned')
+    .option('--only <name>', 'only the program of this name')
+    .option('--agent <file>', 'the agent as an executable, in place of compiling it')
+    .option('--module <file>', 'load this module first; may be given several times', each)
+    .option('--append <words>', "more of the kernel's command line")
+    .option('--qemu <program>', 'the program to emulate with (default qemu-system-x86_64)')
+    .option('--cpus <n>', 'CPUs of the guest (default 1)', count(1, 64))
+    .option('--timeout <seconds>', 'that a program may take (default 60)', count(1, 86_400))
+    .option(
+      '--boot-timeout <seconds>',
+      'until the agent has to be up (default 180)',
+      count(1, 86_400),
+    )
+    .option(
+      '--crashes <n>',
+      'kernels that may end before the rest is left out (default 10)',
+      count(0),
+    )
+    .option('--json', 'print JSON: of ask a line for each program, of conform one object')
+    .addHelpText('after', KERNEL_HELP)
+    .action(async (action: KernelAction, files: string[], options: KernelCommandOptions) => {
+      const { kernelCommand } = await import('./kernel.ts');
+      setExit(await kernelCommand(action, files, options, terminal));
     });
 
   program
@@ -451,8 +504,8 @@ export async function main(args: readonly string[], terminal: Terminal): Promise
     const isInput =
       error instanceof ProgramError ||
       error instanceof UsageError ||
-      // by its name: the checker is loaded by who checks
-      (error instanceof Error && error.name === 'ScenarioError');
+      // by their names: they are loaded by who needs them
+      (error instanceof Error && ['ScenarioError', 'KernelError'].includes(error.name));
     const { message, stack } = error instanceof Error ? error : new Error(String(error));
     if (error instanceof OutputError) {
       terminal.stderr.write(messageLines(message));

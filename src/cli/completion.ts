@@ -50,9 +50,11 @@ function bash(root: Command): string {
       values.push(`    ${cases.join('|')}) ${reply}; return ;;`);
     }
     const [first] = command.arguments;
-    if (first?.argChoices)
-      args.push(`    ${command.name}) _${name}_words ${single(words(first.argChoices))} ;;`);
-    else if (takesFiles(command)) args.push(`    ${command.name}) _${name}_files ;;`);
+    const choices = first?.argChoices && `_${name}_words ${single(words(first.argChoices))}`;
+    const files = takesFiles(command) && `_${name}_files`;
+    if (choices && files)
+      args.push(`    ${command.name}) if ((place == 0)); then ${choices}; else ${files}; fi ;;`);
+    else if (choices || files) args.push(`    ${command.name}) ${choices || files} ;;`);
   }
   const all = words(commands.map((command) => command.name));
   return `# bash completion for ${name}: source <(${name} completion bash)
@@ -65,10 +67,13 @@ _${name}_files() {
   while IFS= read -r line; do COMPREPLY+=("$line"); done < <(compgen -f -- "$cur")
 }
 _${name}() {
-  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command='' flags='' i
+  local cur=\${COMP_WORDS[COMP_CWORD]} prev=\${COMP_WORDS[COMP_CWORD-1]} command='' flags='' place=0 i
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
-    case \${COMP_WORDS[i]} in -*) ;; *) command=\${COMP_WORDS[i]}; break ;; esac
+    case \${COMP_WORDS[i]} in
+      -*) ;;
+      *) if [[ $command ]]; then place=$((place + 1)); else command=\${COMP_WORDS[i]}; fi ;;
+    esac
   done
   case "$command $prev" in
 ${values.join('\n')}
@@ -99,8 +104,11 @@ function zsh(root: Command): string {
   };
   const argumentOf = (command: Completed) => {
     const [first] = command.arguments;
-    if (first?.argChoices) return [`${single(`1:${first.name()}:(${words(first.argChoices)})`)}`];
-    return takesFiles(command) ? [single('*:file:_files')] : [];
+    const choices = first?.argChoices && single(`1:${first.name()}:(${words(first.argChoices)})`);
+    return [
+      ...(choices ? [choices] : []),
+      ...(takesFiles(command) ? [single('*:file:_files')] : []),
+    ];
   };
   const cases = commands.map((command) => {
     const options = command.options.flatMap((option) => {
@@ -149,7 +157,7 @@ function fish(root: Command): string {
     const within = `complete -c ${name} -n ${quoted(`__fish_seen_subcommand_from ${command.name}`)}`;
     const [first] = command.arguments;
     if (first?.argChoices) lines.push(`${within} -a ${quoted(words(first.argChoices))}`);
-    else if (takesFiles(command)) lines.push(`${within} -F`);
+    if (takesFiles(command)) lines.push(`${within} -F`);
     for (const option of command.options) {
       const parts = [within];
       if (option.long) parts.push(`-l ${option.long.slice(2)}`);

@@ -1,8 +1,10 @@
 /** `softleaf run`: one program, each operation with its result, then a picture of the memory. */
 import {
   compareResults,
+  type Difference,
   type Op,
   type Program,
+  type Result,
   type RunOutcome,
   runProgram,
   showOp,
@@ -63,12 +65,13 @@ function countersText(counters: Record<string, number>, all: boolean): string {
   return shown.map(([name, value]) => `  ${name.padEnd(width)}  ${value}\n`).join('');
 }
 
-function opsText(ops: readonly Op[], outcome: RunOutcome, paint: Paint): string {
+/** Operations with their results, a line each. */
+export function opsText(ops: readonly Op[], results: readonly Result[], paint: Paint): string {
   const shown = ops.map(showOp);
   const width = Math.min(60, Math.max(0, ...shown.map((text) => text.length)));
   return shown
     .map((text, i) => {
-      const result = outcome.results[i];
+      const result = results[i];
       const style = result?.ret === 'ok' ? 'green' : 'yellow';
       const line = `${paint('dim', String(i).padStart(4))}  ${text.padEnd(width)}  `;
       const notes = [ops[i].comment ?? []].flat();
@@ -76,6 +79,15 @@ function opsText(ops: readonly Op[], outcome: RunOutcome, paint: Paint): string 
       return `${above.join('')}${line}${paint(style, showResult(result))}\n`;
     })
     .join('');
+}
+
+/** How a run differs from its recording. */
+export function differsText({ op, expected, actual }: Difference, paint: Paint): string {
+  return (
+    `\n${paint('red', 'differs from the recording')} at op ${op}\n` +
+    `  recorded  ${showResult(expected)}\n` +
+    `  run       ${showResult(actual)}\n`
+  );
 }
 
 /** Runs a program; a bar shows how far it is, where it takes its time. */
@@ -150,7 +162,7 @@ function once(
     const paint = painter(stdout, env);
     stdout.write(`${paint('bold', printable(program.name))}\n`);
     for (const line of [program.comment ?? []].flat()) stdout.write(`${printable(line)}\n`);
-    stdout.write(`\n${opsText(program.ops, outcome, paint)}`);
+    stdout.write(`\n${opsText(program.ops, results, paint)}`);
     for (const { title, op, stack } of findings)
       stdout.write(`\n${paint('red', 'finding')} at op ${op}: ${title}\n  ${stack.join('\n  ')}\n`);
     const lines = pictureLines(outcome);
@@ -159,12 +171,7 @@ function once(
     if (counted !== '') stdout.write(`\ncounters\n${counted}`);
     if (program.results !== undefined && difference === undefined)
       stdout.write(`\n${paint('green', 'as recorded')}\n`);
-    if (difference !== undefined)
-      stdout.write(
-        `\n${paint('red', 'differs from the recording')} at op ${difference.op}\n` +
-          `  recorded  ${showResult(difference.expected)}\n` +
-          `  run       ${showResult(difference.actual)}\n`,
-      );
+    if (difference !== undefined) stdout.write(differsText(difference, paint));
   }
   return findings.length > 0 || difference !== undefined ? ExitCode.finding : ExitCode.clean;
 }

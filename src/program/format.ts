@@ -4,5 +4,11 @@ export type { BadLine, ProgramFile } from './corpus.ts';
 export { parseProgramFile, readProgram } from './corpus.ts';
 export { jsonReader, MAX_MISTAKES, type ReadJson, type VisitJson } from './json.ts';
 export { withoutPerformers } from './look/seen.ts';
-export { type ConcurrentProgram, type Program, parseAnyProgram, showOp } from './schema.ts';
+export {
+  type ConcurrentProgram,
+  type Program,
+  parseAnyProgram,
+  type Result,
+  showOp,
+} from './schema.ts';
 export { didYouMean } from './similar.ts';

@@ -62,6 +62,9 @@ COMP_WORDS=(${words}); COMP_CWORD=${line.length}; _softleaf; printf '%s\\n' "\${
     expect(offered('run', '--walk', '')).toEqual(['collect', 'unified', 'as-posted']);
     expect(offered('check', 'x.json', '--strategy', 'ex')).toEqual(['exhaustive']);
     expect(offered('init', '')).toEqual(['program', 'driver']);
+    expect(offered('init', 'program', 'packag')).toContain('package.json');
+    expect(offered('kernel', 'co')).toEqual(['conform', 'config']);
+    expect(offered('kernel', 'ask', 'packag')).toContain('package.json');
     expect(offered('run', 'packag')).toEqual(expect.arrayContaining(['package.json']));
     expect(offered('check', '--seed', '')).toEqual([]);
   });

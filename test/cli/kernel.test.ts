@@ -1,0 +1,312 @@
+/** `softleaf kernel` without a kernel: the agent on the machine that runs this, and what is refused. */
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CONFIG } from '../../src/kernel/config.ts';
+import { executable, softleaf } from '../support/cli.ts';
+
+let dir: string;
+/** A file that looks like a kernel. */
+let image: string;
+/** In the place of QEMU: says something and ends. */
+let broken: string;
+/** In the place of an agent: answers every program with what it returned on no machine. */
+let other: string;
+
+const PROGRAM = {
+  name: 'one page',
+  ops: [
+    { op: 'mmap', buf: 0, page: 0, pages: 1, prot: 'rw', kind: 'anon' },
+    { op: 'cpu_write', buf: 0, page: 0, pages: 1, tag: 1 },
+  ],
+};
+const RESULTS = [{ ret: 'ok' }, { ret: 'ok', done: 1 }];
+
+const HELLO =
+  '{"hello":"softleaf-agent","protocol":1,"kernel":"6.1-other","version":"#1","machine":"x86_64","cpus":1,"devices":0,"has":[],"thp":"madvise"}';
+
+/** A script that does as an agent would: it says hello, then a line for each line. */
+function script(name: string, answer: string): string {
+  const file = join(dir, name);
+  const text = `#!/bin/sh\necho '${HELLO}'\nwhile read -r line; do\n${answer}\ndone\n`;
+  writeFileSync(file, text, { mode: 0o755 });
+  return file;
+}
+const file = (name: string, text: string): string => {
+  const path = join(dir, name);
+  writeFileSync(path, text);
+  return path;
+};
+const run = (...args: string[]) => softleaf(['kernel', ...args], dir);
+
+beforeAll(() => {
+  dir = mkdtempSync(join(tmpdir(), 'softleaf-kernel-'));
+  const head = Buffer.alloc(1024);
+  head.write('HdrS', 0x202, 'latin1');
+  image = join(dir, 'bzImage');
+  writeFileSync(image, head);
+  broken = file('broken', '#!/bin/sh\necho "no such machine" >&2; exit 3\n');
+  spawnSync('chmod', ['+x', broken]);
+  other = script(
+    'other',
+    `  case $line in
+    *sleeps*) echo '{"name":"x","results":[],"hung":0}' ;;
+    *skipped*) echo '{"name":"x","skipped":"this kernel has no test_hmm"}' ;;
+    *warns*) echo '{"name":"x","results":[{"ret":"ok"},{"ret":"ok","done":1}],"kernel":{"op":1,"lines":["WARNING: x at f+0x1/0x2"," g+0x1/0x2"]}}' ;;
+    *dies*) exit 1 ;;
+    *same*) echo '{"name":"x","results":[{"ret":"ok"},{"ret":"ok","done":1}]}' ;;
+    *) echo '{"name":"x","results":[{"ret":"ok"},{"ret":"SEGV","done":0}]}' ;;
+  esac`,
+  );
+  const names = ['one page', 'another', 'sleeps', 'skipped', 'warns', 'dies', 'same'];
+  const lines = names.map((name) => JSON.stringify({ ...PROGRAM, name, results: RESULTS }));
+  file('all.jsonl', `${lines.join('\n')}\n`);
+  file('same.jsonl', `${lines[6]}\n`);
+  file('skipped.jsonl', `${lines[3]}\n`);
+  file('plain.json', JSON.stringify(PROGRAM));
+  file('small.json', JSON.stringify({ ...PROGRAM, machine: { pmdOrder: 2 } }));
+});
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+describe('conform', () => {
+  it('groups what differs, and says what stopped, what was reported and what was not run', () => {
+    const { code, out, err } = run('conform', '--command', other, 'all.jsonl');
+    expect({ code, err }).toEqual({ code: 1, err: '' });
+    expect(out).toBe(`Linux 6.1-other, 1 CPU, by ${other}; without test_hmm, gup_test, userfaultfd
+
+7 programs: 2 as on 7.3.4, 2 differ, 2 did not end, 1 not run
+
+differs cpu_write, ret: "ok" is "SEGV" here (2 programs)
+  for example one page, op 1: cpu_write buf 0 page 0 pages 1 tag 1 proc 0
+    7.3.4  ok  done 1
+    here   SEGV  done 0
+
+stopped in mmap: it took too long (1 program)
+  for example sleeps, op 0: mmap buf 0 page 0 pages 1 prot rw kind anon proc 0
+
+stopped: it ended (1 program)
+  for example dies
+
+the kernel reported: WARNING: x at f
+  g
+  in 1 program
+  for example warns, op 1: cpu_write buf 0 page 0 pages 1 tag 1 proc 0
+
+not run: this kernel has no test_hmm (1 program)
+`);
+  });
+
+  it('the same as JSON, and what was recorded', () => {
+    const { code, out } = run(
+      'conform',
+      '--command',
+      other,
+      'all.jsonl',
+      '--json',
+      '--record',
+      'rec.jsonl',
+    );
+    expect(code).toBe(1);
+    const report = JSON.parse(out);
+    expect(report).toMatchObject({ kernels: ['6.1-other'], same: 2, differing: 2 });
+    expect(report.differences).toMatchObject([
+      {
+        op: 'cpu_write',
+        field: 'ret',
+        expected: 'ok',
+        actual: 'SEGV',
+        count: 2,
+        example: { program: 'one page', op: 1 },
+      },
+    ]);
+    expect(report.stopped).toHaveLength(2);
+    expect(report.reports).toMatchObject([{ title: 'WARNING: x at f', frames: ['g'], count: 1 }]);
+    expect(report.notRun).toMatchObject([{ why: 'this kernel has no test_hmm', count: 1 }]);
+    const recorded = readFileSync(join(dir, 'rec.jsonl'), 'utf8').trim().split('\n');
+    expect(recorded.map((line) => JSON.parse(line).name)).toEqual([
+      'one page',
+      'another',
+      'warns',
+      'same',
+    ]);
+    // what a kernel returned agrees with what it returned
+    expect(run('conform', '--command', other, 'rec.jsonl').code).toBe(1);
+    expect(run('conform', '--command', other, 'rec.jsonl', '--only', 'another').code).toBe(0);
+  });
+
+  it('exits with 0 where all is the same, with 2 where nothing could be run', () => {
+    expect(run('conform', '--command', other, 'same.jsonl')).toMatchObject({ code: 0, err: '' });
+    const none = run('conform', '--command', other, 'skipped.jsonl');
+    expect(none).toMatchObject({ code: 2, err: 'softleaf: this kernel can run none of them\n' });
+    expect(
+      run('conform', '--command', other, 'small.json', '--against', image, '--qemu', broken).code,
+    ).toBe(2);
+  });
+
+  it('starts no more kernels than --crashes allows', () => {
+    file(
+      'dies.jsonl',
+      `${Array(4)
+        .fill(JSON.stringify({ ...PROGRAM, name: 'dies', results: RESULTS }))
+        .join('\n')}\n`,
+    );
+    const { code, out } = run('conform', '--command', other, 'dies.jsonl', '--crashes', '1');
+    expect(code).toBe(1);
+    expect(out).toContain('2 did not end, 2 not run');
+  });
+});
+
+describe('ask', () => {
+  it('prints results as run does', () => {
+    const { code, out } = run('ask', '--command', other, 'same.jsonl');
+    expect(code).toBe(0);
+    expect(out).toContain(`same
+
+   0  mmap buf 0 page 0 pages 1 prot rw kind anon proc 0  ok
+   1  cpu_write buf 0 page 0 pages 1 tag 1 proc 0         ok  done 1
+
+as recorded
+`);
+    const differs = run('ask', '--command', other, 'all.jsonl', '--only', 'another');
+    expect(differs.code).toBe(1);
+    expect(differs.out).toContain(
+      'differs from the recording at op 1\n  recorded  ok  done 1\n  run       SEGV  done 0\n',
+    );
+    expect(run('ask', '--command', other, 'plain.json')).toMatchObject({ code: 0 });
+  });
+
+  it('a line of JSON for each program', () => {
+    const { code, out } = run('ask', '--command', other, 'all.jsonl', '--json');
+    expect(code).toBe(1);
+    const lines = out
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ name }) => name)).toEqual([
+      'one page',
+      'another',
+      'sleeps',
+      'skipped',
+      'warns',
+      'dies',
+      'same',
+    ]);
+    expect(lines[2].stopped).toEqual({ how: 'it took too long', op: 0 });
+    expect(lines[3].skipped).toBe('this kernel has no test_hmm');
+    expect(lines[4].reports).toEqual([{ title: 'WARNING: x at f', frames: ['g'], op: 1 }]);
+  });
+});
+
+describe('config and check-config', () => {
+  it('a fragment lacks nothing of what it asks for', () => {
+    const { code, out } = run('config');
+    expect(code).toBe(0);
+    file('all.config', out);
+    expect(run('check-config', 'all.config')).toMatchObject({
+      code: 0,
+      out: 'nothing is missing\n',
+    });
+    file('module.config', out.replace('CONFIG_TEST_HMM=y', 'CONFIG_TEST_HMM=m'));
+    expect(run('check-config', 'module.config').code).toBe(0);
+  });
+
+  it('each option that is missing is named with what is left out', () => {
+    for (const { name, without } of CONFIG) {
+      const lines = CONFIG.map((one) =>
+        one.name === name ? `# CONFIG_${name} is not set` : `CONFIG_${one.name}=y`,
+      );
+      const { code, out } = run('check-config', file('one.config', lines.join('\n')));
+      expect(code).toBe(1);
+      expect(out).toBe(`CONFIG_${name}  ${without}\n`);
+    }
+    const modules = CONFIG.map(({ name }) => `CONFIG_${name}=m`).join('\n');
+    const { out } = run('check-config', file('modules.config', modules), '--json');
+    expect(JSON.parse(out)).toHaveLength(CONFIG.length - 1);
+  });
+});
+
+describe('what is refused', () => {
+  const refused: [args: string[], message: string][] = [
+    [['ask'], 'ask: no kernel (a bzImage, the folder in which it was built, or --command)'],
+    [['conform'], 'conform: no kernel'],
+    [['ask', 'bzImage'], 'ask: no programs'],
+    [['ask', 'no-such', 'plain.json'], 'cannot read no-such: ENOENT'],
+    [['ask', 'plain.json', 'plain.json'], 'plain.json: this is no bzImage of x86'],
+    [['ask', 'empty', 'plain.json'], 'empty: no kernel was built here (no arch/x86/boot/bzImage)'],
+    [['ask', 'bzImage', 'no-such.json'], 'cannot read no-such.json'],
+    [['ask', 'bzImage', 'bad.json'], 'bad.json:1:'],
+    [
+      ['ask', 'bzImage', 'plain.json', '--only', 'one pag'],
+      'no program is called one pag; did you mean',
+    ],
+    [['ask', 'bzImage', 'plain.json', '--module', 'no-such.ko'], 'cannot read no-such.ko'],
+    [['ask', 'bzImage', 'plain.json', '--agent', 'no-such'], '--agent: ENOENT'],
+    [['ask', 'bzImage', 'plain.json', '--agent', 'plain.json'], '--agent: EACCES'],
+    [['ask', 'bzImage', 'plain.json', '--against', 'bzImage'], '--against goes with conform'],
+    [
+      ['conform', 'bzImage', 'plain.json'],
+      'one page: there are no recorded results to compare with',
+    ],
+    [
+      ['conform', 'bzImage', '--agent', 'bzImage', '--only', 'no-such-program'],
+      'no program is called no-such-program',
+    ],
+    [['config', 'bzImage'], 'config takes no files'],
+    [['agent', 'bzImage'], 'agent takes no files'],
+    [['check-config'], 'check-config: expected one file'],
+    [['check-config', 'plain.json'], 'plain.json: there is no option of a kernel in it'],
+    [
+      ['ask', '--command', 'echo hello', 'plain.json'],
+      'no agent answers to "echo hello": it ended',
+    ],
+    [['ask', '--command', 'exit 7', 'plain.json'], 'no agent answers to "exit 7"'],
+    [
+      ['ask', '--command', 'sleep 60', 'plain.json', '--boot-timeout', '1'],
+      'the agent did not come up within 1 seconds',
+    ],
+    [['askk'], "error: command-argument value 'askk' is invalid"],
+  ];
+  beforeAll(() => {
+    mkdirSync(join(dir, 'empty'));
+    file('bad.json', '{"name": "x", "ops": [{"op": "mapp"}]}');
+  });
+
+  it.each(refused)('%j', (args, message) => {
+    const { code, out, err } = run(...args);
+    expect({ code, out }).toEqual({ code: 2, out: '' });
+    expect(err).toContain(message);
+  });
+
+  it('a kernel that does not come up, with what was said', () => {
+    const args = ['ask', image, 'plain.json', '--agent', broken, '--qemu'];
+    const silent = run(...args, broken);
+    expect(silent).toMatchObject({ code: 2, out: '' });
+    expect(silent.err).toContain(`${image}: QEMU ended with 3 no such machine`);
+    expect(run(...args, 'no-such-qemu').err).toContain(
+      'no-such-qemu is not there: it comes with the package',
+    );
+  });
+
+  it('a record that cannot be written', () => {
+    const { code, err } = run('ask', '--command', other, 'plain.json', '--record', 'no/such/file');
+    expect(code).toBe(74);
+    expect(err).toContain('cannot write no/such/file');
+  });
+});
+
+it('a command and all that it started are gone when it is over', () => {
+  const args = [
+    executable,
+    'kernel',
+    'ask',
+    '--command',
+    `${other}; exec sleep 1000`,
+    join(dir, 'plain.json'),
+  ];
+  const { status } = spawnSync(process.execPath, args, { timeout: 60_000 });
+  expect(status).toBe(0);
+  const { stdout } = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
+  expect(stdout).not.toContain(`${other}; exec sleep 1000`);
+});
