@@ -27,7 +27,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
 import { root } from './lib/model-copy.mjs';
-import { writeTable } from './lib/mutants-table.mjs';
+import { keyOf, readTable, writeTable } from './lib/mutants-table.mjs';
 import { mutantsOf, OTHER, sampled, withMutants } from './lib/mutate.mjs';
 
 /** The rooms in which mistakes are made; not in their folders: what only looks on, and what is wrong on purpose. */
@@ -112,12 +112,25 @@ function allMutants(dist) {
   });
 }
 
-/** What is drawn, but for what only names steps, each with its number. */
+/**
+ * What is drawn, but for what only names steps, each with its number. Where the table has been written with the same
+ * seed, what it has is drawn once more as far as it is there: what was judged stays, whatever else has changed.
+ */
 function drawnOf(all, count, seed) {
-  return sampled(all, 2 * count, seed)
-    .filter(({ function: name }) => !/Step$/.test(name))
-    .slice(0, count)
-    .map((one, i) => ({ ...one, id: i + 1 }));
+  const known = readTable(root, seed);
+  const left = new Map(known.map(({ key }) => [key, 0]));
+  for (const { key } of known) left.set(key, left.get(key) + 1);
+  const isKnown = (one) => {
+    const times = left.get(keyOf(one)) ?? 0;
+    left.set(keyOf(one), times - 1);
+    return times > 0;
+  };
+  const kept = all.filter(isKnown);
+  const isKept = new Set(kept);
+  const fresh = sampled(all, 3 * count, seed).filter(
+    (one) => !isKept.has(one) && !/Step$/.test(one.function),
+  );
+  return [...kept, ...fresh].slice(0, count).map((one, i) => ({ ...one, id: i + 1 }));
 }
 
 /** Makes a copy of the package with the mistakes in it; or one that notes which places are come to. */
@@ -277,7 +290,12 @@ async function tryAll(ids, limit, until) {
       killers.set(search, [...(killers.get(search) ?? []), id]);
     }
     const noted = JSON.parse(readFileSync(inWork('notes.json'), 'utf8'));
-    writeFileSync(inWork('known.json'), JSON.stringify({ ...noted, killers: [...killers] }));
+    const hints = Object.fromEntries(
+      [...resultsOf().values()]
+        .filter(({ killer }) => killer === 'check')
+        .map(({ id, by }) => [id, by]),
+    );
+    writeFileSync(inWork('known.json'), JSON.stringify({ ...noted, killers: [...killers], hints }));
     const open = new Set(batch);
     let under = null;
     const keep = (result) => {

@@ -31,6 +31,23 @@ export const GAPS = {
 export const keyOf = ({ file, function: name, kind, was, now }) =>
   [file, name, kind, was, now].join(' | ');
 
+/**
+ * The mistakes that docs/mutants.tsv has, each with its key and what was made of it; none where its tables are of another
+ * seed.
+ */
+export function readTable(root, seed) {
+  const page = readFileSync(join(root, 'docs', 'mutants.md'), 'utf8');
+  if (!page.includes(`that seed ${seed} draws`)) return [];
+  const [, ...lines] = readFileSync(join(root, 'docs', 'mutants.tsv'), 'utf8')
+    .trim()
+    .split('\n');
+  return lines.map((line) => {
+    const [verdict, place, name, kind, was, now, by] = line.split('\t');
+    const file = place.replace(/:\d+$/, '');
+    return { verdict, place, by, key: keyOf({ file, function: name, kind, was, now }) };
+  });
+}
+
 /** What has been made of a mistake. */
 function verdictOf(mutant, result, judged) {
   const own = judged.get(keyOf(mutant));
