@@ -160,10 +160,12 @@ int perform_begin(const struct program *p)
 	int dev;
 
 	keeps_files = p->keeps_files;
-	/* a device that is not there is one that the program does not name */
-	for (dev = 0; dev < p->devices; dev++) {
+	/* an open device that nobody uses shows nowhere, and takes its time to be closed */
+	for (dev = 0; dev < MAX_DEVICES; dev++) {
+		if (!(p->devices & 1u << dev))
+			continue;
 		devices[dev] = open_device(dev);
-		if (devices[dev] < 0 && p->used & NEED_DMIRROR)
+		if (devices[dev] < 0)
 			return errno;
 	}
 	if (p->used & NEED_UFFD) {

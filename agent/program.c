@@ -323,7 +323,6 @@ const char *program_read(struct program *p, const char *line)
 	strcpy(p->name, "null");
 	p->hugetlb_pages = -1;
 	p->seconds = 60;
-	p->devices = 2;
 	at = line;
 	if (!take('{'))
 		return WRONG("no program (a JSON object)");
@@ -364,11 +363,12 @@ const char *program_read(struct program *p, const char *line)
 		const struct op *op = &p->ops.ops[i];
 
 		p->used |= needs_of(op);
+		/* that of a mapping of kind `driver` is device 0, which the field has then */
+		if (needs_of(op) & NEED_DMIRROR)
+			p->devices |= B(op->f[F_DEV]);
 		p->keeps_files |= op->code == OP_FILE_READ || op->code == OP_FILE_WRITE;
 		p->first_exits |= op->code == OP_EXIT && op->f[F_PROC] == 0;
 	}
-	if (p->used & NEED_COHERENT)
-		p->devices = 4;
 	return NULL;
 }
 

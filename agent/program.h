@@ -60,7 +60,7 @@ struct program {
 	char name[1400];	/* JSON as it came, with its quotes */
 	struct list ops;
 	unsigned used;		/* bits of enum need */
-	int devices;		/* that are open from the start */
+	unsigned devices;	/* bits of those that are to be open from the start: that it names */
 	int keeps_files;
 	int first_exits;	/* process 0 exits before the program ends */
 	long hugetlb_pages;	/* of the pool, -1: as it is */

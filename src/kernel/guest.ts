@@ -61,7 +61,8 @@ function hasKvm(): boolean {
 /** The kernel's command line. */
 export function commandLine(kvm: boolean, append = ''): string {
   return [
-    'console=ttyS0 loglevel=5 panic=-1 mitigations=off',
+    // a WARN comes with the answer, from the kernel's log: on the console it would only take its time
+    'console=ttyS0 loglevel=4 panic=-1 mitigations=off',
     // an emulated timer comes late, and the kernel would call it broken
     ...(kvm ? [] : ['no_timer_check']),
     RAM_END,
@@ -81,6 +82,25 @@ function listening(path: string): { server: Server; connected: Promise<Socket> }
   connected.catch(() => {});
   server.listen(path);
   return { server, connected };
+}
+
+/**
+ * Whatever ends this process first ends what it has started.
+ * @param end must do it at once
+ * @returns takes that back
+ */
+function endsWithUs(end: () => void): () => void {
+  const interrupted = (): void => {
+    end();
+    process.exit(130);
+  };
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+  for (const signal of signals) process.on(signal, interrupted);
+  process.on('exit', end);
+  return () => {
+    for (const signal of signals) process.off(signal, interrupted);
+    process.off('exit', end);
+  };
 }
 
 /** How a process ended, in words. */
@@ -153,11 +173,16 @@ export async function startQemu(image: KernelImage, options: QemuOptions): Promi
   let complaint = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => (complaint += text));
   let said = '';
-  const close = async (): Promise<void> => {
+  const end = (): void => {
     child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const stay = endsWithUs(end);
+  const close = async (): Promise<void> => {
+    end();
     await gone(child);
     for (const { server } of ports) server.close();
-    rmSync(folder, { recursive: true, force: true });
+    stay();
   };
   const failed = new Promise<never>((_, reject) => {
     child.once('error', (error: NodeJS.ErrnoException) => {
@@ -191,8 +216,8 @@ export async function startQemu(image: KernelImage, options: QemuOptions): Promi
   } catch (error) {
     await close();
     if (!(error instanceof KernelError)) throw error;
-    const end = said.trimEnd().split(/\r?\n/).slice(-12).join('\n  ');
-    throw new KernelError(`${image.file}: ${error.message}${end === '' ? '' : `\n  ${end}`}`);
+    const last = said.trimEnd().split(/\r?\n/).slice(-12).join('\n  ');
+    throw new KernelError(`${image.file}: ${error.message}${last === '' ? '' : `\n  ${last}`}`);
   }
 }
 
@@ -218,16 +243,20 @@ export async function startCommand(
     child.once('close', (code, signal) => reject(new KernelError(ending(code, signal))));
   });
   failed.catch(() => {});
-  const close = async (): Promise<void> => {
-    if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
-      // the command's own children, too: it leads a group
-      try {
-        process.kill(-child.pid, 'SIGTERM');
-      } catch {
-        // it has just ended
-      }
+  const end = (): void => {
+    if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+    // the command's own children, too: it leads a group
+    try {
+      process.kill(-child.pid, 'SIGTERM');
+    } catch {
+      // it has just ended
     }
+  };
+  const stay = endsWithUs(end);
+  const close = async (): Promise<void> => {
+    end();
     await gone(child);
+    stay();
   };
   try {
     const [, hello] = await greeting([talk], options.bootSeconds, failed);
@@ -235,9 +264,9 @@ export async function startCommand(
   } catch (error) {
     await close();
     if (!(error instanceof KernelError) && !(error instanceof AgentGone)) throw error;
-    const end = complaint.trimEnd().split('\n').slice(-12).join('\n  ');
+    const last = complaint.trimEnd().split('\n').slice(-12).join('\n  ');
     throw new KernelError(
-      `no agent answers to ${JSON.stringify(command)}: ${error.message}${end === '' ? '' : `\n  ${end}`}`,
+      `no agent answers to ${JSON.stringify(command)}: ${error.message}${last === '' ? '' : `\n  ${last}`}`,
     );
   }
 }

@@ -1,5 +1,5 @@
 /** `softleaf kernel` without a kernel: the agent on the machine that runs this, and what is refused. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -296,17 +296,31 @@ describe('what is refused', () => {
   });
 });
 
-it('a command and all that it started are gone when it is over', () => {
-  const args = [
-    executable,
-    'kernel',
-    'ask',
-    '--command',
-    `${other}; exec sleep 1000`,
-    join(dir, 'plain.json'),
-  ];
-  const { status } = spawnSync(process.execPath, args, { timeout: 60_000 });
-  expect(status).toBe(0);
-  const { stdout } = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
-  expect(stdout).not.toContain(`${other}; exec sleep 1000`);
+describe('a command and all that it started', () => {
+  const isThere = (text: string) => {
+    const { stdout } = spawnSync('ps', ['-eo', 'args'], { encoding: 'utf8' });
+    return stdout.split('\n').some((line) => line.trim() === text);
+  };
+
+  it('is gone when it is over', () => {
+    // in a shell what runs beside it has no standard input
+    const command = `exec 3<&0; ${other} <&3 & sleep 98761`;
+    const args = [executable, 'kernel', 'ask', '--command', command, join(dir, 'plain.json')];
+    const { status } = spawnSync(process.execPath, args, { timeout: 60_000 });
+    expect(status).toBe(0);
+    expect(isThere('sleep 98761')).toBe(false);
+  });
+
+  it('is gone when we are interrupted', async () => {
+    const silent = `echo '${HELLO}'; sleep 98762`;
+    const args = [executable, 'kernel', 'ask', '--command', silent, join(dir, 'plain.json')];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const ended = new Promise<number | null>((done) => child.once('close', done));
+    // it has begun when it says which kernel it is
+    await new Promise((begun) => child.stdout.once('data', begun));
+    expect(isThere('sleep 98762')).toBe(true);
+    child.kill('SIGINT');
+    expect(await ended).toBe(130);
+    expect(isThere('sleep 98762')).toBe(false);
+  });
 });
