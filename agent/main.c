@@ -8,6 +8,8 @@
  *   {"name": "b", "skipped": "this kernel has no test_hmm"}
  *   {"name": "c", "results": [...], "died": 3}       a process was killed in op 3; "hung": it took too long
  *   {"name": "d", "results": [...], "kernel": {"op": 2, "lines": ["WARNING: ...", ...]}}
+ *   {"name": "e", "setup": [...], "rounds": 2000, "lost": 0, "outcomes": [[1990, {"results": {"cpu": [...]}, "after": [...]}], ...]}
+ *   {"round": 1000}                                  a sign of life of a program of many rounds, before its answer
  *   {"bad": "op 1: no operation is called mapp"}
  *   {"ended": "..."}                                 and nothing after it
  *
@@ -108,6 +110,16 @@ static void send_line(void)
 	length = 0;
 }
 
+/* A line beside the one that is being written. */
+static void sign_of_life(long rounds)
+{
+	char line[64];
+	int n = snprintf(line, sizeof line, "{\"round\":%ld}\n", rounds);
+
+	if (write(out, line, n) < 0)
+		exit(1);
+}
+
 static void end(const char *why)
 {
 	length = 0;
@@ -186,7 +198,7 @@ static void put_results(const struct list *list)
 {
 	int i;
 
-	put(",\"results\":[");
+	put("[");
 	for (i = 0; i < list->count && list->ops[i].result->ran; i++) {
 		if (i)
 			put(",");
@@ -275,6 +287,8 @@ static const struct { enum need need; const char *name, *lacks; } needs[] = {
 	{ NEED_SCAN, "pagemap_scan", "this kernel has no PAGEMAP_SCAN" },
 	{ NEED_SOFT_DIRTY, "soft_dirty", "this kernel has no soft-dirty bits" },
 	{ NEED_GUP_HOLD, NULL, "no driver of the kernel holds pages but for long" },
+	{ NEED_ONE_PROCESS, NULL, "one of its tasks is of several processes" },
+	{ NEED_NO_EXIT, NULL, "a process exits while others run" },
 	{ NEED_NOTHING_THERE_IS, NULL, "no system call is an OOM reaper" },
 };
 #define NEEDS (sizeof needs / sizeof *needs)
@@ -313,6 +327,80 @@ static void hello(void)
 	send_line();
 }
 
+/* ---- rounds of a concurrent program ---- */
+
+/* What some rounds came to. */
+struct outcome { uint64_t hash; long count; char *text; };
+
+#define MAX_OUTCOMES 4096
+
+static void put_outcome(const struct program *p)
+{
+	int k;
+
+	put("{\"results\":{");
+	for (k = 0; k < p->tasks; k++) {
+		put("%s%s:", k ? "," : "", p->task_names[k]);
+		put_results(&p->lists[LIST_TASK + k]);
+	}
+	put("},\"after\":");
+	put_results(&p->lists[LIST_AFTER]);
+	put("}");
+}
+
+static uint64_t hash_of(const char *s)
+{
+	uint64_t hash = 14695981039346656037ull;
+
+	for (; *s; s++)
+		hash = (hash ^ (unsigned char)*s) * 1099511628211ull;
+	return hash;
+}
+
+/* Runs a program many times and says how often it came to what; a sign of life each second. */
+static void run_rounds(struct program *p, struct run *run)
+{
+	static struct outcome outcomes[MAX_OUTCOMES];
+	size_t head = length;
+	int count = 0, i;
+	long round, lost = 0;
+	time_t last = time(NULL);
+
+	for (round = 0; round < p->rounds; round++) {
+		uint64_t hash;
+
+		run_program(p, run);
+		if (run->ending != ENDED || *run->said)
+			break;
+		if (round == 0) {
+			put(",\"setup\":");
+			put_results(&p->lists[LIST_OPS]);
+			head = length;
+		}
+		put_outcome(p);
+		hash = hash_of(text + head);
+		for (i = 0; i < count && (outcomes[i].hash != hash || strcmp(outcomes[i].text, text + head));)
+			i++;
+		if (i == count && count < MAX_OUTCOMES)
+			outcomes[count++] = (struct outcome){ hash, 0, strdup(text + head) };
+		if (i < count)
+			outcomes[i].count++;
+		else
+			lost++;
+		length = head;
+		if (time(NULL) != last) {
+			last = time(NULL);
+			sign_of_life(round + 1);
+		}
+	}
+	put(",\"rounds\":%ld,\"lost\":%ld,\"outcomes\":[", round, lost);
+	for (i = 0; i < count; i++) {
+		put("%s[%ld,%s]", i ? "," : "", outcomes[i].count, outcomes[i].text);
+		free(outcomes[i].text);
+	}
+	put("]");
+}
+
 /* ---- programs ---- */
 
 static void answer(const char *line)
@@ -344,8 +432,13 @@ static void answer(const char *line)
 		put(",\"skipped\":\"its results are too large for the agent\"}");
 		goto done;
 	}
-	run_program(&p, &run);
-	put_results(&p.ops);
+	if (p.tasks) {
+		run_rounds(&p, &run);
+	} else {
+		run_program(&p, &run);
+		put(",\"results\":");
+		put_results(&p.lists[LIST_OPS]);
+	}
 	if (run.ending != ENDED)
 		put(",\"%s\":%d", run.ending == DIED ? "died" : "hung", run.op);
 	if (run.error)

@@ -218,6 +218,20 @@ static const char *read_op(struct op *op, int index)
 	return NULL;
 }
 
+/* A string, which is kept as it is written. */
+static const char *read_name(char *into)
+{
+	const char *start;
+
+	blanks();
+	start = at;
+	if (!string(NULL, 0) || at - start >= NAME_ROOM)
+		return WRONG("a name is no string, or too long");
+	memcpy(into, start, at - start);
+	into[at - start] = 0;
+	return NULL;
+}
+
 static const char *read_list(struct list *list)
 {
 	int room = 0;
@@ -274,26 +288,90 @@ static unsigned needs_of(const struct op *op)
 }
 
 /* Which processes there are is the program's to say: one that is not there would never answer. */
-static const char *check_processes(const struct list *list)
+static const char *check_processes(const struct list *list, unsigned *alive, unsigned *taken)
 {
-	unsigned alive = 1, taken = 1;
 	int i;
 
 	for (i = 0; i < list->count; i++) {
 		const struct op *op = &list->ops[i];
 
-		if (!(alive & B(op->f[F_PROC])))
+		if (!(*alive & B(op->f[F_PROC])))
 			return WRONG("op %d (%s): there is no process %ld", i, op_names[op->code], op->f[F_PROC]);
 		if (op->code == OP_EXIT)
-			alive &= ~B(op->f[F_PROC]);
+			*alive &= ~B(op->f[F_PROC]);
 		if (op->code != OP_FORK)
 			continue;
-		if (taken & B(op->f[F_CHILD]))
+		if (*taken & B(op->f[F_CHILD]))
 			return WRONG("op %d (fork): process %ld has been made", i, op->f[F_CHILD]);
-		alive |= B(op->f[F_CHILD]);
-		taken |= B(op->f[F_CHILD]);
+		*alive |= B(op->f[F_CHILD]);
+		*taken |= B(op->f[F_CHILD]);
 	}
 	return NULL;
+}
+
+/* A task sees the processes that setup has made, and its own; what comes after sees all. */
+static const char *check_lists(struct program *p)
+{
+	unsigned alive = 1, taken = 1, all, own;
+	const char *bad = check_processes(&p->lists[LIST_OPS], &alive, &taken);
+	int k;
+
+	all = alive;
+	for (k = 0; k < p->tasks && !bad; k++) {
+		own = alive;
+		bad = check_processes(&p->lists[LIST_TASK + k], &own, &taken);
+		all |= own;
+	}
+	return bad ? bad : check_processes(&p->lists[LIST_AFTER], &all, &taken);
+}
+
+/* What it needs, and which devices it names. */
+static void look_through(struct program *p)
+{
+	int list, i;
+
+	for (list = 0; list < LIST_COUNT; list++) {
+		const struct list *l = &p->lists[list];
+
+		for (i = 0; i < l->count; i++) {
+			const struct op *op = &l->ops[i];
+			unsigned needs = needs_of(op);
+
+			p->used |= needs;
+			/* that of a mapping of kind `driver` is device 0, which the field has then */
+			if (needs & NEED_DMIRROR)
+				p->devices |= B(op->f[F_DEV]);
+			p->keeps_files |= op->code == OP_FILE_READ || op->code == OP_FILE_WRITE;
+			p->first_exits |= op->code == OP_EXIT && op->f[F_PROC] == 0;
+			if (p->tasks && op->code == OP_EXIT)
+				p->used |= NEED_NO_EXIT;
+			if (list >= LIST_TASK && list < LIST_AFTER && op->f[F_PROC] != l->ops[0].f[F_PROC])
+				p->used |= NEED_ONE_PROCESS;
+		}
+	}
+}
+
+static const char *read_tasks(struct program *p)
+{
+	if (!take('{'))
+		return WRONG("tasks is no object");
+	do {
+		const char *bad;
+		char *name = p->task_names[p->tasks];
+
+		if (p->tasks == MAX_TASKS)
+			return WRONG("more than %d tasks", MAX_TASKS);
+		bad = read_name(name);
+		if (bad)
+			return bad;
+		if (!take(':'))
+			return WRONG("no JSON");
+		bad = read_list(&p->lists[LIST_TASK + p->tasks]);
+		if (bad)
+			return bad;
+		p->tasks++;
+	} while (take(','));
+	return take('}') ? NULL : WRONG("no JSON");
 }
 
 static const char *read_machine(struct program *p)
@@ -316,38 +394,38 @@ static const char *read_machine(struct program *p)
 const char *program_read(struct program *p, const char *line)
 {
 	char key[32];
-	const char *bad = NULL;
-	int i;
 
 	memset(p, 0, sizeof *p);
 	strcpy(p->name, "null");
 	p->hugetlb_pages = -1;
 	p->seconds = 60;
+	p->rounds = 1;
+	p->skew = 400;
 	at = line;
 	if (!take('{'))
 		return WRONG("no program (a JSON object)");
 	do {
+		const char *bad = NULL;
+
 		if (!string(key, sizeof key) || !take(':'))
 			return WRONG("no JSON");
-		if (!strcmp(key, "name")) {
-			const char *start;
-
-			blanks();
-			start = at;
-			if (!string(NULL, 0) || at - start >= (long)sizeof p->name)
-				return WRONG("the name is no string, or too long");
-			memcpy(p->name, start, at - start);
-			p->name[at - start] = 0;
-		} else if (!strcmp(key, "ops") && !p->ops.ops) {
-			bad = read_list(&p->ops);
-		} else if (!strcmp(key, "machine")) {
+		if (!strcmp(key, "name"))
+			bad = read_name(p->name);
+		else if ((!strcmp(key, "ops") || !strcmp(key, "setup")) && !p->lists[LIST_OPS].ops)
+			bad = read_list(&p->lists[LIST_OPS]);
+		else if (!strcmp(key, "tasks") && !p->tasks)
+			bad = read_tasks(p);
+		else if (!strcmp(key, "after") && !p->lists[LIST_AFTER].ops)
+			bad = read_list(&p->lists[LIST_AFTER]);
+		else if (!strcmp(key, "machine"))
 			bad = read_machine(p);
-		} else if (!strcmp(key, "seconds")) {
-			if (!number(&p->seconds) || p->seconds < 1)
-				return WRONG("seconds is no number from 1");
-		} else if (!skip(0)) {
+		else if (!strcmp(key, "seconds") || !strcmp(key, "rounds") || !strcmp(key, "skew")) {
+			long *value = *key == 'r' ? &p->rounds : key[1] == 'e' ? &p->seconds : &p->skew;
+
+			if (!number(value) || *value < 1)
+				return WRONG("%s is no number from 1", key);
+		} else if (!skip(0))
 			return WRONG("no JSON");
-		}
 		if (bad)
 			return bad;
 	} while (take(','));
@@ -356,24 +434,16 @@ const char *program_read(struct program *p, const char *line)
 	blanks();
 	if (*at)
 		return WRONG("there is something behind the program");
-	bad = check_processes(&p->ops);
-	if (bad)
-		return bad;
-	for (i = 0; i < p->ops.count; i++) {
-		const struct op *op = &p->ops.ops[i];
-
-		p->used |= needs_of(op);
-		/* that of a mapping of kind `driver` is device 0, which the field has then */
-		if (needs_of(op) & NEED_DMIRROR)
-			p->devices |= B(op->f[F_DEV]);
-		p->keeps_files |= op->code == OP_FILE_READ || op->code == OP_FILE_WRITE;
-		p->first_exits |= op->code == OP_EXIT && op->f[F_PROC] == 0;
-	}
-	return NULL;
+	look_through(p);
+	return check_lists(p);
 }
 
 void program_free(struct program *p)
 {
-	free(p->ops.ops);
-	p->ops.ops = NULL;
+	int list;
+
+	for (list = 0; list < LIST_COUNT; list++) {
+		free(p->lists[list].ops);
+		p->lists[list].ops = NULL;
+	}
 }

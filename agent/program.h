@@ -9,6 +9,9 @@
 #define MAX_PROCS 16
 #define MAX_DEVICES 4
 #define MAX_PINS 8
+#define MAX_TASKS 16
+/* Bytes of a name as JSON, with its quotes. */
+#define NAME_ROOM 1400
 
 enum op_code {
 	OP_MMAP, OP_MUNMAP, OP_MPROTECT, OP_MADVISE, OP_MREMAP, OP_MREMAP_DONTUNMAP,
@@ -56,9 +59,17 @@ struct list {
 	int count;
 };
 
+/* Which list of a program: a sequential one has the first alone. */
+enum { LIST_OPS, LIST_TASK, LIST_AFTER = LIST_TASK + MAX_TASKS, LIST_COUNT };
+
 struct program {
-	char name[1400];	/* JSON as it came, with its quotes */
-	struct list ops;
+	char name[NAME_ROOM];	/* JSON as it came, with its quotes */
+	/* operations or setup; one for each task; after */
+	struct list lists[LIST_COUNT];
+	int tasks;		/* that run at the same time; 0: a sequential program */
+	char task_names[MAX_TASKS][NAME_ROOM];
+	long rounds;		/* how often a concurrent program is run */
+	long skew;		/* microseconds by which tasks may begin apart */
 	unsigned used;		/* bits of enum need */
 	unsigned devices;	/* bits of those that are to be open from the start: that it names */
 	int keeps_files;
@@ -70,7 +81,8 @@ struct program {
 /* What a program needs of the kernel. */
 enum need {
 	NEED_DMIRROR = 1, NEED_COHERENT = 2, NEED_UFFD = 4, NEED_GUP_TEST = 8, NEED_HUGETLB = 16,
-	NEED_SCAN = 32, NEED_NOTHING_THERE_IS = 64, NEED_GUP_HOLD = 128, NEED_SOFT_DIRTY = 256
+	NEED_SCAN = 32, NEED_NOTHING_THERE_IS = 64, NEED_GUP_HOLD = 128, NEED_SOFT_DIRTY = 256,
+	NEED_ONE_PROCESS = 512, NEED_NO_EXIT = 1024
 };
 
 extern const char *const op_names[OP_COUNT];

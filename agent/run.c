@@ -7,6 +7,8 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -30,6 +32,8 @@
 struct shared {
 	volatile int op;	/* that is being performed */
 	volatile int finished;
+	volatile int arrived;	/* tasks that are ready to begin */
+	volatile uint64_t skew[MAX_TASKS];	/* nanoseconds for which each waits then */
 	volatile int error;
 	volatile pid_t pids[MAX_PROCS];
 	volatile int said_op;
@@ -41,7 +45,9 @@ static struct shared *shared;
 static char *room;
 static size_t used;
 static int kmsg = -1;
-static struct actor actor;
+/* Of what runs alone, and one for each task. */
+static struct actor alone, actors[MAX_TASKS];
+static int cpus;
 
 /* Pipes over which a process is told the number of an operation, and says that it is done. */
 static int orders[MAX_PROCS][2], replies[MAX_PROCS][2];
@@ -64,29 +70,44 @@ int run_init(void)
 	sigprocmask(SIG_BLOCK, &child, NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	kmsg = open("/dev/kmsg", O_RDONLY | O_NONBLOCK | O_CLOEXEC);	/* only root may */
-	return actor_make(&actor);
+	cpus = sysconf(_SC_NPROCESSORS_ONLN);
+	return actor_make(&alone);
 }
 
 int run_room(struct program *p)
 {
-	int i;
+	int list, i, k;
 
-	if (used > ROOM / 16) {
-		madvise(room, ROOM, MADV_REMOVE);
-	}
-	used = 0;
-	for (i = 0; i < p->ops.count; i++) {
-		struct op *op = &p->ops.ops[i];
-		long pages = op->f[F_PAGES] > MAX_PAGES ? 0 : op->f[F_PAGES];
-		size_t size = sizeof *op->result + pages * sizeof op->result->value[0];
-
-		if (used + size > ROOM)
+	for (k = 0; k < p->tasks; k++)
+		if (!actors[k].mirror && actor_make(&actors[k]))
 			return -1;
-		op->result = (struct result *)(room + used);
-		op->result->ran = 0;
-		used += (size + 63) & ~63UL;
+
+	if (used > ROOM / 16)
+		madvise(room, ROOM, MADV_REMOVE);
+	used = 0;
+	for (list = 0; list < LIST_COUNT; list++) {
+		for (i = 0; i < p->lists[list].count; i++) {
+			struct op *op = &p->lists[list].ops[i];
+			long pages = op->f[F_PAGES] > MAX_PAGES ? 0 : op->f[F_PAGES];
+			size_t size = sizeof *op->result + pages * sizeof op->result->value[0];
+
+			if (used + size > ROOM)
+				return -1;
+			op->result = (struct result *)(room + used);
+			used += (size + 63) & ~63UL;
+		}
 	}
 	return 0;
+}
+
+/* Nothing has been run yet. */
+static void forget_results(struct program *p)
+{
+	int list, i;
+
+	for (list = 0; list < LIST_COUNT; list++)
+		for (i = 0; i < p->lists[list].count; i++)
+			p->lists[list].ops[i].result->ran = 0;
 }
 
 /* ---- what the kernel says ---- */
@@ -166,7 +187,7 @@ static int hear(int fd, int *value)
 static void serve(struct program *p, int me);
 
 /* The operation of a process that it performs itself. */
-static void perform_own(struct program *p, struct op *op)
+static void perform_own(struct program *p, struct actor *actor, struct op *op)
 {
 	struct result *r = op->result;
 	pid_t pid;
@@ -176,7 +197,7 @@ static void perform_own(struct program *p, struct op *op)
 		_exit(0);
 	}
 	if (op->code != OP_FORK) {
-		perform(&actor, op);
+		perform(actor, op);
 		return;
 	}
 	*r = (struct result){ .done = -1, .cpages = -1, .faults = -1, .count = -1 };
@@ -192,14 +213,59 @@ static void perform_own(struct program *p, struct op *op)
 	r->ran = 1;
 }
 
+static void pin_to(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu % cpus, &set);
+	sched_setaffinity(0, sizeof set, &set);
+}
+
+static uint64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* A task: on a CPU of its own, as far as there are so many, and at the same time as the others. */
+static void run_task(struct program *p, int k)
+{
+	struct list *list = &p->lists[LIST_TASK + k];
+	uint64_t until;
+	int i, spins = 0;
+
+	pin_to(k);
+	__atomic_add_fetch(&shared->arrived, 1, __ATOMIC_SEQ_CST);
+	while (shared->arrived < p->tasks)
+		if (p->tasks > cpus || ++spins > 20000)
+			sched_yield();
+	until = now() + shared->skew[k];
+	while (now() < until)
+		;
+	for (i = 0; i < list->count; i++)
+		perform_own(p, &actors[k], &list->ops[i]);
+}
+
+/* What a process is told: an operation of a list, or a task. */
+#define ORDER_OP(list, index) ((list) << 20 | (index))
+#define ORDER_TASK(k) (-1 - (k))
+
 /* A process other than the one that leads does as it is told. It never returns. */
 static void serve(struct program *p, int me)
 {
-	int index;
+	int order;
 
-	while (hear(orders[me][0], &index)) {
-		perform_own(p, &p->ops.ops[index]);
-		tell(replies[me][1], index);
+	while (hear(orders[me][0], &order)) {
+		if (order < 0) {
+			run_task(p, -1 - order);
+			pin_to(0);
+		} else {
+			perform_own(p, &alone, &p->lists[order >> 20].ops[order & 0xfffff]);
+		}
+		tell(replies[me][1], order);
 	}
 	_exit(0);
 }
@@ -213,6 +279,66 @@ static void wait_gone(pid_t pid)
 		nanosleep(&pause, NULL);
 }
 
+struct thread { struct program *p; int k; pthread_t id; };
+
+static void *thread_main(void *arg)
+{
+	struct thread *t = arg;
+
+	run_task(t->p, t->k);
+	return NULL;
+}
+
+/* All tasks at once: those of process 0 as threads, others in their own process. Returns 0 where one cannot begin. */
+static int run_tasks(struct program *p)
+{
+	struct thread threads[MAX_TASKS];
+	int k, answer;
+
+	for (k = 0; k < p->tasks; k++) {
+		const struct list *list = &p->lists[LIST_TASK + k];
+		int proc = list->count ? list->ops[0].f[F_PROC] : 0;
+
+		threads[k] = (struct thread){ .p = p, .k = k };
+		if (proc)
+			tell(orders[proc][1], ORDER_TASK(k));
+		else if ((shared->error = pthread_create(&threads[k].id, NULL, thread_main, &threads[k])))
+			return 0;
+	}
+	for (k = 0; k < p->tasks; k++) {
+		const struct list *list = &p->lists[LIST_TASK + k];
+		int proc = list->count ? list->ops[0].f[F_PROC] : 0;
+
+		if (proc ? !hear(replies[proc][0], &answer) : pthread_join(threads[k].id, NULL))
+			return 0;
+	}
+	return 1;
+}
+
+/* The operations of a list, one after the other. Returns 0 where a process does not answer. */
+static int run_list(struct program *p, int list, int me)
+{
+	int i, answer;
+
+	for (i = 0; i < p->lists[list].count; i++) {
+		struct op *op = &p->lists[list].ops[i];
+		int proc = op->f[F_PROC];
+
+		shared->op = i;
+		if (proc == me) {
+			perform_own(p, &alone, op);
+		} else {
+			tell(orders[proc][1], ORDER_OP(list, i));
+			if (op->code == OP_EXIT)
+				wait_gone(shared->pids[proc]);
+			else if (!hear(replies[proc][0], &answer))
+				return 0;
+		}
+		listen(i);
+	}
+	return 1;
+}
+
 /* The process that leads. It never returns. */
 static void lead(struct program *p)
 {
@@ -224,6 +350,8 @@ static void lead(struct program *p)
 	sigemptyset(&child);
 	sigaddset(&child, SIGCHLD);
 	sigprocmask(SIG_UNBLOCK, &child, NULL);
+	if (p->tasks)	/* batches of the LRU are a CPU's own */
+		pin_to(0);
 	for (i = 0; i < MAX_PROCS; i++)
 		if (pipe2(orders[i], O_CLOEXEC) || pipe2(replies[i], O_CLOEXEC))
 			goto failed;
@@ -246,27 +374,47 @@ static void lead(struct program *p)
 		if (shared->error)
 			_exit(1);
 	}
-	for (i = 0; i < p->ops.count; i++) {
-		struct op *op = &p->ops.ops[i];
-		int proc = op->f[F_PROC], answer;
-
-		shared->op = i;
-		if (proc == me) {
-			perform_own(p, op);
-		} else {
-			tell(orders[proc][1], i);
-			if (op->code == OP_EXIT)
-				wait_gone(shared->pids[proc]);
-			else if (!hear(replies[proc][0], &answer))
-				_exit(1);
-		}
-		listen(i);
+	if (!run_list(p, LIST_OPS, me))
+		_exit(1);
+	if (p->tasks) {
+		shared->op = -1;
+		if (!run_tasks(p) || !run_list(p, LIST_AFTER, me))
+			_exit(1);
 	}
 	shared->finished = 1;
 	_exit(0);
 failed:
 	shared->error = errno;
 	_exit(1);
+}
+
+/* A number from 0 up to 1. */
+static double chance(void)
+{
+	static uint64_t state = 88172645463325252ull;
+
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return (state >> 11) / (double)(1ull << 53);
+}
+
+/*
+ * Tasks begin apart by anything up to the skew: in one round of two alike, in the other more often by little,
+ * so that short tasks meet, too.
+ */
+static void choose_skew(const struct program *p)
+{
+	double longest = p->skew * 1000.0, most = longest;
+	int k, first = chance() * p->tasks;
+
+	if (chance() < 0.5)
+		for (most = 100; most < longest && chance() < 0.9;)
+			most *= 2;
+	if (most > longest)
+		most = longest;
+	for (k = 0; k < p->tasks; k++)
+		shared->skew[k] = k == first ? 0 : chance() * most;
 }
 
 /* Waits for a child until a moment, -1: for any. Returns its process, 0 when time is up, -1 where none is left. */
@@ -306,6 +454,9 @@ void run_program(struct program *p, struct run *run)
 
 	memset((void *)shared, 0, offsetof(struct shared, said));
 	shared->op = -1;
+	forget_results(p);
+	if (p->tasks)
+		choose_skew(p);
 	if (kmsg >= 0)
 		lseek(kmsg, 0, SEEK_END);
 	*run = (struct run){ .ending = ENDED, .said = "" };
@@ -335,7 +486,7 @@ void run_program(struct program *p, struct run *run)
 	while (got > 0);
 	if (got == 0)
 		run->ending = STUCK;
-	listen(shared->op);
+	listen(shared->finished ? -1 : shared->op);	/* -1: as it was taken down */
 	shared->said[shared->said_length < SAID ? shared->said_length : SAID - 1] = 0;
 	run->said = shared->said;
 	run->said_op = shared->said_op;

@@ -17,7 +17,7 @@ struct run {
 	int op;			/* that it was in, where it did not end */
 	int error;		/* errno of what it was to have from the start; 0 for none */
 	const char *said;	/* what the kernel reported meanwhile, a line each; "" for nothing */
-	int said_op;		/* the operation after which that was seen */
+	int said_op;		/* the operation after which that was seen, -1: as the program was taken down */
 };
 
 /* Memory that is shared with programs. Returns an errno. */

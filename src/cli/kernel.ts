@@ -213,6 +213,7 @@ async function askCommand(
 /** Where something was seen first. */
 function exampleText(program: Program, op: number | undefined): string {
   const name = printable(program.name);
+  // before its first operation, behind its last, or nobody knows
   if (op === undefined || op < 0) return `  for example ${name}\n`;
   return `  for example ${name}, op ${op}: ${printable(showOp(program.ops[op]))}\n`;
 }

@@ -19,7 +19,7 @@ import { KernelError } from './error.ts';
 
 /** Compilers that are tried, in order: a small C library first where both are there. */
 const COMPILERS = ['musl-gcc', 'gcc', 'cc', 'clang'];
-const FLAGS = ['-static', '-O2', '-s'];
+const FLAGS = ['-static', '-O2', '-s', '-pthread'];
 
 /** `$XDG_CACHE_HOME/softleaf`, or what stands for it. */
 export function cacheFolder(env: NodeJS.ProcessEnv): string {

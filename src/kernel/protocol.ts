@@ -29,7 +29,7 @@ export interface Answer {
   skipped?: string;
   /** It did not come to its end, and in which operation (-1: before the first; undefined: not known). */
   stopped?: { how: string; op?: number };
-  /** What the kernel reported meanwhile, and the operation after which that was seen. */
+  /** What the kernel reported meanwhile, and the operation after which that was seen, if it was one. */
   reports: (KernelReport & { op?: number })[];
 }
 
@@ -53,7 +53,9 @@ function answerOf(line: Record<string, unknown>): Answer {
     throw new KernelError(`the agent does not read a program: ${line.bad}`);
   if (typeof line.skipped === 'string') answer.skipped = line.skipped;
   if (isObject(line.kernel)) {
-    const op = numberOf(line.kernel.op);
+    const at = numberOf(line.kernel.op);
+    // -1: as it was taken down
+    const op = at === undefined || at < 0 ? undefined : at;
     const reports = kernelReports(line.kernel.lines as string[]);
     answer.reports = reports.map((report) => ({ ...report, op }));
   }

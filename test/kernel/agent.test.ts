@@ -8,8 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { check, Exhaustive, programScenario } from '../../src/checker/index.ts';
 import { agentFile } from '../../src/kernel/agent.ts';
-import { parseProgram, runProgram } from '../../src/program/index.ts';
+import { parseConcurrentProgram, parseProgram, runProgram } from '../../src/program/index.ts';
 
 const sources = fileURLToPath(new URL('../../agent', import.meta.url));
 
@@ -91,6 +92,37 @@ const PROGRAMS = [
   },
 ].map((value) => parseProgram(value));
 
+/** Tasks, in a geometry in which all of their schedules are soon tried: nothing is missing that a fault would bring. */
+const machine = { pageBytes: 16, pmdOrder: 2, mended: false };
+const two = { buf: 0, page: 0, pages: 2 };
+const write = (tag: number) => ({ op: 'cpu_write', ...two, tag });
+const read = { op: 'cpu_read', ...two };
+const second = { buf: 0, page: 1, pages: 1 };
+const own = [map('anon', { pages: 2 }), write(9)];
+const CONCURRENT = [
+  { name: 'two write', setup: own, tasks: { a: [write(1)], b: [write(2)] } },
+  {
+    name: 'a page is written as it becomes read-only',
+    setup: own,
+    tasks: { a: [write(1)], b: [{ op: 'mprotect', ...second, prot: 'r' }] },
+  },
+  {
+    name: 'a page is written as it goes',
+    setup: own,
+    tasks: { a: [write(1)], b: [{ op: 'munmap', ...second }] },
+  },
+  {
+    name: 'a child reads what its parent writes',
+    setup: [
+      map('anon-shared', { pages: 2 }),
+      write(9),
+      { op: 'fork', child: 1 },
+      { ...read, proc: 1 },
+    ],
+    tasks: { a: [write(1)], b: [{ ...read, proc: 1 }] },
+  },
+].map((program) => ({ ...program, machine, after: [read] }));
+
 describe.skipIf(!canCompile())('the agent on this kernel', () => {
   let cache: string;
   let agent: string;
@@ -101,14 +133,15 @@ describe.skipIf(!canCompile())('the agent on this kernel', () => {
   afterAll(() => rmSync(cache, { recursive: true, force: true }));
 
   /** What the agent says: of what there is, then of each line. */
-  function ask(lines: readonly string[]) {
+  function ask(lines: readonly string[], wanted = (_: { round?: number }) => true) {
     const input = lines.join('\n');
     const { stdout, status } = spawnSync(agent, { input, encoding: 'utf8' });
     expect(status).toBe(0);
-    const [hello, ...answers] = stdout
+    const said = stdout
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line));
+    const [hello, ...answers] = said.filter(wanted);
     expect(hello).toMatchObject({ hello: 'softleaf-agent', protocol: 1 });
     expect(answers).toHaveLength(lines.length);
     return { hello, answers };
@@ -157,6 +190,45 @@ describe.skipIf(!canCompile())('the agent on this kernel', () => {
       ? { name: 'waits', results: [{ ret: 'ok' }], hung: 1 }
       : { name: 'waits', skipped: 'this kernel has no userfaultfd, or does not allow it' };
     expect(answers).toEqual([waited, { name: 'next', results: [{ ret: 'ok' }] }]);
+  });
+
+  it('runs tasks at the same time: what comes of it is what some schedule of the model comes to', () => {
+    const programs = CONCURRENT.map((value) => parseConcurrentProgram(value));
+    const { answers } = ask(
+      programs.map((program) => JSON.stringify({ ...program, rounds: 100 })),
+      ({ round }) => round === undefined,
+    );
+    for (const [i, program] of programs.entries()) {
+      const { outcomes, ...rest } = answers[i];
+      const { setup, ...counts } = rest;
+      expect(counts).toEqual({ name: program.name, rounds: 100, lost: 0 });
+      expect(setup).toHaveLength(program.setup.length);
+      for (const { ret } of setup) expect(ret).toBe('ok');
+      const { table, complete } = check(programScenario(program), {
+        strategy: (tasks) => new Exhaustive(tasks, {}),
+        table: true,
+      });
+      expect(complete).toBe(true);
+      const allowed = table.map(({ outcome }) => JSON.parse(outcome));
+      let rounds = 0;
+      for (const [count, outcome] of outcomes) {
+        rounds += count;
+        expect(allowed).toContainEqual(outcome);
+      }
+      expect(rounds).toBe(100);
+    }
+  });
+
+  it('does not run tasks that are of several processes, or that end one', () => {
+    const setup = [map('anon'), { op: 'fork', child: 1 }];
+    const both = { name: 'both', setup, tasks: { a: [read, { ...read, proc: 1 }], b: [read] } };
+    const exits = { name: 'exits', setup, tasks: { a: [read], b: [{ op: 'exit', proc: 1 }] } };
+    const gone = { name: 'gone', setup, tasks: { a: [{ ...read, proc: 2 }] } };
+    expect(ask([both, exits, gone].map((value) => JSON.stringify(value))).answers).toEqual([
+      { name: 'both', skipped: 'one of its tasks is of several processes' },
+      { name: 'exits', skipped: 'a process exits while others run' },
+      { bad: 'op 0 (cpu_read): there is no process 2' },
+    ]);
   });
 
   it('is compiled once', () => {

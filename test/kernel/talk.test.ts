@@ -79,6 +79,8 @@ describe('lines of an agent', () => {
     expect(answer({ results: [], kernel })?.reports).toEqual([
       { title: 'WARNING: x at f', frames: ['g'], op: 2 },
     ]);
+    const late = answer({ results: [], kernel: { ...kernel, op: -1 } });
+    expect(late?.reports).toEqual([{ title: 'WARNING: x at f', frames: ['g'] }]);
     expect(readAgentLine('Last login: today')).toBeNull();
     expect(readAgentLine('17')).toBeNull();
   });
