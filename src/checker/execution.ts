@@ -22,7 +22,7 @@ import { withoutPerformers } from '../program/internal.ts';
 import { brokenCondition } from './conditions.ts';
 import { Footprint } from './footprint.ts';
 import { listen } from './own-code.ts';
-import { asBroken, asTask, ownMistake, show } from './own-scenario.ts';
+import { asBroken, asTask, lineOutside, ownMistake, show } from './own-scenario.ts';
 import { OwnWatch } from './own-watch.ts';
 import type { Scenario, SetupOptions } from './scenario.ts';
 import { ScenarioError } from './scenario-error.ts';
@@ -287,7 +287,7 @@ export class Execution<S extends object = object> {
       if (running.task.pending.leavesOut) this.leavesOut = true;
     } catch (error) {
       running.done = true;
-      if (!(error instanceof KernelBug)) this.stumble(error, `task ${running.task.name}`);
+      if (!(error instanceof KernelBug)) this.stumble(error, `task ${running.task.name}`, index);
     }
     this.own.turn(-1);
     if (k.findings.length > 0) this.finding ??= k.findings[0];
@@ -300,13 +300,24 @@ export class Execution<S extends object = object> {
 
   /**
    * The model itself cannot go on: it follows something that is no longer there. What the scenario's own
-   * code throws is its mistake.
+   * code throws is its mistake, and so is what it handed to the model and is not there.
    * @throws ScenarioError
    */
-  private stumble(thrown: unknown, where: string): void {
-    const own = ownMistake(thrown, where);
+  private stumble(thrown: unknown, where: string, task = -1): void {
+    const own = ownMistake(thrown, where) ?? this.handedUndefined(thrown, where, task);
     if (own) throw own;
     this.finding ??= stumbled(thrown);
+  }
+
+  /** What the model threw because the scenario's own code handed it a field that is not there. */
+  private handedUndefined(thrown: unknown, where: string, task: number): ScenarioError | null {
+    if (!(thrown instanceof TypeError) || !/\bundefined\b/.test(thrown.message)) return null;
+    const line = lineOutside(thrown);
+    const lacks = line === null ? null : this.own.absentIn(line, task);
+    if (lacks === null) return null;
+    return new ScenarioError(
+      `${where}: ${lacks}, and a modelled function is called with it: ${thrown.message}`,
+    );
   }
 
   private atEnd(task: Task): void {

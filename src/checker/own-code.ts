@@ -14,7 +14,8 @@ export interface OwnCodeListener {
   unyielded(name: string, place: string): void;
   /** What a call came to. @param ignored whether it is used for nothing */
   result(result: unknown, name: string, place: string, ignored: boolean): void;
-  read(object: object, key: PropertyKey, place: string): void;
+  /** @param taken whether it is taken out of the object into a variable */
+  read(object: object, key: PropertyKey, place: string, taken?: boolean): void;
   write(object: object, key: PropertyKey, place: string): void;
 }
 
@@ -63,7 +64,7 @@ export function result<T>(value: T, name: string, place: string, use: Use): T {
 }
 
 /** All that an array, a map or a set has: whoever changes it as a whole changes this. */
-const ITEMS = '(items)';
+export const ITEMS = '(items)';
 const isCollection = (value: unknown): value is object =>
   Array.isArray(value) || value instanceof Map || value instanceof Set;
 
@@ -127,6 +128,6 @@ export function items<T>(value: T, place: string): T {
 /** What is taken apart. */
 export function fields<T>(object: T, keys: readonly string[], place: string): T {
   if (listener === null || typeof object !== 'object' || object === null) return object;
-  for (const key of keys) listener.read(object, key, place);
+  for (const key of keys) listener.read(object, key, place, true);
   return object;
 }

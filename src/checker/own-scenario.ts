@@ -32,6 +32,13 @@ function placeOutside({ stack = '' }: Error): string | null {
   return isInstrumented(file) ? line : `${line}:${/:(\d+)\)?$/.exec(frame[0])?.[1]}`;
 }
 
+/** The line of the innermost code on an error's stack that is not the model's, `file:line`; null: there is none. */
+export function lineOutside({ stack = '' }: Error): string | null {
+  const frames = stack.matchAll(/^\s*at (?:.*\()?(?:file:\/\/)?(\/[^()]*):(\d+):\d+\)?$/gm);
+  for (const [, file, line] of frames) if (!isModelFile(file)) return `${file}:${line}`;
+  return null;
+}
+
 /**
  * What a scenario's own code threw, as its mistake.
  * @returns null where the model threw it

@@ -7,7 +7,7 @@
  *   search does not try the other order. What happened before what is what the search knows, `happens-before.ts`.
  */
 import { errnoName, type Step } from '../machine/index.ts';
-import { GENERATOR, type OwnCodeListener } from './own-code.ts';
+import { GENERATOR, ITEMS, type OwnCodeListener } from './own-code.ts';
 import { ScenarioError } from './scenario-error.ts';
 import { HappensBefore } from './search/happens-before.ts';
 
@@ -25,6 +25,14 @@ interface Access {
   /** The last step that it had taken, as the number of the event; -1: none. */
   readonly event: number;
   readonly place: string;
+}
+
+/** A field that was read and is not there. */
+interface Absent {
+  readonly key: PropertyKey;
+  readonly place: string;
+  /** Whether it was taken out of an object into a variable. */
+  readonly taken: boolean;
 }
 
 interface Field {
@@ -60,6 +68,8 @@ export class OwnWatch implements OwnCodeListener {
   private told = 0;
   /** The task that goes on now; -1: none. */
   private task = -1;
+  /** By task: the last field that was not there, and the last one of a variable. */
+  private readonly absent: Absent[][];
   private readonly fields = new Map<object, Map<PropertyKey, Field>>();
   /** Whether fields were told of: after a schedule without nobody pays for clocks. */
   private looks = false;
@@ -77,12 +87,14 @@ export class OwnWatch implements OwnCodeListener {
   ) {
     this.before = new HappensBefore(Math.max(1, names.length));
     this.events = names.map(() => -1);
+    this.absent = names.map(() => []);
   }
 
   /** Before each schedule. */
   reset(): void {
     this.idle.clear();
     this.task = -1;
+    for (const one of this.absent) one.length = 0;
     this.judges = this.looks || !this.begun;
     this.begun = true;
     if (!this.judges) return;
@@ -162,6 +174,18 @@ export class OwnWatch implements OwnCodeListener {
     }
   }
 
+  /**
+   * The model threw as it followed `undefined`. A kernel has none: it came from a field that is not there, which the code
+   * read in the line in which it called the model, or took into a variable.
+   * @param line in which it called the model, `file:line`
+   * @returns null where there is no such field
+   */
+  absentIn(line: string, task: number): string | null {
+    const all = this.absent[task] ?? [];
+    const one = all.findLast(({ place, taken }) => taken || place === line);
+    return one ? `there is no field "${String(one.key)}" (${one.place})` : null;
+  }
+
   result(result: unknown, name: string, place: string, ignored: boolean): void {
     if (this.task < 0) return;
     const ret = typeof result === 'number' && result < 0 ? nameOf(result) : null;
@@ -173,14 +197,21 @@ export class OwnWatch implements OwnCodeListener {
     );
   }
 
-  read(object: object, key: PropertyKey, place: string): void {
+  read(object: object, key: PropertyKey, place: string, taken = false): void {
     this.count(place);
+    if (this.task >= 0 && key !== ITEMS && !(key in object)) this.lacks({ key, place, taken });
     const field = this.fieldOf(object, key);
     if (field === null) return;
     const { task } = this;
     const { written } = field;
     if (written && written.task !== task) this.meet(key, written, 'writes', place, 'reads');
     field.read[task] = { task, event: this.events[task] ?? -1, place };
+  }
+
+  private lacks(one: Absent): void {
+    const all = this.absent[this.task];
+    const others = all.filter(({ taken }) => taken !== one.taken);
+    all.splice(0, all.length, ...others, one);
   }
 
   write(object: object, key: PropertyKey, place: string): void {

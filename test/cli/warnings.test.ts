@@ -84,6 +84,30 @@ function plain(k, mm, page) { return munmap(k, mm, page, page + 1); }
   });
 });
 
+it.each([
+  ['of the state', '{ k, mm, page, own }', 'munmap(k, own.mm, page, page + 1)', 'mm'],
+  ['taken apart', '{ k, mn, page }', 'munmap(k, mn, page, page + 1)', 'mn'],
+])('a field that is not there, and is handed to the model: %s', (_, state, call, field) => {
+  const file = moduleFile(
+    `export default of({ *cpu(${state}) { yield step(k);\nreturn yield* ${call}; } });`,
+  );
+  const { code, err } = check(file);
+  expect(err).toContain(`: task cpu: there is no field "${field}" (${file}:`);
+  expect(err).toMatch(/mine\.mjs:(9|10)\), and a modelled function is called with it: /);
+  expect(code).toBe(2);
+});
+
+it('what the model follows and a field that may be missing have nothing to do with each other', () => {
+  const file = moduleFile(
+    `export default of({ *cpu({ k, mm, page, own }) { yield step(k);
+const first = own.first ?? page; yield* munmap(k, mm, first, first + 1);
+return yield* cpuWriteWord(k, undefined, page, 0, 1n); } });`,
+  );
+  const { code, out } = check(file);
+  expect(out).toContain('follows what is not there');
+  expect(code).toBe(1);
+});
+
 it('an error of the module is at its line', () => {
   const file = moduleFile(
     'export default of({ *cpu({ k, mm, page, own }) { yield step(k);\nown.tabel.push(1); } });',
