@@ -40,6 +40,8 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 export type AgentLine =
   | { kind: 'hello'; hello: Hello }
   | { kind: 'took'; bytes: number }
+  /** A program of many rounds is under way. */
+  | { kind: 'alive' }
   | { kind: 'ended'; why: string }
   | { kind: 'answer'; answer: Answer };
 
@@ -88,6 +90,7 @@ export function readAgentLine(text: string): AgentLine | null {
     return { kind: 'hello', hello: line as unknown as Hello };
   }
   if (typeof line.took === 'number') return { kind: 'took', bytes: line.took };
+  if (typeof line.round === 'number') return { kind: 'alive' };
   if (typeof line.ended === 'string') return { kind: 'ended', why: line.ended };
   return { kind: 'answer', answer: answerOf(line) };
 }

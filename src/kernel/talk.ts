@@ -131,6 +131,9 @@ export class Talk {
         this.took = line.bytes;
         this.pump();
         break;
+      case 'alive':
+        this.watch();
+        break;
       case 'ended':
         this.end(new AgentGone(line.why));
         break;

@@ -63,6 +63,7 @@ describe('lines of an agent', () => {
     const read = (value: object) => readAgentLine(JSON.stringify(value));
     expect(read(HELLO)).toEqual({ kind: 'hello', hello: HELLO });
     expect(read({ took: 4096 })).toEqual({ kind: 'took', bytes: 4096 });
+    expect(read({ round: 7 })).toEqual({ kind: 'alive' });
     expect(read({ ended: 'why' })).toEqual({ kind: 'ended', why: 'why' });
     const answer = (value: object) => {
       const line = read({ name: 'x', ...value });
@@ -220,6 +221,17 @@ describe('a line that loses what is not read in time', () => {
     expect((await answer).results).toEqual([{ ret: 'ok' }]);
     talk.end(new AgentGone('over'));
     await expect(talk.ask(long)).rejects.toThrow('over');
+  });
+
+  it('a sign of life is waited for as long as for an answer', async () => {
+    const output = new PassThrough();
+    const talk = new Talk(output, new PassThrough(), { seconds: 0.2, patience: 0.2 });
+    const answer = talk.ask(program('a'));
+    const signs = setInterval(() => output.write('{"round":1}\n'), 50);
+    setTimeout(() => output.write(`${JSON.stringify(ok('a'))}\n`), 1000);
+    expect((await answer).results).toEqual([{ ret: 'ok' }]);
+    clearInterval(signs);
+    talk.end(new AgentGone('over'));
   });
 
   it('a kernel that says nothing for too long is given up', async () => {
