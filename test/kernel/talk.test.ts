@@ -1,6 +1,6 @@
 /** The protocol, with a pair of streams in the place of a kernel. */
 import { PassThrough } from 'node:stream';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { askAll } from '../../src/kernel/ask.ts';
 import type { Guest } from '../../src/kernel/guest.ts';
 import {
@@ -224,14 +224,24 @@ describe('a line that loses what is not read in time', () => {
   });
 
   it('a sign of life is waited for as long as for an answer', async () => {
-    const output = new PassThrough();
-    const talk = new Talk(output, new PassThrough(), { seconds: 0.2, patience: 0.2 });
-    const answer = talk.ask(program('a'));
-    const signs = setInterval(() => output.write('{"round":1}\n'), 50);
-    setTimeout(() => output.write(`${JSON.stringify(ok('a'))}\n`), 1000);
-    expect((await answer).results).toEqual([{ ret: 'ok' }]);
-    clearInterval(signs);
-    talk.end(new AgentGone('over'));
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const output = new PassThrough();
+      const talk = new Talk(output, new PassThrough(), { seconds: 60, patience: 60 });
+      const answer = talk.ask(program('a'));
+      for (let sign = 0; sign < 5; sign++) {
+        vi.advanceTimersByTime(100_000);
+        output.write('{"round":1}\n');
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      output.write(`${JSON.stringify(ok('a'))}\n`);
+      expect((await answer).results).toEqual([{ ret: 'ok' }]);
+      const late = talk.ask(program('b'));
+      vi.advanceTimersByTime(120_001);
+      await expect(late).rejects.toThrow('the kernel is silent');
+    } finally {
+      vi.useRealTimers();
+    }
   });
 
   it('a kernel that says nothing for too long is given up', async () => {
