@@ -36,6 +36,7 @@ export { asScenario, ownMistake, tryScenario } from './own-scenario.ts';
 export { BEYOND, DEFAULT_PLAN, type Plan } from './plan.ts';
 export { explainResults, type ProgramState, programScenario, resultsText } from './program.ts';
 export { REASONS, type Reason } from './reasons.ts';
+export { recordedScenario } from './recorded.ts';
 export { type MailAbout, mailText } from './report/mail.ts';
 export { HOLDS_MEANING, type OutcomeTable, outcomeTable } from './report/outcome-table.ts';
 export { type PagePart, type Report, report, reportPage, reportText } from './report/report.ts';

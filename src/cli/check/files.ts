@@ -39,6 +39,9 @@ export function shippedScenarios(): string[] {
   return filesOf(packageFile('scenarios'));
 }
 
+/** Recorded programs as scenarios, which ship with the package. */
+export const RECORDED = packageFile('corpus/recorded.mjs');
+
 /**
  * The files that arguments name.
  * @throws UsageError where a folder has nothing to check

@@ -20,7 +20,7 @@ import {
 } from '../../checker/light.ts';
 import { didYouMean, slowGeometry } from '../../program/format.ts';
 import { UsageError } from '../terminal.ts';
-import { filesOfArguments, isModule, loadProgram, shippedScenarios } from './files.ts';
+import { filesOfArguments, isModule, loadProgram, RECORDED, shippedScenarios } from './files.ts';
 import type { CheckCommandOptions } from './options.ts';
 import { type Pool, unlessMistaken } from './pool.ts';
 import type { CheckJob } from './work.ts';
@@ -74,6 +74,9 @@ const QUICK_SUITE: readonly SuiteSearch[] = [
   { plan: () => ({ preemptions: 2 }), schedules: 150, share: 2 },
   { plan: () => ({}), schedules: 400, share: 4 },
 ];
+
+/** Of programs whose results are recorded: there is one order. */
+const ONCE: readonly SuiteSearch[] = [{ plan: () => ({}), schedules: 1, share: 1 }];
 
 /** The searches of a generated pair: two short operations, and many of them. */
 const PAIRS: readonly SuiteSearch[] = [
@@ -168,6 +171,7 @@ export function askedOf(files: readonly string[], options: CheckCommandOptions):
   const suite = suiteOf(quick, options);
   const given = quick ? shippedScenarios() : filesOfArguments(files);
   return [
+    ...(quick && !options.outcomes ? [{ file: RECORDED, walks: QUICK_WALKS, suite: ONCE }] : []),
     ...given.map((file) => ({ file, suite, ...(quick ? { walks: QUICK_WALKS } : {}) })),
     ...pairs,
     ...(quick && !options.outcomes ? shippedPairs() : []),

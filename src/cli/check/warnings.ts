@@ -1,8 +1,9 @@
 /** What a verdict is worth less by: searches in which nothing could break. */
+import { resolve } from 'node:path';
 import { type JobResult, seenByBoth } from '../../checker/index.ts';
 import { isPairName } from '../../checker/light.ts';
 import { readJson, readText } from '../files.ts';
-import { isModule } from './files.ts';
+import { isModule, RECORDED } from './files.ts';
 import type { CheckJob } from './work.ts';
 
 /** Something to be looked at, though nothing broke. */
@@ -81,8 +82,8 @@ export function warningsOf(cases: readonly Done[]): Warning[] {
   const warnings = new Map<string, Warning>();
   for (const done of cases) {
     const [{ job }] = done;
-    // whoever takes every two operations takes some that do not meet, or cannot do anything
-    if (isPairName(job.file)) continue;
+    // whoever takes every two operations takes some that do not meet, or cannot do anything; what is recorded has one order
+    if (isPairName(job.file) || resolve(job.file) === RECORDED) continue;
     for (const { text, ...where } of warningsOfCase(done)) {
       const warning = { file: job.file, ...where, scenario: job.name, text };
       warnings.set(JSON.stringify(warning), warning);
