@@ -194,6 +194,35 @@ const STATES = {
     setup: [area(0, 2, 'file-private'), ...next(2)],
     pages: 2,
   },
+  table: {
+    what: 'all pages of a table',
+    setup: [area(0, 8), advise(0, 8, 'nohugepage'), forget, write(0, 4)],
+    pages: 4,
+  },
+  'huge-pinned': {
+    what: 'a huge page that is pinned',
+    setup: [...hugeWritten, { op: 'gup', ...BUF, id: 0, page: 0, pages: 4, write: 1, how: 'pin' }],
+    pages: 4,
+  },
+  'coherent-pinned': {
+    what: 'pinned, in coherent memory of a device',
+    setup: [
+      ...written,
+      toDevice(2, 2),
+      { op: 'gup', ...BUF, id: 0, page: 0, pages: 2, write: 1, how: 'pin' },
+    ],
+    pages: 2,
+  },
+  'huge-monitored': {
+    what: 'a huge page, and a monitor that gives what is missing',
+    setup: [...hugeWritten, { op: 'uffd_register', ...BUF, page: 0, pages: 4 }],
+    pages: 4,
+    monitor: [
+      { op: 'uffd_copy', ...BUF, page: 0, pages: 4, tag: 9 },
+      { op: 'uffd_unregister', ...BUF, page: 0, pages: 8 },
+    ],
+    without: ['munmap', 'mremap', 'mremap_dontunmap', 'oom_reap'],
+  },
 } as const satisfies Record<string, PreparedState>;
 export type StateName = keyof typeof STATES;
 const STATE: Readonly<Record<StateName, PreparedState>> = STATES;
@@ -223,6 +252,8 @@ interface PairOp {
   readonly ops: (range: Range, proc: number, task: number) => Op[];
   /** The states that it is for; none: all. */
   readonly states?: readonly StateName[];
+  /** Others that it is for: in the quick suite it has a pair of its own there, beside those of the others. */
+  readonly more?: readonly StateName[];
   /** It takes no range. */
   readonly isWhole?: true;
   /** It changes nothing. */
@@ -234,6 +265,10 @@ const ranged =
   ({ page, pages }: Range, proc: number, task: number): Op[] => [
     op({ buf: 0, page, pages, proc }, task),
   ];
+const several =
+  (ops: (place: { buf: number; page: number; pages: number; proc: number }) => Op[]) =>
+  ({ page, pages }: Range, proc: number): Op[] =>
+    ops({ buf: 0, page, pages, proc });
 const advised = (
   advice: Extract<Op, { op: 'madvise' }>['advice'],
   states?: readonly StateName[],
@@ -298,6 +333,7 @@ const TASK_OPS = {
     ops: ranged((place) => ({ op: 'migrate_to_dev', ...place, dev: 2 })),
     // Linux warns where a large folio is brought back for a long pin: see gup_longterm
     states: [...BASE, 'coherent'],
+    more: ['file', 'file-private', 'memory'],
   },
   coherent_to_sys: {
     ops: ranged((place) => ({ op: 'migrate_to_sys', ...place, dev: 2 })),
@@ -371,13 +407,23 @@ const TASK_OPS = {
   gup_get: taken('get', 0, [...BASE, 'huge-entries', 'file-private']),
   gup_get_fast: taken('get_fast', 0, [...BASE, ...HUGE, 'file']),
   gup_pin: taken('pin', 1, [...BASE, ...HUGE, 'file-private', 'hugetlb']),
-  gup_pin_fast: taken('pin_fast', 1, [...BASE, ...HUGE, 'hugetlb', 'memory']),
+  gup_pin_fast: {
+    ...taken('pin_fast', 1, [...BASE, ...HUGE, 'hugetlb', 'memory']),
+    more: ['file-private'],
+  },
   gup_pin_fast_read: taken('pin_fast', 0, [...BASE, ...HUGE, 'read-only']),
-  gup_longterm: taken('pin_longterm', 1, ['coherent', 'device', 'present', 'huge', 'file']),
+  gup_longterm: taken('pin_longterm', 1, [
+    'coherent',
+    'device',
+    'present',
+    'huge',
+    'file',
+    'coherent-pinned',
+  ]),
   gup_fast_longterm: taken('pin_fast_longterm', 0, ['coherent', 'present', 'shared', 'huge']),
   unpin: {
     ops: (_, proc) => [{ op: 'unpin', id: 0, proc }],
-    states: ['pinned'],
+    states: ['pinned', 'huge-pinned', 'coherent-pinned'],
     isWhole: true,
   },
   fork: { ops: (_, proc, task) => [{ op: 'fork', child: 2 + task, proc }], isWhole: true },
@@ -393,7 +439,7 @@ const TASK_OPS = {
   },
   uffd_unregister: {
     ops: ranged((place) => ({ op: 'uffd_unregister', ...place })),
-    states: ['monitored'],
+    states: ['monitored', 'huge-monitored'],
   },
   uffd_copy: {
     ops: ranged((place, task) => ({ op: 'uffd_copy', ...place, tag: 5 + task })),
@@ -423,6 +469,16 @@ const TASK_OPS = {
   ]),
   dontfork: advised('dontfork', ['present', 'device', 'huge']),
   willneed: advised('willneed', ['present', 'file']),
+  // with a translation, which must not outlive the page
+  read_dontneed_read: {
+    ops: several((place) => [
+      { op: 'cpu_read', ...place },
+      { op: 'madvise', ...place, advice: 'dontneed' },
+      { op: 'cpu_read', ...place },
+    ]),
+    states: ['table'],
+    more: ['present', 'shared', 'huge', 'exclusive'],
+  },
 } as const satisfies Record<string, PairOp>;
 export type PairOpName = keyof typeof TASK_OPS;
 const TASK_OP: Readonly<Record<PairOpName, PairOp>> = TASK_OPS;
@@ -430,10 +486,15 @@ export const PAIR_OPS = Object.keys(TASK_OPS) as PairOpName[];
 
 /** The parts of the prepared memory that an operation may take. */
 const RANGES = ['whole', 'part', 'border'] as const;
-type RangeName = (typeof RANGES)[number];
+/** And of a huge page or a table: what begins where it does, and ends within. */
+const HUGE_RANGES = [...RANGES, 'head'] as const;
+type RangeName = (typeof HUGE_RANGES)[number];
+const rangesOf = ({ pages }: PreparedState): readonly RangeName[] =>
+  pages > 2 ? HUGE_RANGES : RANGES;
 
 function rangeOf(name: RangeName, { pages }: PreparedState): Range {
   if (name === 'whole') return { page: 0, pages };
+  if (name === 'head') return { page: 0, pages: 1 };
   return name === 'part' ? { page: 1, pages: 1 } : { page: pages - 1, pages: 2 };
 }
 
@@ -493,7 +554,7 @@ function sideOf(text: string): Side {
   const isChild = how.at(-1) === 'child';
   if (isChild) how.pop();
   const range =
-    TASK_OP[op].isWhole && how.length === 0 ? 'whole' : oneOf(RANGES, how.join('.'), 'range');
+    TASK_OP[op].isWhole && how.length === 0 ? 'whole' : oneOf(HUGE_RANGES, how.join('.'), 'range');
   return { op, range, isChild };
 }
 
@@ -560,8 +621,11 @@ function afterOf(state: PreparedState, ops: readonly Op[]): Op[] {
   return after;
 }
 
+const isMore = (op: PairOpName, state: StateName): boolean =>
+  TASK_OP[op].more?.includes(state) ?? false;
 const isFor = (op: PairOpName, state: StateName): boolean =>
-  !STATE[state].without?.includes(op) && (TASK_OP[op].states?.includes(state) ?? true);
+  !STATE[state].without?.includes(op) &&
+  ((TASK_OP[op].states?.includes(state) ?? true) || isMore(op, state));
 
 /** The operations that are for memory in a state. */
 export const pairsFor = (state: StateName): PairOpName[] =>
@@ -595,7 +659,7 @@ export function allPairs({ ops = [], states = [] }: PairChoice = {}): Pair[] {
       for (const two of own) {
         if (ops.length > 0 && !ops.includes(one) && !ops.includes(two)) continue;
         if (TASK_OP[one].looks && TASK_OP[two].looks) continue;
-        for (const range of TASK_OP[two].isWhole ? (['whole'] as const) : RANGES) {
+        for (const range of TASK_OP[two].isWhole ? (['whole'] as const) : rangesOf(STATE[state])) {
           for (const isChild of isShared && two !== 'exit' ? [false, true] : [false]) {
             if (one === 'exit' && (isChild || two === 'exit')) continue;
             const sides: Side[] = [
@@ -620,7 +684,8 @@ export function allPairs({ ops = [], states = [] }: PairChoice = {}): Pair[] {
  */
 export function quickPairs(): Pair[] {
   return STATE_NAMES.flatMap((state, at) => {
-    const own = pairsFor(state);
+    const all = pairsFor(state);
+    const own = all.filter((op) => !isMore(op, state));
     const pairs: Pair[] = [];
     const left = [...own];
     while (left.length > 0) {
@@ -646,6 +711,36 @@ export function quickPairs(): Pair[] {
         ],
       });
     }
+    const more = all.filter((op) => isMore(op, state));
+    const heads = HEADS.includes(state) ? HEAD_OPS.filter((op) => own.includes(op)) : [];
+    const others = own.filter((op) => !TASK_OP[op].looks);
+    const add = (op: PairOpName, range: RangeName, i: number): void => {
+      const one = others[(at * 7 + i * 5) % others.length];
+      pairs.push({
+        state,
+        sides: [
+          { op: one, range: 'whole', isChild: false },
+          { op, range, isChild: false },
+        ],
+      });
+    };
+    more.forEach((op, i) => {
+      add(op, 'whole', i);
+    });
+    heads.forEach((op, i) => {
+      add(op, 'head', i);
+    });
     return pairs;
   });
 }
+
+/** What changes areas, of which the quick suite has the range `head` too, in some states. */
+const HEAD_OPS: readonly PairOpName[] = [
+  'munmap',
+  'mprotect_r',
+  'mremap',
+  'mremap_dontunmap',
+  'nohugepage',
+  'dontfork',
+];
+const HEADS: readonly StateName[] = ['huge', 'huge-device', 'table'];

@@ -18,6 +18,7 @@ import {
   type Lock,
   Machine,
   ObjectKind,
+  ptePfn,
   Role,
   runStepping,
   runToEnd,
@@ -168,6 +169,25 @@ describe('page tables', () => {
     expect(write((k, ptep) => k.writeEntry(ptep))).toEqual([]);
     expect(write((k, ptep) => k.readEntry(ptep))).toEqual([`${named} in setPte`]);
     expect(write((k, ptep) => k.writeEntry(ptep + 1))).toEqual([`${named} in setPte`]);
+  });
+
+  test('a CPU reaches a page after a step that names it, in its role', () => {
+    const reach = (write: boolean, step: (k: Kernel, pfn: number) => Step) =>
+      found(function* (k, ptep) {
+        const pfn = ptePfn(ptepGet(k, ptep));
+        yield step(k, pfn);
+        k.monitor?.onCpuAccess(k.mms[0].id, k.geometry.vpnOf(0, 1), pfn, 0, write);
+      }).filter((title) => title.includes('a CPU'));
+    const access = (role: Role) => (k: Kernel, pfn: number) =>
+      k.step(StepKind.CpuAccess, ObjectKind.Frame, pfn, role);
+    const loads = 'a CPU loads from a page without a step that names it in does';
+    expect(reach(false, access(Role.Read)).filter((title) => title === loads)).toEqual([]);
+    expect(reach(false, (k) => k.step(StepKind.CpuAccess, ObjectKind.Tlb, 1, Role.Read))).toContain(
+      loads,
+    );
+    expect(reach(true, access(Role.Read))).toContain(
+      'a CPU stores to a page without a step that names it in does',
+    );
   });
 
   test('one of a table that nobody can find needs none', () => {

@@ -233,6 +233,7 @@ describe('data', () => {
       yield* pause(k);
       const pte = ptepGet(k, ptepOf(k, mm, vpn));
       yield* pause(k, 30);
+      yield k.step(StepKind.CpuAccess, ObjectKind.Frame, pte >>> 11, Role.Write);
       // a translation that nobody flushed
       k.tlbs[k.current.cpu].fill(mm.id, vpn, pte);
       k.monitor?.onCpuAccess(mm.id, vpn, pte >>> 11, 5, true);

@@ -287,8 +287,8 @@ export class Watch implements Monitor {
     k.report('unnamed step', "enters a page into a device's table without a step that names it");
   }
 
-  /** And for the bytes that a device loads or stores. */
-  private checkReached(pfn: number, write: boolean): void {
+  /** And for the bytes that a CPU or a device loads or stores. */
+  private checkReached(who: string, pfn: number, write: boolean): void {
     const { k } = this;
     if (!k.stepping) return;
     const role = write ? Role.Write : Role.Read;
@@ -296,7 +296,7 @@ export class Watch implements Monitor {
     if (pending.names(ObjectKind.Frame, pfn, role) || pending.touches(ObjectKind.DeviceFrame, role))
       return;
     const does = write ? 'stores to' : 'loads from';
-    k.report('unnamed step', `a device ${does} a page without a step that names it`);
+    k.report('unnamed step', `${who} ${does} a page without a step that names it`);
   }
 
   // ---- accesses ----
@@ -336,6 +336,7 @@ export class Watch implements Monitor {
       k.report('use after free', `a CPU ${write ? 'writes to' : 'reads'} a free page`, detail);
       return;
     }
+    this.checkReached('a CPU', pfn, write);
     for (const view of k.deviceViews) {
       if (view.mm.id === space && view.table.hasExclusive(vpn)) {
         const detail = `${deviceWords(k, view.device)} has ${pageWords(k, space, vpn)}, PFN ${pfn}`;
@@ -369,7 +370,7 @@ export class Watch implements Monitor {
       k.report('use after free', `a device ${write ? 'writes to' : 'reads'} a free page`, detail);
       return;
     }
-    this.checkReached(pfn, write);
+    this.checkReached('a device', pfn, write);
     if (write) {
       // what its own migration has just unmapped the device may write to until it is copied
       const folio = k.pages.head[pfn];

@@ -93,6 +93,12 @@ const PAIRS: readonly SuiteSearch[] = [
 /** Those of them that the quick suite has. */
 const QUICK_PAIRS: readonly SuiteSearch[] = [
   { plan: () => ({ strategy: 'pct' }), schedules: 30, timed: 10_000, share: 1 },
+  {
+    plan: ({ faults }) => ({ strategy: 'pct', faults: Math.max(1, faults) }),
+    schedules: 10,
+    timed: 5000,
+    share: 1,
+  },
   { plan: () => ({ preemptions: 1 }), schedules: 120, share: 2 },
 ];
 
