@@ -243,8 +243,9 @@ async function prepare(count, seed) {
   if (!isSame && before) console.log('the model, or what is asked for, is another: it begins anew');
   const all = allMutants(dist);
   const drawn = drawnOf(all, count, seed);
-  if (!isSame)
-    for (const name of ['results.jsonl', 'notes.json']) rmSync(inWork(name), { force: true });
+  // what comes to which place hangs on the suite, too
+  rmSync(inWork('notes.json'), { force: true });
+  if (!isSame) rmSync(inWork('results.jsonl'), { force: true });
   putIn(drawn, 'notes', true);
   putIn(drawn, 'on', false);
   const mutants = drawn.map(({ id, file, line, function: name, kind, was, now }) => ({
@@ -260,7 +261,7 @@ async function prepare(count, seed) {
     inWork('mutants.json'),
     JSON.stringify({ sources, digest, count, seed, possible: all.length, mutants }),
   );
-  if (!existsSync(inWork('notes.json'))) await makeNotes(mutants);
+  await makeNotes(mutants);
   return mutants;
 }
 
@@ -310,6 +311,8 @@ async function tryAll(ids, limit, until) {
         keep({ id: line.id, killer: 'check', by: '', title: 'does not end', endless: true });
       else keep(line);
     });
+    // an error that nobody caught is the worker's own
+    if (code === 1) throw new Error(stderr);
     if (open.size > 0 && open.has(under) && (signal || code)) {
       keep({
         id: under,
