@@ -57,7 +57,8 @@ export class Talk {
     output.on('data', (text: string) => this.hear(text));
     output.on('end', () => this.end(new AgentGone('it ended')));
     output.on('error', (error) => this.end(new AgentGone(error.message)));
-    input.on('error', (error) => this.end(new AgentGone(error.message)));
+    // what it said before it went is still to be heard: its output comes to an end
+    input.on('error', () => {});
   }
 
   /**

@@ -58,6 +58,17 @@ function agent(
   return { hello: HELLO, talk, how: 'here', console: () => (ended ? console : ''), close, lines };
 }
 
+it('what an agent said before it went is heard, though nobody takes what is written any more', async () => {
+  const [input, output] = [new PassThrough(), new PassThrough()];
+  const talk = new Talk(output, input, { seconds: 60, patience: 60 });
+  const answers = ['first', 'second'].map((name) => talk.ask(program(name)));
+  input.destroy(new Error('write EPIPE'));
+  await new Promise(setImmediate);
+  output.end(`${JSON.stringify(ok('first'))}\n`);
+  await expect(answers[0]).resolves.toMatchObject({ results: [{ ret: 'ok' }] });
+  await expect(answers[1]).rejects.toThrow('it ended');
+});
+
 describe('lines of an agent', () => {
   it('are read by their kind', () => {
     const read = (value: object) => readAgentLine(JSON.stringify(value));
