@@ -30,6 +30,11 @@ export interface MachineOptions extends GeometryOptions {
 const MAX_CPUS = 8;
 /** Pages of RAM when nobody says how many. */
 const UNLIMITED_RAM = 2 ** 21;
+/**
+ * Pages that one mapping may be promised when nobody says how many pages of RAM there are: what the guest had
+ * (`totalram_pages()`, to within 250) on which results were recorded.
+ */
+const RECORDED_RAM = 1_002_500;
 /** Pages of one folio that a step names at most. */
 export const NAMED_FRAMES = 4;
 
@@ -54,6 +59,8 @@ export class Machine extends Reporter {
   readonly counters = new Counters();
   readonly poison: boolean;
   readonly ramLimit: number;
+  /** RAM as it counts when memory is promised (`totalram_pages()`): pages. */
+  readonly totalRam: number;
   /** Whether tasks are suspended at each step. Off: a run in a straight line. */
   stepping = false;
   /** The task that runs now; an executor sets it before it resumes a task. */
@@ -83,6 +90,7 @@ export class Machine extends Reporter {
     for (let cpu = 0; cpu < cpus; cpu++) this.tlbs.push(new Tlb(options.tlbEntries));
     this.poison = options.poison ?? false;
     this.ramLimit = options.ramPages ?? UNLIMITED_RAM;
+    this.totalRam = options.ramPages ?? RECORDED_RAM;
     this.current = new Task(1, 'main', 0);
   }
 

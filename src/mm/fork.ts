@@ -50,6 +50,7 @@ import {
 } from './leafops.ts';
 import { Holder } from './look/ledger.ts';
 import type { Mm } from './mm.ts';
+import { vmEnoughMemory } from './mmap.ts';
 import {
   MmuNotify,
   mmuNotifierInvalidateRangeEnd,
@@ -73,6 +74,7 @@ import { folioAddFileRmapPte, folioAddNewAnonRmap, folioTryDupAnonRmapPte } from
 import { dupUserfaultfd } from './userfaultfd.ts';
 import {
   isVmHugetlbPage,
+  VM_ACCOUNT,
   VM_DONTCOPY,
   VM_MIXEDMAP,
   VM_SHARED,
@@ -336,6 +338,8 @@ export function* dupMmap(k: Kernel, mm: Mm, oldmm: Mm): Kernel$<number> {
   let ret = 0;
   for (const src of [...oldmm.vmas]) {
     if (src.flags & VM_DONTCOPY) continue;
+    if (src.flags & VM_ACCOUNT) ret = vmEnoughMemory(k, src.pages);
+    if (ret) break;
     const dst = new Vma(mm, src.start, src.end, src.flags, src.pgoff, src.anonPgoff, src.file);
     dst.pageProt = src.pageProt;
     dst.uffd = src.uffd;

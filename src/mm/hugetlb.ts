@@ -81,6 +81,11 @@ import { MmuGather, tlbFinishMmu, tlbFlushOnly } from './zap.ts';
 
 /** A page number that is a multiple of the huge page's pages, from below or from above. */
 export function alignHuge(k: Kernel, vpn: Vpn): Vpn {
+/** Mirrors: include/linux/hugetlb.h is_file_hugepages(); faithful */
+export function isFileHugepages(file: AddressSpace): boolean {
+  return file.faultMutexes.length > 0;
+}
+
   return hugeStart(k, vpn + k.geometry.ptrsPerPte - 1);
 }
 export function isHugeAligned(k: Kernel, vpn: Vpn): boolean {

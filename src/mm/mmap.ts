@@ -3,12 +3,18 @@
  *
  * Models: mm/mmap.c, mm/vma.c
  */
-import { EEXIST } from '../machine/errno.ts';
+import { EEXIST, ENOMEM } from '../machine/errno.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import type { Vpn } from '../machine/units.ts';
 import { unlinkAnonVmas, vmaComplete, vmaPrepare } from './anon-vma.ts';
 import { vmaAdjustTransHuge } from './huge-memory.ts';
-import { hugetlbVmOpClose, hugetlbZapBegin, hugetlbZapEnd, maySplit } from './hugetlb.ts';
+import {
+  hugetlbVmOpClose,
+  hugetlbZapBegin,
+  hugetlbZapEnd,
+  isFileHugepages,
+  maySplit,
+} from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import type { Mm } from './mm.ts';
 import {
@@ -39,6 +45,28 @@ import { MmuGather, tlbFinishMmu, tlbFlushOnly, zapVmaRange } from './zap.ts';
 export function accountable(flags: number): boolean {
   if (flags & VM_HUGETLB) return false;
   return (flags & (VM_SHARED | VM_WRITE)) === VM_WRITE;
+}
+
+/**
+ * Whether memory can be promised.
+ *
+ * Mirrors: mm/util.c __vm_enough_memory()
+ * simplified: as overcommit guesses it, which looks at this promise alone; no swap
+ * @returns 0 or -ENOMEM
+ */
+export function vmEnoughMemory(k: Kernel, pages: number): number {
+  return pages > k.totalRam ? -ENOMEM : 0;
+}
+
+/**
+ * The pages that a new area is promised.
+ *
+ * Mirrors: mm/vma.c accountable_mapping(), mm/shmem.c shmem_acct_size()
+ * faithful
+ */
+function chargeOf(flags: number, pages: number, file: AddressSpace | null): number {
+  if (file?.promised) return pages;
+  return accountable(flags) && !(file && isFileHugepages(file)) ? pages : 0;
 }
 
 /**
@@ -82,10 +110,10 @@ function* mmapFile(
  * Maps `start` to `end` (pages) unless something is there (MAP_FIXED_NOREPLACE).
  *
  * Mirrors: mm/mmap.c do_mmap(), mm/vma.c __mmap_region()
- * simplified: no limits, files from their start
+ * simplified: of limits only that of memory, files from their start
  * @param flags VM_READ, VM_WRITE, VM_SHARED
  * @param fileMmap what the file does with the new area, before anybody can see it (f_op->mmap)
- * @returns 0; -EEXIST; what the file returned
+ * @returns 0; -EEXIST; -ENOMEM for more than there is RAM; what the file returned
  */
 export function* mmapRegion(
   k: Kernel,
@@ -101,9 +129,10 @@ export function* mmapRegion(
   const there = mm.findVma(start);
   let ret = 0;
   if (there && there.start < end) ret = -EEXIST;
-  else if (fileMmap)
+  else ret = vmEnoughMemory(k, chargeOf(flags, end - start, file));
+  if (!ret && fileMmap)
     ret = yield* mmapFile(k, new Vma(mm, start, end, flags, 0, start, file), fileMmap);
-  else {
+  else if (!ret) {
     const vmFlags = flags | (accountable(flags) ? VM_ACCOUNT : 0);
     const pgoff = file ? 0 : start;
     const locks = yield* vmaPrepare(k, vmasAround(mm, start, end));

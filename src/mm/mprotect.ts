@@ -24,7 +24,7 @@ import {
   softleafToPfn,
 } from './leafops.ts';
 import type { Mm } from './mm.ts';
-import { accountable } from './mmap.ts';
+import { accountable, vmEnoughMemory } from './mmap.ts';
 import {
   MmuNotify,
   mmuNotifierInvalidateRangeEnd,
@@ -191,8 +191,8 @@ function wantsManualWriteUpgrade(vma: Vma): boolean {
 
 /**
  * Mirrors: mm/mprotect.c mprotect_fixup()
- * simplified: no limits
- * @returns 0, or -EINVAL when the area cannot be split there
+ * simplified: of limits only that of memory
+ * @returns 0; -EINVAL when the area cannot be split there; -ENOMEM for more than there is RAM
  */
 function* mprotectFixup(
   k: Kernel,
@@ -226,7 +226,7 @@ function* mprotectFixup(
  * Mirrors: mm/mprotect.c do_mprotect_pkey()
  * simplified: no execute permission, no keys
  * @param prot VM_READ, VM_WRITE
- * @returns 0; -ENOMEM where a part is not mapped, -EINVAL in the middle of a huge page of the pool (what
+ * @returns 0; -ENOMEM where a part is not mapped, or is more than there is RAM, -EINVAL in the middle of a huge page of the pool (what
  *   comes before it is changed)
  */
 export function* mprotect(k: Kernel, mm: Mm, start: Vpn, end: Vpn, prot: number): Kernel$<number> {
@@ -251,3 +251,4 @@ export function* mprotect(k: Kernel, mm: Mm, start: Vpn, end: Vpn, prot: number)
   k.unlock(mm.mmapLock);
   return err;
 }
+      if (vmEnoughMemory(k, end - start)) return -ENOMEM;

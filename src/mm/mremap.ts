@@ -19,7 +19,7 @@ import {
 import type { Kernel } from './kernel.ts';
 import { SWP_SOFT_DIRTY } from './leafops.ts';
 import type { Mm } from './mm.ts';
-import { doMunmap } from './mmap.ts';
+import { doMunmap, vmEnoughMemory } from './mmap.ts';
 import {
   MmuNotify,
   mmuNotifierInvalidateRangeEnd,
@@ -46,6 +46,8 @@ import {
   linearAnonPageIndex,
   linearPageIndex,
   userfaultfdMissing,
+  VM_ACCOUNT,
+  VM_DONTEXPAND,
   Vma,
   vmaIsAnonymous,
   vmaLink,
@@ -308,10 +310,12 @@ function* dontunmapComplete(k: Kernel, old: Vma, start: Vpn, end: Vpn): Kernel$<
  * range, and unmaps what was at the new place.
  *
  * Mirrors: mm/mremap.c do_mremap(), remap_move(), mremap_to(), move_vma()
- * simplified: no limits, lengths do not change
+ * simplified: of limits only that of memory, lengths do not change
  * @param keepSource the old place stays mapped, and is empty (MREMAP_DONTUNMAP)
- * @returns 0; -EINVAL when the places overlap, or where one is in the middle of a huge page of the pool;
- *   -EFAULT when nothing is mapped at the start
+ * @returns 0; -EINVAL when the places overlap, where one is in the middle of a huge page of the pool, or where
+ *   huge pages of the pool are to leave their place mapped;
+ *   -EFAULT when nothing is mapped at the start; -ENOMEM when more than there is RAM is to leave its place
+ *   mapped: what was at the new place is gone
  */
 export function* mremap(
   k: Kernel,
@@ -349,6 +353,8 @@ export function* mremap(
     const source = k.present(mm.lookupVma(start), 'the area of an address');
     const fresh = yield* copyVma(k, source, start, target, length, keepSource);
     // a merge may have replaced the area that holds the old place
+    if (keepSource && source.flags & VM_ACCOUNT) err = vmEnoughMemory(k, length);
+    if (err) break;
     const old = k.present(mm.lookupVma(start), 'the area of an address');
     // an area that was there before may come before the old one in a walk
     const merged = fresh.pages !== length;

@@ -42,6 +42,8 @@ export class AddressSpace {
   readonly folios = new Map<number, number>();
   /** Of a file of huge pages: a mutex for each, held while it is faulted in. */
   readonly faultMutexes: Lock[] = [];
+  /** All of it is promised to whoever maps it: shared anonymous memory (without SHMEM_F_NORESERVE). */
+  promised = false;
   /** Open files, which keep it although nobody maps it any more. */
   opened = 0;
 

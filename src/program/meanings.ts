@@ -152,7 +152,7 @@ export const MACHINE_MEANINGS: Record<keyof MachineSpec, Meaning> = {
   pageBytes: { what: 'size of a page, a power of two; default 4096', unit: 'bytes' },
   cpus: { what: 'how many CPUs; default 1, in a concurrent program one a task', unit: 'CPUs' },
   ramPages: {
-    what: 'RAM; default 2097152. Where none is left, ENOMEM; an access that waits for it for ever ends the program',
+    what: 'RAM; default 2097152, of which one mapping gets 1002500, as on the machine of the recordings. Where none is left, ENOMEM; an access that waits for it for ever ends the program',
     unit: 'pages',
   },
   hugetlbPages: { what: 'the pool for hugetlb mappings; default 16', unit: 'huge pages' },

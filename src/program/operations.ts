@@ -66,6 +66,7 @@ function* mmap(
   const shared = op.kind === 'anon-shared' || op.kind === 'file-shared';
   const backed = op.kind === 'file-private' || op.kind === 'file-shared';
   const file = op.kind === 'anon' ? null : newFile(k, op.pages);
+  if (file && op.kind === 'anon-shared') file.promised = true;
   if (file && backed) {
     const filled = yield* fillFile(k, file, fileWord);
     if (filled) return outcome(filled);

@@ -194,7 +194,10 @@ export class TestProcess {
     if (what.hugetlb) return yield* mmapHugetlb(k, mm, start, end, prot);
     const flags = prot | (what.shared ? VM_SHARED : 0);
     let file = what.file?.space ?? null;
-    if (what.shared && !file) file = newFile(k, end - start);
+    if (what.shared && !file) {
+      file = newFile(k, end - start);
+      file.promised = true;
+    }
     return yield* mmapRegion(k, mm, start, end, flags, file);
   }
 

@@ -54,8 +54,35 @@ describe('a machine without RAM', () => {
   });
 
   it('ends a program whose access would wait for ever, with the place', () => {
-    const wrong = () => run([mmap('anon', 1000), write(0, 100), write(0, 1000)], SMALL);
+    const more = { ...mmap('anon', 200), page: 200 };
+    const wrong = () => run([mmap('anon', 200), more, write(0, 100), write(0, 400)], SMALL);
     expect(wrong).toThrow(ProgramError);
-    expect(wrong).toThrow('program "p", op 2 (cpu_write): all 256 pages of RAM are in use');
+    expect(wrong).toThrow('program "p", op 3 (cpu_write): all 256 pages of RAM are in use');
+  });
+
+  it('promises nobody more than it has, one mapping at a time', () => {
+    const area = (kind: string, prot: string, buf: number) => ({ ...mmap(kind, 257), prot, buf });
+    const ops = [
+      area('anon', 'rw', 1),
+      area('anon-shared', 'r', 1),
+      area('file-private', 'rw', 1),
+      area('anon', 'r', 1),
+      { op: 'mprotect', buf: 1, page: 0, pages: 257, prot: 'rw' },
+      { op: 'mprotect', buf: 1, page: 0, pages: 256, prot: 'rw' },
+      { op: 'mprotect', buf: 1, page: 256, pages: 1, prot: 'rw' },
+      { ...mmap('anon', 1), buf: 2 },
+      { op: 'mremap_dontunmap', buf: 1, page: 0, pages: 257, toBuf: 2, toPage: 0 },
+      // what was at the new place is gone all the same
+      { op: 'cpu_read', buf: 2, page: 0, pages: 1 },
+      { op: 'mremap', buf: 1, page: 0, pages: 257, toBuf: 2, toPage: 0 },
+      { op: 'fork', child: 1 },
+    ];
+    const { results, findings } = run(ops, SMALL);
+    expect(findings).toEqual([]);
+    const refused = 'ENOMEM';
+    expect(results.map(({ ret }) => ret)).toEqual([
+      ...[refused, refused, refused, 'ok'],
+      ...[refused, 'ok', 'ok', 'ok', refused, 'SEGV', 'ok', refused],
+    ]);
   });
 });
