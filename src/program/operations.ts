@@ -224,6 +224,7 @@ function* fork(system: System, op: OpNamed<'fork'>): Kernel$<Result> {
     mm,
     pins,
     files: [...files],
+    held: new Set(parent.held),
     opened: new Map(parent.opened),
     kept: [...parent.kept],
     ended: false,
@@ -301,9 +302,9 @@ export function* perform(system: System, op: Op): Kernel$<Result> {
     yield* system.open(op.proc, op.dev);
     return outcome(0);
   }
-  if (file.closed) return outcome(-EBADF);
+  if (!system.process(op.proc).held.has(file)) return outcome(-EBADF);
   let result = outcome(0);
-  if (op.op === 'close') file.closed = true;
+  if (op.op === 'close') system.drop(op.proc, file);
   else {
     file.users++;
     const dead = file.mirror.mm.ended ? withoutMm(op) : null;

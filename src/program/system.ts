@@ -36,9 +36,13 @@ export interface DeviceFile {
   released: boolean;
 }
 
-/** The step before what a process has open is looked at or changed, or an address space is used through it. */
+/**
+ * The step before what a process has open is looked at or changed (Role.Write: a child gets it or not), or
+ * an address space is used through it.
+ */
 export function fileStep(k: Kernel, file: DeviceFile, role: Role): Step {
   const step = k.step(StepKind.Shared, ObjectKind.File, file.number, role);
+  if (role === Role.Write) step.and(ObjectKind.Program, PROGRAM, Role.Commute);
   return step.and(ObjectKind.Mm, usersOf(file.mirror.mm), Role.Commute);
 }
 
@@ -53,8 +57,10 @@ export interface Process {
   readonly mm: Mm;
   /** By id: what is held, or null for what failed. */
   readonly pins: Map<number, Pin | GupHold | null>;
-  /** By device: what it has open; a child gets its parent's. */
+  /** By device: the file that its operations are about, the one that it opened last; a child gets its parent's. */
   readonly files: DeviceFile[];
+  /** What it has open: also what was opened before. A file is closed when nobody holds it any more. */
+  readonly held: Set<DeviceFile>;
   /** Files that it keeps open, by the place where they were mapped (a page number). */
   readonly opened: Map<number, OpenFile>;
   /** All files that it keeps open. */
@@ -104,6 +110,7 @@ export class System {
       mm,
       pins: new Map(),
       files: [],
+      held: new Set(),
       opened: new Map(),
       kept: [],
       ended: false,
@@ -144,13 +151,22 @@ export class System {
 
   /** A process opens a device, for its own address space. */
   *open(proc: number, dev: number): Kernel$<void> {
-    const { mm, files } = this.process(proc);
+    const { mm, files, held } = this.process(proc);
     const mirror = yield* openDmirror(this.kernel, this.devices[dev], mm);
     const number = this.files.length;
     const file = { number, mirror, users: 0, closed: false, released: false };
     this.mirrors.push(mirror);
     this.files.push(file);
+    const k = this.kernel;
+    if (k.stepping) yield fileStep(k, files[dev], Role.Write);
     files[dev] = file;
+    held.add(file);
+  }
+
+  /** A process holds a file no more; it is closed when nobody does (fput()). The step before it is the caller's. */
+  drop(proc: number, file: DeviceFile): void {
+    this.process(proc).held.delete(file);
+    file.closed ||= this.processes.every((process) => !process?.held.has(file));
   }
 
   process(proc: number): Process {
@@ -215,11 +231,9 @@ export class System {
     yield* this.reap(process.mm);
     if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.Program, PROGRAM, Role.Write);
     yield* this.dropAll(proc);
-    for (const file of new Set(process.files)) {
+    for (const file of [...process.held]) {
       if (k.stepping) yield fileStep(k, file, Role.Write);
-      if (this.processes.some((other) => other && !other.ended && other.files.includes(file)))
-        continue;
-      file.closed = true;
+      this.drop(proc, file);
       yield* this.release(file);
     }
   }

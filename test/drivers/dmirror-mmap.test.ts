@@ -171,6 +171,8 @@ describe('the driver’s mapping', () => {
     b.all({ op: 'migrate_to_dev', dev: 0, buf: 1, page: 0, pages: 2 }, { op: 'fork', child: 1 });
     const [file] = b.system.files;
     b.all({ op: 'close', dev: 0 });
+    expect(file.closed).toBe(false);
+    b.all({ op: 'close', dev: 0, proc: 1 });
     expect(b.do(MAP).ret).toBe('EBADF');
     expect(b.do({ op: 'dev_read', dev: 0, ...ALL }).ret).toBe('EBADF');
     b.all({ op: 'munmap', ...ALL });
