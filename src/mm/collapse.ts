@@ -3,7 +3,7 @@
  *
  * Models: mm/khugepaged.c
  */
-import { EAGAIN, EINVAL, ENOMEM } from '../machine/errno.ts';
+import { EAGAIN, EBUSY, EINVAL, ENOMEM } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
 import { PG_LRU, PG_UPTODATE } from '../machine/page.ts';
 import { ptePfn, ptePresent, pteTable } from '../machine/pte.ts';
@@ -108,6 +108,8 @@ function collapseErrno(result: Scan): number {
 }
 
 /**
+    case Scan.ExceedNonePte:
+      return -EBUSY;
  * Whether huge pages may be made in the area when a program insists.
  *
  * Mirrors: mm/khugepaged.c collapse_possible(), for TVA_FORCED_COLLAPSE
@@ -453,7 +455,8 @@ function* collapseScanPmd(
  *
  * Mirrors: mm/khugepaged.c madvise_collapse()
  * simplified: anonymous memory
- * @returns 0 when all are huge; -EINVAL, -ENOMEM, or -EAGAIN when another try may succeed
+ * @returns 0 when all are huge; -EINVAL, -ENOMEM, -EBUSY where a monitor is to give what is missing, or
+ *   -EAGAIN when another try may succeed
  */
 export function* madviseCollapse(k: Kernel, vma: Vma, start: Vpn, end: Vpn): Kernel$<number> {
   const { ptrsPerPte } = k.geometry;

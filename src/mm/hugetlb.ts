@@ -67,9 +67,11 @@ import {
   hugetlbTryDupAnonRmap,
 } from './rmap.ts';
 import { AddressSpace, evictFile } from './shmem.ts';
+import { handleUserfault } from './userfaultfd.ts';
 import {
   isVmHugetlbPage,
   linearPageIndex,
+  userfaultfdMissing,
   VM_DONTEXPAND,
   VM_HUGETLB,
   VM_WRITE,
@@ -470,7 +472,7 @@ function* hugetlbWp(k: Kernel, fault: HugeFault): Kernel$<number> {
  * A fault where nothing is mapped.
  *
  * Mirrors: mm/hugetlb.c hugetlb_no_page()
- * simplified: private mappings of files without pages, which are never truncated; no userfaultfd
+ * simplified: private mappings of files without pages, which are never truncated
  * @returns 0 or VM_FAULT_SIGBUS
  */
 function* hugetlbNoPage(k: Kernel, fault: HugeFault): Kernel$<number> {
@@ -507,6 +509,35 @@ function* hugetlbNoPage(k: Kernel, fault: HugeFault): Kernel$<number> {
   k.unlock(ptl);
   if (!same) yield* folioPut(k, folio, Holder.Alloc);
   return ret;
+}
+
+/**
+ * A fault where nothing is mapped and a monitor is to give the page. The fault's locks are given up.
+ *
+ * Mirrors: mm/hugetlb.c hugetlb_no_page(), hugetlb_pte_stable(), hugetlb_handle_userfault()
+ * faithful
+ * @returns as `handleUserfault`; 0 where something is mapped by now
+ */
+function* hugetlbHandleUserfault(k: Kernel, fault: HugeFault, flags: number): Kernel$<number> {
+  const { vma, address, pmdp, ptl, orig } = fault;
+  if (k.stepping) yield k.acquire(ptl).and(ObjectKind.Entry, pmdp, Role.Read);
+  k.lock(ptl);
+  const stable = ptepGet(k, pmdp) === orig;
+  if (k.stepping) yield k.release(ptl);
+  k.unlock(ptl);
+  yield* unlockFault(k, fault);
+  if (!stable) return 0;
+  return yield* handleUserfault(k, {
+    vma,
+    vpn: address,
+    flags,
+    pmd: pmdp,
+    origPmd: orig,
+    pte: -1,
+    origPte: 0,
+    ptl: null,
+    page: -1,
+  });
 }
 
 /**
@@ -563,6 +594,9 @@ export function* hugetlbFault(k: Kernel, vma: Vma, vpn: Vpn, flags: number): Ker
   const fault: HugeFault = { vma, address, write, unshare, pmdp, orig, ptl: ptlOf(k, pmdp), mutex };
   let ret = 0;
   let waitFor = -1;
+  if (orig === 0 && !vma.resvUnmapped && userfaultfdMissing(vma)) {
+    return yield* hugetlbHandleUserfault(k, fault, flags);
+  }
   if (orig === 0) ret = yield* hugetlbNoPage(k, fault);
   else if (ptePresent(orig)) ({ ret, waitFor } = yield* hugetlbPresent(k, fault));
   else k.report('bad entry', 'an entry of an unknown kind in an area of huge pages');

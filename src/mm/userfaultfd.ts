@@ -14,6 +14,7 @@ import { anonVmaPrepare } from './anon-vma.ts';
 import { FAULT_FLAG_ALLOW_RETRY, VM_FAULT_RETRY, VM_FAULT_SIGBUS, type VmFault } from './fault.ts';
 import { folioAddLru, folioAlloc, folioHandOver, folioPut, folioSet } from './folio.ts';
 import { vmaAdjustTransHuge } from './huge-memory.ts';
+import { isHugeAligned, maySplit } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
 import { placeOf } from './look/leaves.ts';
 import { Holder } from './look/ledger.ts';
@@ -33,6 +34,7 @@ import {
 import { folioAddFileRmapPte, folioAddNewAnonRmap } from './rmap.ts';
 import { newFolio, shmemMfillFilemapAdd, shmemMfillFilemapRemove } from './shmem.ts';
 import {
+  isVmHugetlbPage,
   linearPageIndex,
   userfaultfdMissing,
   VM_SHARED,
@@ -87,7 +89,7 @@ export function userfaultStep(k: Kernel, ctx: UserfaultfdCtx): Step {
 /**
  * Whether the page is still missing, after the monitor could have learnt of the fault.
  *
- * Mirrors: mm/userfaultfd.c userfaultfd_must_wait()
+ * Mirrors: mm/userfaultfd.c userfaultfd_must_wait(), userfaultfd_huge_must_wait()
  * simplified: missing faults, no markers
  */
 function* mustWait(k: Kernel, vmf: VmFault): Kernel$<boolean> {
@@ -95,6 +97,7 @@ function* mustWait(k: Kernel, vmf: VmFault): Kernel$<boolean> {
     if (k.stepping) yield k.readEntry(vmf.pmd);
     const pmd = ptepGet(k, vmf.pmd);
     if (pmd === 0) return true;
+    if (isVmHugetlbPage(vmf.vma)) return false;
     if (!pmdPresent(pmd) || pmdTransHuge(pmd)) return false;
     const ptep = pteOffsetMap(k, vmf.pmd, vmf.vpn);
     if (ptep < 0) continue;
@@ -261,6 +264,8 @@ function* mfillAtomic(k: Kernel, ctx: UserfaultfdCtx, vpn: Vpn, page: Uint8Array
   // a fork sees that, whether or not the copy is refused
   if (!(vma.flags & VM_SHARED)) yield* anonVmaPrepare(k, vma);
   if (!vma.uffd) return -ENOENT;
+  // a huge page of the pool is given whole, not a page of it (mfill_atomic_hugetlb())
+  if (isVmHugetlbPage(vma)) return -EINVAL;
   const pmdp = yield* mfillEstablishPmd(k, mm, vpn);
   if (pmdp < 0) return pmdp;
   if (k.stepping) yield k.allocateStep();
@@ -285,7 +290,8 @@ function* mfillAtomic(k: Kernel, ctx: UserfaultfdCtx, vpn: Vpn, page: Uint8Array
  * simplified: one page, whose source is at hand; mmap_lock instead of per-area
  * locks, and so no -EAGAIN when the area is being changed
  * @param page its bytes
- * @returns 0; -EEXIST where something is; -ENOENT where nothing is registered any more; -ENOMEM;
+ * @returns 0; -EEXIST where something is; -ENOENT where nothing is registered any more; -ENOMEM; -EINVAL
+ *   for a page of a huge page of the pool;
  *   -EAGAIN when it is to be tried again. Where it fails nobody is woken
  */
 export function* uffdCopy(
@@ -306,9 +312,17 @@ export function* uffdCopy(
 
 // ---- registering ----
 
-/** Mirrors: mm/userfaultfd.c vma_can_userfault(); simplified: hugetlb, which is special too, is refused */
+/** Mirrors: mm/userfaultfd.c vma_can_userfault(); simplified: missing faults */
 function vmaCanUserfault(vma: Vma): boolean {
-  return (vma.flags & VM_SPECIAL) === 0;
+  return isVmHugetlbPage(vma) || (vma.flags & VM_SPECIAL) === 0;
+}
+
+/**
+ * Whether a page is in the middle of a huge page of the pool, so that a range cannot end or begin there in
+ * an area.
+ */
+function isWithinHuge(k: Kernel, vma: Vma, at: Vpn): boolean {
+  return isVmHugetlbPage(vma) && !isHugeAligned(k, at);
 }
 
 /** The areas of a range, whole. */
@@ -338,6 +352,7 @@ function* setCtx(
  *
  * Mirrors: mm/userfaultfd.c userfaultfd_register_range(), userfaultfd_clear_vma()
  * simplified: missing faults
+ * @returns 0, or -EINVAL where a huge page of the pool would have to be parted: what comes before is changed
  */
 function* setRange(
   k: Kernel,
@@ -345,15 +360,17 @@ function* setRange(
   start: Vpn,
   end: Vpn,
   ctx: UserfaultfdCtx | null,
-): Kernel$<void> {
+): Kernel$<number> {
   for (let vpn = start; vpn < end; ) {
     const vma = mm.findVma(vpn);
-    if (!vma || vma.start >= end) return;
+    if (!vma || vma.start >= end) break;
     const from = Math.max(vma.start, vpn);
     const to = Math.min(vma.end, end);
     if (!ctx && vma.uffd) yield* uffdWake(k, vma.uffd, from, to);
+    if (vma.uffd !== ctx && maySplit(k, vma, to)) return -EINVAL;
     vpn = vma.uffd === ctx ? vma.end : (yield* setCtx(k, vma, from, to, ctx)).end;
   }
+  return 0;
 }
 
 /**
@@ -361,8 +378,8 @@ function* setRange(
  *
  * Mirrors: mm/userfaultfd.c userfaultfd_register()
  * simplified: UFFDIO_REGISTER_MODE_MISSING
- * @returns 0; -EINVAL where nothing is mapped, or something of a driver or of huge pages;
- *   -EBUSY where another userfaultfd is registered
+ * @returns 0; -EINVAL where nothing is mapped, or something of a driver, or for a part of a huge page of
+ *   the pool; -EBUSY where another userfaultfd is registered
  */
 export function* uffdRegister(
   k: Kernel,
@@ -374,12 +391,12 @@ export function* uffdRegister(
   if (k.stepping) yield k.acquire(mm.mmapLock);
   k.lock(mm.mmapLock);
   const areas = areasIn(mm, start, end);
-  let ret = areas.length > 0 ? 0 : -EINVAL;
+  let ret = areas.length > 0 && !isWithinHuge(k, areas[0], start) ? 0 : -EINVAL;
   for (const vma of areas) {
-    if (!vmaCanUserfault(vma)) ret ||= -EINVAL;
+    if (!vmaCanUserfault(vma) || (end <= vma.end && isWithinHuge(k, vma, end))) ret ||= -EINVAL;
     else if (vma.uffd && vma.uffd !== ctx) ret ||= -EBUSY;
   }
-  if (!ret) yield* setRange(k, mm, start, end, ctx);
+  if (!ret) ret = yield* setRange(k, mm, start, end, ctx);
   if (k.stepping) yield k.release(mm.mmapLock);
   k.unlock(mm.mmapLock);
   return ret;
@@ -390,8 +407,8 @@ export function* uffdRegister(
  *
  * Mirrors: mm/userfaultfd.c userfaultfd_unregister()
  * faithful
- * @returns 0; -EINVAL where nothing is mapped, something that cannot be registered, or where another
- *   userfaultfd is registered
+ * @returns 0; -EINVAL where nothing is mapped, something that cannot be registered, where another
+ *   userfaultfd is registered, or for a part of a huge page of the pool
  */
 export function* uffdUnregister(
   k: Kernel,
@@ -404,8 +421,9 @@ export function* uffdUnregister(
   k.lock(mm.mmapLock);
   const areas = areasIn(mm, start, end);
   const wrong = areas.some((vma) => (vma.uffd && vma.uffd !== ctx) || !vmaCanUserfault(vma));
-  const ret = areas.length > 0 && !wrong ? 0 : -EINVAL;
-  if (!ret) yield* setRange(k, mm, start, end, null);
+  const parted = areas.length > 0 && isWithinHuge(k, areas[0], start);
+  let ret = areas.length > 0 && !wrong && !parted ? 0 : -EINVAL;
+  if (!ret) ret = yield* setRange(k, mm, start, end, null);
   if (k.stepping) yield k.release(mm.mmapLock);
   k.unlock(mm.mmapLock);
   return ret;

@@ -100,7 +100,7 @@ describe('registering', () => {
     expect(b.end()).toEqual([]);
   });
 
-  it('is refused where nothing is, where huge pages or a driver are, and of somebody else’s', () => {
+  it('is refused where nothing is, for a part of a huge page, a driver’s, and of somebody else’s', () => {
     const b = registered(
       { op: 'mmap', buf: 1, page: 0, pages: 4, prot: 'rw', kind: 'hugetlb' },
       { op: 'mmap', buf: 1, page: 4, pages: 2, prot: 'rw', kind: 'driver' },
@@ -108,10 +108,11 @@ describe('registering', () => {
     );
     const pages = (first: number, count: number) => ({ buf: 1, page: first, pages: count });
     for (const op of ['uffd_register', 'uffd_unregister'] as const) {
-      for (const place of [pages(8, 4), pages(0, 4), pages(4, 1), pages(5, 2)]) {
+      for (const place of [pages(8, 4), pages(2, 2), pages(4, 1), pages(5, 2)]) {
         expect(b.do({ op, ...place }).ret, `${op} ${place.page}`).toBe('EINVAL');
       }
     }
+    expect(b.do({ op: 'uffd_register', ...pages(0, 2) }).ret).toBe('EINVAL');
     // a gap is no obstacle
     b.all({ op: 'munmap', ...part(3, 1) }, { op: 'uffd_register', ...ALL });
     const other = userfaultfd(b.k, mmOf(b));
@@ -195,9 +196,9 @@ describe('a missing page', () => {
     // the zero page counts as missing, and no huge page is allocated for it
     const rest: LooseOp = { op: 'madvise', ...part(4, 4), advice: 'collapse' };
     const { result, counted } = b.counting(rest);
-    expect([result.ret, counted.pagesAllocated]).toEqual(['EINVAL', 0]);
+    expect([result.ret, counted.pagesAllocated]).toEqual(['EBUSY', 0]);
     b.all({ op: 'madvise', ...part(4, 1), advice: 'dontneed' });
-    expect(b.do(rest).ret).toBe('EINVAL');
+    expect(b.do(rest).ret).toBe('EBUSY');
     expect(b.end()).toEqual([]);
   });
 
@@ -210,7 +211,7 @@ describe('a missing page', () => {
     // between its look at the table and the lock for writing
     collapse.until(() => mm.mmapLock.readers.length === 0 && k.pages.order.includes(2));
     b.all({ op: 'madvise', ...part(2, 1), advice: 'dontneed' });
-    expect(collapse.finish()).toBe(-EINVAL);
+    expect(collapse.finish()).toBe(-EBUSY);
     expect(b.end()).toEqual([]);
   });
 });
@@ -527,6 +528,44 @@ describe('a monitor', () => {
     expect([ctx.pending.length, close.blocked]).toEqual([0, false]);
     close.finish();
     expect(cpu.finish()).toBe(0);
+    expect(b.end()).toEqual([]);
+  });
+});
+
+describe('a huge page of the pool', () => {
+  const hugetlb = (...ops: LooseOp[]) => {
+    const b = new Bench({ pmdOrder: 2, pageBytes: 16, cpus: 3 });
+    b.all({ op: 'mmap', ...ALL, prot: 'rw', kind: 'hugetlb' }, ...ops);
+    return b;
+  };
+
+  it('is registered whole, and is given by nobody a page at a time', () => {
+    const b = hugetlb({ op: 'uffd_register', ...part(0, 4) });
+    expect(areas(b)).toEqual([
+      [0, 4, true],
+      [4, 4, false],
+    ]);
+    expect(b.do({ op: 'uffd_copy', ...part(0, 4), tag: 1 })).toEqual({ ret: 'EINVAL', done: 0 });
+    for (const place of [part(1, 3), part(0, 2)]) {
+      expect(b.do({ op: 'uffd_unregister', ...place }).ret).toBe('EINVAL');
+    }
+    expect(waitsFor(b, { op: 'cpu_read', ...part(3, 1) })).toMatch(
+      /the monitor to give buffer 0 page 0/,
+    );
+    b.all({ op: 'uffd_unregister', ...part(0, 4) }, { op: 'cpu_write', ...part(0, 4), tag: 1 });
+  });
+
+  it('is waited for without locks until the monitor lets the fault go on', () => {
+    const b = hugetlb({ op: 'uffd_register', ...ALL });
+    const { k } = b;
+    const [ctx] = mmOf(b).userfaultfds;
+    const first = b.vpn(0);
+    const cpu = new Thread(k, 'cpu', () => cpuWriteWord(k, mmOf(b), first + 2, 5));
+    cpu.until(() => cpu.blocked);
+    expect([cpu.task.held, ctx.pending.map(({ vpn }) => vpn - first)]).toEqual([[], [0]]);
+    b.all({ op: 'uffd_unregister', ...ALL });
+    cpu.finish();
+    expect(b.do({ op: 'cpu_read', ...part(2, 1) }).tags).toEqual([[5, 1, 0]]);
     expect(b.end()).toEqual([]);
   });
 });
