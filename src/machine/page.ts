@@ -32,6 +32,13 @@ export const PG_HUGETLB = 1 << 14;
 export const PG_RESTORE_RESERVE = 1 << 15;
 
 /**
+ * Flags that a device page has from its last life: whoever gives it back does not clear them, and
+ * zone_device_page_init() clears the lowest eight of the kernel's alone. A page that was given up (MADV_FREE)
+ * is not to be discarded any more once it was migrated to such a page.
+ */
+export const STALE_FLAGS = PG_SWAPBACKED | PG_ACTIVE | PG_WORKINGSET;
+
+/**
  * What a page is: `PageMap.zone`. Values from ZONE_DEVICE up name a device's memory; from ZONE_COHERENT up
  * such that CPUs reach as well (MEMORY_DEVICE_COHERENT).
  */

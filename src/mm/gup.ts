@@ -425,7 +425,7 @@ export function* getUserPage(
 ): Kernel$<number> {
   k.assertHeld(mm.mmapLock);
   const pages: Pfn[] = [];
-  const remote = { ...flags, remote: true };
+  const remote = { ...flags, touch: true, remote: true };
   const ret = yield* getUserPagesInner(k, mm, vpn, 1, remote, pages, { held: true });
   return ret < 0 ? ret : pages[0];
 }

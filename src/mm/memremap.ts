@@ -5,7 +5,7 @@
  */
 import type { DeviceMemory } from '../machine/device-memory.ts';
 import { POISON } from '../machine/machine.ts';
-import { ZONE_COHERENT, ZONE_DEVICE } from '../machine/page.ts';
+import { STALE_FLAGS, ZONE_COHERENT, ZONE_DEVICE } from '../machine/page.ts';
 import { type Kernel$, ObjectKind, Role, StepKind } from '../machine/step.ts';
 import type { Folio, Pfn, Zone } from '../machine/units.ts';
 import type { VmFault } from './fault.ts';
@@ -94,6 +94,18 @@ export function pagePgmap(k: Kernel, pfn: Pfn): DevPagemap {
 }
 
 /**
+ * Pages begin or end a life, and keep what nobody clears of their flags.
+ * @param change what clears all of them
+ */
+function keepingStaleFlags(k: Kernel, pfn: Pfn, order: number, change: () => void): void {
+  const { flags } = k.pages;
+  const end = pfn + (1 << order);
+  const stale = flags.slice(pfn, end);
+  change();
+  for (let i = 0; i < stale.length; i++) flags[pfn + i] |= stale[i] & STALE_FLAGS;
+}
+
+/**
  * Hands out a device page: locked, with one reference.
  *
  * Mirrors: mm/memremap.c zone_device_page_init()
@@ -102,7 +114,7 @@ export function pagePgmap(k: Kernel, pfn: Pfn): DevPagemap {
 export function zoneDevicePageInit(k: Kernel, pfn: Pfn, order: number): void {
   k.warn(!k.pages.isFree(pfn), 'a device page is handed out that is in use');
   if (k.monitor !== null) k.monitor.onUse(pfn, 1 << order);
-  k.pages.initFolio(pfn, order);
+  keepingStaleFlags(k, pfn, order, () => k.pages.initFolio(pfn, order));
   k.ledger?.get(pfn, Holder.Alloc);
   pagePgmap(k, pfn).refs += 1 << order;
   k.counters.pagesAllocated += 1 << order;
@@ -129,7 +141,8 @@ export function* freeZoneDeviceFolio(k: Kernel, folio: Folio): Kernel$<void> {
   if (k.poison && !pgmap.memory) {
     for (let page = folio; page < folio + nr; page++) k.frames.fill(page, POISON);
   }
-  k.pages.markFree(folio, folioOrder(k, folio));
+  const order = folioOrder(k, folio);
+  keepingStaleFlags(k, folio, order, () => k.pages.markFree(folio, order));
   k.current.givesBack = folio;
   yield* pgmap.ops.folioFree(k, folio);
   k.current.givesBack = -1;

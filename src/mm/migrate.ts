@@ -7,6 +7,7 @@ import { EAGAIN } from '../machine/errno.ts';
 import {
   MAPPING_ANON,
   mappingNumber,
+  PG_ACTIVE,
   PG_DIRTY,
   PG_SWAPBACKED,
   PG_UPTODATE,
@@ -24,6 +25,7 @@ import {
 import { type Kernel$, ObjectKind, Role, type Step } from '../machine/step.ts';
 import type { Folio, Pfn, Pte, Ptep, Vpn } from '../machine/units.ts';
 import {
+  folioClear,
   folioGet,
   folioIsDevicePrivate,
   folioIsLarge,
@@ -252,6 +254,7 @@ export function folioMigrateMapping(k: Kernel, to: Folio, from: Folio, extraCoun
 export function folioMigrateFlags(k: Kernel, to: Folio, from: Folio): void {
   const flags = k.pages.flags[from] & (MIGRATED_FLAGS | PG_UPTODATE | PG_DIRTY);
   k.pages.flags[to] = k.pages.flags[to] | flags;
+  folioClear(k, from, PG_ACTIVE);
 }
 
 /** Bits that restored entries of a huge mapping take over. */
