@@ -6,7 +6,15 @@
 import { EAGAIN, EBUSY, EINVAL, ENOMEM } from '../machine/errno.ts';
 import type { Lock } from '../machine/lock.ts';
 import { PG_LRU, PG_UPTODATE } from '../machine/page.ts';
-import { ptePfn, ptePresent, pteTable } from '../machine/pte.ts';
+import {
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_SOFT_DIRTY,
+  PTE_WRITE,
+  ptePfn,
+  ptePresent,
+  pteTable,
+} from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import type { Folio, Pte, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaStep } from './anon-vma.ts';
@@ -57,7 +65,7 @@ import {
   ptepGetAndClear,
   ptlOf,
 } from './pgtable.ts';
-import { folioRemoveRmapPte } from './rmap.ts';
+import { folioPteBatch, folioRemoveRmapPte } from './rmap.ts';
 import { userfaultfdMissing, VM_NOHUGEPAGE, type Vma, vmaIsAnonymous } from './vma.ts';
 
 /** How a collapse of one huge page ended (enum scan_result). */
@@ -81,6 +89,9 @@ const Scan = {
 } as const;
 type Scan = (typeof Scan)[keyof typeof Scan];
 
+/** In what entries of one folio may differ that are cleared together (folio_pte_batch()). */
+const BATCH_IGNORES = PTE_ACCESSED | PTE_DIRTY | PTE_SOFT_DIRTY | PTE_WRITE;
+
 /** After these a collapse goes on with the next huge page. */
 const GO_ON = new Set<Scan>([
   Scan.NoPteTable,
@@ -97,6 +108,8 @@ function collapseErrno(result: Scan): number {
   switch (result) {
     case Scan.AllocFail:
       return -ENOMEM;
+    case Scan.ExceedNonePte:
+      return -EBUSY;
     case Scan.PageCount:
     case Scan.PageLock:
     case Scan.PageLru:
@@ -108,8 +121,6 @@ function collapseErrno(result: Scan): number {
 }
 
 /**
-    case Scan.ExceedNonePte:
-      return -EBUSY;
  * Whether huge pages may be made in the area when a program insists.
  *
  * Mirrors: mm/khugepaged.c collapse_possible(), for TVA_FORCED_COLLAPSE
@@ -266,6 +277,30 @@ function* isolate(k: Kernel, vma: Vma, first: Ptep, folios: Folio[]): Kernel$<Sc
 }
 
 /**
+ * Clears entries of the table that is out of the page table, under its lock all the same.
+ *
+ * Mirrors: mm/khugepaged.c __collapse_huge_page_copy_succeeded()
+ * faithful
+ * @param page what the first of them maps; -1: the zero page
+ */
+function* clearCopied(k: Kernel, vma: Vma, ptep: Ptep, nr: number, page: number): Kernel$<void> {
+  const ptl = ptlOf(k, ptep);
+  if (k.stepping) yield k.acquire(ptl);
+  k.lock(ptl);
+  for (let i = 0; i < nr; i++) {
+    if (k.stepping) yield k.writeEntry(ptep + i);
+    ptepGetAndClear(k, ptep + i);
+  }
+  if (page >= 0) {
+    const folio = pageFolio(k, page);
+    if (k.stepping) yield k.writeFolio(folio);
+    for (let i = 0; i < nr; i++) folioRemoveRmapPte(k, folio, page + i, vma);
+  }
+  if (k.stepping) yield k.release(ptl);
+  k.unlock(ptl);
+}
+
+/**
  * Copies the pages into the new folio and takes them out of the table.
  *
  * Mirrors: mm/khugepaged.c __collapse_huge_page_copy(), __collapse_huge_page_copy_succeeded()
@@ -288,17 +323,23 @@ function* copyPages(
       copyPage(k, to + i, ptePfn(pte));
     }
   }
-  for (let i = 0; i < ptrsPerPte; i++) {
-    const pte = ptepGetAndClear(k, first + i);
+  let nr = 1;
+  for (let ptep = first; ptep < first + ptrsPerPte; ptep += nr) {
+    const pte = ptepGet(k, ptep);
+    nr = 1;
     if (noneOrZero(k, pte)) {
       vma.mm.anonPages++;
+      if (pte !== 0) yield* clearCopied(k, vma, ptep, 1, -1);
       continue;
     }
-    const folio = pageFolio(k, ptePfn(pte));
-    if (!folioIsLarge(k, folio)) yield* releasePteFolio(k, folio);
+    const page = ptePfn(pte);
+    const folio = pageFolio(k, page);
+    const most = first + ptrsPerPte - ptep;
+    if (folioIsLarge(k, folio)) nr = folioPteBatch(k, folio, ptep, pte, most, BATCH_IGNORES);
+    else yield* releasePteFolio(k, folio);
+    yield* clearCopied(k, vma, ptep, nr, page);
     if (k.stepping) yield k.writeFolio(folio);
-    folioRemoveRmapPte(k, folio, ptePfn(pte), vma);
-    if (folioPutTestzero(k, folio, Holder.Mapping)) yield* folioFree(k, folio);
+    if (folioPutTestzero(k, folio, Holder.Mapping, nr)) yield* folioFree(k, folio);
   }
   for (const folio of folios) {
     if (folioIsLarge(k, folio)) yield* releasePteFolio(k, folio);

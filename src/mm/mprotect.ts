@@ -4,11 +4,22 @@
  * Models: mm/mprotect.c
  */
 import { ENOMEM } from '../machine/errno.ts';
-import { PTE_PRESENT, PTE_WRITE, pteModify, ptePresent, pteWrite } from '../machine/pte.ts';
+import {
+  PTE_ACCESSED,
+  PTE_DIRTY,
+  PTE_PFN_SHIFT,
+  PTE_PRESENT,
+  PTE_WRITE,
+  pteDirty,
+  pteMkdirty,
+  pteModify,
+  ptePresent,
+  pteWrite,
+} from '../machine/pte.ts';
 import type { Kernel$ } from '../machine/step.ts';
 import type { Pte, Ptep, Vpn } from '../machine/units.ts';
-import { canChangePteWritable } from './fault.ts';
-import { folioTestAnon, pageFolio } from './folio.ts';
+import { canChangePteWritable, vmNormalPage } from './fault.ts';
+import { folioIsLarge, folioTestAnon, pageFolio } from './folio.ts';
 import { changeHugePmd, splitHugePmd, vmaAdjustTransHuge } from './huge-memory.ts';
 import { hugetlbChangeProtection, maySplit } from './hugetlb.ts';
 import type { Kernel } from './kernel.ts';
@@ -43,6 +54,7 @@ import {
   pudpOf,
   setPte,
 } from './pgtable.ts';
+import { folioPteBatch } from './rmap.ts';
 import {
   isVmHugetlbPage,
   VM_ACCESS_FLAGS,
@@ -79,8 +91,71 @@ export function changedSoftleaf(k: Kernel, pte: Pte): Pte {
 }
 
 /**
- * Mirrors: mm/mprotect.c change_pte_range(), change_present_ptes()
- * simplified: no batching, no NUMA hints, no userfaultfd-wp
+ * How many entries from `ptep` on change together: consecutive pages of one large folio whose entries
+ * differ in nothing but the accessed and dirty bits (FPB_RESPECT_SOFT_DIRTY, FPB_RESPECT_WRITE).
+ *
+ * Mirrors: mm/mprotect.c mprotect_folio_pte_batch()
+ * faithful
+ * @param most entries at most
+ */
+function mprotectFolioPteBatch(k: Kernel, ptep: Ptep, pte: Pte, most: number): number {
+  const page = vmNormalPage(pte);
+  if (page < 0) return 1;
+  const folio = pageFolio(k, page);
+  if (!folioIsLarge(k, folio)) return 1;
+  return folioPteBatch(k, folio, ptep, pte, most, PTE_ACCESSED | PTE_DIRTY);
+}
+
+/**
+ * Clears the entries of a batch while they change, so that no bit that the hardware sets is lost.
+ *
+ * Mirrors: include/linux/pgtable.h modify_prot_start_ptes()
+ * faithful
+ * @returns the first one, accessed and dirty if any of them was
+ */
+function* modifyProtStartPtes(k: Kernel, ptep: Ptep, nr: number): Kernel$<Pte> {
+  if (k.stepping) yield k.writeEntry(ptep);
+  let pte = ptepGetAndClear(k, ptep);
+  for (let i = 1; i < nr; i++) {
+    if (k.stepping) yield k.writeEntry(ptep + i);
+    const other = ptepGetAndClear(k, ptep + i);
+    if (pteDirty(other)) pte = pteMkdirty(pte);
+    pte |= other & PTE_ACCESSED;
+  }
+  return pte;
+}
+
+/**
+ * Changes a batch of present entries.
+ *
+ * Mirrors: mm/mprotect.c change_present_ptes(), set_write_prot_commit_flush_ptes(),
+ *   commit_anon_folio_batch(), prot_commit_flush_ptes()
+ * simplified: no userfaultfd-wp
+ */
+function* changePresentPtes(
+  k: Kernel,
+  tlb: MmuGather,
+  vma: Vma,
+  vpn: Vpn,
+  ptep: Ptep,
+  nr: number,
+  tryWritable: boolean,
+): Kernel$<void> {
+  const old = yield* modifyProtStartPtes(k, ptep, nr);
+  const pte = pteModify(old, vma.pageProt);
+  for (let i = 0; i < nr; i++) {
+    // whether a page is exclusive is its own, all else is the batch's
+    let entry = pte + (i << PTE_PFN_SHIFT);
+    if (tryWritable && !pteWrite(entry) && canChangePteWritable(k, vma, entry)) entry |= PTE_WRITE;
+    if (k.stepping) yield k.writeEntry(ptep + i);
+    setPte(k, ptep + i, entry);
+    if (old & ~entry & (PTE_PRESENT | PTE_WRITE)) tlb.track(vpn + i, 1);
+  }
+}
+
+/**
+ * Mirrors: mm/mprotect.c change_pte_range()
+ * simplified: no NUMA hints, no userfaultfd-wp
  */
 function* changePteRange(
   k: Kernel,
@@ -96,19 +171,14 @@ function* changePteRange(
   const ptl = ptlOf(k, first);
   if (k.stepping) yield k.acquire(ptl);
   k.lock(ptl);
-  for (let vpn = start, ptep = first; vpn < end; vpn++, ptep++) {
-    let pte = ptepGet(k, ptep);
+  let nr = 1;
+  for (let vpn = start, ptep = first; vpn < end; vpn += nr, ptep += nr) {
+    const pte = ptepGet(k, ptep);
+    nr = 1;
     if (pte === 0) continue;
     if (ptePresent(pte)) {
-      if (k.stepping) yield k.writeEntry(ptep);
-      // cleared while it changes, so that no bit that the hardware sets is lost
-      const old = ptepGetAndClear(k, ptep);
-      pte = pteModify(old, vma.pageProt);
-      if (tryWritable && !pteWrite(pte) && canChangePteWritable(k, vma, pte)) pte |= PTE_WRITE;
-      if (k.stepping) yield k.writeEntry(ptep);
-      setPte(k, ptep, pte);
-      const lost = old & ~pte & (PTE_PRESENT | PTE_WRITE);
-      if (lost) tlb.track(vpn, 1);
+      nr = mprotectFolioPteBatch(k, ptep, pte, end - vpn);
+      yield* changePresentPtes(k, tlb, vma, vpn, ptep, nr, tryWritable);
     } else {
       const changed = changedSoftleaf(k, pte);
       if (changed === pte) continue;
@@ -208,6 +278,7 @@ function* mprotectFixup(
   let flags = newFlags;
   if (flags & VM_WRITE) {
     if (!(vma.flags & (VM_ACCOUNT | VM_WRITE | VM_HUGETLB | VM_SHARED)) && accountable(flags)) {
+      if (vmEnoughMemory(k, end - start)) return -ENOMEM;
       flags |= VM_ACCOUNT;
     }
   } else if (vma.flags & VM_ACCOUNT && vmaIsAnonymous(vma) && !vma.anonVma) flags &= ~VM_ACCOUNT;
@@ -251,4 +322,3 @@ export function* mprotect(k: Kernel, mm: Mm, start: Vpn, end: Vpn, prot: number)
   k.unlock(mm.mmapLock);
   return err;
 }
-      if (vmEnoughMemory(k, end - start)) return -ENOMEM;

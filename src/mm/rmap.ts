@@ -17,6 +17,7 @@ import {
   PG_SWAPBACKED,
 } from '../machine/page.ts';
 import {
+  PTE_PFN_SHIFT,
   PTE_UFFD,
   pteDirty,
   ptePfn,
@@ -26,7 +27,7 @@ import {
   pteYoung,
 } from '../machine/pte.ts';
 import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
-import type { Folio, Pfn, Pte, Vpn } from '../machine/units.ts';
+import type { Folio, Pfn, Pte, Ptep, Vpn } from '../machine/units.ts';
 import type { AnonVma } from './anon-vma.ts';
 import {
   clearPageAnonExclusive,
@@ -139,6 +140,31 @@ function subLarge(k: Kernel, folio: Folio, mm: Mm, diff: number): void {
   if (mmIdCount[0][folio] === total || mmIdCount[1][folio] === total) {
     folioClear(k, folio, PG_MAPPED_SHARED);
   }
+}
+
+/**
+ * How many entries from `ptep` on map consecutive pages of one large folio and differ in nothing else that
+ * counts.
+ *
+ * Mirrors: mm/internal.h folio_pte_batch_flags()
+ * simplified: the callers merge what they ignore
+ * @param pte the first of them, present
+ * @param most entries at most: of one area, and of one table
+ * @param ignored bits that may differ
+ */
+export function folioPteBatch(
+  k: Kernel,
+  folio: Folio,
+  ptep: Ptep,
+  pte: Pte,
+  most: number,
+  ignored: number,
+): number {
+  const left = Math.min(most, folio + folioPages(k, folio) - ptePfn(pte));
+  const first = pte & ~ignored;
+  let nr = 1;
+  while (nr < left && (ptepGet(k, ptep + nr) & ~ignored) === first + (nr << PTE_PFN_SHIFT)) nr++;
+  return nr;
 }
 
 function setAnon(k: Kernel, folio: Folio, vma: Vma, vpn: Vpn): void {
