@@ -348,13 +348,15 @@ export function* mremap(
       length = alignHuge(k, length);
       err = isHugeAligned(k, start) && isHugeAligned(k, target) ? 0 : -EINVAL;
     } else err = 0;
+    // the old place would stay empty, and could not get its pages back
+    if (keepSource && vma.flags & VM_DONTEXPAND) err = -EINVAL;
     if (!err) err = yield* doMunmap(k, mm, target, target + length);
     if (err) break;
     const source = k.present(mm.lookupVma(start), 'the area of an address');
-    const fresh = yield* copyVma(k, source, start, target, length, keepSource);
-    // a merge may have replaced the area that holds the old place
     if (keepSource && source.flags & VM_ACCOUNT) err = vmEnoughMemory(k, length);
     if (err) break;
+    const fresh = yield* copyVma(k, source, start, target, length, keepSource);
+    // a merge may have replaced the area that holds the old place
     const old = k.present(mm.lookupVma(start), 'the area of an address');
     // an area that was there before may come before the old one in a walk
     const merged = fresh.pages !== length;
