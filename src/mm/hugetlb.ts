@@ -81,13 +81,13 @@ import { MmuGather, tlbFinishMmu, tlbFlushOnly } from './zap.ts';
 
 // ---- areas ----
 
-/** A page number that is a multiple of the huge page's pages, from below or from above. */
-export function alignHuge(k: Kernel, vpn: Vpn): Vpn {
 /** Mirrors: include/linux/hugetlb.h is_file_hugepages(); faithful */
 export function isFileHugepages(file: AddressSpace): boolean {
   return file.faultMutexes.length > 0;
 }
 
+/** A page number that is a multiple of the huge page's pages, from below or from above. */
+export function alignHuge(k: Kernel, vpn: Vpn): Vpn {
   return hugeStart(k, vpn + k.geometry.ptrsPerPte - 1);
 }
 export function isHugeAligned(k: Kernel, vpn: Vpn): boolean {
@@ -576,7 +576,7 @@ function* hugetlbPresent(k: Kernel, fault: HugeFault): Kernel$<{ ret: number; wa
  *
  * Mirrors: mm/hugetlb.c hugetlb_fault()
  * simplified: a mutex for each huge page of a file instead of a table of them by hash
- * @returns 0 or VM_FAULT_SIGBUS
+ * @returns 0 or VM_FAULT_SIGBUS; VM_FAULT_RETRY when a monitor was asked: mmap_lock is not held any more
  */
 export function* hugetlbFault(k: Kernel, vma: Vma, vpn: Vpn, flags: number): Kernel$<number> {
   const { mm } = vma;

@@ -47,7 +47,7 @@ describe('parseProgramFile', () => {
     );
     expect(read.flatMap((file) => file.badLines)).toEqual([]);
     const programs = read.flatMap((file) => file.programs);
-    expect(programs.length).toBe(2220);
+    expect(programs.length).toBe(2261);
     // The recording's runs are the ones that tagRuns makes of their words.
     for (const { results } of programs.map((located) => located.program))
       for (const { tags } of results ?? []) {

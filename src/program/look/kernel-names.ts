@@ -36,9 +36,11 @@ canGrow dmirror_allocate_chunk lib/test_hmm.c
 canMergeLeft can_vma_merge_left mm/vma.c
 canMergeRight can_vma_merge_right mm/vma.c
 changeHugePmd change_huge_pmd mm/huge_memory.c
+changePresentPtes change_present_ptes mm/mprotect.c
 changeProtection change_protection mm/mprotect.c
 changePteRange change_pte_range mm/mprotect.c
 changedSoftleaf change_softleaf_pte mm/mprotect.c
+chargeOf accountable_mapping mm/vma.c
 checkAndMigrateMovablePages check_and_migrate_movable_pages mm/gup.c
 checkExclusive dmirror_check_atomic lib/test_hmm.c
 checkPage migrate_vma_check_page mm/migrate_device.c
@@ -47,6 +49,7 @@ checkPte check_pte mm/page_vma_mapped.c
 checkStableAddressSpace check_stable_address_space include/linux/oom.h
 checkVmaFlags check_vma_flags mm/gup.c
 clear
+clearCopied __collapse_huge_page_copy_succeeded mm/khugepaged.c
 clearSoftDirty clear_refs_write fs/proc/task_mmu.c
 clearSoftDirtyPmd clear_soft_dirty_pmd fs/proc/task_mmu.c
 closeDmirror dmirror_fops_release lib/test_hmm.c
@@ -162,6 +165,7 @@ folioMaybeMappedShared folio_maybe_mapped_shared include/linux/mm.h
 folioMigrateFlags folio_migrate_flags mm/migrate.c
 folioMigrateMapping folio_migrate_mapping mm/migrate.c
 folioPrealloc
+folioPteBatch folio_pte_batch_flags mm/internal.h
 folioPut folio_put include/linux/mm.h
 folioPutFresh folio_put include/linux/mm.h
 folioPutbackLru folio_putback_lru mm/folio.c
@@ -221,6 +225,7 @@ hugetlbChangeProtection hugetlb_change_protection mm/hugetlb.c
 hugetlbEntry
 hugetlbFault hugetlb_fault mm/hugetlb.c
 hugetlbFileSetup hugetlb_file_setup fs/hugetlbfs/inode.c
+hugetlbHandleUserfault hugetlb_no_page mm/hugetlb.c
 hugetlbNoPage hugetlb_no_page mm/hugetlb.c
 hugetlbPagemapBits pagemap_hugetlb_range fs/proc/task_mmu.c
 hugetlbPresent hugetlb_fault mm/hugetlb.c
@@ -241,6 +246,7 @@ insertPage migrate_vma_insert_page mm/migrate_device.c
 installMigrationEntry migrate_vma_collect_pmd mm/migrate_device.c
 invalidate
 invalidateAd
+isFileHugepages is_file_hugepages include/linux/hugetlb.h
 isHole
 isolate __collapse_huge_page_isolate mm/khugepaged.c
 leaveDevice dmirror_devmem_fault_alloc_and_copy lib/test_hmm.c
@@ -308,6 +314,7 @@ mmuNotifierInvalidateRangeEnd __mmu_notifier_invalidate_range_end mm/mmu_notifie
 mmuNotifierInvalidateRangeStart mn_itree_invalidate mm/mmu_notifier.c
 mnItreeInvEnd mn_itree_inv_end mm/mmu_notifier.c
 mnItreeInvStartRange mn_itree_inv_start_range mm/mmu_notifier.c
+modifyProtStartPtes modify_prot_start_ptes include/linux/pgtable.h
 moveHugePmd move_huge_pmd mm/huge_memory.c
 moveHugetlbPageTables move_hugetlb_page_tables mm/hugetlb.c
 moveNormalPmd move_normal_pmd mm/mremap.c
@@ -315,6 +322,7 @@ movePageTables move_page_tables mm/mremap.c
 movePtes move_ptes mm/mremap.c
 mprotect do_mprotect_pkey mm/mprotect.c
 mprotectFixup mprotect_fixup mm/mprotect.c
+mprotectFolioPteBatch mprotect_folio_pte_batch mm/mprotect.c
 mremap do_mremap mm/mremap.c
 mremapUserfaultfdPrep mremap_userfaultfd_prep mm/userfaultfd.c
 munmap __vm_munmap mm/mmap.c
@@ -450,6 +458,7 @@ updateVma madvise_update_vma mm/madvise.c
 userfaultfd new_userfaultfd mm/userfaultfd.c
 userfaultfdRelease userfaultfd_release mm/userfaultfd.c
 verifyDmaPinned
+vmEnoughMemory __vm_enough_memory mm/util.c
 vmFaultToErrno vm_fault_to_errno include/linux/mm.h
 vmInsertPage vm_insert_page mm/memory.c
 vmaAdjustTransHuge vma_adjust_trans_huge mm/huge_memory.c
@@ -488,4 +497,5 @@ zapVmaForReaping zap_vma_for_reaping mm/memory.c
 zapVmaRange __zap_vma_range mm/memory.c
 zapVmaRangeBatched zap_vma_range_batched mm/memory.c
 zoneDevicePageInit zone_device_page_init mm/memremap.c
+zone_device_page_init
 `;
