@@ -87,7 +87,8 @@ async function main(dist) {
   const names = entriesOf(dist);
   const bundle = await rolldown({
     input: Object.fromEntries(names.map((name) => [name.replace(/\.js$/, ''), join(dist, name)])),
-    platform: 'node',
+    // the rooms below the command line run in a browser, too
+    platform: 'neutral',
     external: /^[^./]/,
     // each runs as it is written
     treeshake: false,

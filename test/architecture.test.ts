@@ -38,6 +38,22 @@ function refused(dir: string, files: Record<string, string>): string[] {
   return Object.keys(files).filter((path) => paths.has(path));
 }
 
+it('what is built of the rooms of the model needs nothing of Node’s, nor a package', () => {
+  const left = MODEL.map((room) => join(root, 'dist', room, 'index.js'));
+  const seen = new Set<string>();
+  for (const path of left) {
+    if (seen.has(path)) continue;
+    seen.add(path);
+    for (const [, name] of readFileSync(path, 'utf8').matchAll(
+      /^(?:import|export)\b[^'"]*["']([^'"]+)["'];$/gm,
+    )) {
+      expect(name, relative(root, path)).toMatch(/^\./);
+      left.push(resolve(dirname(path), name));
+    }
+  }
+  expect(seen.size).toBeGreaterThan(MODEL.length + 5);
+});
+
 describe('the layering lint rule', () => {
   let dir: string;
   beforeAll(() => {
