@@ -21,21 +21,26 @@ export function show(value: unknown): string {
   return typeof value === 'function' ? 'a function' : String(value);
 }
 
+/** A line of a stack: file, line and column. */
+const FRAME = /^\s*at (?:.*\()?(?:file:\/\/)?(\/[^()]*):(\d+):(\d+)\)?$/gm;
+
 /**
  * The place of an error that was not thrown in the model itself, `file:line:column`.
  * @returns null where the model threw it: it follows what is not there
  */
 function placeOutside({ stack = '' }: Error): string | null {
-  const frame = /^\s*at (?:.*\()?(?:file:\/\/)?((\/[^()]*):\d+):\d+\)?$/m.exec(stack);
-  if (!frame || isModelFile(frame[2])) return null;
-  const [, line, file] = frame;
-  return isInstrumented(file) ? line : `${line}:${/:(\d+)\)?$/.exec(frame[0])?.[1]}`;
+  const [frame] = stack.matchAll(FRAME);
+  if (!frame) return null;
+  const [, file, line, column] = frame;
+  if (isModelFile(file)) return null;
+  return isInstrumented(file) ? `${file}:${line}` : `${file}:${line}:${column}`;
 }
 
 /** The line of the innermost code on an error's stack that is not the model's, `file:line`; null: there is none. */
 export function lineOutside({ stack = '' }: Error): string | null {
-  const frames = stack.matchAll(/^\s*at (?:.*\()?(?:file:\/\/)?(\/[^()]*):(\d+):\d+\)?$/gm);
-  for (const [, file, line] of frames) if (!isModelFile(file)) return `${file}:${line}`;
+  for (const [, file, line] of stack.matchAll(FRAME)) {
+    if (!isModelFile(file)) return `${file}:${line}`;
+  }
   return null;
 }
 
