@@ -17,7 +17,7 @@ import {
   type Shell,
 } from './choices.ts';
 import type { ConformOptions } from './conform.ts';
-import type { KernelCommandOptions } from './kernel.ts';
+import type { KernelCommandOptions } from './kernels/start.ts';
 import type { LabCommandOptions } from './lab.ts';
 import type { ListOptions } from './list.ts';
 import type { RunCommandOptions } from './run.ts';
@@ -427,7 +427,7 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     .option('--json', 'print JSON: of ask a line for each program, of conform one object')
     .addHelpText('after', KERNEL_HELP)
     .action(async (action: KernelAction, files: string[], options: KernelCommandOptions) => {
-      const { kernelCommand } = await import('./kernel.ts');
+      const { kernelCommand } = await import('./kernels/command.ts');
       setExit(await kernelCommand(action, files, options, terminal));
     });
 
