@@ -1,4 +1,9 @@
 /** What the rooms above use of programs and the package does not offer. */
+export {
+  KERNEL_PROFILES,
+  type Profile,
+  randomProgram,
+} from './generate/index.ts';
 export { MAX_MISTAKES } from './json.ts';
 export * from './look/items.ts';
 export {

@@ -4,15 +4,22 @@ import { expect, it } from 'vitest';
 import { OPS, type OpName, parseProgram } from '../../src/program/index.ts';
 import {
   HUGE_PROFILES,
+  KERNEL_PROFILES,
   NEVER_DRAWN,
   PROFILES,
   type Profile,
   programs,
+  randomProgram,
 } from '../support/arbitrary.ts';
 import { CONCURRENT_PROFILES, UNMET } from '../support/concurrent.ts';
 import { SCENARIOS, scenarioProgram } from '../support/scenarios.ts';
 
-const all: Record<string, Profile> = { ...PROFILES, ...HUGE_PROFILES, ...CONCURRENT_PROFILES };
+const all: Record<string, Profile> = {
+  ...PROFILES,
+  ...HUGE_PROFILES,
+  ...CONCURRENT_PROFILES,
+  ...KERNEL_PROFILES,
+};
 const names = Object.keys(OPS) as OpName[];
 
 it('every operation has a weight in a profile, or a reason why it has none', () => {
@@ -45,3 +52,18 @@ it.each(Object.keys(all))('%s draws what it weighs, each as the format wants it'
   }
   expect([...wanted]).toEqual([]);
 });
+
+it.each(Object.keys(KERNEL_PROFILES))(
+  '%s by a seed: all that it weighs, and twice the same',
+  (name) => {
+    const profile = KERNEL_PROFILES[name];
+    const wanted = new Set(Object.keys(profile.weights));
+    for (let seed = 1; seed <= 300; seed++) {
+      const program = parseProgram(randomProgram(profile, seed, name));
+      for (const { op } of program.ops) wanted.delete(op);
+      if (seed % 100 === 0)
+        expect(parseProgram(randomProgram(profile, seed, name))).toEqual(program);
+    }
+    expect([...wanted]).toEqual([]);
+  },
+);
