@@ -1,18 +1,8 @@
 /** Interrupted runs of `softleaf check`: what is kept of one, and going on with it. */
-import { createHash } from 'node:crypto';
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  openSync,
-  readFileSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { JobResult } from '../../checker/index.ts';
+import { readKept, writeKept } from '../kept.ts';
 import { UsageError } from '../terminal.ts';
 import type { Pool } from './pool.ts';
 import type { CheckJob } from './work.ts';
@@ -25,17 +15,8 @@ export interface Saved {
   results: (JobResult | null)[];
 }
 
-/** The first line of the file; the second is a `Saved`. */
-interface Head {
-  softleaf: 'check';
-  format: typeof FORMAT;
-  /** Of the second line. */
-  sha256: string;
-}
-
-const FORMAT = 6;
-
-const digestOf = (text: string): string => createHash('sha256').update(text).digest('hex');
+/** What the file is. */
+const KEPT = { softleaf: 'check', format: 6, by: '--resume' } as const;
 
 /** The fingerprints of what jobs search. */
 export async function digestsOf(jobs: readonly CheckJob[], pool: Pool): Promise<string[]> {
@@ -54,38 +35,6 @@ export async function digestsOf(jobs: readonly CheckJob[], pool: Pool): Promise<
   return digests;
 }
 
-/** @throws UsageError where it is no run that was kept, or not whole */
-function read(file: string): Saved {
-  let text: string;
-  try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new UsageError(`cannot read ${file}: ${(error as Error).message}`);
-  }
-  const end = text.indexOf('\n');
-  let head: Partial<Head> | null = null;
-  try {
-    head = JSON.parse(end < 0 ? text : text.slice(0, end)) as Partial<Head> | null;
-  } catch {
-    // no line of ours
-  }
-  if (head?.softleaf !== 'check' || head.format === undefined) {
-    throw new UsageError(`${file}: expected a run that --resume has kept, this is something else`);
-  }
-  if (head.format !== FORMAT) {
-    throw new UsageError(
-      `${file}: a run kept in format ${head.format}; this Softleaf reads ${FORMAT}: begin again, with another file`,
-    );
-  }
-  const body = text.slice(end + 1).replace(/\n$/, '');
-  if (end < 0 || digestOf(body) !== head.sha256) {
-    throw new UsageError(
-      `${file}: this file is damaged, its digest is not that of what is in it: begin again, with another file`,
-    );
-  }
-  return JSON.parse(body) as Saved;
-}
-
 /**
  * Goes on with a run.
  * @param file where it is kept
@@ -99,7 +48,7 @@ export async function resumeRun(
   pool: Pool,
 ): Promise<Saved | null> {
   if (!existsSync(file)) return null;
-  const saved = read(file);
+  const saved = readKept<Saved>(file, KEPT);
   const identity = ({ file: of, name, walk, plan }: CheckJob): string => {
     const { schedules: _, findings: __, time: ___, beyond: ____, ...how } = plan;
     return JSON.stringify([resolve(of), name, walk, Object.entries(how).sort()]);
@@ -124,28 +73,11 @@ export async function resumeRun(
 }
 
 /**
- * Keeps a run: whatever happens meanwhile, the file is the one before or this one.
+ * Keeps a run.
  * @throws Error where it cannot be written
  */
 export function keepRun(file: string, run: Saved): void {
-  const at = existsSync(file) ? realpathSync(file) : file;
-  const beside = `${at}.new`;
-  const body = JSON.stringify(run);
-  const head: Head = { softleaf: 'check', format: FORMAT, sha256: digestOf(body) };
-  try {
-    const to = openSync(beside, 'w');
-    try {
-      const bytes = Buffer.from(`${JSON.stringify(head)}\n${body}\n`);
-      for (let done = 0; done < bytes.length; ) done += writeSync(to, bytes, done);
-      fsyncSync(to);
-    } finally {
-      closeSync(to);
-    }
-    renameSync(beside, at);
-  } catch (error) {
-    rmSync(beside, { force: true });
-    throw error;
-  }
+  writeKept(file, KEPT, run);
 }
 
 /** Nothing is left to do of a run. */
