@@ -12,5 +12,12 @@ export const FORMATS = ['ktap', 'junit', 'github'] as const;
 export type Format = (typeof FORMATS)[number];
 
 /** What `softleaf kernel` does. */
-export const KERNEL_ACTIONS = ['ask', 'conform', 'config', 'check-config', 'agent'] as const;
+export const KERNEL_ACTIONS = [
+  'ask',
+  'conform',
+  'fuzz',
+  'config',
+  'check-config',
+  'agent',
+] as const;
 export type KernelAction = (typeof KERNEL_ACTIONS)[number];

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { STRATEGIES, STRATEGY_ROWS } from '../checker/light.ts';
+import { DRIVERS } from '../drivers/light.ts';
 import { WALKS, type Walk } from '../mm/light.ts';
 import { ProgramError } from '../program/light.ts';
 import { type CheckCommandOptions, KEEP_EVERY } from './check/options.ts';
@@ -182,6 +183,7 @@ const KERNEL_HELP = `
 Actions:
   ask KERNEL PROGRAMS...         run programs on a kernel, and print what each operation returned
   conform KERNEL [PROGRAMS...]   say how a kernel differs from 7.3.4; without programs, on the shipped corpus
+  fuzz KERNEL                    run random programs on a kernel and on the model, and make what differs small
   config                         print what a kernel should be configured with
   check-config FILE              say what a configuration lacks, and what is left out then
   agent                          compile the program that runs there, if need be, and print where it is
@@ -194,6 +196,8 @@ Examples:
   $ softleaf kernel conform new/bzImage --against old/bzImage
   $ softleaf kernel ask ~/linux examples/copy-on-write-on-a-device.json
   $ softleaf kernel ask ~/linux programs.jsonl --record recorded.jsonl
+  $ softleaf kernel fuzz ~/linux --time 600 --out found
+  $ softleaf kernel fuzz ~/linux --profile fork --profile thp --seed 7 --programs 1000
   $ softleaf kernel conform --command "vng --user root -- $(softleaf kernel agent)"
   $ softleaf kernel config > hmm.config`;
 
@@ -424,7 +428,23 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
       'kernels that may end before the rest is left out (default 10)',
       count(0),
     )
-    .option('--json', 'print JSON: of ask a line for each program, of conform one object')
+    .option(
+      '--time <seconds>',
+      'fuzz: begin no more after that (default 60)',
+      count(1, MAX_SECONDS),
+    )
+    .option('--programs <n>', 'fuzz: so many at most', count(1))
+    .option('--seed <n>', 'fuzz: which programs are drawn (default: any)', count(0))
+    .option('--profile <name>', 'fuzz: what programs are made of; may be given several times', each)
+    .option('--out <folder>', 'fuzz: keep there what is found, and go on with it the next time')
+    .addOption(
+      new Option(
+        '--driver <driver>',
+        'fuzz: the test driver that the kernel has (default: mended)',
+      ).choices(DRIVERS),
+    )
+    .addOption(walkOption('unified'))
+    .option('--json', 'print JSON: of ask a line for each program, of the others one object')
     .addHelpText('after', KERNEL_HELP)
     .action(async (action: KernelAction, files: string[], options: KernelCommandOptions) => {
       const { kernelCommand } = await import('./kernels/command.ts');

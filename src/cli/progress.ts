@@ -54,6 +54,15 @@ export function progressBar(terminal: Terminal, total: number, now: Clock = cloc
   };
 }
 
+/** Of work that nobody knows the end of: what it came to so far. */
+export function workProgress(
+  terminal: Terminal,
+  now: Clock = clock,
+): { show(text: string): void; clear(): void } {
+  const line = movingLine(terminal, now);
+  return { show: (text) => line.show(() => text), clear: () => line.clear() };
+}
+
 /** Minutes and seconds. */
 function minutes(ms: number): string {
   const seconds = Math.floor(ms / 1000);

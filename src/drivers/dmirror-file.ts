@@ -16,7 +16,8 @@ import { devmemFault } from './dmirror-evict.ts';
 import { MENDED } from './dmirror-mends.ts';
 import { STOCK } from './dmirror-stock.ts';
 import { type DeviceKind, deviceTableStep } from './driver.ts';
-import type { DriverName, Mends } from './mends.ts';
+import type { DriverName } from './driver-names.ts';
+import type { Mends } from './mends.ts';
 
 /** The device that a page belongs to (dmirror_page_to_device()). */
 function pageDevice(k: Kernel, pfn: number): DmirrorDevice {

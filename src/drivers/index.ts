@@ -23,7 +23,8 @@ export {
   isDevice,
   type Mirror,
 } from './driver.ts';
+export { DRIVERS, type DriverName } from './driver-names.ts';
 export { FLAWS, type Flaw } from './flaws.ts';
 export { type GupHold, type GupHow, gupGiveBack, gupHold, gupTest } from './gup-test.ts';
-export { DRIVERS, type DriverName, type Mends } from './mends.ts';
+export type { Mends } from './mends.ts';
 export { faultMigrateToDevice } from './migrate-on-fault.ts';

@@ -8,11 +8,8 @@ import type { Kernel } from '../mm/kernel.ts';
 import type { Mm } from '../mm/mm.ts';
 import type { Dmirror } from './dmirror.ts';
 import type { DmirrorDevice } from './dmirror-device.ts';
+import type { DriverName } from './driver-names.ts';
 import type { InvalidationLog } from './invalidation-log.ts';
-
-/** The test driver as it is here, or with the guards of lib/test_hmm.c alone. */
-export const DRIVERS = ['mended', 'stock'] as const;
-export type DriverName = (typeof DRIVERS)[number];
 
 /** What the test driver does beyond lib/test_hmm.c. Pages `first` to `last` are both inclusive. */
 export interface Mends {

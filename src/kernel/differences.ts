@@ -58,6 +58,18 @@ function valuesAt({ field, expected, actual }: Difference): [unknown, unknown, k
   return [a, b, field === 'ret'];
 }
 
+/** What a difference is told by, and what those that are alike have in common. */
+export function differenceWords(
+  program: Program,
+  difference: Difference,
+): { op: string; field: string; expected: unknown; actual: unknown; key: string } {
+  const { op } = program.ops[difference.op];
+  const { field } = difference;
+  const [expected, actual, kind] = valuesAt(difference);
+  const key = JSON.stringify([op, field, ...(kind ? [expected, actual] : [])]);
+  return { op, field, expected, actual, key };
+}
+
 /** What became of many programs. */
 export class Comparison {
   same = 0;
@@ -90,14 +102,9 @@ export class Comparison {
       return;
     }
     this.differing++;
-    const { op } = program.ops[difference.op];
-    const [a, b, kind] = valuesAt(difference);
-    const key = JSON.stringify([op, difference.field, ...(kind ? [a, b] : [])]);
+    const { key, ...words } = differenceWords(program, difference);
     count(this.differences, key, () => ({
-      op,
-      field: difference.field,
-      expected: a,
-      actual: b,
+      ...words,
       count: 0,
       example: {
         program,

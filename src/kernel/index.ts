@@ -11,7 +11,9 @@ export {
   type StoppedKind,
 } from './differences.ts';
 export { KernelError } from './error.ts';
+export { type FuzzKind, type FuzzState, fuzz, type Modelled } from './fuzz.ts';
 export { type Guest, type Start, startCommand, startQemu } from './guest.ts';
 export { type KernelImage, kernelImage } from './image.ts';
 export type { Answer, Hello } from './protocol.ts';
 export { type KernelReport, kernelReports, knownReport } from './report.ts';
+export { Session } from './session.ts';

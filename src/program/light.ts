@@ -1,4 +1,3 @@
 /** What the command line needs at its start: without the model behind it. */
-export { DRIVERS, type DriverName } from '../drivers/mends.ts';
 export { ProgramError } from './error.ts';
 export { didYouMean } from './similar.ts';

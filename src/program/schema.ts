@@ -1,5 +1,5 @@
 /** The program format: its types, and reading a program strictly. */
-import { DRIVERS, type DriverName } from '../drivers/mends.ts';
+import { DRIVERS, type DriverName } from '../drivers/driver-names.ts';
 import { Geometry } from '../machine/geometry.ts';
 import { WALKS, type Walk } from '../mm/walks.ts';
 import { ProgramError, type ProgramPlace, showValue } from './error.ts';

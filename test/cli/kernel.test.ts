@@ -324,3 +324,97 @@ describe('a command and all that it started', () => {
     expect(isThere('sleep 98762')).toBe(false);
   });
 });
+
+describe('fuzz', () => {
+  // it refuses every mapping, and what is refused is found, made small and kept
+  const refuses = () => script('refuses', `  echo '{"name":"x","results":[{"ret":"EPERM"}]}'`);
+  const out = () => join(dir, 'fuzzed');
+  const fuzz = (...args: string[]) => {
+    const own = args.includes('--profile') ? [] : ['--profile', 'base'];
+    const seed = args.includes('--seed') ? [] : ['--seed', '5'];
+    return run('fuzz', '--command', refuses(), '--programs', '32', ...own, ...seed, ...args);
+  };
+
+  it('tells the fewest operations that show a difference, and keeps them as a corpus', () => {
+    const { code, out: said, err } = fuzz('--out', out());
+    expect(err).toBe('');
+    expect(code).toBe(1);
+    expect(said).toContain(
+      'seed 5, base\n\ndiffers mmap, ret (1 program, the first is base-5-0)\n',
+    );
+    expect(said).toContain('      the kernel  EPERM ("ok" is "EPERM" there)\n');
+    expect(said).toMatch(/\n32 programs in [\d.]+ minutes \(\d+ a minute\), 1 kind of differences/);
+    const [line, ...more] = readFileSync(join(out(), 'differences.jsonl'), 'utf8')
+      .trim()
+      .split('\n');
+    expect(more).toEqual([]);
+    expect(JSON.parse(line)).toMatchObject({
+      name: 'base-5-0-small',
+      comment: 'mmap, ret: the model has "ok", the kernel "EPERM"; from base-5-0',
+      ops: [{ op: 'mmap', pages: 1 }],
+      results: [{ ret: 'EPERM' }],
+    });
+    expect(readFileSync(join(out(), 'ended.jsonl'), 'utf8')).toBe('');
+    // what is kept is a corpus, which differs from the model
+    expect(softleaf(['conform', join(out(), 'differences.jsonl')], dir).code).toBe(1);
+  });
+
+  it('goes on with what a folder keeps', () => {
+    const { code, out: said } = fuzz('--out', out(), '--json');
+    expect(code).toBe(1);
+    const all = JSON.parse(said);
+    expect(all).toMatchObject({ seed: 5, next: 64, asked: 32, driver: 'mended', walk: 'unified' });
+    expect(all.kinds).toMatchObject([{ what: 'differs', op: 'mmap', count: 64 }]);
+  });
+
+  it.each([
+    ['another seed', ['--seed', '6'], 'keeps a run with seed 5, not 6'],
+    ['another driver', ['--driver', 'stock'], 'keeps a run with driver mended, not stock'],
+    ['other profiles', ['--profile', 'fork'], 'keeps a run with profiles base, not fork'],
+  ])('but not with %s', (_, args, why) => {
+    const before = readFileSync(join(out(), 'fuzz.json'), 'utf8');
+    const { code, err } = fuzz('--out', out(), ...args);
+    expect(code).toBe(2);
+    expect(err).toContain(why);
+    expect(readFileSync(join(out(), 'fuzz.json'), 'utf8')).toBe(before);
+  });
+
+  it('nor with what is damaged, or something else', () => {
+    const damaged = join(dir, 'damaged');
+    mkdirSync(damaged);
+    writeFileSync(
+      join(damaged, 'fuzz.json'),
+      readFileSync(join(out(), 'fuzz.json'), 'utf8').replace('"seed":5', '"seed":6'),
+    );
+    expect(fuzz('--out', damaged)).toMatchObject({ code: 2 });
+    expect(fuzz('--out', damaged).err).toContain('this file is damaged');
+    writeFileSync(join(damaged, 'fuzz.json'), '{}');
+    expect(fuzz('--out', damaged).err).toContain('this is something else');
+  });
+
+  it('on a kernel that can run none of them: no verdict', () => {
+    const skips = script('skips', `  echo '{"name":"x","skipped":"this kernel has no test_hmm"}'`);
+    const { code, err } = run('fuzz', '--command', skips, '--programs', '32', '--seed', '1');
+    expect(err).toContain('this kernel can run none of them');
+    expect(code).toBe(2);
+  });
+
+  it('an agent that answers what nobody asked is one that cannot be used', () => {
+    const talks = script(
+      'talks',
+      `  echo '{"name":"x","results":[{"ret":"ok"},{"ret":"ok"},{"ret":"ok"}]}'`,
+    );
+    const program = file('two.json', JSON.stringify(PROGRAM));
+    const { code, err } = run('ask', '--command', talks, program);
+    expect(err).toContain('one page: the agent returned 3 results of 2 operations');
+    expect(code).toBe(2);
+  });
+
+  it('a profile that is not there, and files, are refused', () => {
+    expect(run('fuzz', image, '--profile', 'forc')).toMatchObject({ code: 2 });
+    expect(run('fuzz', image, '--profile', 'forc').err).toContain(
+      'there is no "forc"; did you mean "fork"?',
+    );
+    expect(run('fuzz', image, 'a.json').err).toContain('fuzz takes no files');
+  });
+});

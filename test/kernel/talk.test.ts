@@ -11,52 +11,12 @@ import {
 } from '../../src/kernel/protocol.ts';
 import { AgentGone, Talk } from '../../src/kernel/talk.ts';
 import { type Program, parseProgram } from '../../src/program/index.ts';
+import { agent, HELLO } from '../support/agent.ts';
 
-const HELLO = {
-  hello: 'softleaf-agent',
-  protocol: 1,
-  kernel: '7.3.4',
-  version: '#1',
-  machine: 'x86_64',
-  cpus: 1,
-  devices: 2,
-  has: ['test_hmm'],
-};
 const program = (name: string, more: object = {}): Program =>
   parseProgram({ name, ops: [{ op: 'clear_soft_dirty' }], ...more });
 const many = (count: number) => Array.from({ length: count }, (_, i) => program(`p${i}`));
 const ok = (name: string) => ({ name, results: [{ ret: 'ok' }] });
-
-/** An agent that answers each line as `answer` says; null: it ends. */
-function agent(
-  answer: (line: { name: string }) => object | null,
-  console = '',
-): Guest & { lines: string[] } {
-  const [input, output] = [new PassThrough(), new PassThrough()];
-  const lines: string[] = [];
-  let pending = '';
-  let [dying, ended] = [false, false];
-  input.on('data', (data) => {
-    const parts = (pending + data).split('\n');
-    pending = parts.pop() as string;
-    for (const part of parts) {
-      lines.push(part);
-      const said = dying ? null : answer(JSON.parse(part));
-      if (said)
-        output.write(`${JSON.stringify(said)}
-`);
-      if (said || dying) continue;
-      dying = true;
-      setImmediate(() => {
-        ended = true;
-        output.end();
-      });
-    }
-  });
-  const talk = new Talk(output, input, { seconds: 60, patience: 60 });
-  const close = async () => talk.end(new AgentGone('closed'));
-  return { hello: HELLO, talk, how: 'here', console: () => (ended ? console : ''), close, lines };
-}
 
 it('what an agent said before it went is heard, though nobody takes what is written any more', async () => {
   const [input, output] = [new PassThrough(), new PassThrough()];

@@ -5,6 +5,7 @@ import { readText } from '../files.ts';
 import { ExitCode, jsonLine, painter, type Terminal, UsageError } from '../terminal.ts';
 import { askCommand } from './ask.ts';
 import { conformCommand } from './conform.ts';
+import { fuzzCommand } from './fuzz.ts';
 import { agentOf, type KernelCommandOptions } from './start.ts';
 
 function checkConfig(files: readonly string[], terminal: Terminal, json: boolean): ExitCode {
@@ -46,6 +47,6 @@ export async function kernelCommand(
     throw new UsageError(
       `${action}: no kernel (a bzImage, the folder in which it was built, or --command)`,
     );
-  const run = action === 'ask' ? askCommand : conformCommand;
+  const run = { ask: askCommand, conform: conformCommand, fuzz: fuzzCommand }[action];
   return run(kernel, rest, options, terminal);
 }

@@ -1,7 +1,8 @@
 /** What all of `softleaf kernel` begins with: options, how a kernel is started, programs; and what they write. */
 import { accessSync, constants, writeFileSync } from 'node:fs';
+import type { DriverName } from '../../drivers/light.ts';
 import { agentFile, kernelImage, type Start, startCommand, startQemu } from '../../kernel/index.ts';
-import type { Program, Result } from '../../program/index.ts';
+import type { Program, Result, Walk } from '../../program/index.ts';
 import { didYouMean } from '../../program/internal.ts';
 import { packageFile, readPrograms, showBadLine } from '../files.ts';
 import { OutputError, type Terminal, UsageError } from '../terminal.ts';
@@ -20,6 +21,13 @@ export interface KernelCommandOptions {
   bootTimeout?: number;
   crashes?: number;
   json?: boolean;
+  time?: number;
+  seed?: number;
+  programs?: number;
+  profile?: string[];
+  out?: string;
+  driver?: DriverName;
+  walk?: Walk;
 }
 
 /** Seconds that the agent may take to end a program beyond the time that it has. */

@@ -1,0 +1,2 @@
+/** What the command line needs at its start: without the model behind it. */
+export { DRIVERS, type DriverName } from './driver-names.ts';
