@@ -236,14 +236,15 @@ export class Execution<S extends object = object> {
 
   /**
    * Lets a task take its step, up to the next one.
-   * @param fail the allocation that it is about to make fails
+   * @param fail the allocation that it is about to make fails, or the lock is let go that it may let go
    */
   take(task: number, fail: boolean): void {
     this.steps++;
     const k = this.kernel;
     k.steps = this.steps;
-    if (fail) k.failAllocations = 1;
     const { task: taker } = this.running[task];
+    if (fail && taker.pending.mayLetGo) k.letGo = true;
+    else if (fail) k.failAllocations = 1;
     this.coverage?.step(task, taker.doing, taker.pending);
     const { ended } = taker;
     this.own.step(task, taker.pending);
@@ -260,7 +261,10 @@ export class Execution<S extends object = object> {
     }
     if (this.footprint !== null) this.watch?.taken();
     if (taker.ended !== ended || this.running[task].done) this.progressed = this.steps;
-    if (fail) k.failAllocations = 0;
+    if (fail) {
+      k.failAllocations = 0;
+      k.letGo = false;
+    }
   }
 
   private resume(index: number): void {

@@ -13,6 +13,8 @@ export interface Plan {
   seed: number;
   /** Allocations that may fail in a schedule. */
   faults: number;
+  /** Locks that may be let go in the middle in a schedule, where Linux lets them go as others wait. */
+  breaks: number;
   /** Preemptions in a schedule at most. */
   preemptions?: number;
   /** Different findings after which the search ends; with `outcomes`, that are reported. */
@@ -37,6 +39,7 @@ export const DEFAULT_PLAN: Plan = {
   schedules: 100_000,
   seed: 1,
   faults: 0,
+  breaks: 1,
   findings: 3,
 };
 

@@ -121,9 +121,13 @@ function fewerPreemptions(
   until: number,
 ): Attempt {
   let best = from;
-  const faults = from.choices.filter((choice) => choice >= FAIL).length;
+  const other = from.choices.filter((choice) => choice >= FAIL).length;
   for (let bound = 0; bound <= best.preemptions; bound++) {
-    const search = new Exhaustive(x.names.length, { preemptions: bound, faults });
+    const search = new Exhaustive(x.names.length, {
+      preemptions: bound,
+      faults: other,
+      breaks: other,
+    });
     for (let n = 0; n < schedules && Date.now() < until && search.begin(x); n++) {
       const tried = attempt(x, search);
       if (tried.title === title && simpler(tried, best)) best = tried;
@@ -305,7 +309,7 @@ function breaks(
     // a setup that does not work
     return null;
   }
-  const faults = like.choices.filter((choice) => choice >= FAIL).length;
+  const other = like.choices.filter((choice) => choice >= FAIL).length;
   const preemptions = like.preemptions;
   if (like.round) {
     const rounds = [
@@ -319,7 +323,7 @@ function breaks(
     }
     return null;
   }
-  const search = new Exhaustive(x.names.length, { preemptions, faults });
+  const search = new Exhaustive(x.names.length, { preemptions, faults: other, breaks: other });
   for (let n = 0; n < schedules && Date.now() < until && search.begin(x); n++) {
     const tried = attempt(x, search);
     if (tried.title === like.title && tried.preemptions <= preemptions) return tried;

@@ -290,6 +290,11 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     .option('--hardware', 'let TLBs fill and drop entries on their own')
     .option('--faults <n>', 'allocations that may fail in a schedule (default 0)', count(0, 1000))
     .option(
+      '--breaks <n>',
+      'locks that may be let go in the middle, as others want them (default 1)',
+      count(0, 1000),
+    )
+    .option(
       '--findings <n>',
       'different findings after which a search ends (default 3)',
       count(1, 10_000),

@@ -67,6 +67,8 @@ export class Machine extends Reporter {
   current: Task;
   /** Allocations that the executor wants to fail: the next so many `mayFail` calls return true. */
   failAllocations = 0;
+  /** Whether the executor wants the lock let go that the step which it takes may let go. */
+  letGo = false;
   /** Whether one was made to fail. */
   allocationFailed = false;
   /** Who looks at what tasks do, if anyone. */
@@ -312,6 +314,22 @@ export class Machine extends Reporter {
     const step = this.allocateStep(order);
     step.kind = StepKind.Shared;
     return step;
+  }
+
+  /**
+   * The same step, before which the lock that is held may be let go, as others want it or the CPU
+   * (need_resched(), spin_needbreak()). Whether it is, `letsGo()` says behind it: it was not taken then.
+   */
+  orLetGo(step: Step): Step {
+    step.mayLetGo = true;
+    return step;
+  }
+
+  /** Whether the lock is let go here. In a straight line it never is. */
+  letsGo(): boolean {
+    const { letGo } = this;
+    this.letGo = false;
+    return letGo;
   }
 
   /** Waits until `ready`; `what` names it when it never comes. */

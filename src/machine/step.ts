@@ -110,6 +110,8 @@ export class Step {
   readonly roles: Role[] = new Array(NAMED_AT_MOST).fill(Role.Read);
   /** Whether it touches pages of a folio that it does not name: there are too many. */
   leavesOut = false;
+  /** Whether a lock may be let go before it, which is a choice of the schedule: `Machine.orLetGo()`. */
+  mayLetGo = false;
   /** Whether the step can be taken now; null: always. */
   enabled: (() => boolean) | null = null;
   /** A device's operation that takes time: the step is over when it settles. */
@@ -134,6 +136,7 @@ export class Step {
     this.ids[0] = id;
     this.roles[0] = role;
     this.leavesOut = false;
+    this.mayLetGo = false;
     this.enabled = null;
     this.pending = null;
     if (Step.traced) this.stack = modelledStack();

@@ -16,7 +16,7 @@ import {
   ptePresent,
   pteWrite,
 } from '../machine/pte.ts';
-import { type Kernel$, ObjectKind, Role } from '../machine/step.ts';
+import { type Kernel$, ObjectKind, Role, StepKind } from '../machine/step.ts';
 import type { Folio, Ptep, Vpn } from '../machine/units.ts';
 import { anonVmaFork, vmaComplete, vmaPrepare } from './anon-vma.ts';
 import { maybeMkwrite, restoreExclusivePte, vmNormalPage } from './fault.ts';
@@ -58,6 +58,7 @@ import {
   notifierRange,
 } from './mmu-notifier.ts';
 import {
+  breakAfter,
   entryEnd,
   pmdAlloc,
   pmdIsHuge,
@@ -95,9 +96,10 @@ const RESTORED = 1;
  * Mirrors: mm/memory.c copy_page_range(), raw_write_seqcount_begin()
  * differs: by table, under its lock (7.3.4: by area; who comes between two tables finds entries that are
  * as they were or as they will be)
+ * @param again it was locked before, and the table is not done
  */
-export function* lockSource(k: Kernel, src: Vma, ptl: Lock): Kernel$<void> {
-  const isCow = vmaIsCowMapping(src);
+export function* lockSource(k: Kernel, src: Vma, ptl: Lock, again = false): Kernel$<void> {
+  const isCow = vmaIsCowMapping(src) && !again;
   const seq = writeProtectOf(src.mm);
   if (k.stepping && !isCow) yield k.acquire(ptl);
   if (k.stepping && isCow) yield k.acquire(ptl).and(ObjectKind.Mm, seq, Role.Write);
@@ -110,14 +112,27 @@ export function* lockSource(k: Kernel, src: Vma, ptl: Lock): Kernel$<void> {
  *
  * Mirrors: mm/memory.c copy_page_range(), raw_write_seqcount_end()
  * differs: as `lockSource`
+ * @param again it is going to be locked again, as the table is not done
  */
-export function* unlockSource(k: Kernel, src: Vma, ptl: Lock): Kernel$<void> {
-  const isCow = vmaIsCowMapping(src);
+export function* unlockSource(k: Kernel, src: Vma, ptl: Lock, again = false): Kernel$<void> {
+  const isCow = vmaIsCowMapping(src) && !again;
   const seq = writeProtectOf(src.mm);
   if (k.stepping && !isCow) yield k.release(ptl);
   if (k.stepping && isCow) yield k.release(ptl).and(ObjectKind.Mm, seq, Role.Write);
   if (isCow) src.mm.writeProtectSeq++;
   k.unlock(ptl);
+}
+
+/**
+ * What was unlocked to be locked again is not.
+ *
+ * Mirrors: mm/memory.c copy_page_range(), raw_write_seqcount_end()
+ * differs: as `lockSource`
+ */
+function* leaveSource(k: Kernel, src: Vma): Kernel$<void> {
+  if (!vmaIsCowMapping(src)) return;
+  if (k.stepping) yield k.step(StepKind.Shared, ObjectKind.Mm, writeProtectOf(src.mm), Role.Write);
+  src.mm.writeProtectSeq++;
 }
 
 /**
@@ -229,9 +244,16 @@ function* copyPresentPte(
   return 0;
 }
 
+/** What an entry counts until the locks may be let go, and where that is. */
+const NOTHING = 1;
+const SOMETHING = 8;
+const PROGRESS = 32;
+
 /**
+ * Lets the locks go to allocate, and every so many entries where others want them.
+ *
  * Mirrors: mm/memory.c copy_pte_range()
- * simplified: never lets go of the locks but to allocate
+ * faithful
  */
 function* copyPteRange(
   k: Kernel,
@@ -245,6 +267,7 @@ function* copyPteRange(
   let vpn = start;
   let prealloc = -1;
   let ret = 0;
+  let again = false;
   while (vpn < end) {
     yield* pteAlloc(k, dst.mm, dstPmd);
     const dstFirst = pteOffsetMap(k, dstPmd, vpn);
@@ -254,13 +277,20 @@ function* copyPteRange(
     const srcPtl = ptlOf(k, srcFirst);
     if (k.stepping) yield k.acquire(dstPtl);
     k.lock(dstPtl);
-    yield* lockSource(k, src, srcPtl);
+    yield* lockSource(k, src, srcPtl, again);
     const from = vpn;
+    let progress = 0;
     ret = 0;
     for (; vpn < end; vpn++) {
       const srcPte = srcFirst + (vpn - from);
       const dstPte = dstFirst + (vpn - from);
+      if (progress >= breakAfter(k, PROGRESS)) {
+        progress = 0;
+        if (k.stepping) yield k.orLetGo(k.readEntry(srcPte));
+        if (k.letsGo()) break;
+      }
       const pte = ptepGet(k, srcPte);
+      progress += pte === 0 ? NOTHING : SOMETHING;
       if (pte === 0) continue;
       if (!ptePresent(pte)) {
         ret = yield* copyNonpresentPte(k, dstPte, srcPte, dst, src);
@@ -272,13 +302,17 @@ function* copyPteRange(
       if (ret === 1) prealloc = -1;
       ret = 0;
     }
-    yield* unlockSource(k, src, srcPtl);
+    again = vpn < end && ret !== -EBUSY;
+    yield* unlockSource(k, src, srcPtl, again);
     if (k.stepping) yield k.release(dstPtl);
     k.unlock(dstPtl);
     if (ret === -EAGAIN) {
       if (k.stepping) yield k.allocateStep();
       prealloc = folioAlloc(k, 0);
-      if (prealloc < 0) return -ENOMEM;
+      if (prealloc < 0) {
+        yield* leaveSource(k, src);
+        return -ENOMEM;
+      }
     } else if (ret === -EBUSY) break;
   }
   if (prealloc >= 0) yield* folioPutFresh(k, prealloc);

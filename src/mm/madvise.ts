@@ -39,7 +39,15 @@ import {
   notifierRange,
 } from './mmu-notifier.ts';
 import { type MmWalk, type MmWalkOps, walkPageRangeVma } from './pagewalk.ts';
-import { hugeStart, pmdTransHuge, pteOffsetMap, ptepGet, ptlOf, setPte } from './pgtable.ts';
+import {
+  breakAfter,
+  hugeStart,
+  pmdTransHuge,
+  pteOffsetMap,
+  ptepGet,
+  ptlOf,
+  setPte,
+} from './pgtable.ts';
 import { reclaimPages } from './reclaim.ts';
 import { folioMaybeMappedShared } from './rmap.ts';
 import {
@@ -74,7 +82,12 @@ export interface AdviceWalk {
   advice: 'cold' | 'pageout' | 'free';
   /** For `pageout`: folios taken off the LRU lists, to be reclaimed. */
   isolated: Folio[];
+  /** Entries since the table's lock could be let go last. */
+  batch: number;
 }
+
+/** Entries after which it can be (SWAP_CLUSTER_MAX). */
+const BATCH = 32;
 
 /**
  * Whether a large folio is mapped whole, by consecutive entries from `ptep` within the range
@@ -152,8 +165,8 @@ function* adviseFolio(
 
 /**
  * The small entries of one table.
- * @returns when all are advised, or at a folio that is to be split: where, locked and referenced
- *   (holder Split)
+ * @returns when all are advised, where the table's lock was let go, or at a folio that is to be split: where, and
+ *   that, locked and referenced (holder Split)
  */
 function* advisePtes(
   k: Kernel,
@@ -172,14 +185,21 @@ function* advisePtes(
   let split = -1;
   // the table may be gone: a collapse took it
   if (pteOffsetMap(k, pmdp, start) !== first) vpn = end;
+  let mayLetGo = false;
   while (vpn < end) {
     const ptep = first + (vpn - start);
     const pte = ptepGet(k, ptep);
+    if (walk.advice !== 'free' && ++walk.batch >= breakAfter(k, BATCH)) {
+      walk.batch = 0;
+      mayLetGo = vpn > start;
+    }
     const page = ptePresent(pte) ? vmNormalPage(pte) : -1;
     const folio = page < 0 ? -1 : pageFolio(k, page);
     let pages = 1;
     if (folio >= 0 && !folioIsZoneDevice(k, folio)) {
-      if (k.stepping) yield k.writeFolio(folio);
+      if (k.stepping) yield mayLetGo ? k.orLetGo(k.writeFolio(folio)) : k.writeFolio(folio);
+      if (k.letsGo()) break;
+      mayLetGo = false;
       const large = folioIsLarge(k, folio);
       if (large && mappedWhole(k, folio, ptep, end - vpn)) pages = folioPages(k, folio);
       if (!large || pages > 1) {
@@ -249,7 +269,7 @@ function* adviseRange(
   const tlb = new MmuGather(vma.mm);
   const range = notifierRange(MmuNotify.Clear, vma.mm, start, end);
   if (advice === 'free') yield* mmuNotifierInvalidateRangeStart(k, range);
-  yield* walkPageRangeVma(k, vma, start, end, ADVICE_OPS, { tlb, advice, isolated: [] });
+  yield* walkPageRangeVma(k, vma, start, end, ADVICE_OPS, { tlb, advice, isolated: [], batch: 0 });
   if (advice === 'free') yield* mmuNotifierInvalidateRangeEnd(k, range);
   yield* tlbFinishMmu(k, tlb);
   return 0;

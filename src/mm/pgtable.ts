@@ -269,3 +269,10 @@ export function* freePgtables(
 export function flushCachePage(k: Kernel, pfn: Pfn): void {
   k.warn(!k.hasFrame(pfn), 'the caches of a page are flushed that no CPU can reach');
 }
+
+/**
+ * After how many entries a table's lock may be let go that Linux lets go after `entries` of 512: a small table stands for
+ * a large one.
+ */
+export const breakAfter = (k: Kernel, entries: number): number =>
+  Math.max(1, Math.trunc((entries * k.geometry.ptrsPerPte) / 512));

@@ -105,14 +105,24 @@ export function* tlbFinishMmu(k: Kernel, tlb: MmuGather): Kernel$<void> {
  *
  * Mirrors: mm/memory.c zap_present_ptes(), zap_nonpresent_ptes()
  * simplified: no batching, the reverse map is updated before the flush for dirty file pages too
+ * @param mayLetGo the table's lock may be let go instead
+ * @returns whether it is: the entry is as it was
  */
-function* zapPte(k: Kernel, tlb: MmuGather, vma: Vma, ptep: Ptep, vpn: Vpn): Kernel$<void> {
-  if (k.stepping) yield k.writeEntry(ptep);
+function* zapPte(
+  k: Kernel,
+  tlb: MmuGather,
+  vma: Vma,
+  ptep: Ptep,
+  vpn: Vpn,
+  mayLetGo: boolean,
+): Kernel$<boolean> {
+  if (k.stepping) yield mayLetGo ? k.orLetGo(k.writeEntry(ptep)) : k.writeEntry(ptep);
+  if (k.letsGo()) return true;
   const pte = ptepGetAndClear(k, ptep);
   if (ptePresent(pte)) {
     tlb.track(vpn, 1);
     const page = vmNormalPage(pte);
-    if (page < 0) return;
+    if (page < 0) return false;
     const folio = pageFolio(k, page);
     if (k.stepping) yield k.writeFolio(folio);
     if (!folioTestAnon(k, folio)) {
@@ -123,7 +133,7 @@ function* zapPte(k: Kernel, tlb: MmuGather, vma: Vma, ptep: Ptep, vpn: Vpn): Ker
     } else tlb.mm.anonPages--;
     folioRemoveRmapPte(k, folio, page, vma);
     tlb.page(folio, 1);
-    return;
+    return false;
   }
   if (isDevicePrivate(pte) || isDeviceExclusive(pte)) {
     const page = softleafToPfn(pte);
@@ -137,12 +147,16 @@ function* zapPte(k: Kernel, tlb: MmuGather, vma: Vma, ptep: Ptep, vpn: Vpn): Ker
     if (folioTestAnon(k, pageFolio(k, softleafToPfn(pte)))) tlb.mm.anonPages--;
     else tlb.mm.filePages--;
   } else k.report('bad entry', 'an entry of an unknown kind is unmapped');
+  return false;
 }
 
 /**
+ * Lets the table's lock go between two entries where the CPU is wanted, and goes on behind them.
+ *
  * Mirrors: mm/memory.c zap_pte_range()
- * simplified: holds the table's lock throughout
+ * simplified: no batch of pages becomes full, and dirty pages of files need no flush before the lock is let go
  * @param reclaim free a table that is empty afterwards (MADV_DONTNEED)
+ * @returns how far it came: before `end` where there is no table any more
  */
 function* zapPteRange(
   k: Kernel,
@@ -152,22 +166,28 @@ function* zapPteRange(
   start: Vpn,
   end: Vpn,
   reclaim: boolean,
-): Kernel$<void> {
-  const first = pteOffsetMap(k, pmdp, start);
-  if (first < 0) return;
-  const ptl = ptlOf(k, first);
-  if (k.stepping) yield k.acquire(ptl);
-  k.lock(ptl);
-  if (pteOffsetMap(k, pmdp, start) === first) {
-    for (let vpn = start, ptep = first; vpn < end; vpn++, ptep++) {
-      if (ptepGet(k, ptep) !== 0) yield* zapPte(k, tlb, vma, ptep, vpn);
+): Kernel$<Vpn> {
+  for (let vpn = start; vpn < end; ) {
+    const from = vpn;
+    const first = pteOffsetMap(k, pmdp, from);
+    if (first < 0) return from;
+    const ptl = ptlOf(k, first);
+    if (k.stepping) yield k.acquire(ptl);
+    k.lock(ptl);
+    const same = pteOffsetMap(k, pmdp, from) === first;
+    for (; same && vpn < end; vpn++) {
+      const ptep = first + (vpn - from);
+      if (ptepGet(k, ptep) === 0) continue;
+      if (yield* zapPte(k, tlb, vma, ptep, vpn, vpn > from)) break;
     }
+    if (k.stepping) yield k.release(ptl);
+    k.unlock(ptl);
+    if (!same) return from;
   }
-  if (k.stepping) yield k.release(ptl);
-  k.unlock(ptl);
   if (reclaim && end - start >= k.geometry.ptrsPerPte) {
     yield* zapPteTableIfEmpty(k, tlb.mm, pmdp, start);
   }
+  return end;
 }
 
 /** Mirrors: mm/memory.c zap_pte_table_if_empty(); simplified: freed at once */
@@ -235,10 +255,9 @@ export function* zapVmaRange(
         continue;
       }
     }
-    if (pmdIsTable(ptepGet(k, pmdp))) {
-      yield* zapPteRange(k, tlb, vma, pmdp, vpn, next, reclaim);
-    }
-    vpn = next;
+    // what has become something else is looked at again
+    if (!pmdIsTable(ptepGet(k, pmdp))) vpn = next;
+    else vpn = yield* zapPteRange(k, tlb, vma, pmdp, vpn, next, reclaim);
   }
 }
 

@@ -11,7 +11,15 @@ import {
   type Run,
   runsOf,
 } from '../checker/index.ts';
-import { type Lock, ObjectKind, OWN_LOCKS, ptePresent, Role, Step } from '../machine/index.ts';
+import {
+  type Lock,
+  ObjectKind,
+  OWN_LOCKS,
+  ptePresent,
+  Role,
+  Step,
+  StepKind,
+} from '../machine/index.ts';
 import { isMigration } from '../mm/internal.ts';
 import { isConcurrent, type Walk } from '../program/index.ts';
 import { folioLockWords, lockWords, systemOf } from '../program/internal.ts';
@@ -133,7 +141,7 @@ class Recorder {
     this.firstTouched.push(this.touched.length);
     if (op !== this.lastOp[task]) this.event(at, task, 'operation', 1);
     this.lastOp[task] = op;
-    if (fail) this.event(at, task, 'failed allocation', 1);
+    if (fail && step.kind === StepKind.Allocate) this.event(at, task, 'failed allocation', 1);
     const { folioLocks } = x.running[task].task;
     const written = this.written();
     const before = this.migrating(written);

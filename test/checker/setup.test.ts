@@ -16,7 +16,7 @@ const PROGRAM: ConcurrentProgram = {
 
 function found(): string[] {
   const { found } = check(programScenario(PROGRAM), {
-    strategy: (tasks) => strategyOf('exhaustive', tasks, { seed: 1, faults: 0 }),
+    strategy: (tasks) => strategyOf('exhaustive', tasks, { seed: 1, faults: 0, breaks: 0 }),
     schedules: 10,
   });
   return found.map(({ finding }) => `${finding.invariant}: ${finding.title}`);

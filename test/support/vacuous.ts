@@ -33,6 +33,7 @@ const PLAN: Plan = {
   strategy: 'exhaustive',
   seed: 1,
   faults: 0,
+  breaks: 0,
   findings: 1,
   preemptions: 2,
   schedules: 40,

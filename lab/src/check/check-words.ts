@@ -35,12 +35,13 @@ export function counted(n: number, thing: string, things = `${thing}s`): string 
 }
 
 /** What was not tried, for a search of every order that came to its end. */
-function within({ preemptions, faults, hardware }: Plan): string {
+function within({ preemptions, faults, breaks, hardware }: Plan): string {
   const bounds = [];
   if (preemptions !== undefined) {
     bounds.push(`with at most ${counted(preemptions, 'preemption')} (more were not tried)`);
   }
   if (faults > 0) bounds.push(`with at most ${counted(faults, 'failing allocation')}`);
+  if (breaks !== 1) bounds.push(`with at most ${counted(breaks, 'lock')} let go in the middle`);
   if (hardware) bounds.push('with up to four translations that come and go by themselves');
   return bounds.length === 0 ? '' : `, ${bounds.join(', ')}`;
 }

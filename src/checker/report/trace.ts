@@ -40,7 +40,7 @@ export interface TracedStep {
   objects: [object: ObjectKind, id: number, role: Role][];
   /** The modelled functions, innermost first. */
   stack: readonly string[];
-  /** The allocation failed. */
+  /** The allocation failed, or a lock was let go first. */
   failed: boolean;
   /** Locks that the task holds before the step, folios' among them. */
   held: Held[];

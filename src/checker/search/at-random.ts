@@ -2,10 +2,10 @@
  * Schedules at random, each given by the seed and its own number alone, so that any of them can be
  * made again without the others.
  */
-import { generator, StepKind } from '../../machine/index.ts';
+import { generator } from '../../machine/index.ts';
 import type { Execution } from '../execution.ts';
 import { lowest } from '../task-set.ts';
-import { type Choice, FAIL, type Strategy } from './strategy.ts';
+import { type Choice, FAIL, type OtherWays, otherWay, type Strategy } from './strategy.ts';
 
 /** A seed for each schedule. */
 function seedOf(seed: number, schedule: number): number {
@@ -21,20 +21,24 @@ export interface RandomOptions {
   stride?: number;
   /** Allocations that may fail in a schedule. */
   faults?: number;
+  /** Locks that may be let go in the middle in a schedule. */
+  breaks?: number;
 }
 
-/** What is common to the random strategies: numbers, seeds, failing allocations. */
+/** What is common to the random strategies: numbers, seeds, steps that go the other way. */
 export abstract class AtRandom implements Strategy {
   protected random: () => number = () => 0;
   /** The number of the schedule under way. */
   schedule: number;
   private readonly options: RandomOptions;
-  private failures = 0;
-  /** Steps and allocations of the schedule under way and of the longest. */
+  /** How often steps went the other way, and how often they might have, in the schedule under way. */
+  private went: OtherWays = { faults: 0, breaks: 0 };
+  private might: OtherWays = { faults: 0, breaks: 0 };
+  /** Steps of the schedule under way and of the longest. */
   private steps = 0;
-  private allocations = 0;
   protected longest = 100;
-  private mostAllocations = 4;
+  /** How often they might have, at most. */
+  private mostMight: OtherWays = { faults: 4, breaks: 4 };
   private started = false;
 
   constructor(options: RandomOptions) {
@@ -48,9 +52,9 @@ export abstract class AtRandom implements Strategy {
     this.started = true;
     if (schedules !== undefined && this.schedule >= schedules) return false;
     this.random = generator(seedOf(seed, this.schedule));
-    this.failures = 0;
+    this.went = { faults: 0, breaks: 0 };
+    this.might = { faults: 0, breaks: 0 };
     this.steps = 0;
-    this.allocations = 0;
     this.prepare(x);
     return true;
   }
@@ -59,12 +63,12 @@ export abstract class AtRandom implements Strategy {
     const task = enabled & (enabled - 1) ? this.pick(x, enabled) : lowest(enabled);
     this.took(task);
     this.steps++;
-    const { faults = 0 } = this.options;
-    if (faults > this.failures && x.pending(task).kind === StepKind.Allocate) {
-      this.allocations++;
-      // about one failure in two schedules, wherever it may come
-      if (this.random() < 0.7 / this.mostAllocations) {
-        this.failures++;
+    const other = otherWay(x.pending(task));
+    if (other !== null && (this.options[other] ?? 0) > this.went[other]) {
+      this.might[other]++;
+      // about one in two schedules, wherever it may come
+      if (this.random() < 0.7 / this.mostMight[other]) {
+        this.went[other]++;
         return task + FAIL;
       }
     }
@@ -73,7 +77,11 @@ export abstract class AtRandom implements Strategy {
 
   end(): void {
     if (this.steps > this.longest) this.longest = this.steps;
-    if (this.allocations > this.mostAllocations) this.mostAllocations = this.allocations;
+    const { might, mostMight: most } = this;
+    this.mostMight = {
+      faults: Math.max(might.faults, most.faults),
+      breaks: Math.max(might.breaks, most.breaks),
+    };
   }
 
   bounds(): string[] {
@@ -81,8 +89,8 @@ export abstract class AtRandom implements Strategy {
   }
 
   save(): unknown {
-    const { schedule, started, longest, mostAllocations } = this;
-    return { schedule, started, longest, mostAllocations };
+    const { schedule, started, longest, mostMight } = this;
+    return { schedule, started, longest, mostMight };
   }
 
   load(saved: unknown): void {

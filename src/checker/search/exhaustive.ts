@@ -5,7 +5,6 @@
  * After P. Abdulla, S. Aronsson, B. Jonsson, K. Sagonas: Source Sets: A Foundation for Optimal Dynamic
  * Partial Order Reduction, J. ACM 64 (2017).
  */
-import { StepKind } from '../../machine/index.ts';
 import { dependent } from '../conflict.ts';
 import type { Execution } from '../execution.ts';
 import { Footprint, type Looked } from '../footprint.ts';
@@ -18,6 +17,8 @@ import {
   FAIL,
   failing,
   fails,
+  type OtherWays,
+  otherWay,
   STOP,
   type Strategy,
   TASKS_MASK,
@@ -29,7 +30,7 @@ export interface Node {
   choice: Choice;
   /** Tasks that could go on. */
   enabled: number;
-  /** Choices to be tried here, tried or not: a task's failing allocation is a choice of its own. */
+  /** Choices to be tried here, tried or not: a step that goes the other way is a choice of its own. */
   backtrack: ChoiceSet;
   /** Tasks that need not be tried: whatever they would begin was tried. */
   sleep: number;
@@ -42,9 +43,12 @@ export interface Node {
   looked: Looked | null;
   /** The task that went before, and so the one whose interruption is a preemption; -1 for none. */
   before: number;
-  /** Preemptions and failed allocations so far, before this choice. */
+  /** Preemptions so far, before this choice. */
   preemptions: number;
-  failures: number;
+  /** What of `choice` goes the other way if it does; null: nothing can. */
+  other: keyof OtherWays | null;
+  /** How often steps went the other way so far, before this choice. */
+  went: OtherWays;
 }
 
 /** A subtree of the search, and how far it is searched: what a search saves, as JSON. */
@@ -60,11 +64,15 @@ export interface SubtreeState {
 export interface ExhaustiveOptions {
   /** Allocations that may fail in a schedule. */
   faults?: number;
+  /** Locks that may be let go in the middle in a schedule. */
+  breaks?: number;
   /** Preemptions in a schedule at most; none: as many as there are. */
   preemptions?: number;
   /** Try every order of every pair of steps. For the test that reducing loses nothing. */
   reduce?: boolean;
 }
+
+const NEVER: OtherWays = { faults: 0, breaks: 0 };
 
 /** Tries every schedule that can end differently, depth first; of steps that commute one order. */
 export class Exhaustive implements Strategy {
@@ -74,7 +82,7 @@ export class Exhaustive implements Strategy {
   private readonly escaped = new Map<number, ChoiceSet>();
   private readonly happened: HappensBefore;
   private readonly row = new InARow();
-  private readonly faults: number;
+  private readonly most: OtherWays;
   private readonly limit: number;
   /** Whether preemptions are bounded. */
   private readonly bounded: boolean;
@@ -93,7 +101,7 @@ export class Exhaustive implements Strategy {
 
   constructor(tasks: number, options: ExhaustiveOptions = {}) {
     this.happened = new HappensBefore(tasks);
-    this.faults = options.faults ?? 0;
+    this.most = { faults: options.faults ?? 0, breaks: options.breaks ?? 0 };
     this.limit = options.preemptions ?? Number.POSITIVE_INFINITY;
     this.bounded = options.preemptions !== undefined;
     this.reduce = options.reduce ?? true;
@@ -125,9 +133,11 @@ export class Exhaustive implements Strategy {
       nodes[depth] = node;
     }
     const task = taskOf(node.choice);
+    const other = otherWay(x.pending(task));
+    node.other = other;
     if (
-      x.pending(task).kind === StepKind.Allocate &&
-      node.failures < this.faults &&
+      other !== null &&
+      node.went[other] < this.most[other] &&
       depth + 1 >= this.given &&
       !fails(node.choice)
     ) {
@@ -182,10 +192,12 @@ export class Exhaustive implements Strategy {
     if (awake === 0) return null;
     const above = depth === 0 ? null : nodes[depth - 1];
     let preemptions = 0;
-    let failures = 0;
+    let went: OtherWays = NEVER;
     if (above) {
       preemptions = above.preemptions + (this.preempts(above, taskOf(above.choice)) ? 1 : 0);
-      failures = above.failures + (fails(above.choice) ? 1 : 0);
+      went = above.went;
+      const { other } = above;
+      if (other !== null && fails(above.choice)) went = { ...went, [other]: went[other] + 1 };
     }
     const bound =
       preemptions >= this.limit && !row.tired && row.last >= 0 && enabled & (1 << row.last);
@@ -202,7 +214,8 @@ export class Exhaustive implements Strategy {
       looked: null,
       before: row.last,
       preemptions,
-      failures,
+      other: null,
+      went,
     };
   }
 
@@ -268,7 +281,7 @@ export class Exhaustive implements Strategy {
     while (nodes.length > this.base) {
       const node = nodes[nodes.length - 1];
       const task = taskOf(node.choice);
-      // with a failing allocation it looks at other things: whoever is asleep stands for both
+      // the other way it looks at other things: whoever is asleep stands for both
       if (node.looked !== null) node.looks[task] = [...(node.looks[task] ?? []), ...node.looked];
       node.looked = null;
       if (!fails(node.choice) && node.backtrack & failing(task)) {

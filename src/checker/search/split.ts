@@ -15,6 +15,7 @@ import {
   FAILING_MASK,
   fails,
   lowestChoice,
+  type OtherWays,
   onlyChoice,
   TASKS_MASK,
   taskOf,
@@ -172,7 +173,7 @@ interface Fork {
   enabled: number;
   before: number;
   preemptions: number;
-  failures: number;
+  went: OtherWays;
   /** Choices to be tried. */
   backtrack: ChoiceSet;
   /** Those that a part has, or that need not be tried. */
@@ -231,7 +232,7 @@ export class SearchTree extends SearchParts {
       path: path.map(({ fork, ...turn }): Node => {
         const { taken, ...node } = this.forks[fork];
         const backtrack = node.backtrack | (taken & TASKS_MASK);
-        return { ...node, ...turn, backtrack, looked: null };
+        return { ...node, ...turn, backtrack, looked: null, other: null };
       }),
       stack,
       escaped: [],
@@ -282,7 +283,7 @@ export class SearchTree extends SearchParts {
     let given = 0;
     let depth = 0;
     for (; depth < stack.length && given < GIVE; depth++) {
-      const { choice, sleep, looks, looked, ...node } = stack[depth];
+      const { choice, sleep, looks, looked, other: _, ...node } = stack[depth];
       const task = taskOf(choice);
       const known =
         looked === null ? looks : { ...looks, [task]: [...(looks[task] ?? []), ...looked] };

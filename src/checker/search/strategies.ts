@@ -13,21 +13,28 @@ export interface StrategyOptions {
   seed: number;
   /** Allocations that may fail in a schedule. */
   faults: number;
+  /** Locks that may be let go in the middle in a schedule. */
+  breaks: number;
   /** Preemptions in a schedule at most; none: as many as there are. */
   preemptions?: number;
   /** Of a random one: the number of the first schedule. Default 0. */
   first?: number;
 }
 
-const atRandom = ({ seed, faults, first = 0 }: StrategyOptions): RandomOptions => ({
+const atRandom = ({ seed, faults, breaks, first = 0 }: StrategyOptions): RandomOptions => ({
   seed,
   faults,
+  breaks,
   first,
 });
 
 const MAKERS: Record<StrategyName, (tasks: number, options: StrategyOptions) => Strategy> = {
-  exhaustive: (tasks, { faults, preemptions }) =>
-    new Exhaustive(tasks, { faults, ...(preemptions === undefined ? {} : { preemptions }) }),
+  exhaustive: (tasks, { faults, breaks, preemptions }) =>
+    new Exhaustive(tasks, {
+      faults,
+      breaks,
+      ...(preemptions === undefined ? {} : { preemptions }),
+    }),
   pct: (_, options) => new Pct(atRandom(options)),
   uniform: (_, options) => new UniformWalk(atRandom(options)),
   random: (_, options) => new RandomWalk(atRandom(options)),

@@ -1,12 +1,30 @@
 /** Strategies: who goes next. */
+import { type Step, StepKind } from '../../machine/index.ts';
 import type { Execution } from '../execution.ts';
 import { lowest, MAX_TASKS } from '../task-set.ts';
 
-/** A choice: a task's index, plus FAIL when the allocation that it is about to make fails. */
+/**
+ * A choice: a task's index, plus FAIL when its step goes the other way: the allocation that it is about to make fails,
+ * or the lock is let go that it may let go.
+ */
 export type Choice = number;
 export const FAIL = 32;
 export const taskOf = (choice: Choice): number => choice & (FAIL - 1);
 export const fails = (choice: Choice): boolean => (choice & FAIL) !== 0;
+
+/** How often the steps of a schedule may go the other way, by what that is. */
+export interface OtherWays {
+  /** Allocations that may fail. */
+  faults: number;
+  /** Locks that may be let go in the middle. */
+  breaks: number;
+}
+
+/** What it is that a step may do other than what it says; null: nothing. */
+export function otherWay(step: Step): keyof OtherWays | null {
+  if (step.mayLetGo) return 'breaks';
+  return step.kind === StepKind.Allocate ? 'faults' : null;
+}
 
 /**
  * A set of choices: bit `t` stands for task `t` whose allocation, if it makes one, succeeds, and bit

@@ -17,6 +17,7 @@ export interface CheckCommandOptions {
   schedules?: number;
   preemptions?: number;
   faults?: number;
+  breaks?: number;
   findings?: number;
   /** Schedules without anything new behind a finding, after which an exhaustive search ends. */
   beyond?: number;

@@ -199,6 +199,7 @@ export function planOf(options: CheckCommandOptions): Plan {
     ...(options.schedules === undefined ? {} : { schedules: options.schedules }),
     ...(options.preemptions === undefined ? {} : { preemptions: options.preemptions }),
     ...(options.faults === undefined ? {} : { faults: options.faults }),
+    ...(options.breaks === undefined ? {} : { breaks: options.breaks }),
     // those that do not count come on top
     findings: (options.findings ?? DEFAULT_PLAN.findings) + (options.ignore?.length ?? 0),
     // whoever says how many schedules there may be wants them

@@ -16,7 +16,7 @@ export interface Saved {
 }
 
 /** What the file is. */
-const KEPT = { softleaf: 'check', format: 6, by: '--resume' } as const;
+const KEPT = { softleaf: 'check', format: 7, by: '--resume' } as const;
 
 /** The fingerprints of what jobs search. */
 export async function digestsOf(jobs: readonly CheckJob[], pool: Pool): Promise<string[]> {
@@ -56,7 +56,7 @@ export async function resumeRun(
   const kept = new Set(saved.jobs.map(identity));
   if (asked.length !== saved.jobs.length || !asked.every((job) => kept.has(identity(job)))) {
     throw new UsageError(
-      `${file}: keeps another run than this one (scenarios, walk, strategy, seed, preemptions, faults, hardware): go on with the same command, or name another file`,
+      `${file}: keeps another run than this one (scenarios, walk, strategy, seed, preemptions, faults, breaks, hardware): go on with the same command, or name another file`,
     );
   }
   const digests = await digestsOf(saved.jobs, pool);

@@ -178,6 +178,12 @@ export function boundsOf(
   return [...bounds];
 }
 
+/** How often locks are let go that may be let go. */
+function letGo(breaks: number): string {
+  if (breaks === 0) return 'no lock is let go in the middle';
+  return `at most ${counted(breaks, 'lock')} ${breaks === 1 ? 'is' : 'are'} let go in the middle`;
+}
+
 /** What all that was tried keeps to. */
 function assumptionsOf(searches: readonly FinishedSearch[]): string[] {
   const plans = searches.map(({ job }) => job.plan);
@@ -186,6 +192,7 @@ function assumptionsOf(searches: readonly FinishedSearch[]): string[] {
     faults === 0
       ? 'no allocation fails'
       : `at most ${faults === 1 ? '1 allocation fails' : `${faults} allocations fail`}`,
+    letGo(Math.min(...plans.map((plan) => plan.breaks))),
     plans.every((plan) => plan.hardware)
       ? `at most ${MOST_TRANSLATIONS} TLB entries come and go on their own`
       : 'TLBs do nothing on their own',

@@ -56,7 +56,7 @@ export function warningsOfCase(done: Done): Told[] {
     told.push({ text, ...where });
   };
   const isAlone = tasks.length === 1;
-  // the hardware, and allocations that fail, are something to try as well
+  // the hardware, and allocations that fail, are something to try as well; one task alone lets nobody in
   const isMore = done.some(({ job: { plan } }) => plan.hardware || plan.faults > 0);
   if (isAlone && !isMore) say('there is one task alone, so that there is one order');
   else if (!isAlone && alone.length === tasks.length) {

@@ -252,6 +252,7 @@ isolate __collapse_huge_page_isolate mm/khugepaged.c
 leaveDevice dmirror_devmem_fault_alloc_and_copy lib/test_hmm.c
 leaveOthers dmirror_interval_invalidate lib/test_hmm.c
 leaveRam dmirror_migrate_alloc_and_copy lib/test_hmm.c
+leaveSource copy_page_range mm/memory.c
 linkFile mapping_rmap_tree_insert mm/interval_tree.c
 listed
 lock

@@ -18,7 +18,7 @@ export interface StepDone {
   readonly kind: StepKind;
   /** The first is what the step is about. */
   readonly objects: readonly Touched[];
-  /** The allocation was made to fail. */
+  /** The allocation was made to fail, or a lock was let go first. */
   readonly failed: boolean;
 }
 
@@ -275,7 +275,8 @@ export function stepWords(
 ): string {
   const [first] = step.objects;
   if (!first) return 'goes on';
-  if (step.failed) return 'fails to allocate a page';
+  if (step.failed)
+    return step.kind === StepKind.Allocate ? 'fails to allocate a page' : 'lets others in first';
   return `${verbOf(step)[0]} ${nameOf(first, view, lockNames).name}`;
 }
 
@@ -287,6 +288,7 @@ export function shortStepWords(
 ): string {
   const [first] = step.objects;
   if (!first) return 'go on';
-  if (step.failed) return 'fail to allocate a page';
+  if (step.failed)
+    return step.kind === StepKind.Allocate ? 'fail to allocate a page' : 'let others in';
   return `${verbOf(step)[1]} ${nameOf(first, view, lockNames).short}`;
 }
