@@ -26,6 +26,8 @@ export function choicesOf(field: MachineField): readonly string[] {
   switch (spec.kind) {
     case 'choice':
       return spec.values;
+    case 'choices':
+      return spec.values.map((value) => JSON.stringify([value]));
     case 'truth':
       return ['true', 'false'];
     case 'integer':

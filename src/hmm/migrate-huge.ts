@@ -18,7 +18,7 @@ import {
   folioSet,
 } from '../mm/folio.ts';
 import { mkHugePmd, thpVmaSuitableOrder } from '../mm/huge-memory.ts';
-import { folioSplitUnmapped, splitHugePmdLocked } from '../mm/huge-split.ts';
+import { folioSplitUnmapped, splitHugePmdAddress, splitHugePmdLocked } from '../mm/huge-split.ts';
 import type { Kernel } from '../mm/kernel.ts';
 import { makeReadableDevicePrivateEntry, makeWritableDevicePrivateEntry } from '../mm/leafops.ts';
 import { Holder } from '../mm/look/ledger.ts';
@@ -121,7 +121,7 @@ export function* insertHugePmdPage(
  * Splits the migration entry of a huge folio in one area, if the area still has it.
  *
  * Mirrors: mm/migrate_device.c migrate_vma_split_unmapped_folio(), its split_huge_pmd_address()
- * differs: see below
+ * differs: see below (mend split-one-process)
  */
 function* splitMigrationPmd(k: Kernel, folio: Folio, vma: Vma, vpn: Vpn): Kernel$<boolean> {
   const haddr = hugeStart(k, vpn);
@@ -149,6 +149,7 @@ function* splitMigrationPmd(k: Kernel, folio: Folio, vma: Vma, vpn: Vpn): Kernel
  * differs: splits the folio's own migration entries, in every process. 7.3.4 splits whatever the one
  * process has there by now: another process's migration entry stays huge, and gets a small folio; a new
  * huge page becomes migration entries that nobody removes; where nothing is left its reference leaks
+ * (mend split-one-process)
  * @returns 0, or a negative errno when somebody else holds the folio
  */
 export function* splitUnmappedFolio(
@@ -159,7 +160,12 @@ export function* splitUnmappedFolio(
 ): Kernel$<number> {
   const { src } = migrate;
   const pages = folioPages(k, folio);
-  yield* rmapWalk(k, folio, splitMigrationPmd, undefined, null);
+  if (k.unmended['split-one-process']) {
+    if (k.stepping) yield k.writeFolio(folio);
+    folioGet(k, folio, Holder.Split);
+    const vma = k.present(migrate.vma, 'the area of a migration');
+    yield* splitHugePmdAddress(k, vma, migrate.start + at, true);
+  } else yield* rmapWalk(k, folio, splitMigrationPmd, undefined, null);
   const holder = folioIsZoneDevice(k, folio) ? Holder.Migrate : Holder.Isolated;
   const ret = yield* folioSplitUnmapped(k, folio, holder);
   if (ret) return ret;

@@ -868,7 +868,7 @@ export function* adviseHugePmd(
  * Mirrors: mm/huge_memory.c set_pmd_migration_entry()
  * differs: a device-private entry stays until the migration entry takes its place; 7.3.4 clears it first,
  * and a zap that comes by meanwhile and looks without the lock (zap_pmd_range()) passes over the page,
- * whose contents come back with the migration
+ * whose contents come back with the migration (mend device-pmd-cleared)
  * @returns 0, or -EBUSY when the folio may be pinned
  */
 export function* setPmdMigrationEntry(
@@ -887,7 +887,7 @@ export function* setPmdMigrationEntry(
     setPte(k, pmdp, pmdMkinvalid(pmd));
     if (k.stepping) yield k.flushStep(vma.mm.id);
     k.flushTlbRange(vma.mm.id, vpn, vpn + ptrsPerPte);
-  }
+  } else if (k.unmended['device-pmd-cleared']) setPte(k, pmdp, 0);
   const anonExclusive = folioTestAnon(k, folio) && pageAnonExclusive(k, folio);
   if (k.stepping) yield k.writeFolio(folio);
   const err = anonExclusive ? folioTryShareAnonRmap(k, folio, folio) : 0;

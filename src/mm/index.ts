@@ -63,6 +63,7 @@ export {
   pagePgmap,
   zoneDevicePageInit,
 } from './memremap.ts';
+export { MEND_NAMES, MENDS, type Mend, type MendName, UNMENDED, type Unmended } from './mends.ts';
 export { Mm } from './mm.ts';
 export { mmapRegion, munmap } from './mmap.ts';
 export {

@@ -6,6 +6,7 @@ import type { AnonVma } from './anon-vma.ts';
 import { HugetlbPool } from './hugetlb-pool.ts';
 import type { ReferenceLedger } from './look/ledger.ts';
 import type { DevPagemap } from './memremap.ts';
+import { type Unmended, type UnmendedSet, unmendedSet } from './mends.ts';
 import { Mm } from './mm.ts';
 import { NotifierSubscriptions } from './mmu-notifier.ts';
 import type { AddressSpace } from './shmem.ts';
@@ -18,6 +19,8 @@ export interface KernelOptions extends MachineOptions {
   walk?: Walk;
   /** Mend those mistakes of 7.3.4 that recorded programs show. Default: keep them. */
   mended?: boolean;
+  /** Mends that are off: there the kernel does what 7.3.4 does. Default: none. */
+  unmended?: readonly Unmended[];
   /** Huge pages of the pool (nr_hugepages). Default 16. */
   hugetlbPages?: number;
 }
@@ -57,6 +60,8 @@ export interface DeviceView {
 export class Kernel extends Machine {
   readonly walk: Walk;
   readonly mended: boolean;
+  /** By mend: whether it is off. */
+  readonly unmended: UnmendedSet;
   readonly mms: Mm[] = [];
   /** Address spaces and anon_vmas by number; index 0 is nobody. */
   readonly mappings: (AddressSpace | AnonVma | undefined)[] = [undefined];
@@ -81,6 +86,7 @@ export class Kernel extends Machine {
     if (!WALKS.includes(this.walk))
       throw new RangeError(`walk: expected one of ${WALKS.join(', ')}, got ${String(this.walk)}`);
     this.mended = options.mended ?? false;
+    this.unmended = unmendedSet(options.unmended);
     this.hugetlb = new HugetlbPool(options.hugetlbPages ?? HUGETLB_PAGES);
     for (let cpu = 0; cpu < this.tlbs.length; cpu++) {
       this.lru.push({ add: [], activate: [], deactivate: [], lazyfree: [] });

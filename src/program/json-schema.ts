@@ -46,6 +46,8 @@ function ofSpec(spec: FieldSpec): Schema {
       return { type: 'boolean' };
     case 'choice':
       return { enum: [...spec.values] };
+    case 'choices':
+      return { type: 'array', items: { enum: [...spec.values] }, uniqueItems: true };
   }
 }
 

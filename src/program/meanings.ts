@@ -158,6 +158,9 @@ export const MACHINE_MEANINGS: Record<keyof MachineSpec, Meaning> = {
   hugetlbPages: { what: 'the pool for hugetlb mappings; default 16', unit: 'huge pages' },
   mended: { what: 'whether the mistake of 7.3.4 that recorded results show is mended' },
   driver: { what: 'the test driver of the devices; default mended' },
+  unmended: {
+    what: 'mends of the kernel that are off: there it does what 7.3.4 does; default none',
+  },
 };
 
 /** What each field of a program means. */

@@ -50,7 +50,21 @@ export function fits(spec: FieldSpec, value: unknown): boolean {
       return typeof value === 'boolean';
     case 'choice':
       return typeof value === 'string' && spec.values.includes(value);
+    case 'choices':
+      return (
+        Array.isArray(value) &&
+        value.every((one) => spec.values.includes(one)) &&
+        new Set(value).size === value.length
+      );
   }
+}
+
+/** What was meant, where a value is almost a choice, or the first item that is none. */
+function hintFor(spec: FieldSpec, value: unknown): string {
+  if (spec.kind === 'choice') return didYouMean(value, spec.values);
+  if (spec.kind !== 'choices' || !Array.isArray(value)) return '';
+  const wrong: unknown = value.find((one) => !spec.values.includes(one));
+  return wrong === undefined ? '' : didYouMean(wrong, spec.values);
 }
 
 /** A mistake in a field's value; where it is almost one of the choices, which. */
@@ -60,7 +74,7 @@ export function refuseValue(
   spec: FieldSpec,
   value: unknown,
 ): void {
-  const hint = spec.kind === 'choice' ? didYouMean(value, spec.values) : '';
+  const hint = hintFor(spec, value);
   const expected = describeField(spec);
   const words = hint && { problem: `expected ${expected}, got ${showValue(value)}${hint}` };
   out.add(place, expected, value, words || undefined);

@@ -25,17 +25,24 @@ interface PowerField {
   readonly min: number;
   readonly max: number;
 }
+/** A list of some of them, each once. */
+interface ChoicesField {
+  readonly kind: 'choices';
+  readonly values: readonly string[];
+}
 interface TruthField {
   readonly kind: 'truth';
 }
 /** What an operation's field may hold. */
 export type OpFieldSpec = IntegerField | ChoiceField;
 /** What any field may hold. */
-export type FieldSpec = OpFieldSpec | PowerField | TruthField;
+export type FieldSpec = OpFieldSpec | PowerField | TruthField | ChoicesField;
 
 export const integer = (min: number, max: number) => ({ kind: 'integer', min, max }) as const;
 export const choice = <const V extends readonly string[]>(values: V) =>
   ({ kind: 'choice', values }) as const;
+export const choices = <const V extends readonly string[]>(values: V) =>
+  ({ kind: 'choices', values }) as const;
 
 const buf = integer(0, 59);
 const page = integer(0, BUFFER_PAGES - 1);
@@ -143,6 +150,8 @@ export function describeField(spec: FieldSpec): string {
       return 'true or false';
     case 'choice':
       return `one of ${spec.values.join(' ')}`;
+    case 'choices':
+      return `a list of ${spec.values.join(' ')}, each once`;
   }
 }
 

@@ -60,6 +60,7 @@ export function systemOptions(
     ...(machine.hugetlbPages === undefined ? {} : { hugetlbPages: machine.hugetlbPages }),
     ...(machine.mended === undefined ? {} : { mended: machine.mended }),
     ...(machine.driver === undefined ? {} : { driver: machine.driver }),
+    ...(machine.unmended === undefined ? {} : { unmended: machine.unmended }),
     ledger: options.ledger ?? false,
     devices: allOps(program).some((op) => 'dev' in op && op.dev >= 2) ? 4 : 2,
     keepsFiles: allOps(program).some(({ op }) => op === 'file_read' || op === 'file_write'),

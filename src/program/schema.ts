@@ -1,6 +1,7 @@
 /** The program format: its types, and reading a program strictly. */
 import { DRIVERS, type DriverName } from '../drivers/driver-names.ts';
 import { Geometry } from '../machine/geometry.ts';
+import { UNMENDED, type Unmended } from '../mm/mends.ts';
 import { WALKS, type Walk } from '../mm/walks.ts';
 import { ProgramError, type ProgramPlace, showValue } from './error.ts';
 import { quote } from './json.ts';
@@ -14,7 +15,7 @@ import {
   refuseValue,
   within,
 } from './mistakes.ts';
-import { choice, type FieldSpec, integer, OPS, type Op, PROC } from './ops.ts';
+import { choice, choices, type FieldSpec, integer, OPS, type Op, PROC } from './ops.ts';
 import { parseExpected, parseFields, RESULT_FIELDS } from './result.ts';
 import { didYouMean } from './similar.ts';
 import type { AnyExpected, Result } from './values.ts';
@@ -49,6 +50,8 @@ export interface MachineSpec {
   mended?: boolean;
   /** The test driver: mended where tasks run at the same time, or as lib/test_hmm.c has it. */
   driver?: DriverName;
+  /** Mends of the kernel that are off: there it does what 7.3.4 does. */
+  unmended?: Unmended[];
 }
 
 /** What each field of a machine may hold. */
@@ -61,6 +64,7 @@ export const MACHINE: Record<keyof MachineSpec, FieldSpec> = {
   hugetlbPages: integer(0, 64),
   mended: { kind: 'truth' },
   driver: choice(DRIVERS),
+  unmended: choices(UNMENDED),
 };
 
 interface ProgramHead {

@@ -172,6 +172,8 @@ export function valuesOf(spec: FieldSpec, name: string): Value[] {
         json: JSON.stringify(value),
         what: meanings[value] ?? '',
       }));
+    case 'choices':
+      return spec.values.map((value) => ({ json: JSON.stringify([value]), what: '' }));
     case 'truth':
       return ['true', 'false'].map((json) => ({ json, what: '' }));
     case 'power':
