@@ -1,9 +1,8 @@
 /** A kernel that is up while one asks it: a fresh one behind each that ended. */
-import type { Program } from '../program/format.ts';
 import { KernelError } from './error.ts';
 import type { Guest, Start } from './guest.ts';
-import { type Answer, otherMachine } from './protocol.ts';
-import { kernelReports } from './report.ts';
+import { type Answer, type Askable, otherMachine } from './protocol.ts';
+import { kernelReports, knownReport } from './report.ts';
 import { AgentGone } from './talk.ts';
 
 /** Programs that are on their way at a time. */
@@ -12,12 +11,18 @@ const AHEAD = 32;
 export interface SessionOptions {
   /** After how many kernels that ended no more are started. */
   crashes: number;
+  /** A kernel that has reported something is not asked any more: as often as one may end. */
+  fresh?: boolean;
   /** A kernel is up. */
   onStart?: (guest: Guest) => void;
 }
 
 /** What became of a program, in the order of the programs. */
-export type OnAnswer = (answer: Answer, program: Program, index: number) => void;
+export type OnAnswer<P extends Askable = Askable> = (
+  answer: Answer,
+  program: P,
+  index: number,
+) => void;
 
 /** Why programs are not run any more. */
 const GIVEN_UP = 'not run: too many kernels have ended';
@@ -29,6 +34,8 @@ export class Session {
   starts = 0;
   /** Kernels that ended under a program. */
   crashes = 0;
+  /** Kernels that reported something. */
+  private reported = 0;
   private guest: Guest | null = null;
   /** Where the console was when the last answer came: what it said before is told. */
   private heard = 0;
@@ -58,7 +65,7 @@ export class Session {
    * behind it are asked of a fresh one.
    * @throws KernelError where a kernel does not come up
    */
-  async askAll(programs: readonly Program[], onAnswer: OnAnswer): Promise<void> {
+  async askAll<P extends Askable>(programs: readonly P[], onAnswer: OnAnswer<P>): Promise<void> {
     let next = 0;
     /** Those that no kernel can run need none. */
     const passOver = (): void => {
@@ -81,6 +88,10 @@ export class Session {
           answers.shift();
           onAnswer(answer, programs[next], next);
           next++;
+          if (!this.spoils(answer)) continue;
+          // what comes behind a report hangs on it
+          await this.close();
+          break;
         }
       } catch (error) {
         if (!(error instanceof AgentGone)) throw error;
@@ -92,7 +103,13 @@ export class Session {
     }
   }
 
-  private ask(guest: Guest, program: Program): Promise<Answer> {
+  /** Whether a kernel has reported something new, so that a fresh one should go on; not for ever. */
+  private spoils({ reports }: Answer): boolean {
+    if (!this.options.fresh || reports.every((one) => knownReport(one) !== undefined)) return false;
+    return ++this.reported <= this.options.crashes;
+  }
+
+  private ask(guest: Guest, program: Askable): Promise<Answer> {
     const why = otherMachine(program);
     if (why !== undefined) return Promise.resolve(notRun(why));
     const answer = guest.talk.ask(program);
@@ -113,10 +130,11 @@ export class Session {
 }
 
 /** @throws KernelError where an agent answers what nobody asked */
-function checkAnswer({ results }: Answer, { name, ops }: Program): void {
-  if (results.length <= ops.length) return;
-  const more = `${results.length} results of ${ops.length} operations`;
-  throw new KernelError(`${name}: the agent returned ${more}`);
+function checkAnswer({ results }: Answer, program: Askable): void {
+  const operations = 'tasks' in program ? 0 : program.ops.length;
+  if (results.length <= operations) return;
+  const more = `${results.length} results of ${operations} operations`;
+  throw new KernelError(`${program.name}: the agent returned ${more}`);
 }
 
 /** What is known of a program under which its kernel ended. */

@@ -56,7 +56,7 @@ function kindText(kind: FuzzKind, paint: Paint): string {
     differs: `${paint('yellow', 'differs')} ${op}, ${field}`,
     reported: `${paint('red', 'the kernel reported')}${op ? ` after ${op}` : ''}: ${printable(words ?? '')}`,
     ended: `${paint('red', 'ended')}${op ? ` in ${op}` : ''}: ${printable(words ?? '')}`,
-    model: `${paint('red', 'the model broke')} in ${op}: ${printable(words ?? '')}`,
+    model: `${paint('red', 'the model reports')} in ${op}: ${printable(words ?? '')}`,
   }[what];
   let text = `${head} (${counted(kind.count, 'program')}, the first is ${kind.from})\n`;
   if (what === 'differs') {
@@ -70,6 +70,8 @@ function kindText(kind: FuzzKind, paint: Paint): string {
     for (const [i, one] of program.ops.entries())
       text += `  ${String(i).padStart(2)}  ${printable(showOp(one))}\n`;
   }
+  if (kind.late)
+    text += '  a fault of the device may take a second, then it is EBUSY: this kernel is slow\n';
   if (once) text += '  not seen again when it was asked alone: it hangs on what ran before it\n';
   return text;
 }
@@ -119,7 +121,7 @@ export async function fuzzCommand(
   terminal: Terminal,
 ): Promise<ExitCode> {
   if (files.length > 0) throw new UsageError('fuzz takes no files: it draws its programs');
-  const { out, driver = 'mended', walk = 'unified' } = options;
+  const { out, driver = 'mended', walk = 'collect' } = options;
   const { stdout, stderr, env } = terminal;
   const paint = painter(stdout, env);
   const start = starter(kernel, options, terminal);
@@ -161,6 +163,7 @@ export async function fuzzCommand(
     const progress = workProgress(terminal);
     const session = new Session(start, {
       crashes: options.crashes ?? 10,
+      fresh: true,
       onStart: (guest) => {
         if (before !== undefined && before !== guest.hello.kernel)
           throw new UsageError(
