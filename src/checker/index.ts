@@ -1,4 +1,5 @@
 /** The checker: tries the schedules of concurrent tasks, and says what breaks. */
+
 export { placesThatRun } from '../machine/internal.ts';
 export {
   type ConcurrentProgram,
@@ -9,6 +10,7 @@ export {
   WALKS,
   type Walk,
 } from '../program/index.ts';
+export { type Allowed, type AllowedOptions, allowedOutcomes } from './allowed.ts';
 export {
   type CheckOptions,
   type CheckResult,

@@ -15,6 +15,7 @@ export type Format = (typeof FORMATS)[number];
 export const KERNEL_ACTIONS = [
   'ask',
   'conform',
+  'race',
   'fuzz',
   'config',
   'check-config',

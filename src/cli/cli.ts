@@ -183,6 +183,8 @@ const KERNEL_HELP = `
 Actions:
   ask KERNEL PROGRAMS...         run programs on a kernel, and print what each operation returned
   conform KERNEL [PROGRAMS...]   say how a kernel differs from 7.3.4; without programs, on the shipped corpus
+  race KERNEL [PROGRAMS...]      run concurrent programs many times, and compare with what the model allows;
+                                 without programs, the shipped ones
   fuzz KERNEL                    run random programs on a kernel and on the model, and make what differs small
   config                         print what a kernel should be configured with
   check-config FILE              say what a configuration lacks, and what is left out then
@@ -196,6 +198,8 @@ Examples:
   $ softleaf kernel conform new/bzImage --against old/bzImage
   $ softleaf kernel ask ~/linux examples/copy-on-write-on-a-device.json
   $ softleaf kernel ask ~/linux programs.jsonl --record recorded.jsonl
+  $ softleaf kernel race ~/linux scenarios/device-fault-munmap.json --rounds 5000
+  $ softleaf kernel race ~/linux races.jsonl --record seen.jsonl
   $ softleaf kernel fuzz ~/linux --time 600 --out found
   $ softleaf kernel fuzz ~/linux --profile fork --profile thp --seed 7 --programs 1000
   $ softleaf kernel conform --command "vng --user root -- $(softleaf kernel agent)"
@@ -433,9 +437,12 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
       'kernels that may end before the rest is left out (default 10)',
       count(0),
     )
+    .option('--rounds <n>', 'race: of each program on the kernel (default 2000)', count(1, 1e9))
+    .option('--schedules <n>', 'race: of each search of the model (default 100000)', count(1))
+    .option('--breaks <n>', 'race: as of check (default 1)', count(0, 1000))
     .option(
       '--time <seconds>',
-      'fuzz: begin no more after that (default 60)',
+      'fuzz: begin no more after that (default 60); race: for a program on the model (default 20)',
       count(1, MAX_SECONDS),
     )
     .option('--programs <n>', 'fuzz: so many at most', count(1))
@@ -445,10 +452,10 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     .addOption(
       new Option(
         '--driver <driver>',
-        'fuzz: the test driver that the kernel has (default: mended)',
+        'fuzz, race: the test driver that the kernel has (default of fuzz: mended, of race: stock)',
       ).choices(DRIVERS),
     )
-    .addOption(walkOption('unified'))
+    .addOption(walkOption('of fuzz: collect'))
     .option('--json', 'print JSON: of ask a line for each program, of the others one object')
     .addHelpText('after', KERNEL_HELP)
     .action(async (action: KernelAction, files: string[], options: KernelCommandOptions) => {

@@ -4,7 +4,7 @@ import type { Start } from './guest.ts';
 import { type OnAnswer, Session, type SessionOptions } from './session.ts';
 
 export interface AskOptions extends SessionOptions {
-  onAnswer: OnAnswer;
+  onAnswer: OnAnswer<Program>;
 }
 
 export interface Asked {

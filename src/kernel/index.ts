@@ -14,6 +14,18 @@ export { KernelError } from './error.ts';
 export { type FuzzKind, type FuzzState, fuzz, type Modelled } from './fuzz.ts';
 export { type Guest, type Start, startCommand, startQemu } from './guest.ts';
 export { type KernelImage, kernelImage } from './image.ts';
-export type { Answer, Hello } from './protocol.ts';
+export type { Answer, Hello, RaceOutcome, Rounds } from './protocol.ts';
+export {
+  asKernel,
+  compareRace,
+  type Observation,
+  observationLine,
+  outcomeKey,
+  parseObservation,
+  parseObservations,
+  type RaceRow,
+  type RaceVerdict,
+  wantedOf,
+} from './race.ts';
 export { type KernelReport, kernelReports, knownReport } from './report.ts';
 export { Session } from './session.ts';

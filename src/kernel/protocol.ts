@@ -1,5 +1,5 @@
 /** What the agent says, a line of JSON at a time; agent/main.c has the other side. */
-import type { Program, Result } from '../program/format.ts';
+import type { ConcurrentProgram, Op, Program, Result } from '../program/format.ts';
 import { KernelError } from './error.ts';
 import { type KernelReport, kernelReports } from './report.ts';
 
@@ -21,6 +21,23 @@ export interface Hello {
   thp?: string;
 }
 
+/** What the operations of tasks that run at the same time came to, in one round. */
+export interface RaceOutcome {
+  /** By task. */
+  results: Record<string, Result[]>;
+  after: Result[];
+}
+
+/** What many rounds of a concurrent program came to. */
+export interface Rounds {
+  rounds: number;
+  /** Rounds whose outcome had no place any more. */
+  lost: number;
+  setup: Result[];
+  /** How many rounds came to each outcome. */
+  outcomes: [rounds: number, outcome: RaceOutcome][];
+}
+
 /** What became of a program. */
 export interface Answer {
   /** Of the operations that returned. */
@@ -29,6 +46,8 @@ export interface Answer {
   skipped?: string;
   /** It did not come to its end, and in which operation (-1: before the first; undefined: not known). */
   stopped?: { how: string; op?: number };
+  /** Of a concurrent program. */
+  raced?: Rounds;
   /** What the kernel reported meanwhile, and the operation after which that was seen, if it was one. */
   reports: (KernelReport & { op?: number })[];
 }
@@ -60,6 +79,10 @@ function answerOf(line: Record<string, unknown>): Answer {
     const op = at === undefined || at < 0 ? undefined : at;
     const reports = kernelReports(line.kernel.lines as string[]);
     answer.reports = reports.map((report) => ({ ...report, op }));
+  }
+  if (Array.isArray(line.outcomes)) {
+    const { rounds, lost, setup = [], outcomes } = line as unknown as Rounds & { setup?: Result[] };
+    answer.raced = { rounds, lost, setup, outcomes };
   }
   const died = numberOf(line.died);
   const hung = numberOf(line.hung);
@@ -95,19 +118,31 @@ export function readAgentLine(text: string): AgentLine | null {
   return { kind: 'answer', answer: answerOf(line) };
 }
 
+/** A program that an agent can be asked. */
+export type Askable = Program | (ConcurrentProgram & { rounds: number });
+
 /**
  * A program as the agent takes it.
  * @param seconds that it may take
  */
-export function programLine({ name, machine, ops }: Program, seconds: number): string {
+export function programLine(program: Askable, seconds: number): string {
+  const { name, machine } = program;
   const pages = machine?.hugetlbPages;
   const pool = pages === undefined ? {} : { machine: { hugetlbPages: pages } };
-  const bare = ops.map(({ comment: _, ...op }) => op);
-  return `${JSON.stringify({ name, seconds, ...pool, ops: bare })}\n`;
+  const bare = (ops: readonly Op[]) =>
+    ops.map(({ comment: _, expect: __, ...op }: Op & { expect?: unknown }) => op);
+  const line: Record<string, unknown> = { name, seconds, ...pool };
+  if ('tasks' in program) {
+    const { rounds, setup, tasks, after } = program;
+    const all = Object.entries(tasks).map(([task, ops]) => [task, bare(ops)]);
+    Object.assign(line, { rounds, setup: bare(setup), tasks: Object.fromEntries(all) });
+    line.after = bare(after);
+  } else line.ops = bare(program.ops);
+  return `${JSON.stringify(line)}\n`;
 }
 
 /** Why no kernel can be the machine that a program asks for; undefined where one can. */
-export function otherMachine({ machine }: Program): string | undefined {
+export function otherMachine({ machine }: Pick<Program, 'machine'>): string | undefined {
   const { pmdOrder = 9, pageBytes = 4096, ramPages } = machine ?? {};
   if (pageBytes !== 4096) return `its machine has pages of ${pageBytes} bytes`;
   if (pmdOrder !== 9) return `its machine has huge pages of ${2 ** pmdOrder} pages`;

@@ -1,8 +1,7 @@
 /** Talking with an agent: programs go out, answers come back in the same order. */
 import type { Readable, Writable } from 'node:stream';
-import type { Program } from '../program/format.ts';
 import { KernelError } from './error.ts';
-import { type Answer, type Hello, programLine, readAgentLine } from './protocol.ts';
+import { type Answer, type Askable, type Hello, programLine, readAgentLine } from './protocol.ts';
 
 /** Bytes that may be on their way over a line that loses what is not read in time. */
 const UNREAD = 8192;
@@ -65,7 +64,7 @@ export class Talk {
    * Asks for a program's results.
    * @throws AgentGone where the agent is gone before it answers
    */
-  ask(program: Program): Promise<Answer> {
+  ask(program: Askable): Promise<Answer> {
     if (this.gone) return Promise.reject(this.gone);
     const answer = new Promise<Answer>((resolve, reject) => {
       this.waiting.push({ resolve, reject });

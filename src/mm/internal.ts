@@ -1,6 +1,7 @@
 /** What the rooms above look at and the package does not offer. */
+
 export { hardwareWalk } from './access.ts';
-export { folioTestAnon, pageFolio } from './folio.ts';
+export { folioTestAnon, lruAddDrainAll, pageFolio } from './folio.ts';
 export {
   isDeviceExclusive,
   isDevicePrivate,

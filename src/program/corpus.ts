@@ -21,15 +21,15 @@ export interface BadLine {
 }
 
 /** A program and where it was read from. */
-export interface LocatedProgram {
+export interface LocatedProgram<P = Program> {
   file: string;
   /** The line where it begins, from 1. */
   line: number;
-  program: Program;
+  program: P;
 }
 
-export interface ProgramFile {
-  programs: LocatedProgram[];
+export interface ProgramFile<P = Program> {
+  programs: LocatedProgram<P>[];
   badLines: BadLine[];
 }
 
@@ -90,10 +90,23 @@ export function parseProgramFile(
   file: string,
   read: ReadJson = plainJson,
 ): ProgramFile {
-  const out: ProgramFile = { programs: [], badLines: [] };
+  return parseFileOf(text, file, read, parseProgram);
+}
+
+/**
+ * The same of a file of something else.
+ * @param parseOne throws a ProgramError for what is wrong; `where` names it as long as its own name is not known
+ */
+export function parseFileOf<P>(
+  text: string,
+  file: string,
+  read: ReadJson,
+  parseOne: (value: unknown, where: string) => P,
+): ProgramFile<P> {
+  const out: ProgramFile<P> = { programs: [], badLines: [] };
   const withColumns = read !== plainJson;
-  const take = ({ program, mistakes }: Read<Program>, at: Position, before: number) => {
-    if (program) out.programs.push({ file, line: at.line, program });
+  const take = ({ program, mistakes }: Read<P>, at: Position, before: number) => {
+    if (program !== undefined) out.programs.push({ file, line: at.line, program });
     for (const { line, column, message } of mistakes) {
       const place = withColumns ? { line: before + line, column } : { line: at.line };
       out.badLines.push({ file, ...place, message });
@@ -104,14 +117,14 @@ export function parseProgramFile(
     for (const [i, line] of text.split('\n').entries()) {
       if (line.trim() === '' || line.trim().startsWith('//')) continue;
       const where = `${file}:${i + 1}`;
-      const parse = (value: unknown) => parseProgram(value, where);
+      const parse = (value: unknown) => parseOne(value, where);
       take(readProgram(line, read, parse), { line: i + 1, column: 1 }, i);
     }
     return out;
   }
   const json = read(text);
   if (json.mistakes.length > 0 || !Array.isArray(json.value)) {
-    const parse = (value: unknown) => parseProgram(value, file);
+    const parse = (value: unknown) => parseOne(value, file);
     const start = json.mistakes.length > 0 ? { line: 1, column: 1 } : json.at([]);
     take(
       json.mistakes.length > 0
@@ -124,7 +137,7 @@ export function parseProgramFile(
   }
   for (const [i, item] of Array.from<unknown>(json.value).entries()) {
     const at = withColumns ? json.at([i]) : { line: i + 1, column: 1 };
-    const parse = (value: unknown) => parseProgram(value, `${file}:${at.line}`);
+    const parse = (value: unknown) => parseOne(value, `${file}:${at.line}`);
     take(readPart(json, item, [i], parse), at, 0);
   }
   return out;

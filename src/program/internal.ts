@@ -1,4 +1,5 @@
 /** What the rooms above use of programs and the package does not offer. */
+
 export {
   KERNEL_PROFILES,
   type Profile,

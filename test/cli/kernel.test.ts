@@ -363,7 +363,7 @@ describe('fuzz', () => {
     const { code, out: said } = fuzz('--out', out(), '--json');
     expect(code).toBe(1);
     const all = JSON.parse(said);
-    expect(all).toMatchObject({ seed: 5, next: 64, asked: 32, driver: 'mended', walk: 'unified' });
+    expect(all).toMatchObject({ seed: 5, next: 64, asked: 32, driver: 'mended', walk: 'collect' });
     expect(all.kinds).toMatchObject([{ what: 'differs', op: 'mmap', count: 64 }]);
   });
 
@@ -416,5 +416,93 @@ describe('fuzz', () => {
       'there is no "forc"; did you mean "fork"?',
     );
     expect(run('fuzz', image, 'a.json').err).toContain('fuzz takes no files');
+  });
+});
+
+describe('race', () => {
+  const page = { buf: 0, page: 0, pages: 1 };
+  const PAIR = {
+    name: 'a pair',
+    setup: [{ op: 'mmap', ...page, prot: 'rw', kind: 'anon' }],
+    tasks: { a: [{ op: 'cpu_write', ...page, tag: 2 }], b: [{ op: 'cpu_read', ...page }] },
+    after: [],
+  };
+  /** Rounds in which b reads these tags. */
+  const rounds = (...tags: number[]) => {
+    const of = (tag: number) => ({
+      results: {
+        a: [{ ret: 'ok', done: 1 }],
+        b: [{ ret: 'ok', done: 1, tags: [[tag * 65536, 1, 0]] }],
+      },
+      after: [],
+    });
+    return JSON.stringify({
+      name: 'a pair',
+      setup: [{ ret: 'ok' }],
+      rounds: 100 * tags.length,
+      lost: 0,
+      outcomes: tags.map((tag, i) => [100 + i, of(tag)]),
+    });
+  };
+  const race = (answer: string, ...args: string[]) => {
+    const command = script(`race${++races}`, `  echo '${answer}'`);
+    const program = file('pair.json', JSON.stringify(PAIR));
+    return run('race', '--command', command, program, ...args);
+  };
+  let races = 0;
+
+  it('beside what the model allows: all of it', () => {
+    const { code, out, err } = race(rounds(0, 2));
+    expect(err).toBe('');
+    expect(code).toBe(0);
+    expect(out).toContain('a pair: 200 rounds, 2 outcomes; the model allows 2 (all of them)\n');
+    expect(out).toContain('  always  a[0] cpu_write  ok, done 1\n');
+    expect(out).toMatch(/ 101 +ok, done 1, holds 2:0\n +100 +ok, done 1, holds 0\n/);
+    expect(out).toContain('1 program: 1 show what the model allows (1 all of it), 0 show');
+  });
+
+  it('what was never seen, and what is not allowed', () => {
+    const { code, out } = race(rounds(0, 7), '--record', join(dir, 'seen.jsonl'));
+    expect(code).toBe(1);
+    expect(out).toMatch(/ 101 +ok, done 1, holds 7:0 +NOT ALLOWED\n/);
+    expect(out).toMatch(/ never +ok, done 1, holds 2:0\n/);
+    expect(out).toContain('  the model does not allow it\n');
+    // what was recorded is read again
+    const again = run(
+      'race',
+      '--command',
+      script('again', `  echo '${rounds(0)}'`),
+      join(dir, 'seen.jsonl'),
+    );
+    expect(again.code).toBe(0);
+    expect(again.out).toContain('the model allows what the kernel shows');
+  });
+
+  it('as JSON: each outcome with both sides, and a schedule that check replays', () => {
+    const { code, out } = race(rounds(0), '--json');
+    expect(code).toBe(0);
+    const told = JSON.parse(out);
+    expect(told).toMatchObject({
+      name: 'a pair',
+      driver: 'stock',
+      verdict: 'allowed',
+      complete: true,
+    });
+    expect(told.outcomes).toMatchObject([
+      { rounds: 100, allowed: 'yes' },
+      { rounds: 0, allowed: 'yes' },
+    ]);
+  });
+
+  it('is 3 where it was not found and not everything was tried, 2 where nothing was run', () => {
+    const open = race(rounds(7), '--schedules', '1');
+    expect(open.out).toContain('not found in the model, of which not everything was tried');
+    expect(open.code).toBe(3);
+    const none = race('{"name":"x","skipped":"this kernel has no test_hmm"}');
+    expect(none.out).toContain('a pair: not run: this kernel has no test_hmm');
+    expect(none.code).toBe(2);
+    const bad = run('race', image, file('bad.json', '{"name": "x", "setup": []}'));
+    expect(bad).toMatchObject({ code: 2 });
+    expect(bad.err).toContain('bad.json:1');
   });
 });

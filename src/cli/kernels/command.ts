@@ -6,6 +6,7 @@ import { ExitCode, jsonLine, painter, type Terminal, UsageError } from '../termi
 import { askCommand } from './ask.ts';
 import { conformCommand } from './conform.ts';
 import { fuzzCommand } from './fuzz.ts';
+import { raceCommand } from './race.ts';
 import { agentOf, type KernelCommandOptions } from './start.ts';
 
 function checkConfig(files: readonly string[], terminal: Terminal, json: boolean): ExitCode {
@@ -47,6 +48,8 @@ export async function kernelCommand(
     throw new UsageError(
       `${action}: no kernel (a bzImage, the folder in which it was built, or --command)`,
     );
-  const run = { ask: askCommand, conform: conformCommand, fuzz: fuzzCommand }[action];
+  const run = { ask: askCommand, conform: conformCommand, fuzz: fuzzCommand, race: raceCommand }[
+    action
+  ];
   return run(kernel, rest, options, terminal);
 }

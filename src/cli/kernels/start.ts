@@ -26,6 +26,9 @@ export interface KernelCommandOptions {
   programs?: number;
   profile?: string[];
   out?: string;
+  rounds?: number;
+  schedules?: number;
+  breaks?: number;
   driver?: DriverName;
   walk?: Walk;
 }
