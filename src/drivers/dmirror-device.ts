@@ -168,6 +168,7 @@ export class DmirrorDevice implements Device {
     const { k } = this;
     const order = large ? k.geometry.pmdOrder : 0;
     if (k.stepping) yield k.allocateStep();
+    k.mightAlloc();
     if (k.mayFail()) return -1;
     for (;;) {
       if (k.stepping) yield k.acquire(this.lock);

@@ -214,6 +214,15 @@ export class Machine extends Reporter {
     if (this.current.spinDepth > 0) this.sleepsUnderSpinlock(what);
   }
 
+  /**
+   * An allocation that waits until there is memory (might_alloc(GFP_KERNEL)). Linux takes pages of any process then,
+   * and tells notifiers of it: no lock may be held that one of them takes.
+   */
+  mightAlloc(): void {
+    this.mightSleep('memory');
+    if (this.monitor !== null) this.monitor.onAlloc();
+  }
+
   private sleepsUnderSpinlock(what: string): void {
     this.report('lock', `sleeps for ${what} under a spinlock`);
   }

@@ -37,6 +37,11 @@ export interface Monitor {
   onFolioUnlock(folio: Folio): void;
   /** The current task waits until an invalidation has ended. */
   onWait(what: 'invalidation'): void;
+  /** The current task allocates, and waits for memory if there is none: others' pages are taken meanwhile. */
+  onAlloc(): void;
+  /** Notifiers begin to be told of an invalidation by the current task, and have been told. */
+  onNotify(): void;
+  onNotified(): void;
   /** The current task waits until a folio is unlocked, and does not lock it. */
   onFolioWait(folio: Folio): void;
   /** A lowest-level or any other table is free again. */
@@ -98,6 +103,9 @@ export const HOOKS: Record<keyof Monitor, true> = {
   onFolioLock: true,
   onFolioUnlock: true,
   onWait: true,
+  onAlloc: true,
+  onNotify: true,
+  onNotified: true,
   onFolioWait: true,
   onTableFree: true,
   onRead: true,

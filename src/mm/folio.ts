@@ -172,11 +172,12 @@ looksUpOnly(
  * Allocates RAM.
  *
  * Mirrors: mm/page_alloc.c folio_alloc()
- * simplified: no zones, no reclaim, no memory policies
+ * simplified: no zones, no memory policies; nothing is reclaimed, but that it could be is looked at
  * @param order log2 of the pages
  * @returns the first frame number with one reference, or -1
  */
 export function folioAlloc(k: Kernel, order: number): Folio {
+  k.mightAlloc();
   if (k.mayFail()) return -1;
   const pfn = k.pages.takeRam(order, k.ramLimit, k.current.cpu);
   if (pfn < 0) return -1;

@@ -166,6 +166,7 @@ export function mkHugePmd(folio: Folio, prot: number): Pte {
  */
 export function getHugeZeroFolio(k: Kernel): Folio {
   if (k.hugeZeroPfn >= 0) return k.hugeZeroPfn;
+  k.mightAlloc();
   if (k.mayFail()) return -1;
   const { pmdOrder, ptrsPerPte } = k.geometry;
   const folio = k.pages.takeRam(pmdOrder, k.ramLimit, k.current.cpu);

@@ -182,6 +182,7 @@ export function* mmuNotifierInvalidateRangeStart(k: Kernel, range: NotifierRange
   if (range.blockable) k.mightSleep('an invalidation');
   let err = 0;
   const { first, sequence } = yield* mnItreeInvStartRange(k, subs, range);
+  if (k.monitor !== null) k.monitor.onNotify();
   for (let notifier = first; notifier; notifier = subs.overlapping(range, notifier)) {
     const done = yield* notifier.ops.invalidate(k, notifier, range, sequence);
     if (!done) {
@@ -190,6 +191,7 @@ export function* mmuNotifierInvalidateRangeStart(k: Kernel, range: NotifierRange
       break;
     }
   }
+  if (k.monitor !== null) k.monitor.onNotified();
   if (err) yield* mnItreeInvEnd(k, subs);
   else if (k.monitor !== null) {
     k.monitor.onInvalidate(range.mm.id, range.start, range.end, range, range.owner);

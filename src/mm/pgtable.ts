@@ -148,6 +148,7 @@ export function* pmdAlloc(k: Kernel, mm: Mm, vpn: Vpn): Kernel$<number> {
 export function* pteAlloc(k: Kernel, mm: Mm, pmdp: Ptep): Kernel$<void> {
   if (k.stepping) yield k.readEntry(pmdp);
   if (entryAt(k, pmdp) !== 0) return;
+  k.mightAlloc();
   const ptl = ptlOf(k, pmdp);
   if (k.stepping) yield k.acquire(ptl).and(ObjectKind.Entry, pmdp, Role.Write);
   k.lock(ptl);

@@ -512,6 +512,48 @@ describe('locks', () => {
     expect(seen.filter((title) => !title.includes('wait'))).toEqual(expected);
   });
 
+  /** Allocates while it holds a device's mutex, or its memory's lock. */
+  const allocating = (name: 'mutex' | 'memory'): Task =>
+    function* allocates(s) {
+      const { k } = place(s);
+      const { device, mutex } = s.system.mirrors[0];
+      const lock = name === 'mutex' ? mutex : device.devmemLock;
+      if (k.stepping) yield k.acquire(lock);
+      k.lock(lock);
+      k.mightAlloc();
+      if (k.stepping) yield k.release(lock);
+      k.unlock(lock);
+    };
+
+  const unmapping: Task = function* unmapping(s) {
+    const { k, mm, vpn } = place(s);
+    yield* munmap(k, mm, vpn, vpn + 1);
+  };
+
+  test('an allocation under a lock that a notifier takes', () => {
+    const circle = ['fs_reclaim', 'mmu_notifier_invalidate_range_start', 'mirror of device'];
+    const seen = titles(scenario({ one: allocating('mutex'), other: unmapping }));
+    const title = `locks are taken in a circle: ${[...circle, circle[0]].join(', ')}`;
+    expect(seen.map((one) => one.replace(/ in \w+$/, ''))).toContain(title);
+  });
+
+  test('an allocation under a lock that no notifier takes: nothing', () => {
+    expect(titles(scenario({ one: allocating('memory'), other: unmapping }))).toEqual([]);
+  });
+
+  test('an allocation under a spinlock', () => {
+    const spins: Task = function* spins(s) {
+      const { k } = place(s);
+      const lock = k.tables.locks[1];
+      if (k.stepping) yield k.acquire(lock);
+      k.lock(lock);
+      k.mightAlloc();
+      if (k.stepping) yield k.release(lock);
+      k.unlock(lock);
+    };
+    expect(titles(scenario({ spins }))).toEqual(['sleeps for memory under a spinlock in spins']);
+  });
+
   test('a lock for reading twice', () => {
     const twice: Task = function* twice(s) {
       const { k, mm } = place(s);

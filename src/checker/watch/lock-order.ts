@@ -34,6 +34,15 @@ export function lockKind(lock: Lock): string {
 
 export const FOLIO_LOCK = 'folio lock';
 
+/**
+ * What lockdep calls it while notifiers are told of an invalidation: the locks that they take are taken while this
+ * is held.
+ */
+export const NOTIFYING = 'mmu_notifier_invalidate_range_start';
+
+/** What lockdep calls it when pages are taken back because an allocation waits for memory. */
+export const RECLAIM = 'fs_reclaim';
+
 /** Functions of an order that are told. */
 const TOLD = 4;
 
@@ -186,6 +195,21 @@ export class LockOrder {
 
   end(what: string): void {
     this.drop(otherId(kindOf(what)));
+  }
+
+  /** The current task begins something that it must not begin while it holds what is taken meanwhile. */
+  beginAfterWait(what: string): void {
+    this.take(kindOf(what), otherId(kindOf(what)), 'waits');
+  }
+
+  /**
+   * The current task allocates, and may have to take pages of any process to get memory: their notifiers are told. It
+   * need not come to that here (mm/page_alloc.c fs_reclaim_acquire()).
+   */
+  alloc(): void {
+    const [reclaim, notifying] = [kindOf(RECLAIM), kindOf(NOTIFYING)];
+    if (this.seen[reclaim * MOST + notifying] === 0) this.learn(reclaim, notifying);
+    this.follow(reclaim, 0);
   }
 
   /** The current task waits for others to end what they do. */

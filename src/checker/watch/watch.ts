@@ -41,7 +41,7 @@ import {
 import { type Footprint, LookKind } from '../footprint.ts';
 import type { Coverage } from './coverage.ts';
 import { DataOracle } from './data.ts';
-import { LockOrder } from './lock-order.ts';
+import { LockOrder, NOTIFYING } from './lock-order.ts';
 import { Looks } from './looks.ts';
 import { wordOf } from './memory-place.ts';
 import { deviceWords, pageWords } from './names.ts';
@@ -212,6 +212,18 @@ export class Watch implements Monitor {
 
   onWait(what: 'invalidation'): void {
     this.locks.wait(what);
+  }
+
+  onAlloc(): void {
+    this.locks.alloc();
+  }
+
+  onNotify(): void {
+    this.locks.beginAfterWait(NOTIFYING);
+  }
+
+  onNotified(): void {
+    this.locks.end(NOTIFYING);
   }
 
   onFolioWait(folio: number): void {
