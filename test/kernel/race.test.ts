@@ -178,6 +178,8 @@ describe('of what a real kernel gave the model allows all', () => {
       count: observed.length,
     });
     const { verdict, rows } = compareRace(observed, model);
-    expect(verdict, JSON.stringify(rows.filter((row) => row.allowed === 'open'))).toBe('allowed');
+    const lacks = rows.filter((row) => row.allowed === 'open' || row.allowed === 'no');
+    expect(lacks).toEqual([]);
+    expect(['allowed', 'equal']).toContain(verdict);
   });
 });
