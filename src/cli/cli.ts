@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { STRATEGIES, STRATEGY_ROWS } from '../checker/light.ts';
 import { DRIVERS } from '../drivers/light.ts';
-import { WALKS, type Walk } from '../mm/light.ts';
-import { ProgramError } from '../program/light.ts';
+import { UNMENDED, type Unmended, WALKS, type Walk } from '../mm/light.ts';
+import { didYouMean, ProgramError } from '../program/light.ts';
 import { type CheckCommandOptions, KEEP_EVERY } from './check/options.ts';
 import type { ReplayOptions } from './check/work.ts';
 import {
@@ -21,6 +21,7 @@ import type { ConformOptions } from './conform.ts';
 import type { KernelCommandOptions } from './kernels/start.ts';
 import type { LabCommandOptions } from './lab.ts';
 import type { ListOptions } from './list.ts';
+import type { MendsOptions } from './mends.ts';
 import type { RunCommandOptions } from './run.ts';
 import type { SelftestOptions } from './selftest.ts';
 import {
@@ -34,6 +35,8 @@ import {
   UsageError,
 } from './terminal.ts';
 
+import { isMend } from './unmended.ts';
+
 const KINDS = ['private', 'coherent'] as const;
 
 /** Two different walks: `collect,unified`. */
@@ -43,6 +46,17 @@ function parseWalks(value: string): readonly [Walk, Walk] {
   if (walks.length !== 2 || a === undefined || b === undefined || a === b)
     throw new InvalidArgumentError(`Expected two of ${WALKS.join(', ')} with a comma between.`);
   return [a, b];
+}
+
+/** Names of mends with commas between them, or `all`. */
+function parseUnmended(value: string): readonly Unmended[] {
+  const names = value.split(',').map((name) => name.trim());
+  for (const name of names) {
+    if (isMend(name)) continue;
+    const hint = didYouMean(name, UNMENDED) || '; softleaf mends lists them';
+    throw new InvalidArgumentError(`No mend is called "${name}"${hint}`);
+  }
+  return [...new Set(names.filter(isMend))];
 }
 
 /** A parser of whole numbers from `min` to `max`. */
@@ -135,6 +149,12 @@ const OPS_HELP = `${EXIT_HELP}
 Examples:
   $ softleaf ops
   $ softleaf ops madvise`;
+
+const MENDS_HELP = `${EXIT_HELP}
+
+Examples:
+  $ softleaf mends
+  $ softleaf check scenarios/huge-shared-no-room.json --unmended split-one-process`;
 
 const COMPLETION_HELP = `${EXIT_HELP}
 
@@ -239,11 +259,18 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
       WALKS,
     );
 
+  const unmendedOption = () =>
+    new Option(
+      '--unmended <names>',
+      'mends of the kernel to turn off, with commas between, or all (softleaf mends lists them)',
+    ).argParser(parseUnmended);
+
   program
     .command('run')
     .description('Run a memory program: each operation with its result, then what memory holds.')
     .argument('<program>', 'a JSON file with one program; - for standard input')
     .addOption(walkOption())
+    .addOption(unmendedOption())
     .option('--only <name>', 'the program to run, in a file of several')
     .option('--json', 'print one JSON object: name, results, counters')
     .option('--counters', 'print all counters, also those that are 0')
@@ -261,6 +288,7 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     .description('Run recorded programs and compare with what a real Linux returned.')
     .argument('<files...>', 'files with one program a line (.jsonl), or JSON files')
     .addOption(walkOption())
+    .addOption(unmendedOption())
     .option('--only <name>', 'only the program of this name')
     .option('--json', 'print one JSON object: programs, passed, failed, knownDifferences, badLines')
     .option('--verbose', 'print every program, and what differs in known differences')
@@ -281,6 +309,7 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
       'concurrent programs (.json), modules with scenarios (.js, .mjs, .ts), folders of them; none: the quick suite',
     )
     .addOption(walkOption())
+    .addOption(unmendedOption())
     .addOption(
       new Option(
         '--strategy <name>',
@@ -372,6 +401,7 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     .argument('[schedule]', 'the schedule that check printed')
     .addOption(walkOption("the schedule's"))
     .option('--hardware', 'the schedule was found with --hardware')
+    .addOption(unmendedOption())
     .addHelpText('after', EXPLAIN_HELP)
     .action(async (file: string, schedule: string | undefined, options: ReplayOptions) => {
       const { explainCommand } = await import('./explain.ts');
@@ -494,6 +524,16 @@ export function commandTree(terminal: Terminal, setExit: (code: ExitCode) => voi
     .action(async (name: string | undefined) => {
       const { opsCommand } = await import('./ops.ts');
       setExit(opsCommand(name, terminal));
+    });
+
+  program
+    .command('mends')
+    .description('List what Linux 7.3.4 has wrong and the model mends, by name.')
+    .option('--json', 'print one JSON array: name, where, function, file, flaw, effect, shown')
+    .addHelpText('after', MENDS_HELP)
+    .action(async (options: MendsOptions) => {
+      const { mendsCommand } = await import('./mends.ts');
+      setExit(mendsCommand(options, terminal));
     });
 
   program

@@ -1,5 +1,6 @@
 /** `softleaf conform`: runs recorded programs and compares with the recording. */
 import { basename } from 'node:path';
+import type { Unmended } from '../mm/light.ts';
 import {
   type BadLine,
   compareResults,
@@ -12,7 +13,6 @@ import {
   showResult,
   type Walk,
 } from '../program/index.ts';
-
 import { didYouMean } from '../program/internal.ts';
 import type { Format } from './choices.ts';
 import { type KnownDifference, knownDifferences, readPrograms, showBadLine } from './files.ts';
@@ -27,10 +27,13 @@ import {
   type Terminal,
   UsageError,
 } from './terminal.ts';
+import { withUnmended } from './unmended.ts';
 import { counted } from './words.ts';
 
 export interface ConformOptions {
   walk?: Walk;
+  /** Mends that are off. */
+  unmended?: readonly Unmended[];
   json?: boolean;
   only?: string;
   verbose?: boolean;
@@ -187,7 +190,9 @@ export function conformCommand(
   const known = knownDifferences();
   const read = files.map(readPrograms);
   const badLines = read.flatMap((file) => file.badLines);
-  let programs = read.flatMap((file) => file.programs);
+  let programs = read.flatMap((file) =>
+    file.programs.map((one) => ({ ...one, program: withUnmended(one.program, options.unmended) })),
+  );
   if (options.only !== undefined) {
     programs = programs.filter(({ program }) => program.name === options.only);
     if (programs.length === 0)

@@ -9,12 +9,14 @@ import { Pool } from './check/pool.ts';
 import type { ReplayOptions } from './check/work.ts';
 import { readText } from './files.ts';
 import { ExitCode, messageLines, printable, type Terminal, UsageError } from './terminal.ts';
+import { keptUnmended } from './unmended.ts';
 
 /** A finding as `check --json` prints it, as far as it is needed here. */
 interface KnownFinding {
   file?: unknown;
   schedule: string;
   hardware?: unknown;
+  unmended?: unknown;
   /** With `--verbose`: the program, and a schedule of it. */
   shrunk?: { program: unknown; schedule: string };
 }
@@ -62,7 +64,8 @@ async function ofFile(
 /** @param from the file that the finding is in */
 async function ofFinding(known: KnownFinding, from: string, pool: Pool): Promise<string> {
   const { file, shrunk, schedule } = known;
-  const options = known.hardware === true ? { hardware: true } : {};
+  const hardware = known.hardware === true ? { hardware: true } : {};
+  const options = { ...hardware, ...keptUnmended(known.unmended) };
   if (shrunk) {
     const program = parseAnyProgram(shrunk.program, `${from}: the shrunk program`);
     if (!isConcurrent(program)) throw new UsageError(`${from}: expected a concurrent program`);

@@ -44,7 +44,8 @@ export async function linkToFinding(
   const { walk, schedule, hardware = false } = finding;
   const { program } = subject;
   try {
-    const name = galleryName(file);
+    // the gallery has it with every mend
+    const name = program.machine?.unmended ? null : galleryName(file);
     return await encodeLink({
       program: name === null ? { text: JSON.stringify(program, null, 2) } : { name },
       walk,

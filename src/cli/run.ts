@@ -1,4 +1,6 @@
 /** `softleaf run`: one program, each operation with its result, then a picture of the memory. */
+
+import type { Unmended } from '../mm/light.ts';
 import {
   compareResults,
   type Difference,
@@ -12,7 +14,6 @@ import {
   type Walk,
 } from '../program/index.ts';
 import { didYouMean, MAX_MISTAKES } from '../program/internal.ts';
-
 import { compareText, sameResults } from './compare-text.ts';
 import { readPrograms, showBadLine } from './files.ts';
 import { legendText, pictureLines } from './picture-text.ts';
@@ -26,10 +27,13 @@ import {
   type Terminal,
   UsageError,
 } from './terminal.ts';
+import { withUnmended } from './unmended.ts';
 import { interrupted, watching } from './watch.ts';
 
 export interface RunCommandOptions {
   walk?: Walk;
+  /** Mends that are off. */
+  unmended?: readonly Unmended[];
   json?: boolean;
   counters?: boolean;
   only?: string;
@@ -194,7 +198,7 @@ export async function runCommand(
   if (trace && options.json) throw new UsageError('--trace and --json: expected one of them');
   if (watch && file === '-') throw new UsageError('--watch: standard input cannot be watched');
   const go = async (): Promise<ExitCode> => {
-    const program = chooseProgram(file, options.only);
+    const program = withUnmended(chooseProgram(file, options.only), options.unmended);
     if (compare) return compareCommand(program, compare, options, terminal, run);
     if (trace) return traceCommand(program, options, terminal);
     return once(program, options, terminal, run);

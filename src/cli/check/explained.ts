@@ -26,6 +26,7 @@ export async function explained(
   const replay = [
     `softleaf check ${shellWord(file)} --walk ${walk}`,
     ...(hardware ? ['--hardware'] : []),
+    ...(options.unmended ? [`--unmended ${options.unmended.join()}`] : []),
     `--replay ${again.trim()}`,
   ].join(' ');
   const program = 'program' in subject ? { program: subject.program } : {};

@@ -12,10 +12,12 @@ import {
   type Subject,
   tryScenario,
 } from '../../checker/index.ts';
+import type { Unmended } from '../../mm/light.ts';
 import { packageFile, readAnyProgram } from '../files.ts';
 import { importOwn } from '../modules.ts';
 import { shellWord } from '../shell.ts';
 import { UsageError } from '../terminal.ts';
+import { withUnmended } from '../unmended.ts';
 
 const MODULE = /\.[cm]?[jt]s$/;
 
@@ -162,11 +164,15 @@ export function loadProgram(file: string): ConcurrentProgram {
 
 /**
  * Everything that a file has to check.
+ * @param unmended mends that are off in a program
  * @throws UsageError where it has nothing, or something wrong
  */
-export async function loadSubjects(file: string): Promise<{ name: string; subject: Subject }[]> {
+export async function loadSubjects(
+  file: string,
+  unmended?: readonly Unmended[],
+): Promise<{ name: string; subject: Subject }[]> {
   if (!isModule(file)) {
-    const program = loadProgram(file);
+    const program = withUnmended(loadProgram(file), unmended);
     return [{ name: program.name, subject: { program } }];
   }
   return (await listModule(file)).map((one) => {

@@ -1,6 +1,6 @@
 /** What `softleaf check` can be asked for. */
 import type { StrategyName } from '../../checker/light.ts';
-import type { Walk } from '../../mm/light.ts';
+import type { Unmended, Walk } from '../../mm/light.ts';
 import type { Format } from '../choices.ts';
 
 /** Seconds between two times that a run is kept, where nothing says otherwise. */
@@ -8,6 +8,8 @@ export const KEEP_EVERY = 60;
 
 export interface CheckCommandOptions {
   walk?: Walk;
+  /** Mends that are off in programs. */
+  unmended?: readonly Unmended[];
   /** The scenario to check, of all that the files have. */
   only?: string;
   strategy?: StrategyName;

@@ -20,6 +20,7 @@ import {
 } from '../../checker/light.ts';
 import { didYouMean, slowGeometry } from '../../program/format.ts';
 import { UsageError } from '../terminal.ts';
+import { withUnmended } from '../unmended.ts';
 import { filesOfArguments, isModule, loadProgram, RECORDED, shippedScenarios } from './files.ts';
 import type { CheckCommandOptions } from './options.ts';
 import { type Pool, unlessMistaken } from './pool.ts';
@@ -269,6 +270,26 @@ async function ofModule(
   return (await Promise.all(tried)).flat();
 }
 
+/** @throws UsageError where mends are to be off in a module, which makes its own machine */
+export function refuseModules(
+  files: readonly string[],
+  { unmended }: Pick<CheckCommandOptions, 'unmended'>,
+): void {
+  const module = unmended && files.find(isModule);
+  if (!module) return;
+  throw new UsageError(
+    `--unmended: ${module} makes its own machine: it says so itself, new Kernel({ unmended: [...] })`,
+  );
+}
+
+/** What a job of a program has beside where it is, where mends are off in it. */
+export function unmendedJob(
+  program: ConcurrentProgram,
+  { unmended }: Pick<CheckCommandOptions, 'unmended'>,
+): Pick<CheckJob, 'program' | 'unmended'> {
+  return unmended ? { unmended, program: withUnmended(program, unmended) } : {};
+}
+
 /**
  * The searches that are asked for.
  * @param advise is told what makes them slow
@@ -294,6 +315,7 @@ export async function jobsOf(
     wrong = true;
     mistaken(message);
   };
+  refuseModules(files, options);
   const lists = askedOf(files, options).map(async ({ file, walks, suite }) => {
     const of = (all: readonly ToCheck[]) => all.map((one) => ({ ...one, walks, suite }));
     if (isModule(file)) return of(await ofModule(file, pool, isWrong, isAsked));
@@ -304,7 +326,8 @@ export async function jobsOf(
     const advice = program ? slowGeometry(program) : null;
     if (advice !== null) slow.push(`${file}: ${advice}`);
     // nobody can read standard input a second time
-    const given = file === '-' && program ? { program } : {};
+    const read = file === '-' && program ? { program } : {};
+    const given = program ? { ...read, ...unmendedJob(program, options) } : {};
     const own = walks ?? [program?.machine?.walk ?? 'unified'];
     for (const walk of options.walk ? [options.walk] : own) {
       for (const { plan, share } of plansOf(suite, options)) {

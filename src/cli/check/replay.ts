@@ -19,15 +19,15 @@ import {
   type Walk,
 } from '../../checker/index.ts';
 import { ExitCode, painter, type Terminal, UsageError } from '../terminal.ts';
-import { filesOfArguments, isModule, loadSubjects } from './files.ts';
+import { filesOfArguments, isModule, loadProgram, loadSubjects } from './files.ts';
 import type { CheckCommandOptions } from './options.ts';
 import { outcomesOf } from './outcomes.ts';
-import { ownWalk, planOf } from './plans.ts';
+import { ownWalk, planOf, refuseModules, unmendedJob } from './plans.ts';
 import type { Pool } from './pool.ts';
 import { everyStep } from './steps.ts';
 import { summarize } from './summary.ts';
 import { tell } from './tell.ts';
-import type { ReplayOptions } from './work.ts';
+import type { CheckJob, ReplayOptions } from './work.ts';
 
 /**
  * What a schedule is of: the scenario and the setup whose digest it carries.
@@ -36,12 +36,12 @@ import type { ReplayOptions } from './work.ts';
 export async function scheduled(
   file: string,
   text: string,
-  { walk, hardware }: ReplayOptions,
+  { walk, hardware, unmended }: ReplayOptions,
   given?: readonly Subject[],
 ): Promise<{ subject: Subject; setup: SetupOptions & { walk: Walk }; runs: Run[] }> {
   const [, digest] = text.split('.');
   let refused: ScheduleError | null = null;
-  const subjects = given ?? (await loadSubjects(file)).map(({ subject }) => subject);
+  const subjects = given ?? (await loadSubjects(file, unmended)).map(({ subject }) => subject);
   for (const subject of subjects) {
     const scenario = scenarioOf(subject);
     const own = ownWalk(subject);
@@ -134,7 +134,9 @@ export async function replayCommand(
     throw new UsageError('--replay: expected one file, with the scenario that the schedule is of');
   }
   const { walk, hardware } = options;
-  const how = { ...(walk ? { walk } : {}), ...(hardware ? { hardware } : {}) };
+  refuseModules([file], options);
+  const off = options.unmended ? { unmended: options.unmended } : {};
+  const how = { ...(walk ? { walk } : {}), ...(hardware ? { hardware } : {}), ...off };
   const result = isModule(file)
     ? await pool.do('replay', { file, text, options: how })
     : await replayed(file, text, how);
@@ -147,7 +149,9 @@ export async function replayCommand(
     if (steps === null) return ExitCode.interrupted;
     terminal.stdout.write(`${steps}\n`);
   }
-  const job = { file, name: result.scenario, walk: result.walk, plan: planOf(options) };
+  const program = isModule(file) ? {} : unmendedJob(loadProgram(file), options);
+  const plan = planOf(options);
+  const job: CheckJob = { file, name: result.scenario, walk: result.walk, plan, ...program };
   const done = [{ job, result }];
   const table = await outcomesOf(done, async (_, seen) =>
     seen.map(({ choices: _choices, ...one }) => ({ ...one, schedule: text.trim() })),

@@ -49,14 +49,20 @@ export async function resumeRun(
 ): Promise<Saved | null> {
   if (!existsSync(file)) return null;
   const saved = readKept<Saved>(file, KEPT);
-  const identity = ({ file: of, name, walk, plan }: CheckJob): string => {
+  const identity = ({ file: of, name, walk, plan, unmended = [] }: CheckJob): string => {
     const { schedules: _, findings: __, time: ___, beyond: ____, ...how } = plan;
-    return JSON.stringify([resolve(of), name, walk, Object.entries(how).sort()]);
+    return JSON.stringify([
+      resolve(of),
+      name,
+      walk,
+      [...unmended].sort(),
+      Object.entries(how).sort(),
+    ]);
   };
   const kept = new Set(saved.jobs.map(identity));
   if (asked.length !== saved.jobs.length || !asked.every((job) => kept.has(identity(job)))) {
     throw new UsageError(
-      `${file}: keeps another run than this one (scenarios, walk, strategy, seed, preemptions, faults, breaks, hardware): go on with the same command, or name another file`,
+      `${file}: keeps another run than this one (scenarios, walk, strategy, seed, preemptions, faults, breaks, hardware, mends): go on with the same command, or name another file`,
     );
   }
   const digests = await digestsOf(saved.jobs, pool);

@@ -146,7 +146,8 @@ export function jsonOf({ finding, job, link }: CheckedFinding, verbose: boolean)
     operation: by?.operation?.text ?? '',
     detail: broken.detail ?? '',
   };
-  if (verbose) return { ...finding, ...who, ...where };
+  const off = job.unmended ? { unmended: job.unmended } : {};
+  if (verbose) return { ...finding, ...off, ...who, ...where };
   return {
     title,
     invariant,
@@ -155,6 +156,7 @@ export function jsonOf({ finding, job, link }: CheckedFinding, verbose: boolean)
     scenario,
     walk,
     ...(hardware ? { hardware } : {}),
+    ...off,
     schedule,
     steps,
     preemptions,
@@ -170,7 +172,8 @@ export function widthOf({ stdout }: Terminal): number {
 /** The line that replays a finding. */
 export function replayLine({ finding, job }: CheckedFinding): string {
   const hardware = finding.hardware ? ' --hardware' : '';
-  return `softleaf check ${shellWord(job.file)} --walk ${finding.walk}${hardware} --replay ${finding.schedule}`;
+  const mends = job.unmended ? ` --unmended ${job.unmended.join()}` : '';
+  return `softleaf check ${shellWord(job.file)} --walk ${finding.walk}${hardware}${mends} --replay ${finding.schedule}`;
 }
 
 /** Where a finding is, and how long the way to it. */

@@ -1,5 +1,6 @@
 /** A schedule as a file that the lab opens. */
 import type { ReportedFinding, Subject } from '../../checker/index.ts';
+import type { Unmended } from '../../mm/light.ts';
 import { record } from '../../recording/index.ts';
 import { TraceError, traceText } from '../../recording/internal.ts';
 import { UsageError } from '../terminal.ts';
@@ -20,9 +21,11 @@ export async function tracedFinding(
   file: string,
   subject: Subject,
   { walk, hardware = false, schedule }: Pick<ReportedFinding, 'walk' | 'hardware' | 'schedule'>,
+  unmended?: readonly Unmended[],
 ): Promise<string> {
   const recorded = 'program' in subject ? subject.program : subject.scenario;
-  const mail = await mailOf(file, schedule, { walk, ...(hardware ? { hardware } : {}) }, subject);
+  const how = { walk, ...(hardware ? { hardware } : {}), ...(unmended ? { unmended } : {}) };
+  const mail = await mailOf(file, schedule, how, subject);
   try {
     return traceText(record(recorded, { walk, hardware, schedule }), mail);
   } catch (error) {

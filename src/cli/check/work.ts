@@ -12,6 +12,7 @@ import type {
   ToldOutcome,
   Walk,
 } from '../../checker/index.ts';
+import type { Unmended } from '../../mm/light.ts';
 import type { Loaded } from '../modules.ts';
 
 /** One search. */
@@ -21,7 +22,9 @@ export interface CheckJob {
   name: string;
   walk: Walk;
   plan: Plan;
-  /** The program itself, where no worker can read it from the file: standard input. */
+  /** Mends that are off, where the command line says so; `program` has it as well. */
+  unmended?: readonly Unmended[];
+  /** The program itself, where it is not what a worker reads from the file: standard input, other mends. */
   program?: ConcurrentProgram;
 }
 
@@ -41,6 +44,8 @@ export type ListedName = { readonly name: string } | { readonly mistake: string 
 export interface ReplayOptions {
   walk?: Walk;
   hardware?: boolean;
+  /** Mends that are off, where it is of a program. */
+  unmended?: readonly Unmended[];
 }
 
 /** By what is to be done: of what, and what comes of it. */

@@ -113,7 +113,7 @@ async function perform(work: Work): Promise<unknown> {
     case 'report':
       return runReport(subject, walk, plan, work.found, work.effort);
     case 'trace':
-      return tracedFinding(work.job.file, subject, work.finding);
+      return tracedFinding(work.job.file, subject, work.finding, work.job.unmended);
     case 'shorten':
       return runShorten(subject, walk, plan, work.table, work.replays);
     case 'digest': {
