@@ -4,6 +4,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { legendText, pictureLines } from '../src/cli/picture-text.ts';
+import { FLAWS } from '../src/drivers/flaws.ts';
+import { MEND_NAMES, MENDS } from '../src/mm/mends.ts';
 import { LEGEND, OPS, parseProgram, runProgram, showOp } from '../src/program/index.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -212,6 +214,28 @@ describe('docs/checking.md', () => {
     expect(quotes).toHaveLength(5);
     const missing = quotes.filter((code) => !sources.some((source) => source.includes(code)));
     expect(missing).toEqual([]);
+  });
+});
+
+describe('docs/linux-7.3.4.md', () => {
+  const text = read('docs/linux-7.3.4.md');
+
+  it('has every flaw of the kernel by name, with its function and the scenario that shows it', () => {
+    const headings = [...text.matchAll(/^### ([a-z-]+)$/gm)].map(([, name]) => name);
+    expect(headings).toEqual(MEND_NAMES);
+    for (const name of MEND_NAMES) {
+      const { function: of, file, shown } = MENDS[name];
+      const part = text.slice(text.indexOf(`### ${name}\n`)).split('\n### ')[0];
+      expect(part).toContain(`\`${of}\` in \`${file}\``);
+      expect(part).toContain(`softleaf check scenarios/${shown}.json --unmended ${name}`);
+    }
+  });
+
+  it('has every flaw of the test driver', () => {
+    const rows = [...text.matchAll(/^\| (a|an|another|memory) [^|]+/gm)].map(([row]) =>
+      row.slice(2).trim(),
+    );
+    expect(rows).toEqual(Object.values(FLAWS).map(({ name }) => name));
   });
 });
 
