@@ -20,6 +20,7 @@ export {
   compareRace,
   type Observation,
   observationLine,
+  onRealPages,
   outcomeKey,
   parseObservation,
   parseObservations,

@@ -29,6 +29,13 @@ export function outcomeKey(outcome: RaceOutcome): string {
   return JSON.stringify([ordered(outcome.results), ordered(outcome.after)]);
 }
 
+/** A program on the pages that a kernel has, whatever it asks for: tasks that race on small pages race on these. */
+export function onRealPages(program: ConcurrentProgram): ConcurrentProgram {
+  const { machine, ...rest } = program;
+  const { pmdOrder: _, pageBytes: __, ...more } = machine ?? {};
+  return { ...rest, ...(Object.keys(more).length > 0 ? { machine: more } : {}) };
+}
+
 /** The machine on which the model runs what a kernel did: as 7.3.4 is. */
 export function asKernel(
   program: ConcurrentProgram,

@@ -423,6 +423,7 @@ describe('race', () => {
   const page = { buf: 0, page: 0, pages: 1 };
   const PAIR = {
     name: 'a pair',
+    machine: { pmdOrder: 2, pageBytes: 16 },
     setup: [{ op: 'mmap', ...page, prot: 'rw', kind: 'anon' }],
     tasks: { a: [{ op: 'cpu_write', ...page, tag: 2 }], b: [{ op: 'cpu_read', ...page }] },
     after: [],

@@ -7,6 +7,7 @@ import {
   asKernel,
   compareRace,
   observationLine,
+  onRealPages,
   outcomeKey,
   parseObservation,
   wantedOf,
@@ -95,6 +96,12 @@ describe('a concurrent program', () => {
       b: [{ op: 'cpu_read', ...page, proc: 0 }],
     });
     expect(line.rounds).toBe(50);
+  });
+
+  it('is run on the pages that a kernel has', () => {
+    const small = { ...program, machine: { pmdOrder: 2, pageBytes: 16, hugetlbPages: 4 } };
+    expect(onRealPages(small)).toEqual({ ...program, machine: { hugetlbPages: 4 } });
+    expect(onRealPages({ ...program, machine: { pageBytes: 16 } })).toEqual(program);
   });
 
   it('has rounds in its answer', () => {

@@ -13,6 +13,7 @@ import {
   knownReport,
   type Observation,
   observationLine,
+  onRealPages,
   parseObservations,
   type RaceRow,
   type RaceVerdict,
@@ -158,7 +159,8 @@ export async function raceCommand(
   const verdicts: RaceVerdict['verdict'][] = [];
   let found = false;
   try {
-    for (const [i, { program }] of all.entries()) {
+    for (const [i, { program: asked }] of all.entries()) {
+      const program = onRealPages(asked);
       const place = `${i + 1} of ${all.length}: ${program.name}`;
       progress.show(`${place}, on the kernel`);
       let answer: Answer = { results: [], reports: [] };
