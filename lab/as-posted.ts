@@ -23,6 +23,7 @@ function planOf(options: readonly string[]): Partial<Plan> {
     const strategy = STRATEGIES.find((one) => one === value);
     if (option === '--strategy' && strategy) plan.strategy = strategy;
     else if (option === '--schedules') plan.schedules = Number(value);
+    else if (option === '--breaks') plan.breaks = Number(value);
     else if (!['--walk', '--findings'].includes(option)) {
       throw new Error(`docs/as-posted.md: ${option} ${value}`);
     }
