@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { check, Exhaustive, programScenario } from '../../src/checker/index.ts';
 import { Kernel, MEND_NAMES, MENDS, type MendName, type Unmended } from '../../src/mm/index.ts';
-import { parseProgram, type Walk } from '../../src/program/index.ts';
+import { parseProgram, runProgram, type Walk } from '../../src/program/index.ts';
 import { scenarioProgram } from '../support/scenarios.ts';
 
 /** What schedules with one preemption find in the scenario that shows a mend. */
@@ -28,6 +28,17 @@ describe.each(MEND_NAMES)('%s', (name) => {
     const others = MEND_NAMES.filter((other) => other !== name);
     expect(found(name, others, 'collect')).toEqual([]);
   });
+});
+
+it('a huge page that is split for one process alone breaks one task at a time, too', () => {
+  const { machine, setup, tasks } = scenarioProgram('huge-shared-no-room');
+  const ops = [...setup, ...Object.values(tasks).flat()];
+  const titles = (unmended: Unmended[]) =>
+    runProgram({ name: 'p', machine: { ...machine, unmended }, ops }).findings.map(
+      ({ title }) => title,
+    );
+  expect(titles(['split-one-process'])).toContain('a huge entry gets a small folio');
+  expect(titles([])).toEqual([]);
 });
 
 describe('machine.unmended', () => {
